@@ -1,0 +1,1 @@
+//! The words services say to each other, and the doors they meet through

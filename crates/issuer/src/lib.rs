@@ -1,0 +1,1 @@
+//! A bank's service: PIN requests, card authorisation, back office

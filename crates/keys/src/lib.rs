@@ -1,0 +1,1 @@
+//! Everything done under a key: one port, a soft implementation, PIN blocks

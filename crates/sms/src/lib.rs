@@ -1,0 +1,1 @@
+//! Words to and from a phone: the port, SMPP, the texts

@@ -1,0 +1,1 @@
+//! What must survive, atomically: versioned rows, group commit, journal, outbox
