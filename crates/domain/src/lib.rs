@@ -1,1 +1,28 @@
-//! What a PIN is and when it may be spent: pure values and the card's state machine
+//! What a PIN is and when it may be spent: pure values and one state machine.
+//!
+//! Nothing here reads a clock, draws randomness, touches a socket or holds a key. What is decided here is decided
+//! from a state, a command, an instant and random bytes, so that it can be decided again after a lost swap.
+
+pub mod ambient;
+pub mod digits;
+mod ids;
+mod language;
+pub mod limits;
+mod moment;
+mod money;
+mod pan;
+mod payment;
+mod phone;
+mod pin;
+mod refusal;
+
+pub use ambient::{Clock, Entropy};
+pub use ids::{AdmissionId, CardId, ChallengeId, PaymentId};
+pub use language::Language;
+pub use moment::Moment;
+pub use money::{AmountError, RIAL_NUMERIC_CODE, Rial};
+pub use pan::{Iin, Pan, PanError, check_digit};
+pub use payment::{Digest, Payee, PayeeName, PayeeNameError, Payment, PaymentKind};
+pub use phone::{Phone, PhoneError};
+pub use pin::{Pin, PinError};
+pub use refusal::Refusal;

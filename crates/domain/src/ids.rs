@@ -1,0 +1,78 @@
+//! Identifiers, each a type of its own so that one is never passed for another.
+
+use std::fmt;
+
+use minicbor::{Decode, Encode};
+
+macro_rules! random_id {
+    ($(#[$doc:meta])* $name:ident) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Encode, Decode)]
+        #[cbor(transparent)]
+        pub struct $name(#[cbor(n(0), with = "minicbor::bytes")] pub [u8; 16]);
+
+        impl $name {
+            /// A fresh one: 128 random bits.
+            pub fn random(entropy: &dyn crate::Entropy) -> $name {
+                $name(crate::ambient::random_bytes(entropy))
+            }
+
+            /// Reads 32 hexadecimal digits.
+            pub fn parse(text: &str) -> Option<$name> {
+                let bytes = text.as_bytes();
+                if bytes.len() != 32 {
+                    return None;
+                }
+                let digit = |b: u8| char::from(b).to_digit(16).and_then(|d| u8::try_from(d).ok());
+                let mut id = [0; 16];
+                for (byte, pair) in id.iter_mut().zip(bytes.chunks_exact(2)) {
+                    *byte = digit(pair[0])? << 4 | digit(pair[1])?;
+                }
+                Some($name(id))
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                self.0.iter().try_for_each(|b| write!(f, "{b:02x}"))
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, "{}({self})", stringify!($name))
+            }
+        }
+    };
+}
+
+random_id! {
+    /// A card's own name: random, so that it tells nothing of the PAN, and it stays when the PAN is reissued.
+    CardId
+}
+random_id! {
+    /// One PIN's own name: what makes two PINs for the same payment differ.
+    ChallengeId
+}
+random_id! {
+    /// One admitted PIN request.
+    AdmissionId
+}
+random_id! {
+    /// One payment at a payment page.
+    PaymentId
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_id_reads_back() {
+        let id = CardId([0xa5; 16]);
+        assert_eq!(CardId::parse(&id.to_string()), Some(id));
+        assert_eq!(CardId::parse("a5"), None);
+        assert_eq!(CardId::parse(&"g".repeat(32)), None);
+        assert_eq!(CardId::parse(&"é".repeat(16)), None);
+    }
+}

@@ -1,0 +1,89 @@
+//! Every reason the answer is no. One row a refusal: stable code, ISO 8583 response code, the payer's text.
+
+use minicbor::{Decode, Encode};
+
+use crate::Language;
+
+macro_rules! refusals {
+    ($($index:literal $name:ident $code:literal $rc:literal $fa:literal $en:literal, #[doc = $doc:literal])*) => {
+        /// Why a payment or a command was refused. The codes and numbers never change.
+        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Encode, Decode)]
+        #[cbor(index_only)]
+        pub enum Refusal {
+            $(#[doc = $doc] #[n($index)] $name,)*
+        }
+
+        impl Refusal {
+            /// All of them, in the order of their numbers.
+            pub const ALL: &'static [Refusal] = &[$(Refusal::$name),*];
+
+            /// The stable code, as in DE48 tag 15 and in the journal.
+            pub const fn code(self) -> &'static str {
+                match self { $(Refusal::$name => $code,)* }
+            }
+
+            /// The ISO 8583 response code (DE39).
+            pub const fn response_code(self) -> &'static str {
+                match self { $(Refusal::$name => $rc,)* }
+            }
+
+            /// What a payer reads.
+            pub const fn text(self, language: Language) -> &'static str {
+                match (self, language) {
+                    $((Refusal::$name, Language::Persian) => $fa, (Refusal::$name, Language::English) => $en,)*
+                }
+            }
+        }
+    };
+}
+
+refusals! {
+    0 InvalidTransaction "invalid_transaction" "12" "این تراکنش معتبر نیست." "This transaction is not valid.",
+        #[doc = "The kind of transaction is not one that is served."]
+    1 NoSuchCard "no_such_card" "14" "شماره کارت شناخته نشد." "This card number is not known.",
+        #[doc = "No card has this number here."]
+    2 FormatError "format_error" "30" "درخواست کامل نیست." "The request is incomplete or garbled.",
+        #[doc = "A field is missing or garbled; DE48 tag 15 is followed by the field."]
+    3 WrongExpiry "wrong_expiry" "54" "تاریخ انقضا درست نیست." "The expiry date is not right.",
+        #[doc = "The expiry shown is not the card's. Not counted against the PIN."]
+    4 WrongPin "wrong_pin" "55" "رمز پویا درست نیست." "The dynamic PIN is wrong.",
+        #[doc = "No open PIN matched; one failure was counted."]
+    5 StalePin "stale_pin" "55" "این رمز پویا دیگر معتبر نیست." "This dynamic PIN is no longer valid.",
+        #[doc = "A PIN that was spent, replaced, burnt or has expired. Not counted."]
+    6 NoOpenPin "no_open_pin" "55" "رمز پویای فعالی برای این کارت نیست." "There is no dynamic PIN open for this card.",
+        #[doc = "Nothing was open, so nothing was compared and nothing counted."]
+    7 OtherPayment "other_payment" "59" "این رمز پویا برای پرداخت دیگری بود." "This dynamic PIN was for another payment.",
+        #[doc = "The PIN of another payment: burnt and counted."]
+    8 NotPermitted "not_permitted" "57" "این تراکنش برای این کارت مجاز نیست." "This card may not make this transaction.",
+        #[doc = "A card-not-present payment without a PIN, or a card that is switched off."]
+    9 TooOften "too_often" "65" "تعداد درخواست‌ها بیش از حد مجاز است." "Too many attempts. Try again in ten minutes.",
+        #[doc = "A throttle is full: wrong expiries, or answers that must still be remembered."]
+    10 TriesExceeded "tries_exceeded" "75" "رمز پویای کارت قفل شده است." "The card's dynamic PIN is locked.",
+        #[doc = "Three wrong PINs in a row: locked. Nothing is compared while it lasts."]
+    11 IssuerInoperative "issuer_inoperative" "91" "بانک کارت پاسخ نمی‌دهد." "The card's bank does not answer.",
+        #[doc = "The card host or the issuer cannot be reached. Nothing was spent."]
+    12 DuplicateOther "duplicate_other" "94" "تراکنش تکراری با محتوای دیگر." "A repeat of a transaction with other content.",
+        #[doc = "The identity of an earlier transaction with other content."]
+    13 Malfunction "malfunction" "96" "خطای داخلی؛ دوباره تلاش کنید." "An internal fault; try again.",
+        #[doc = "A fault on our side: never counted as a try."]
+    14 ReversedBefore "reversed_before" "12" "این تراکنش پیش از این برگشت خورده است." "This transaction has already been reversed.",
+        #[doc = "The reversal of this transaction arrived before it did."]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_refusal_has_its_own_code_and_a_text_in_each_language() {
+        let mut codes: Vec<_> = Refusal::ALL.iter().map(|r| r.code()).collect();
+        codes.sort_unstable();
+        codes.dedup();
+        assert_eq!(codes.len(), Refusal::ALL.len());
+        for refusal in Refusal::ALL {
+            assert!(refusal.response_code().len() == 2 && refusal.response_code() != "00", "{refusal:?}");
+            assert!(refusal.text(Language::Persian).chars().any(|c| ('\u{0600}'..'\u{0700}').contains(&c)));
+            assert!(refusal.text(Language::English).is_ascii());
+        }
+    }
+}

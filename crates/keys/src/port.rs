@@ -1,0 +1,189 @@
+//! The port: what may be done under a key, in verbs of the domain. No verb returns a key, or the PIN of a PIN block.
+//!
+//! Every call is synchronous and short (micro- to milliseconds). A failure is a fault of ours (96), never a try.
+
+use std::fmt;
+
+use ramz_domain::{CardId, ChallengeId, Digest, Pan, Pin};
+use zeroize::Zeroizing;
+
+/// The version of a key: stored with what it protects, so that keys rotate without downtime.
+pub type KeyVersion = u32;
+
+/// What a look-up tag is for. The same value under two purposes gives unrelated tags.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum IndexPurpose {
+    /// Finds a card by its PAN.
+    Pan,
+    /// Finds a phone.
+    Phone,
+    /// Proves a card's expiry.
+    Expiry,
+    /// Binds a transfer to the payee's PAN.
+    PayeePan,
+    /// The admitted request, to tell a repeat from another one under the same idempotency key.
+    Admission,
+    /// Identity, content and reversal keys of a transaction (they contain the PAN).
+    Transaction,
+    /// The secret a merchant's programs prove themselves with.
+    ApiKey,
+}
+
+/// A keyed hash and the version of its key.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct Tag {
+    /// The index key's version.
+    pub version: KeyVersion,
+    /// HMAC-SHA-256.
+    pub bytes: [u8; 32],
+}
+
+/// The place sealed bytes belong to: bound as associated data, so that a column moved to another row does not open.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Place<'a> {
+    /// The row's 128-bit id.
+    pub row: &'a [u8; 16],
+    /// The column's name, for example `card.pan`.
+    pub column: &'a str,
+}
+
+/// What one PIN is computed from. Nothing of it is secret.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct PinSource {
+    /// The `pin` key's version.
+    pub version: KeyVersion,
+    /// 5 to 8.
+    pub digits: u8,
+    /// The card.
+    pub card: CardId,
+    /// The PIN's own random name.
+    pub challenge: ChallengeId,
+    /// The payment it is good for.
+    pub payment: Digest,
+}
+
+/// A PIN block's layout (ISO 9564-1).
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum PinBlockFormat {
+    /// Format 0: TDEA, PIN field ⊕ twelve digits of the PAN.
+    Iso0,
+    /// Format 4: AES, 16 bytes, random fill.
+    Iso4,
+}
+
+/// An encrypted PIN block as it came in DE52.
+#[derive(Clone, PartialEq, Eq)]
+pub struct PinBlock {
+    /// Its layout.
+    pub format: PinBlockFormat,
+    /// 8 bytes (format 0) or 16 bytes (format 4), encrypted.
+    pub bytes: Zeroizing<Vec<u8>>,
+}
+
+/// Where the previous entry of a card's journal ended.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct ChainLink<'a> {
+    /// The card.
+    pub card: CardId,
+    /// The number of this entry, from 1.
+    pub seq: u64,
+    /// The MAC of the one before; zeros before the first.
+    pub previous: &'a [u8; 32],
+    /// The entry's encoded bytes.
+    pub entry: &'a [u8],
+}
+
+/// Why something under a key could not be done.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum KeyFault {
+    /// The key file has no key of this purpose and version.
+    #[error(
+        "no {purpose} key of version {version}: add it to the key file, or take back the key file that had it"
+    )]
+    NoKey {
+        /// Purpose, as in the key file.
+        purpose: &'static str,
+        /// The version asked for.
+        version: KeyVersion,
+    },
+    /// The key file has no zone of this name, or one of another cipher.
+    #[error("no zone PIN key named {0:?} that fits this PIN block format")]
+    NoZone(String),
+    /// Sealed bytes that do not open: altered, moved from another row, or sealed under another key.
+    #[error("sealed column {0:?} does not open: it was altered, moved, or sealed under another key")]
+    DoesNotOpen(String),
+    /// A PIN block that is not one under this zone key and PAN: a fault of the sender, and no try.
+    #[error("the PIN block does not decode under zone {0:?}")]
+    PinBlock(String),
+    /// The key store itself.
+    #[error("key store: {0}")]
+    Store(String),
+}
+
+/// The verbs. One value serves a whole role; implementations are cheap to share.
+pub trait Keys: Send + Sync + 'static {
+    /// The look-up tag of the parts (each length-prefixed) under the newest index key.
+    fn index(&self, purpose: IndexPurpose, parts: &[&[u8]]) -> Result<Tag, KeyFault>;
+
+    /// The tags under every live index key, newest first: a rotated key still finds what an older one wrote.
+    fn index_all(&self, purpose: IndexPurpose, parts: &[&[u8]]) -> Result<Vec<Tag>, KeyFault>;
+
+    /// The tag under one version.
+    fn index_at(&self, version: KeyVersion, purpose: IndexPurpose, parts: &[&[u8]]) -> Result<Tag, KeyFault>;
+
+    /// Seals bytes to a place under the newest data key. The result carries the key version.
+    fn seal(&self, place: Place<'_>, clear: &[u8]) -> Result<Vec<u8>, KeyFault>;
+
+    /// Opens what was sealed to that place.
+    fn open(&self, place: Place<'_>, sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>, KeyFault>;
+
+    /// The version a new PIN is to be made under.
+    fn pin_version(&self) -> KeyVersion;
+
+    /// The PIN of a challenge, to send it.
+    fn pin(&self, source: &PinSource) -> Result<Pin, KeyFault>;
+
+    /// Whether the zone can be used with this format: asked at start-up, not at the first payment.
+    fn zone_takes(&self, zone: &str, format: PinBlockFormat) -> bool;
+
+    /// Which of the candidates' PINs the block holds: their positions, each compared in constant time, all of them
+    /// always. A block that does not decode is [`KeyFault::PinBlock`].
+    fn pin_block_matches(
+        &self,
+        block: &PinBlock,
+        zone: &str,
+        pan: &Pan,
+        candidates: &[PinSource],
+    ) -> Result<Vec<usize>, KeyFault>;
+
+    /// The PIN block of a PIN that was typed, for the acquirer's zone.
+    fn make_pin_block(
+        &self,
+        pin: &Pin,
+        pan: &Pan,
+        zone: &str,
+        format: PinBlockFormat,
+    ) -> Result<PinBlock, KeyFault>;
+
+    /// The same PIN under another zone's key.
+    fn translate_pin_block(
+        &self,
+        block: &PinBlock,
+        from_zone: &str,
+        pan: &Pan,
+        to_zone: &str,
+        to_format: PinBlockFormat,
+    ) -> Result<PinBlock, KeyFault>;
+
+    /// The newest journal key's version.
+    fn journal_version(&self) -> KeyVersion;
+
+    /// The MAC of a journal entry and everything before it.
+    fn chain(&self, version: KeyVersion, link: ChainLink<'_>) -> Result<[u8; 32], KeyFault>;
+}
+
+impl fmt::Debug for PinBlock {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "PinBlock({:?}, …)", self.format)
+    }
+}
