@@ -1,0 +1,1 @@
+//! Handsets: the simulated phones and what they received.

@@ -1,0 +1,1 @@
+//! The card host: balances and static PINs, behind the issuer.
