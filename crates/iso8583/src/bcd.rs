@@ -17,6 +17,12 @@ pub(crate) const fn packed_len(digits: usize) -> usize {
     digits.div_ceil(2)
 }
 
+/// The byte, of those that hold so many digits, that holds this one.
+pub(crate) fn byte_of(digit: usize, digits: usize, pad: Pad) -> usize {
+    let shifted = !digits.is_multiple_of(2) && pad == Pad::LeftZero;
+    (digit + usize::from(shifted)) / 2
+}
+
 /// Appends the digits packed in `wire`, as ASCII; half-bytes A to F become `:` to `?`, the characters of the
 /// same low bits, which track data knows and other classes refuse. `Err` is the position of a wrong pad.
 pub(crate) fn unpack(wire: &[u8], digits: usize, pad: Pad, into: &mut Vec<u8>) -> Result<(), usize> {
@@ -77,7 +83,8 @@ pub(crate) fn unhex(text: &[u8], into: &mut Vec<u8>) -> Result<(), usize> {
     Ok(())
 }
 
-fn half_of(character: u8) -> Option<u8> {
+/// The value of a hex digit.
+pub(crate) fn half_of(character: u8) -> Option<u8> {
     match character {
         b'0'..=b'9' => Some(character - b'0'),
         b'a'..=b'f' => Some(character - b'a' + 10),

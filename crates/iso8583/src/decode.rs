@@ -3,13 +3,11 @@
 //!
 //! Not here: framing, MAC verification.
 
-use std::ops::Range;
-
 use zeroize::Zeroizing;
 
 use crate::MAX_MESSAGE_BYTES;
 use crate::bcd;
-use crate::class::kind;
+use crate::class::{Class, kind};
 use crate::error::{DecodeError, Place};
 use crate::layout::{Bytes, Digits, Form, Layout, Length, Size, Spec};
 use crate::message::{Found, Message};
@@ -29,23 +27,26 @@ pub fn decode(layout: &Layout, bytes: &[u8]) -> Result<Message, DecodeError> {
             format!("{} bytes", bytes.len()),
         ));
     }
-    let mut wire = Wire { bytes, at: 0 };
+    let unpacks_to = if layout.packs_digits() { bytes.len() * 2 } else { bytes.len() / 2 };
+    let mut wire = Wire { bytes, at: 0, unpacks_to };
     let mti = wire.mti(layout.mti)?;
+    let mti_end = wire.at;
     let primary = wire.bitmap(layout.bitmap, Place::Bitmap)?;
     let secondary = if primary >> 63 == 1 { wire.bitmap(layout.bitmap, Place::SecondaryBitmap)? } else { 0 };
     let present = (u128::from(primary & !(1 << 63)) << 64) | u128::from(secondary);
+    if let Some(field) = layout.first_unknown(present) {
+        return Err(unknown(layout, mti_end, field));
+    }
 
     let mut message = Message::decoding(mti, Zeroizing::new(bytes.to_vec()), present, layout.id());
     let mut unpacked = Zeroizing::new(Vec::new());
     for field in message.fields() {
         let place = Place::Field(field);
-        let spec = layout.spec(field).ok_or_else(|| {
-            wrong(place, wire.at, "only fields of the layout".into(), "its bit in the bitmap".into())
-        })?;
+        let spec = layout.spec(field).ok_or_else(|| unknown(layout, mti_end, field))?;
         let start = wire.at;
         let units = wire.units(spec, place)?;
         let found = wire.content(spec, units, place, &mut unpacked)?;
-        let text = spec.class != crate::class::Class::Bytes;
+        let text = spec.class != Class::Bytes;
         message.push(start..wire.at, found, text);
     }
     if wire.at != bytes.len() {
@@ -59,6 +60,8 @@ pub fn decode(layout: &Layout, bytes: &[u8]) -> Result<Message, DecodeError> {
 struct Wire<'a> {
     bytes: &'a [u8],
     at: usize,
+    /// The most that packed contents of these bytes can be: digits double, hex halves.
+    unpacks_to: usize,
 }
 
 impl<'a> Wire<'a> {
@@ -75,40 +78,44 @@ impl<'a> Wire<'a> {
         }
     }
 
-    fn mti(&mut self, digits: Digits) -> Result<Mti, DecodeError> {
+    fn mti(&mut self, form: Digits) -> Result<Mti, DecodeError> {
         let start = self.at;
-        let mut text = Vec::with_capacity(4);
-        match digits {
-            Digits::Ascii => text.extend_from_slice(self.take(4, Place::Mti)?),
-            Digits::Bcd => {
-                let packed = self.take(2, Place::Mti)?;
-                bcd::unpack(packed, 4, bcd::Pad::LeftZero, &mut text)
-                    .expect("an even number of digits has no pad");
+        let digits = match form {
+            Digits::Ascii => {
+                let taken = self.take(4, Place::Mti)?;
+                [taken[0], taken[1], taken[2], taken[3]]
             }
-        }
-        let digits = <[u8; 4]>::try_from(&text[..]).expect("four were taken");
+            Digits::Bcd => {
+                let taken = self.take(2, Place::Mti)?;
+                [taken[0] >> 4, taken[0] & 0x0F, taken[1] >> 4, taken[1] & 0x0F].map(|half| b'0' + half)
+            }
+        };
         Mti::from_digits(digits).ok_or_else(|| {
-            let at = text.iter().position(|byte| !byte.is_ascii_digit()).unwrap_or(0);
-            let offset = start + at * (self.at - start) / 4;
-            wrong(Place::Mti, offset, "four digits".into(), kind(self.bytes.get(offset)).into())
+            let at = digits.iter().position(|byte| !byte.is_ascii_digit()).unwrap_or(0);
+            let (at, found) = match form {
+                Digits::Ascii => (at, kind(digits.get(at))),
+                Digits::Bcd => (at / 2, ABOVE_9),
+            };
+            wrong(Place::Mti, start + at, "four digits".into(), found.into())
         })
     }
 
     fn bitmap(&mut self, form: Bytes, place: Place) -> Result<u64, DecodeError> {
         let start = self.at;
-        let mut bitmap = [0; 8];
-        match form {
-            Bytes::Binary => bitmap.copy_from_slice(self.take(8, place)?),
-            Bytes::Hex => {
-                let text = self.take(16, place)?;
-                let mut bytes = Vec::with_capacity(8);
-                bcd::unhex(text, &mut bytes).map_err(|at| {
-                    wrong(place, start + at, "16 hex digits".into(), kind(text.get(at)).into())
-                })?;
-                bitmap.copy_from_slice(&bytes);
-            }
+        let taken = self.take(if matches!(form, Bytes::Hex) { 16 } else { 8 }, place)?;
+        let mut bitmap = 0;
+        for (at, byte) in taken.iter().enumerate() {
+            bitmap = match form {
+                Bytes::Binary => bitmap << 8 | u64::from(*byte),
+                Bytes::Hex => {
+                    let half = bcd::half_of(*byte).ok_or_else(|| {
+                        wrong(place, start + at, "16 hex digits".into(), kind(Some(byte)).into())
+                    })?;
+                    bitmap << 4 | u64::from(half)
+                }
+            };
         }
-        Ok(u64::from_be_bytes(bitmap))
+        Ok(bitmap)
     }
 
     /// How many units the field has, from the layout or from the length on the wire.
@@ -120,7 +127,8 @@ impl<'a> Wire<'a> {
         let start = self.at;
         let taken = self.take(length.width(digits), place)?;
         let not_digits = |at: usize| {
-            wrong(place, start + at, format!("a length of {digits} digits"), kind(taken.get(at)).into())
+            let found = if matches!(length, Length::Bcd) { ABOVE_9 } else { kind(taken.get(at)) };
+            wrong(place, start + at, format!("a length of {digits} digits"), found.into())
         };
         let mut units = 0;
         for (at, &byte) in taken.iter().enumerate() {
@@ -148,54 +156,62 @@ impl<'a> Wire<'a> {
     ) -> Result<Found, DecodeError> {
         let start = self.at;
         let class = spec.class;
-        let of_class = |offset: usize, found: Option<&u8>| {
-            wrong(place, offset, class.expected().into(), kind(found).into())
-        };
-        let count = match spec.form {
-            Form::Plain | Form::Hex => units,
-            Form::Packed(_) => bcd::packed_len(units),
-            Form::SignPacked(_) => 1 + bcd::packed_len(units.saturating_sub(1)),
-        };
-        let taken = self.take(count, place)?;
-        let whole = |range: Range<usize>| Found::Raw(range);
         let from = unpacked.len();
+        let not_of_class =
+            |at: usize, found: &str| wrong(place, start + at, class.expected().into(), found.into());
         match spec.form {
             Form::Plain => {
-                class.check(taken).map_err(|at| of_class(start + at, taken.get(at)))?;
-                return Ok(whole(start..self.at));
+                let taken = self.take(units, place)?;
+                class.check(taken).map_err(|at| not_of_class(at, kind(taken.get(at))))?;
+                return Ok(Found::Raw(start..self.at));
             }
             Form::Hex => {
+                let taken = self.take(units, place)?;
                 self.room(unpacked);
                 bcd::unhex(taken, unpacked).map_err(|at| {
                     wrong(place, start + at, "hex digits in pairs".into(), kind(taken.get(at)).into())
                 })?;
-                return Ok(Found::Unpacked(from..unpacked.len()));
             }
             Form::Packed(pad) => {
+                let taken = self.take(bcd::packed_len(units), place)?;
                 self.room(unpacked);
                 bcd::unpack(taken, units, pad, unpacked).map_err(|at| not_a_pad(place, start + at))?;
+                class
+                    .check(&unpacked[from..])
+                    .map_err(|at| not_of_class(bcd::byte_of(at, units, pad), ABOVE_9))?;
             }
             Form::SignPacked(pad) => {
+                // The layout has made sure of a fixed size: a sign and at least one digit.
+                let digits = units - 1;
+                let taken = self.take(1 + bcd::packed_len(digits), place)?;
                 self.room(unpacked);
                 unpacked.push(taken[0]);
-                bcd::unpack(&taken[1..], units.saturating_sub(1), pad, unpacked)
+                bcd::unpack(&taken[1..], digits, pad, unpacked)
                     .map_err(|at| not_a_pad(place, start + 1 + at))?;
+                class.check(&unpacked[from..]).map_err(|at| match at {
+                    0 => not_of_class(0, kind(taken.first())),
+                    _ => not_of_class(1 + bcd::byte_of(at - 1, digits, pad), ABOVE_9),
+                })?;
             }
         }
-        class.check(&unpacked[from..]).map_err(|at| {
-            // A digit's byte on the wire: half of its position (its pad aside), after the sign if there is one.
-            let offset = (start + at.div_ceil(2)).min(self.at.saturating_sub(1));
-            wrong(place, offset, class.expected().into(), "a half-byte above 9".into())
-        })?;
         Ok(Found::Unpacked(from..unpacked.len()))
     }
 
-    /// Room for all that the rest of the message can unpack to, taken once: growing would leave copies behind.
+    /// Room for all that the message can unpack to, taken once: growing would leave copies behind.
     fn room(&self, unpacked: &mut Vec<u8>) {
         if unpacked.capacity() == 0 {
-            unpacked.reserve_exact(self.bytes.len() * 2);
+            unpacked.reserve_exact(self.unpacks_to);
         }
     }
+}
+
+const ABOVE_9: &str = "a half-byte above 9";
+
+/// A field that the layout has not; the offset is that of its bit, the bitmaps being one after the other.
+fn unknown(layout: &Layout, bitmaps: usize, field: u8) -> DecodeError {
+    let bits_per_byte = if matches!(layout.bitmap, Bytes::Hex) { 4 } else { 8 };
+    let offset = bitmaps + (usize::from(field) - 1) / bits_per_byte;
+    wrong(Place::Field(field), offset, "only fields of the layout".into(), "its bit in the bitmap".into())
 }
 
 fn not_a_pad(place: Place, offset: usize) -> DecodeError {

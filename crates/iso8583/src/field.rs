@@ -66,7 +66,7 @@ static NAMES: &[(u8, &str)] = &[
     (54, "additional amounts"),
     (55, "chip data"),
     (64, "message authentication code"),
-    (65, "bitmap, extended"),
+    (65, "tertiary bitmap"),
     (66, "settlement code"),
     (67, "extended payment code"),
     (68, "receiving institution country code"),

@@ -22,6 +22,9 @@ pub struct Layout {
     pub(crate) mti: Digits,
     pub(crate) bitmap: Bytes,
     fields: Vec<Option<Spec>>,
+    /// One bit a field that there is, field 1 the highest.
+    known: u128,
+    packs_digits: bool,
 }
 
 /// One field.
@@ -171,7 +174,13 @@ impl Layout {
             return Err(LayoutError::Field { field: number.clone(), expected, found });
         }
         let id = NEXT.fetch_add(1, Ordering::Relaxed);
-        Ok(Self { name: written.name, id, mti: written.mti, bitmap: written.bitmap, fields })
+        let packs_digits =
+            fields.iter().flatten().any(|spec| matches!(spec.form, Form::Packed(_) | Form::SignPacked(_)));
+        let known = (2..=128u8)
+            .filter(|&field| fields[usize::from(field)].is_some())
+            .fold(0, |known, field| known | 1 << (128 - field));
+        let Written { name, mti, bitmap, .. } = written;
+        Ok(Self { name, id, mti, bitmap, fields, known, packs_digits })
     }
 
     /// The name that the layout gives itself.
@@ -182,6 +191,17 @@ impl Layout {
     /// Tells layouts apart within the process, so that raw spans are reused only under the layout they came from.
     pub(crate) fn id(&self) -> u64 {
         self.id
+    }
+
+    /// The first of these fields (one bit each, field 1 the highest) that is not in the layout.
+    pub(crate) fn first_unknown(&self, present: u128) -> Option<u8> {
+        let unknown = present & !self.known;
+        (unknown != 0).then(|| unknown.leading_zeros() as u8 + 1)
+    }
+
+    /// Whether any field has two digits in a byte.
+    pub(crate) fn packs_digits(&self) -> bool {
+        self.packs_digits
     }
 
     pub(crate) fn spec(&self, field: u8) -> Option<&Spec> {
@@ -227,6 +247,9 @@ impl Written {
             (Class::SignedDigits, _) => units += 1,
             _ => {}
         }
+        if class == Class::SignedDigits && dots != 0 {
+            return Err(wrong("a fixed size after x+n"));
+        }
         let length = own.length.unwrap_or(self.length);
         let most = match (dots, length) {
             (0, _) => MAX_UNITS,
@@ -265,13 +288,14 @@ mod tests {
     }
 
     #[test]
-    fn the_shipped_layouts_cover_every_field() {
+    fn the_shipped_layouts_cover_every_field_but_the_third_bitmap() {
         for name in ["ascii", "bcd"] {
             let layout = Layout::named(name).unwrap();
             assert_eq!(layout.name(), name);
-            for field in 2..=128 {
+            for field in (2..=128).filter(|&field| field != 65) {
                 assert!(layout.spec(field).is_some(), "{name} field {field}");
             }
+            assert!(layout.spec(65).is_none(), "{name} would misread a third bitmap");
             assert!(layout.spec(0).is_none() && layout.spec(1).is_none() && layout.spec(129).is_none());
         }
         assert!(Layout::named("ebcdic").is_none());
@@ -296,6 +320,7 @@ mod tests {
             "2 = 'n six'",
             "2 = 'b 63'",
             "2 = 'b ...500'",
+            "2 = 'x+n ..8'",
         ] {
             let error = with_field(field).unwrap_err();
             assert!(matches!(error, LayoutError::Field { .. }), "{field}: {error}");
