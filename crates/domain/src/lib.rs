@@ -4,6 +4,7 @@
 //! from a state, a command, an instant and random bytes, so that it can be decided again after a lost swap.
 
 pub mod ambient;
+pub mod card;
 pub mod digits;
 mod ids;
 mod language;

@@ -40,7 +40,7 @@ impl Pan {
         if !(16..=19).contains(&text.len()) {
             return Err(PanError::Length(text.len()));
         }
-        if luhn_sum(text) % 10 != 0 {
+        if !luhn_sum(text).is_multiple_of(10) {
             return Err(PanError::CheckDigit);
         }
         Ok(Pan(text.into()))

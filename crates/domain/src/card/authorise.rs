@@ -1,0 +1,158 @@
+//! Spending a PIN: what is looked at, in which order, and what counts as a guess.
+
+use super::{
+    Answer, Answered, Authorisation, CardState, CardStatus, Decided, Entry, Evidence, ExpiryFailure, Outcome,
+    Policy,
+};
+use crate::{ChallengeId, Moment, Refusal, limits};
+
+impl CardState {
+    /// What is answered before any PIN may be compared: repeats, reversals that came first, switched-off cards,
+    /// expiry, locks. `None`: compare.
+    pub(super) fn refuse_before_comparing(
+        &self,
+        authorisation: &Authorisation,
+        expiry_matches: bool,
+        policy: &Policy,
+        now: Moment,
+    ) -> Option<Answer> {
+        if let Some(answer) = self.answer_again(authorisation) {
+            return Some(answer);
+        }
+        let refusal = match () {
+            () if self.status != CardStatus::Active => Refusal::NotPermitted,
+            () if self.door_is_throttled(authorisation) => Refusal::TooOften,
+            () if !expiry_matches => Refusal::WrongExpiry,
+            () if self.locked(policy, now).is_some() => Refusal::TriesExceeded,
+            () if self.open.is_empty() && self.stale.is_empty() => Refusal::NoOpenPin,
+            () if self.answers.len() >= limits::ANSWERS_MAX => Refusal::TooOften,
+            () => return None,
+        };
+        Some(Answer::Refused(refusal))
+    }
+
+    pub(super) fn authorise(
+        mut self,
+        authorisation: &Authorisation,
+        evidence: &Evidence,
+        policy: &Policy,
+        now: Moment,
+    ) -> Decided {
+        match self.refuse_before_comparing(authorisation, evidence.expiry_matches, policy, now) {
+            Some(Answer::Refused(Refusal::WrongExpiry)) => return self.wrong_expiry(authorisation, now),
+            Some(answer) => return unchanged(answer),
+            None => {}
+        }
+        let matched = |id: &ChallengeId| evidence.matched.contains(id);
+        let bound = |challenge: &&super::Challenge| authorisation.payments.contains(&challenge.payment);
+        let open = || self.open.iter().filter(|challenge| matched(&challenge.id));
+        let this_payment = open().find(bound).map(|challenge| challenge.id);
+        let other_payment = open().next().map(|challenge| challenge.id);
+        if let Some(id) = this_payment {
+            return self.spend(id, authorisation, now);
+        }
+        if let Some(id) = other_payment {
+            self.retire_open(id, now);
+            let burnt = Entry::PinBurnt { challenge: id, identity: authorisation.identity };
+            return self.count_failure(Refusal::OtherPayment, vec![burnt], authorisation, policy, now);
+        }
+        if self.stale.iter().any(|stale| matched(&stale.id)) {
+            return unchanged(Answer::Refused(Refusal::StalePin));
+        }
+        if self.open.is_empty() {
+            return unchanged(Answer::Refused(Refusal::NoOpenPin));
+        }
+        self.count_failure(Refusal::WrongPin, Vec::new(), authorisation, policy, now)
+    }
+
+    fn answer_again(&self, authorisation: &Authorisation) -> Option<Answer> {
+        let reversed_first = |answer: &&Answered| {
+            answer.identity.is_none()
+                && (answer.reversal == authorisation.reversal
+                    || (answer.reference.is_some() && answer.reference == authorisation.reference))
+        };
+        if self.answers.iter().any(|answer| reversed_first(&answer)) {
+            return Some(Answer::Refused(Refusal::ReversedBefore));
+        }
+        let known = self.answers.iter().find(|answer| answer.identity == Some(authorisation.identity))?;
+        if !known.content.is_some_and(|content| authorisation.contents.contains(&content)) {
+            return Some(Answer::Refused(Refusal::DuplicateOther));
+        }
+        Some(match &known.outcome {
+            Outcome::Awaiting => Answer::AskHost { repeat: true },
+            Outcome::Refused(refusal) => Answer::Refused(*refusal),
+            Outcome::Host(answer) => Answer::Again(answer.clone()),
+            Outcome::Reversed => Answer::Refused(Refusal::ReversedBefore),
+        })
+    }
+
+    /// A door that keeps presenting wrong expiries is refused; a clean door never is, so that nobody who merely
+    /// knows a PAN can keep its cardholder from paying elsewhere.
+    fn door_is_throttled(&self, authorisation: &Authorisation) -> bool {
+        let mine = self.expiry_failures.iter().filter(|failure| failure.door == authorisation.door).count();
+        let full = self.expiry_failures.len() >= limits::EXPIRY_FAILURES_MAX;
+        mine >= limits::EXPIRY_FAILURES_PER_DOOR || (full && mine > 0)
+    }
+
+    fn wrong_expiry(mut self, authorisation: &Authorisation, now: Moment) -> Decided {
+        let Authorisation { door, identity, .. } = *authorisation;
+        let answer = Answer::Refused(Refusal::WrongExpiry);
+        if self.expiry_failures.iter().any(|failure| failure.identity == identity) {
+            return unchanged(answer);
+        }
+        if self.expiry_failures.len() >= limits::EXPIRY_FAILURES_MAX {
+            self.expiry_failures.remove(0);
+        }
+        self.expiry_failures.push(ExpiryFailure { door, at: now, identity });
+        let failures = self.tries.failures;
+        self.writes(answer, vec![Entry::Refused { why: Refusal::WrongExpiry, identity, failures }])
+    }
+
+    fn spend(mut self, id: ChallengeId, authorisation: &Authorisation, now: Moment) -> Decided {
+        self.retire_open(id, now);
+        self.tries = super::Tries::default();
+        self.remember(authorisation, Outcome::Awaiting, now);
+        let spent = Entry::PinSpent { challenge: id, identity: authorisation.identity };
+        self.writes(Answer::AskHost { repeat: false }, vec![spent])
+    }
+
+    fn count_failure(
+        mut self,
+        why: Refusal,
+        mut entries: Vec<Entry>,
+        authorisation: &Authorisation,
+        policy: &Policy,
+        now: Moment,
+    ) -> Decided {
+        self.tries.failures += 1;
+        let locks = self.tries.failures >= policy.failures_until_locked;
+        let why = if locks { Refusal::TriesExceeded } else { why };
+        let failures = self.tries.failures;
+        entries.push(Entry::Refused { why, identity: authorisation.identity, failures });
+        if locks {
+            let until = now.plus(policy.lock_length(self.tries.locks));
+            self.tries.locks += 1;
+            self.tries.locked_until = Some(until);
+            let for_good = failures >= policy.failures_until_closed;
+            entries.push(Entry::Locked { until: (!for_good).then_some(until) });
+        }
+        self.remember(authorisation, Outcome::Refused(why), now);
+        self.writes(Answer::Refused(why), entries)
+    }
+
+    fn remember(&mut self, authorisation: &Authorisation, outcome: Outcome, now: Moment) {
+        self.answers.push(Answered {
+            identity: Some(authorisation.identity),
+            content: authorisation.contents.first().copied(),
+            reversal: authorisation.reversal,
+            reference: authorisation.reference,
+            at: now,
+            outcome,
+        });
+    }
+}
+
+/// Nothing is written: nothing was counted, so nothing needs to be remembered.
+fn unchanged(answer: Answer) -> Decided {
+    Decided { next: None, answer, entries: Vec::new(), send: None }
+}

@@ -1,0 +1,24 @@
+//! What the bank does with a card: unlock it, change what is known of it.
+
+use super::{Answer, CardDetails, CardState, CardStatus, Decided, Entry, Tries, UnlockedBy};
+use crate::Moment;
+
+impl CardState {
+    pub(super) fn unlock(mut self, by: UnlockedBy) -> Decided {
+        self.tries = Tries::default();
+        self.writes(Answer::Done, vec![Entry::Unlocked { by }])
+    }
+
+    /// A card that is closed stays closed.
+    pub(super) fn update(mut self, details: &CardDetails, phone_changed: bool, now: Moment) -> Decided {
+        if phone_changed {
+            let open: Vec<_> = self.open.iter().map(|challenge| challenge.id).collect();
+            open.into_iter().for_each(|id| self.retire_open(id, now));
+        }
+        let CardDetails { status, language, expiry, has_phone } = *details;
+        self.status = if self.status == CardStatus::Closed { CardStatus::Closed } else { status };
+        (self.language, self.expiry, self.has_phone) = (language, expiry, has_phone);
+        let entry = Entry::Updated { status: self.status, has_phone };
+        self.writes(Answer::Done, vec![entry])
+    }
+}

@@ -1,0 +1,376 @@
+//! What a card is told, what it is shown, and what it answers.
+
+use std::fmt;
+
+use minicbor::{Decode, Encode};
+
+use super::{CardState, CardStatus, ExpiryTag};
+use crate::{AdmissionId, ChallengeId, Digest, Language, Moment, PayeeName, PaymentKind, Refusal, Rial};
+
+/// The first half of a [`Digest`]: enough to know a transaction again within one card's row.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Encode, Decode)]
+#[cbor(transparent)]
+pub struct Mark(#[cbor(n(0), with = "minicbor::bytes")] pub [u8; 16]);
+
+impl Mark {
+    /// The mark of the parts, each length-prefixed.
+    pub fn of(parts: &[&[u8]]) -> Mark {
+        let Digest(whole) = Digest::of(parts);
+        let mut half = [0; 16];
+        half.copy_from_slice(&whole[..16]);
+        Mark(half)
+    }
+}
+
+impl fmt::Debug for Mark {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Mark({:02x}{:02x}…)", self.0[0], self.0[1])
+    }
+}
+
+/// One command to one card.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Command {
+    /// Issue a PIN for a payment, or send the open one again.
+    Request(PinRequest),
+    /// Spend a PIN.
+    Authorise(Authorisation),
+    /// The card host answered an authorisation that awaited it.
+    HostAnswered {
+        /// Which one.
+        identity: Mark,
+        /// What it said.
+        answer: HostAnswer,
+    },
+    /// A reversal came in.
+    Reverse {
+        /// The key of the original's reversal (DE90 and DE41).
+        reversal: Mark,
+        /// The original's retrieval reference (DE37 and DE41), for switches that send no DE90.
+        reference: Option<Mark>,
+    },
+    /// Forget the wrong PINs.
+    Unlock {
+        /// Who says so.
+        by: UnlockedBy,
+    },
+    /// The bank changed what it knows of the card.
+    Update {
+        /// All of it.
+        details: CardDetails,
+        /// Open PINs went to the old number: they are over.
+        phone_changed: bool,
+    },
+}
+
+/// An admitted request for a PIN.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct PinRequest {
+    /// The admission it follows from: the same one again changes nothing.
+    pub admission: AdmissionId,
+    /// The payment.
+    pub payment: Digest,
+    /// Its payee.
+    pub payee: Digest,
+    /// What for.
+    pub kind: PaymentKind,
+    /// How much.
+    pub amount: Rial,
+    /// To whom, if the payee has a name.
+    pub payee_name: Option<PayeeName>,
+    /// Where the PIN will be typed.
+    pub origin: Option<String>,
+    /// The random name of the PIN, should a new one be issued.
+    pub fresh: ChallengeId,
+    /// The version of the key it would be made under.
+    pub key_version: u32,
+    /// Out of date after this instant: a request taken up after a crash issues no PIN that nobody waits for.
+    pub not_after: Moment,
+}
+
+/// A payment that presents a PIN.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Authorisation {
+    /// What makes it this transaction (DE11, 12, 13, 32, 41).
+    pub identity: Mark,
+    /// What it asks for (DE3, 4, 42, 49, 103, bill): the newest index key's first; a repeat must equal one of them.
+    pub contents: Vec<Mark>,
+    /// What its reversal would be found by.
+    pub reversal: Mark,
+    /// The same by DE37, if it has one.
+    pub reference: Option<Mark>,
+    /// The payment, once for each live index key.
+    pub payments: Vec<Digest>,
+    /// Acquirer and terminal.
+    pub door: Mark,
+}
+
+/// What the keys found out.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Evidence {
+    /// The expiry presented is the card's.
+    pub expiry_matches: bool,
+    /// The candidates whose PIN was presented.
+    pub matched: Vec<ChallengeId>,
+}
+
+/// A PIN to compare with.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Candidate {
+    /// Its name.
+    pub id: ChallengeId,
+    /// Its length.
+    pub digits: u8,
+    /// The version of its key.
+    pub key_version: u32,
+    /// The payment it is bound to.
+    pub payment: Digest,
+}
+
+/// What the bank knows of a card.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct CardDetails {
+    /// Whether it may pay.
+    pub status: CardStatus,
+    /// The cardholder's language.
+    pub language: Language,
+    /// The expiry, hashed.
+    pub expiry: ExpiryTag,
+    /// Whether a mobile is registered (the number itself is sealed beside the row).
+    pub has_phone: bool,
+}
+
+/// What the card host said.
+#[derive(Clone, PartialEq, Eq, Debug, Encode, Decode)]
+#[cbor(map)]
+pub struct HostAnswer {
+    /// DE39.
+    #[n(0)]
+    pub response_code: String,
+    /// DE38.
+    #[n(1)]
+    pub authorisation_code: Option<String>,
+    /// DE37.
+    #[n(2)]
+    pub reference: Option<String>,
+}
+
+/// Who unlocked a card.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Encode, Decode)]
+#[cbor(index_only)]
+pub enum UnlockedBy {
+    /// The back office.
+    #[n(0)]
+    Bank,
+    /// The cardholder at an ATM or cashless terminal.
+    #[n(1)]
+    Terminal,
+}
+
+/// Why a PIN was not sent. The asker never learns it.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Encode, Decode)]
+#[cbor(index_only)]
+pub enum NotSent {
+    /// No mobile is registered.
+    #[n(0)]
+    NoPhone,
+    /// Locked after wrong PINs.
+    #[n(1)]
+    Locked,
+    /// Blocked or closed by the bank.
+    #[n(2)]
+    NotActive,
+    /// Three other payees have open PINs.
+    #[n(3)]
+    TooManyOpen,
+    /// The open PIN was sent less than 30 s ago.
+    #[n(4)]
+    TooSoon,
+    /// The open PIN was sent three times.
+    #[n(5)]
+    TooOften,
+    /// The request was taken up too late.
+    #[n(6)]
+    OutOfDate,
+}
+
+/// What became of a request.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Requested {
+    /// The PIN of this challenge goes out.
+    Sent(ChallengeId),
+    /// This very request has been served.
+    AlreadyServed,
+    /// Nothing goes out.
+    NotSent(NotSent),
+}
+
+/// What the machine answers.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Answer {
+    /// To a request.
+    Requested(Requested),
+    /// The PIN is spent: ask the host. `repeat`: it was asked before, the answer is not known.
+    AskHost {
+        /// Forward as a repeat (0201).
+        repeat: bool,
+    },
+    /// The answer given before.
+    Again(HostAnswer),
+    /// No.
+    Refused(Refusal),
+    /// The reversal is noted; `known` if its original was.
+    Reversed {
+        /// The original was seen here.
+        known: bool,
+    },
+    /// Done.
+    Done,
+    /// Nothing like that is awaited.
+    NotAwaited,
+}
+
+/// What a decision leads to.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Decided {
+    /// The state to store before the answer is given; `None` if nothing changed.
+    pub next: Option<CardState>,
+    /// The answer.
+    pub answer: Answer,
+    /// The journal's new entries.
+    pub entries: Vec<Entry>,
+    /// The challenge whose PIN is to be sent.
+    pub send: Option<ChallengeId>,
+}
+
+/// One entry of a card's journal. Ids and numbers only: no PAN, phone, PIN or amount.
+#[derive(Clone, PartialEq, Eq, Debug, Encode, Decode)]
+pub enum Entry {
+    /// The card was added.
+    #[n(0)]
+    Created {
+        /// Whether it may pay.
+        #[n(0)]
+        status: CardStatus,
+        /// Whether it has a phone.
+        #[n(1)]
+        has_phone: bool,
+    },
+    /// What the bank knows changed.
+    #[n(1)]
+    Updated {
+        /// Whether it may pay.
+        #[n(0)]
+        status: CardStatus,
+        /// Whether it has a phone.
+        #[n(1)]
+        has_phone: bool,
+    },
+    /// A PIN was issued.
+    #[n(2)]
+    PinIssued {
+        /// Its name.
+        #[n(0)]
+        challenge: ChallengeId,
+        /// The payment it is bound to.
+        #[n(1)]
+        payment: Digest,
+        /// Until when.
+        #[n(2)]
+        expires: Moment,
+        /// The request.
+        #[n(3)]
+        admission: AdmissionId,
+    },
+    /// The same PIN goes out again.
+    #[n(3)]
+    PinResent {
+        /// Its name.
+        #[n(0)]
+        challenge: ChallengeId,
+        /// The request.
+        #[n(1)]
+        admission: AdmissionId,
+    },
+    /// A new amount at the same payee took a PIN's place.
+    #[n(4)]
+    PinReplaced {
+        /// The one that went.
+        #[n(0)]
+        challenge: ChallengeId,
+    },
+    /// Nothing was sent.
+    #[n(5)]
+    PinNotSent {
+        /// Why.
+        #[n(0)]
+        why: NotSent,
+        /// The request.
+        #[n(1)]
+        admission: AdmissionId,
+    },
+    /// A PIN was spent; the host is asked next.
+    #[n(6)]
+    PinSpent {
+        /// Its name.
+        #[n(0)]
+        challenge: ChallengeId,
+        /// The transaction.
+        #[n(1)]
+        identity: Mark,
+    },
+    /// A PIN was presented for another payment.
+    #[n(7)]
+    PinBurnt {
+        /// Its name.
+        #[n(0)]
+        challenge: ChallengeId,
+        /// The transaction.
+        #[n(1)]
+        identity: Mark,
+    },
+    /// A payment was refused and something was counted.
+    #[n(8)]
+    Refused {
+        /// Why.
+        #[n(0)]
+        why: Refusal,
+        /// The transaction.
+        #[n(1)]
+        identity: Mark,
+        /// Wrong PINs in a row.
+        #[n(2)]
+        failures: u32,
+    },
+    /// Wrong PINs locked the card's dynamic PIN.
+    #[n(9)]
+    Locked {
+        /// Until when; `None`: until an ATM or the bank unlocks it.
+        #[n(0)]
+        until: Option<Moment>,
+    },
+    /// It was unlocked.
+    #[n(10)]
+    Unlocked {
+        /// By whom.
+        #[n(0)]
+        by: UnlockedBy,
+    },
+    /// The host answered.
+    #[n(11)]
+    HostAnswered {
+        /// The transaction.
+        #[n(0)]
+        identity: Mark,
+        /// DE39.
+        #[n(1)]
+        response_code: String,
+    },
+    /// A reversal came in.
+    #[n(12)]
+    Reversed {
+        /// The transaction, if it was seen here.
+        #[n(0)]
+        identity: Option<Mark>,
+    },
+}

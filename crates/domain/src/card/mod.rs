@@ -1,0 +1,403 @@
+//! The card's state machine: everything that decides about a card's PINs is one value.
+//!
+//! ```text
+//!             Request                     Authorise, PIN matches this payment
+//!   (nothing) ───────▶ open challenge ───────────────────────────────────────▶ spent, awaiting host
+//!                        │ │ │ │                                                 │ HostAnswered
+//!     same payment again ┘ │ │ └ 120 s: expired ─┐                               ▼
+//!     (same PIN, same      │ └ other payment:    ├─▶ stale: answers 55,        host's answer, kept
+//!      expiry)             │   burnt, counted ───┤   never counted               │ Reverse
+//!                          └ new amount at the   │                               ▼
+//!                            same payee: replaced┘                             reversed (the PIN stays spent)
+//!
+//!   tries: 0 ─▶ 1 ─▶ 2 ─▶ locked (3 …19; each further failure locks again, twice as long) ─▶ 20: only ATM or bank
+//! ```
+//!
+//! A decision has two steps, because PINs are checked under keys and no key is here. [`CardAt::candidates`] says
+//! what would have to match (nothing, if locked), the keys say which one does, [`CardAt::decide`] decides. Both run
+//! again on the fresh row after a lost swap.
+
+mod authorise;
+mod care;
+mod command;
+mod policy;
+mod request;
+mod settle;
+
+use minicbor::{Decode, Encode};
+
+pub use command::{
+    Answer, Authorisation, Candidate, CardDetails, Command, Decided, Entry, Evidence, HostAnswer, Mark,
+    NotSent, PinRequest, Requested, UnlockedBy,
+};
+pub use policy::{Policy, PolicyError};
+
+use crate::{
+    AdmissionId, ChallengeId, Digest, Language, Moment, PayeeName, PaymentKind, Refusal, Rial, limits,
+};
+
+/// The format a row is written in. A reader takes this one and older ones.
+const FORMAT: u8 = 1;
+
+/// A card, as far as its PINs are concerned.
+#[derive(Clone, PartialEq, Eq, Debug, Encode, Decode)]
+#[cbor(map)]
+pub struct CardState {
+    #[n(0)]
+    format: u8,
+    /// The latest instant this row has seen: `now` never goes back.
+    #[n(1)]
+    last: Moment,
+    #[n(2)]
+    status: CardStatus,
+    #[n(3)]
+    language: Language,
+    #[n(4)]
+    expiry: ExpiryTag,
+    #[n(5)]
+    has_phone: bool,
+    #[n(6)]
+    open: Vec<Challenge>,
+    #[n(7)]
+    stale: Vec<Stale>,
+    #[n(8)]
+    tries: Tries,
+    #[n(9)]
+    expiry_failures: Vec<ExpiryFailure>,
+    #[n(10)]
+    answers: Vec<Answered>,
+}
+
+/// A card at an instant ([`CardState::at`]).
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct CardAt {
+    state: CardState,
+    now: Moment,
+}
+
+/// Whether the bank lets the card pay at all.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Encode, Decode)]
+#[cbor(index_only)]
+pub enum CardStatus {
+    /// It may.
+    #[n(0)]
+    Active,
+    /// Switched off for now.
+    #[n(1)]
+    Blocked,
+    /// For good.
+    #[n(2)]
+    Closed,
+}
+
+/// The keyed hash of the expiry date, and the version of its key.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Encode, Decode)]
+pub struct ExpiryTag {
+    /// The index key's version.
+    #[n(0)]
+    pub version: u32,
+    /// HMAC over card id and expiry.
+    #[cbor(n(1), with = "minicbor::bytes")]
+    pub bytes: [u8; 32],
+}
+
+/// One PIN that was issued and may still be spent.
+#[derive(Clone, PartialEq, Eq, Debug, Encode, Decode)]
+#[cbor(map)]
+pub struct Challenge {
+    /// Its random name: what the PIN is computed from.
+    #[n(0)]
+    pub id: ChallengeId,
+    /// How many digits the PIN has.
+    #[n(1)]
+    pub digits: u8,
+    /// The `pin` key's version.
+    #[n(2)]
+    pub key_version: u32,
+    /// The payment it is bound to.
+    #[n(3)]
+    pub payment: Digest,
+    /// The payee alone.
+    #[n(4)]
+    pub payee: Digest,
+    /// For the SMS: what for.
+    #[n(5)]
+    pub kind: PaymentKind,
+    /// For the SMS: how much.
+    #[n(6)]
+    pub amount: Rial,
+    /// For the SMS: to whom; bills have none.
+    #[n(7)]
+    pub payee_name: Option<PayeeName>,
+    /// For autofill: where the PIN will be typed.
+    #[n(8)]
+    pub origin: Option<String>,
+    /// The first and only expiry: a resend does not move it.
+    #[n(9)]
+    pub expires: Moment,
+    /// When it was last handed to the outbox.
+    #[n(10)]
+    pub sent: Moment,
+    /// The requests it answers; the first issued it, the others sent it again.
+    #[n(11)]
+    pub admissions: Vec<AdmissionId>,
+}
+
+/// A PIN that may not be spent any more, remembered so that presenting it counts as no guess.
+#[derive(Clone, PartialEq, Eq, Debug, Encode, Decode)]
+#[cbor(map)]
+struct Stale {
+    #[n(0)]
+    id: ChallengeId,
+    #[n(1)]
+    digits: u8,
+    #[n(2)]
+    key_version: u32,
+    #[n(3)]
+    payment: Digest,
+    #[n(4)]
+    since: Moment,
+    #[n(5)]
+    admissions: Vec<AdmissionId>,
+}
+
+/// Consecutive wrong PINs and what follows from them.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Encode, Decode)]
+#[cbor(map)]
+struct Tries {
+    #[n(0)]
+    failures: u32,
+    #[n(1)]
+    locked_until: Option<Moment>,
+    #[n(2)]
+    locks: u32,
+}
+
+/// One wrong expiry that some door presented.
+#[derive(Clone, PartialEq, Eq, Debug, Encode, Decode)]
+struct ExpiryFailure {
+    #[n(0)]
+    door: Mark,
+    #[n(1)]
+    at: Moment,
+    #[n(2)]
+    identity: Mark,
+}
+
+/// What was answered to a transaction, so that a repeat gets the same.
+#[derive(Clone, PartialEq, Eq, Debug, Encode, Decode)]
+#[cbor(map)]
+struct Answered {
+    /// `None` for the tombstone of a reversal that came before its original.
+    #[n(0)]
+    identity: Option<Mark>,
+    #[n(1)]
+    content: Option<Mark>,
+    #[n(2)]
+    reversal: Mark,
+    #[n(3)]
+    reference: Option<Mark>,
+    #[n(4)]
+    at: Moment,
+    #[n(5)]
+    outcome: Outcome,
+}
+
+#[derive(Clone, PartialEq, Eq, Debug, Encode, Decode)]
+enum Outcome {
+    /// The PIN is spent; the host has not answered yet.
+    #[n(0)]
+    Awaiting,
+    #[n(1)]
+    Refused(#[n(0)] Refusal),
+    #[n(2)]
+    Host(#[n(0)] HostAnswer),
+    /// Taken back, or the tombstone of an original that has not been seen.
+    #[n(3)]
+    Reversed,
+}
+
+/// A stored row that cannot be read: written by a newer release, or damaged.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum StateError {
+    /// A newer format.
+    #[error("card row of format {0}, this release reads up to {FORMAT}: run the newer release")]
+    Newer(u8),
+    /// Not a card row.
+    #[error("card row is damaged: {0}")]
+    Damaged(String),
+    /// A state that would not fit its row; the machine's own bounds keep below it.
+    #[error("card row of {0} bytes, at most {max} are allowed", max = limits::CARD_BYTES_MAX)]
+    TooLarge(usize),
+}
+
+impl CardState {
+    /// A new card, and the journal's first entry.
+    pub fn create(details: CardDetails, now: Moment) -> (CardState, Entry) {
+        let CardDetails { status, language, expiry, has_phone } = details;
+        let state = CardState {
+            format: FORMAT,
+            last: now,
+            status,
+            language,
+            expiry,
+            has_phone,
+            open: Vec::new(),
+            stale: Vec::new(),
+            tries: Tries::default(),
+            expiry_failures: Vec::new(),
+            answers: Vec::new(),
+        };
+        (state, Entry::Created { status, has_phone })
+    }
+
+    /// The row's bytes.
+    pub fn encode(&self) -> Result<Vec<u8>, StateError> {
+        let bytes = minicbor::to_vec(self).map_err(|e| StateError::Damaged(e.to_string()))?;
+        if bytes.len() > limits::CARD_BYTES_MAX { Err(StateError::TooLarge(bytes.len())) } else { Ok(bytes) }
+    }
+
+    /// Reads a row's bytes.
+    pub fn decode(bytes: &[u8]) -> Result<CardState, StateError> {
+        let state: CardState = minicbor::decode(bytes).map_err(|e| StateError::Damaged(e.to_string()))?;
+        if state.format > FORMAT { Err(StateError::Newer(state.format)) } else { Ok(state) }
+    }
+
+    fn instant(&self, clock: Moment) -> Moment {
+        clock.max(self.last)
+    }
+
+    /// What the expiry presented must hash to.
+    pub fn expiry(&self) -> ExpiryTag {
+        self.expiry
+    }
+
+    /// The language the cardholder is written to in.
+    pub fn language(&self) -> Language {
+        self.language
+    }
+
+    /// Whether the bank lets the card pay.
+    pub fn status(&self) -> CardStatus {
+        self.status
+    }
+
+    /// Whether a mobile is registered.
+    pub fn has_phone(&self) -> bool {
+        self.has_phone
+    }
+
+    /// Wrong PINs in a row.
+    pub fn failures(&self) -> u32 {
+        self.tries.failures
+    }
+
+    /// Locked at that instant: until when, or for good (`Some(None)`).
+    pub fn locked(&self, policy: &Policy, now: Moment) -> Option<Option<Moment>> {
+        if self.tries.failures >= policy.failures_until_closed {
+            return Some(None);
+        }
+        self.tries.locked_until.filter(|until| *until > now).map(Some)
+    }
+
+    /// PINs that may be spent at that instant.
+    pub fn open(&self, now: Moment) -> impl Iterator<Item = &Challenge> {
+        self.open.iter().filter(move |challenge| challenge.expires > now)
+    }
+
+    /// The challenge an SMS is to be made for, if its PIN is still good.
+    pub fn to_send(&self, id: ChallengeId, now: Moment) -> Option<&Challenge> {
+        self.open(now).find(|challenge| challenge.id == id)
+    }
+
+    /// The card at an instant: what ran out by then is over. Both steps of a decision are taken on this one value, so
+    /// that they cannot see different times.
+    pub fn at(&self, clock: Moment) -> CardAt {
+        let now = self.instant(clock);
+        let mut state = self.clone();
+        state.last = now;
+        state.forget(now);
+        CardAt { state, now }
+    }
+
+    /// Expired challenges become stale; what was remembered long enough goes.
+    fn forget(&mut self, now: Moment) {
+        let (open, expired): (Vec<_>, Vec<_>) =
+            self.open.drain(..).partition(|challenge| challenge.expires > now);
+        self.open = open;
+        for challenge in expired {
+            let since = challenge.expires;
+            self.retire(challenge, since);
+        }
+        self.stale.retain(|stale| now.since(stale.since) < limits::STALE_KEPT);
+        self.expiry_failures.retain(|failure| now.since(failure.at) < limits::EXPIRY_FAILURES_WINDOW);
+        self.answers.retain(|answer| now.since(answer.at) < limits::ANSWERS_KEPT);
+    }
+
+    fn retire(&mut self, challenge: Challenge, since: Moment) {
+        let Challenge { id, digits, key_version, payment, admissions, .. } = challenge;
+        self.stale.push(Stale { id, digits, key_version, payment, since, admissions });
+        self.stale.sort_by_key(|stale| stale.since);
+        let excess = self.stale.len().saturating_sub(limits::STALE_CHALLENGES_MAX);
+        self.stale.drain(..excess);
+    }
+
+    fn retire_open(&mut self, id: ChallengeId, now: Moment) {
+        if let Some(at) = self.open.iter().position(|challenge| challenge.id == id) {
+            let challenge = self.open.remove(at);
+            self.retire(challenge, now);
+        }
+    }
+
+    fn writes(self, answer: Answer, entries: Vec<Entry>) -> Decided {
+        Decided { next: Some(self), answer, entries, send: None }
+    }
+}
+
+impl CardAt {
+    /// The later of the node's clock and the row's last instant.
+    pub fn now(&self) -> Moment {
+        self.now
+    }
+
+    /// The card as it is then.
+    pub fn state(&self) -> &CardState {
+        &self.state
+    }
+
+    /// The PINs a presented one is to be compared with: none if nothing may be compared. `expiry_matches` is found
+    /// out before any PIN is looked at.
+    pub fn candidates(&self, command: &Command, expiry_matches: bool, policy: &Policy) -> Vec<Candidate> {
+        let Command::Authorise(authorisation) = command else { return Vec::new() };
+        let state = &self.state;
+        if state.refuse_before_comparing(authorisation, expiry_matches, policy, self.now).is_some() {
+            return Vec::new();
+        }
+        state.open.iter().map(Challenge::candidate).chain(state.stale.iter().map(Stale::candidate)).collect()
+    }
+
+    /// Decides. What is to be stored before the answer is given is in the result.
+    pub fn decide(self, command: &Command, evidence: &Evidence, policy: &Policy) -> Decided {
+        let CardAt { state, now } = self;
+        match command {
+            Command::Request(request) => state.request(request, policy, now),
+            Command::Authorise(authorisation) => state.authorise(authorisation, evidence, policy, now),
+            Command::HostAnswered { identity, answer } => state.host_answered(*identity, answer),
+            Command::Reverse { reversal, reference } => state.reverse(*reversal, *reference, now),
+            Command::Unlock { by } => state.unlock(*by),
+            Command::Update { details, phone_changed } => state.update(details, *phone_changed, now),
+        }
+    }
+}
+
+impl Challenge {
+    fn candidate(&self) -> Candidate {
+        Candidate { id: self.id, digits: self.digits, key_version: self.key_version, payment: self.payment }
+    }
+}
+
+impl Stale {
+    fn candidate(&self) -> Candidate {
+        Candidate { id: self.id, digits: self.digits, key_version: self.key_version, payment: self.payment }
+    }
+}

@@ -1,0 +1,135 @@
+//! What a bank may choose, and the bound it may not cross: how likely a guess is to succeed.
+
+use std::time::Duration;
+
+/// A bank's choices.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Policy {
+    /// Digits of a PIN: 5 to 8.
+    pub digits: u8,
+    /// How long a PIN is good.
+    pub valid_for: Duration,
+    /// The page counts this down before the same card may ask again.
+    pub ask_again_after: Duration,
+    /// The same PIN goes out again at least this much later.
+    pub resend_after: Duration,
+    /// How often the same PIN goes out again.
+    pub resends: u8,
+    /// Wrong PINs in a row that lock.
+    pub failures_until_locked: u32,
+    /// The first lock's length; each next one is twice as long.
+    pub lock_first: Duration,
+    /// The longest lock.
+    pub lock_longest: Duration,
+    /// Wrong PINs in a row after which only an ATM or the bank unlocks.
+    pub failures_until_closed: u32,
+}
+
+/// A policy that must not run.
+#[derive(Clone, PartialEq, Debug, thiserror::Error)]
+pub enum PolicyError {
+    /// A value outside its range.
+    #[error("policy: {0}")]
+    Range(&'static str),
+    /// Guessing would succeed too often.
+    #[error(
+        "policy: {tries} tries at a PIN of {digits} digits succeed with probability {chance:.1e}, at most 1e-5 is \
+         allowed: use more digits or fewer tries"
+    )]
+    GuessBudget {
+        /// Tries before a lock.
+        tries: u32,
+        /// Digits.
+        digits: u8,
+        /// tries / 10^digits.
+        chance: f64,
+    },
+}
+
+impl Default for Policy {
+    fn default() -> Policy {
+        Policy {
+            digits: 7,
+            valid_for: Duration::from_secs(120),
+            ask_again_after: Duration::from_secs(120),
+            resend_after: Duration::from_secs(30),
+            resends: 2,
+            failures_until_locked: 3,
+            lock_first: Duration::from_secs(15 * 60),
+            lock_longest: Duration::from_secs(24 * 3600),
+            failures_until_closed: 20,
+        }
+    }
+}
+
+impl Policy {
+    /// The chance that guessing opens one payment: windows × steps × devices × tries / 10^digits. A PIN bound to a
+    /// payment has one window, one step and no device, so the tries before the first lock are what counts.
+    pub fn guess_budget(&self) -> f64 {
+        f64::from(self.failures_until_locked) / 10f64.powi(i32::from(self.digits))
+    }
+
+    /// Refuses a policy that is out of range or too easy to guess under.
+    pub fn check(&self) -> Result<(), PolicyError> {
+        let range = |ok: bool, what: &'static str| if ok { Ok(()) } else { Err(PolicyError::Range(what)) };
+        range((5..=8).contains(&self.digits), "digits must be 5 to 8")?;
+        let valid = self.valid_for.as_secs();
+        range((30..=600).contains(&valid), "valid_for must be 30 to 600 seconds")?;
+        range(self.resend_after.as_secs() >= 30, "resend_after must be at least 30 seconds")?;
+        range(self.resends <= 2, "resends must be at most 2")?;
+        range((1..=5).contains(&self.failures_until_locked), "failures_until_locked must be 1 to 5")?;
+        range(
+            (self.failures_until_locked..=20).contains(&self.failures_until_closed),
+            "failures_until_closed must be from failures_until_locked to 20",
+        )?;
+        range(
+            self.lock_first >= self.valid_for,
+            "lock_first must outlast valid_for: a lock's end must find no open PIN",
+        )?;
+        range(self.lock_longest >= self.lock_first, "lock_longest must be at least lock_first")?;
+        let chance = self.guess_budget();
+        if chance > 1e-5 {
+            let (tries, digits) = (self.failures_until_locked, self.digits);
+            return Err(PolicyError::GuessBudget { tries, digits, chance });
+        }
+        Ok(())
+    }
+
+    /// The length of a card's n-th lock in a row, from 0.
+    pub(super) fn lock_length(&self, earlier: u32) -> Duration {
+        let doubled = 2u32.checked_pow(earlier).and_then(|factor| self.lock_first.checked_mul(factor));
+        doubled.unwrap_or(self.lock_longest).min(self.lock_longest)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_default_may_run() {
+        assert_eq!(Policy::default().check(), Ok(()));
+    }
+
+    #[test]
+    fn too_few_digits_for_the_tries_are_refused() {
+        let check = |digits, failures_until_locked| {
+            Policy { digits, failures_until_locked, ..Policy::default() }.check().is_ok()
+        };
+        assert!(!check(5, 3) && !check(5, 2) && check(5, 1) && check(6, 3) && check(7, 5) && !check(4, 1));
+    }
+
+    #[test]
+    fn locks_double() {
+        let policy = Policy::default();
+        let minutes: Vec<u64> = (0..4).map(|n| policy.lock_length(n).as_secs() / 60).collect();
+        assert_eq!(minutes, [15, 30, 60, 120]);
+        assert_eq!(policy.lock_length(90), policy.lock_longest);
+    }
+
+    #[test]
+    fn a_lock_outlasts_every_open_pin() {
+        let policy = Policy { lock_first: Duration::from_secs(60), ..Policy::default() };
+        assert!(matches!(policy.check(), Err(PolicyError::Range(_))));
+    }
+}

@@ -1,0 +1,46 @@
+//! What follows an authorisation: the host's answer, and reversals. Neither ever revives a PIN.
+
+use super::{Answer, Answered, CardState, Decided, Entry, HostAnswer, Mark, Outcome};
+use crate::{Moment, limits};
+
+impl CardState {
+    pub(super) fn host_answered(mut self, identity: Mark, answer: &HostAnswer) -> Decided {
+        let awaited = self.answers.iter_mut().find(|known| known.identity == Some(identity));
+        let Some(awaited) = awaited.filter(|known| known.outcome == Outcome::Awaiting) else {
+            return Decided { next: None, answer: Answer::NotAwaited, entries: Vec::new(), send: None };
+        };
+        awaited.outcome = Outcome::Host(answer.clone());
+        let response_code = answer.response_code.clone();
+        self.writes(Answer::Done, vec![Entry::HostAnswered { identity, response_code }])
+    }
+
+    pub(super) fn reverse(mut self, reversal: Mark, reference: Option<Mark>, now: Moment) -> Decided {
+        let is_original = |known: &&mut Answered| {
+            known.reversal == reversal || (reference.is_some() && known.reference == reference)
+        };
+        if let Some(original) = self.answers.iter_mut().find(is_original) {
+            let (identity, known) = (original.identity, original.identity.is_some());
+            let answer = Answer::Reversed { known };
+            if original.outcome == Outcome::Reversed {
+                return Decided { next: None, answer, entries: Vec::new(), send: None };
+            }
+            original.outcome = Outcome::Reversed;
+            return self.writes(answer, vec![Entry::Reversed { identity }]);
+        }
+        // The original may still come: it must then be refused. A full list refuses it too (65).
+        let answer = Answer::Reversed { known: false };
+        if self.answers.len() >= limits::ANSWERS_MAX {
+            return Decided { next: None, answer, entries: Vec::new(), send: None };
+        }
+        let tombstone = Answered {
+            identity: None,
+            content: None,
+            reversal,
+            reference,
+            at: now,
+            outcome: Outcome::Reversed,
+        };
+        self.answers.push(tombstone);
+        self.writes(answer, vec![Entry::Reversed { identity: None }])
+    }
+}

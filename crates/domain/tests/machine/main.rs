@@ -1,0 +1,243 @@
+//! The whole machine: every state a card can be in × every command, as one table. Its diff *is* the policy change.
+
+mod any_order;
+mod cards;
+
+use std::fmt::Write as _;
+
+use cards::{Card, Pay, second};
+use ramz_domain::card::{CardStatus, Command, HostAnswer, UnlockedBy};
+
+/// A card brought into each state that is told apart, at second 0 … 200.
+fn states() -> Vec<(&'static str, Card)> {
+    let with = |steps: &dyn Fn(&mut Card)| {
+        let mut card = Card::active();
+        steps(&mut card);
+        card
+    };
+    vec![
+        ("nothing open", Card::active()),
+        ("open for A", with(&|c| _ = c.ask("A", 0))),
+        ("open for A, sent 3 times", with(&|c| (0..3).for_each(|n| _ = c.ask("A", n * 30)))),
+        ("open for A, B, C", with(&|c| ["A", "B", "C"].iter().for_each(|p| _ = c.ask(p, 0)))),
+        (
+            "A spent, awaiting host",
+            with(&|c| {
+                c.ask("A", 0);
+                c.pay(Pay::right("A", "t1"), 1);
+            }),
+        ),
+        (
+            "A paid",
+            with(&|c| {
+                c.ask("A", 0);
+                c.pay(Pay::right("A", "t1"), 1);
+                c.host("t1", "00");
+            }),
+        ),
+        (
+            "A paid and reversed",
+            with(&|c| {
+                c.ask("A", 0);
+                c.pay(Pay::right("A", "t1"), 1);
+                c.host("t1", "00");
+                c.reverse("t1", 3);
+            }),
+        ),
+        (
+            "t1 reversed before it came",
+            with(&|c| {
+                c.ask("A", 0);
+                c.reverse("t1", 1);
+            }),
+        ),
+        (
+            "A expired",
+            with(&|c| {
+                c.ask("A", 0);
+                c.advance(121);
+            }),
+        ),
+        (
+            "open for A, one failure",
+            with(&|c| {
+                c.ask("A", 0);
+                c.pay(Pay::wrong("A", "w1"), 1);
+            }),
+        ),
+        (
+            "open for A, two failures",
+            with(&|c| {
+                c.ask("A", 0);
+                c.pay(Pay::wrong("A", "w1"), 1);
+                c.pay(Pay::wrong("A", "w2"), 1);
+            }),
+        ),
+        (
+            "locked, A open",
+            with(&|c| {
+                c.ask("A", 0);
+                ["w1", "w2", "w3"].iter().for_each(|t| _ = c.pay(Pay::wrong("A", t), 1));
+            }),
+        ),
+        (
+            "lock over, open for A",
+            with(&|c| {
+                c.ask("A", 0);
+                ["w1", "w2", "w3"].iter().for_each(|t| _ = c.pay(Pay::wrong("A", t), 1));
+                c.advance(1000);
+                c.ask("A", 1000);
+            }),
+        ),
+        ("20 failures", with(&|c| c.fail_until_closed())),
+        ("no phone, nothing open", Card::new(CardStatus::Active, false)),
+        ("blocked", Card::new(CardStatus::Blocked, true)),
+        ("closed", Card::new(CardStatus::Closed, true)),
+    ]
+}
+
+type Step = Box<dyn Fn(&mut Card) -> String>;
+
+/// Every command, and each way of presenting a PIN.
+fn commands() -> Vec<(&'static str, Step)> {
+    let pay = |pay: fn() -> Pay| -> Step { Box::new(move |c| c.pay_now(pay())) };
+    vec![
+        ("request A", Box::new(|c| c.ask_now("A"))),
+        (
+            "request A, 30 s later",
+            Box::new(|c| {
+                c.advance_by(30);
+                c.ask_now("A")
+            }),
+        ),
+        ("request A, other amount", Box::new(|c| c.ask_now("A+1"))),
+        ("request D", Box::new(|c| c.ask_now("D"))),
+        ("pay A, right PIN", pay(|| Pay::right("A", "n"))),
+        ("pay A, wrong PIN", pay(|| Pay::wrong("A", "n"))),
+        ("pay A, wrong expiry", pay(|| Pay::right("A", "n").with_wrong_expiry())),
+        ("pay D with A's PIN", pay(|| Pay::with("D", "n", "A"))),
+        ("t1 again", pay(|| Pay::right("A", "t1"))),
+        ("t1 again, other content", pay(|| Pay::with("A+1", "t1", "A"))),
+        ("w1 again, now right", pay(|| Pay::right("A", "w1"))),
+        (
+            "host answers t1: 51",
+            Box::new(|c| {
+                let answer =
+                    HostAnswer { response_code: "51".into(), authorisation_code: None, reference: None };
+                c.tell(&Command::HostAnswered { identity: cards::mark("t1"), answer })
+            }),
+        ),
+        ("reverse t1", Box::new(|c| c.reverse_now("t1"))),
+        ("unlock", Box::new(|c| c.tell(&Command::Unlock { by: UnlockedBy::Bank }))),
+        ("close", Box::new(|c| c.set_status(CardStatus::Closed, false))),
+        ("new phone", Box::new(|c| c.set_status(CardStatus::Active, true))),
+    ]
+}
+
+#[test]
+fn every_state_and_every_command() {
+    let mut table = String::new();
+    for (name, state) in states() {
+        writeln!(table, "{name}").unwrap();
+        for (command, step) in commands() {
+            let mut card = state.clone();
+            let answer = step(&mut card);
+            writeln!(table, "  {command:<26} {answer}").unwrap();
+        }
+    }
+    insta::assert_snapshot!(table);
+}
+
+#[test]
+fn a_pin_is_spent_once() {
+    let mut card = Card::active();
+    card.ask("A", 0);
+    assert_eq!(card.pay(Pay::right("A", "t1"), 1), "ask host");
+    assert_eq!(card.pay(Pay::right("A", "t2"), 2), "55 stale_pin");
+    card.reverse("t1", 3);
+    assert_eq!(card.pay(Pay::right("A", "t3"), 4), "55 stale_pin");
+    assert_eq!(card.failures(), 0);
+}
+
+#[test]
+fn a_resend_keeps_the_first_expiry_and_the_same_pin() {
+    let mut card = Card::active();
+    let first = card.ask("A", 0);
+    assert_eq!(card.ask("A", 29), "not sent: TooSoon");
+    assert_eq!(card.ask("A", 60), first);
+    assert_eq!(card.ask("A", 100), first);
+    assert_eq!(card.ask("A", 119), "not sent: TooOften");
+    assert_eq!(card.pay(Pay::right("A", "t1"), 120), "55 stale_pin");
+}
+
+#[test]
+fn the_clock_never_goes_back() {
+    let mut card = Card::active();
+    card.ask("A", 0);
+    card.pay(Pay::right("A", "e1").with_wrong_expiry(), 121);
+    assert_eq!(
+        card.pay(Pay::right("A", "t1"), 60),
+        "55 stale_pin",
+        "an expired PIN is not revived by a slow clock"
+    );
+    assert_eq!(card.now(), second(121).unix_ms());
+}
+
+#[test]
+fn a_lock_is_not_reset_by_its_end_and_doubles() {
+    let mut card = Card::active();
+    card.ask("A", 0);
+    for (t, answer) in [("w1", "55 wrong_pin"), ("w2", "55 wrong_pin"), ("w3", "75 tries_exceeded")] {
+        assert_eq!(card.pay(Pay::wrong("A", t), 1), answer);
+    }
+    assert_eq!(card.pay(Pay::right("A", "t1"), 2), "75 tries_exceeded");
+    assert_eq!(card.compared(), 3, "nothing is compared while locked");
+    let after = 1 + 15 * 60;
+    card.ask("B", after);
+    assert_eq!(card.pay(Pay::wrong("B", "w4"), after), "75 tries_exceeded");
+    assert_eq!(card.ask("B", after + 29 * 60), "not sent: Locked");
+    card.ask("B", after + 30 * 60);
+    assert_eq!(card.pay(Pay::right("B", "t2"), after + 30 * 60), "ask host");
+    assert_eq!(card.failures(), 0, "success resets");
+}
+
+#[test]
+fn wrong_expiries_never_lock_and_shut_only_their_own_door() {
+    let mut card = Card::active();
+    card.ask("A", 0);
+    for n in 0..5 {
+        let pay = Pay::right("A", &format!("e{n}")).with_wrong_expiry().at_door("bad");
+        assert_eq!(card.pay(pay, 1), "54 wrong_expiry");
+    }
+    assert_eq!(card.pay(Pay::right("A", "e9").at_door("bad"), 1), "65 too_often");
+    for n in 0..100 {
+        card.pay(Pay::right("A", &format!("f{n}")).with_wrong_expiry().at_door(&format!("door {n}")), 1);
+    }
+    assert_eq!(card.failures(), 0);
+    assert_eq!(card.pay(Pay::right("A", "t1").at_door("clean"), 1), "ask host");
+}
+
+#[test]
+fn remembered_answers_are_never_evicted() {
+    let mut card = Card::active();
+    for n in 0..32 {
+        card.ask(&format!("P{n}"), n);
+        assert_eq!(card.pay(Pay::right(&format!("P{n}"), &format!("t{n}")), n), "ask host");
+    }
+    card.ask("Q", 32);
+    assert_eq!(card.pay(Pay::right("Q", "u"), 32), "65 too_often");
+    assert_eq!(card.pay(Pay::right("P0", "t0"), 32), "ask host again");
+    assert_eq!(card.pay(Pay::right("Q", "u"), 31 + 600), "55 stale_pin");
+    card.ask("Q", 640);
+    assert_eq!(card.pay(Pay::right("Q", "u2"), 640), "ask host", "ten minutes later there is room");
+}
+
+#[test]
+fn the_same_admission_again_sends_nothing_again() {
+    let mut card = Card::active();
+    let sent = card.ask_as("A", "admission 1", 0);
+    assert!(sent.starts_with("sent"));
+    assert_eq!(card.ask_as("A", "admission 1", 40), "already served");
+    card.pay(Pay::right("A", "t1"), 41);
+    assert_eq!(card.ask_as("A", "admission 1", 42), "already served");
+}
