@@ -9,6 +9,7 @@ use std::fmt;
 use zeroize::Zeroizing;
 
 use crate::class::kind;
+use crate::message::Message;
 
 /// Card verification value, three or four digits. Never logged, never passed to a trace.
 pub const CVV2: &str = "01";
@@ -51,7 +52,7 @@ pub struct TagError {
     pub offset: usize,
     /// What belongs there.
     pub expected: &'static str,
-    /// What is there instead: a kind of byte, a length or a tag.
+    /// What is there instead: a kind of byte or a length.
     pub found: String,
 }
 
@@ -67,7 +68,7 @@ pub fn parse(content: &[u8]) -> Result<Tags, TagError> {
         let tag = text_if(tag, |byte| byte.is_ascii_alphanumeric())
             .map_err(|wrong| error(at + wrong, "a tag of two letters or digits", kind(tag.get(wrong))))?;
         if tags.get(tag).is_some() {
-            return Err(error(at, "every tag once", format!("tag {tag} again")));
+            return Err(error(at, "every tag once", "a tag that was there before"));
         }
         let length = slice(content, at + 2, 3, "a length of three digits")?;
         let length = text_if(length, |byte| byte.is_ascii_digit())
@@ -81,6 +82,14 @@ pub fn parse(content: &[u8]) -> Result<Tags, TagError> {
         at += 5 + length;
     }
     Ok(tags)
+}
+
+/// The tagged values of a message's field 48; an empty list if it has none.
+///
+/// # Errors
+/// As [`parse`].
+pub fn of(message: &Message) -> Result<Tags, TagError> {
+    parse(message.bytes(48).unwrap_or_default())
 }
 
 impl Tags {
@@ -140,17 +149,21 @@ impl Tags {
         }
         Ok(content)
     }
-}
 
-impl fmt::Debug for Tags {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Tags(")?;
-        f.write_str(&self.masked())?;
-        f.write_str(")")
+    /// Makes these a message's field 48, or takes it out if there is no tag.
+    ///
+    /// # Errors
+    /// As [`encode`](Self::encode); the message is then as it was.
+    pub fn put_into(&self, message: &mut Message) -> Result<(), TagError> {
+        let content = self.encode()?;
+        if content.is_empty() {
+            message.remove(48);
+        } else {
+            message.set(48, content);
+        }
+        Ok(())
     }
-}
 
-impl Tags {
     /// The tags with their values hidden, except those that the trace is for: 02 and 15.
     pub(crate) fn masked(&self) -> String {
         let shown = |(tag, value): (&str, &str)| match tag {
@@ -158,6 +171,14 @@ impl Tags {
             _ => format!("{tag}=****"),
         };
         self.iter().map(shown).collect::<Vec<_>>().join(" ")
+    }
+}
+
+impl fmt::Debug for Tags {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Tags(")?;
+        f.write_str(&self.masked())?;
+        f.write_str(")")
     }
 }
 
@@ -230,7 +251,10 @@ mod tests {
                 "field 48 at byte 11: expected as many bytes as the length says, found the end after 3 of 4 bytes",
             ),
         );
-        check("02001D02001D", Err("field 48 at byte 6: expected every tag once, found tag 02 again"));
+        check(
+            "02001D02001D",
+            Err("field 48 at byte 6: expected every tag once, found a tag that was there before"),
+        );
         check("10001پ", Err("field 48 at byte 5: expected UTF-8 text, found a byte above 0x7F"));
     }
 
@@ -255,6 +279,19 @@ mod tests {
         assert!(tags.encode().is_ok());
         tags.set("10", "x".repeat(MAX_VALUE_BYTES + 1));
         assert!(tags.encode().is_err());
+    }
+
+    #[test]
+    fn a_message_gets_its_tags_or_none() {
+        let mut message = Message::new(crate::Mti::FINANCIAL);
+        assert_eq!(of(&message), Ok(Tags::new()));
+        let mut tags = Tags::new();
+        tags.set(PIN_VERIFIED, PIN_VERIFIED_DYNAMIC);
+        tags.put_into(&mut message).unwrap();
+        assert_eq!(message.get(48), Some("02001D"));
+        assert_eq!(of(&message), Ok(tags));
+        Tags::new().put_into(&mut message).unwrap();
+        assert!(!message.has(48));
     }
 
     #[test]

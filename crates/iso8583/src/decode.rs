@@ -221,3 +221,73 @@ fn not_a_pad(place: Place, offset: usize) -> DecodeError {
 fn wrong(place: Place, offset: usize, expected: String, found: String) -> DecodeError {
     DecodeError { place, offset, expected, found }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::encode;
+
+    /// Fields 2, 48, 52 (in lower case), 64 and 128.
+    const WIRE: &str = concat!(
+        "0200C0000000000110010000000000000001",
+        "166104337000000016",
+        "00602001D",
+        "3a0f5c9e71d2b846",
+        "00112233AABBCCDD",
+        "8877665544332211"
+    );
+
+    fn ascii() -> Arc<Layout> {
+        Layout::named("ascii").unwrap()
+    }
+
+    #[test]
+    fn spans_say_where_fields_lie_for_a_mac() {
+        let message = decode(&ascii(), WIRE.as_bytes()).unwrap();
+        assert_eq!(message.span(2), Some(36..54));
+        assert_eq!(&WIRE[message.span(48).unwrap()], "00602001D");
+        assert_eq!(&WIRE[message.span(64).unwrap()], "00112233AABBCCDD");
+        assert_eq!(message.span(128), Some(95..111));
+        assert_eq!((message.span(3), message.span(1), message.span(200)), (None, None, None));
+        assert_eq!(message.bytes(64), Some(&[0x00, 0x11, 0x22, 0x33, 0xAA, 0xBB, 0xCC, 0xDD][..]));
+        assert_eq!((message.get(48), message.get(52)), (Some("02001D"), None));
+    }
+
+    #[test]
+    fn what_was_not_set_is_written_as_it_was_read() {
+        let mut message = decode(&ascii(), WIRE.as_bytes()).unwrap();
+        assert_eq!(encode(&ascii(), &message).unwrap(), WIRE.as_bytes());
+        message.set_mti(message.mti().response());
+        message.set(39, "00");
+        message.set(48, "02001S");
+        message.remove(128);
+        assert_eq!(message.span(48), None);
+        assert_eq!(message.span(52), Some(63..79));
+        let written = String::from_utf8(encode(&ascii(), &message).unwrap()).unwrap();
+        assert_eq!(
+            written,
+            concat!(
+                "02104000000002011001",
+                "166104337000000016",
+                "00",
+                "00602001S",
+                "3a0f5c9e71d2b846",
+                "00112233AABBCCDD"
+            )
+        );
+        assert_eq!(message.raw(), WIRE.as_bytes());
+    }
+
+    #[test]
+    fn bytes_of_another_layout_are_not_reused() {
+        let text = include_str!("../layouts/ascii.toml");
+        let upper = Layout::from_toml(text).unwrap();
+        let message = decode(&ascii(), WIRE.as_bytes()).unwrap();
+        let written = String::from_utf8(encode(&upper, &message).unwrap()).unwrap();
+        assert_eq!(written, WIRE.replace("3a0f5c9e71d2b846", "3A0F5C9E71D2B846"));
+        let bcd = Layout::named("bcd").unwrap();
+        assert_eq!(decode(&bcd, &encode(&bcd, &message).unwrap()).unwrap(), message);
+    }
+}

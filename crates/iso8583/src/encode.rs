@@ -19,10 +19,7 @@ pub fn encode(layout: &Layout, message: &Message) -> Result<Vec<u8>, EncodeError
     if let Some(field) = message.misplaced() {
         return Err(wrong(Place::Field(field), "a field from 2 to 128", "its number"));
     }
-    // Enough for all (hex doubles), taken once: growing would leave copies of secrets behind.
-    let most =
-        message.parts(layout.id()).map(|(_, content, wire)| wire.map_or(3 + content.len() * 2, <[u8]>::len));
-    let mut out = Vec::with_capacity(4 + 32 + most.sum::<usize>().min(2 * MAX_MESSAGE_BYTES));
+    let mut out = Vec::with_capacity(bound(layout, message));
 
     match layout.mti {
         Digits::Ascii => out.extend_from_slice(&message.mti().digits()),
@@ -53,6 +50,14 @@ pub fn encode(layout: &Layout, message: &Message) -> Result<Vec<u8>, EncodeError
         }
     }
     Ok(out)
+}
+
+/// Room for the whole message (hex doubles), so that it is not moved while it grows: that would leave copies of
+/// secrets behind. A message that is refused for its length may still move.
+fn bound(layout: &Layout, message: &Message) -> usize {
+    let parts = message.parts(layout.id());
+    let fields = parts.map(|(_, content, wire)| wire.map_or(3 + content.len() * 2, <[u8]>::len));
+    4 + 32 + fields.sum::<usize>().min(MAX_MESSAGE_BYTES)
 }
 
 fn write(spec: &Spec, content: &[u8], place: Place, out: &mut Vec<u8>) -> Result<(), EncodeError> {
@@ -97,4 +102,100 @@ fn write_length(units: usize, digits: usize, length: Length, out: &mut Vec<u8>) 
 
 fn wrong(place: Place, expected: impl Into<String>, found: impl Into<String>) -> EncodeError {
     EncodeError { place, expected: expected.into(), found: found.into() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Mti, decode};
+
+    fn check(layout: &Layout, field: u8, value: &[u8], expect: Result<&[u8], &str>) {
+        let mut message = Message::new(Mti::FINANCIAL);
+        message.set(field, value);
+        match (encode(layout, &message), expect) {
+            (Ok(wire), Ok(expect)) => {
+                assert!(wire.ends_with(expect), "field {field}: {wire:02X?}");
+                let read = decode(layout, &wire).unwrap();
+                assert_eq!((&read, read.bytes(field)), (&message, Some(value)));
+                let rest = read.span(field).unwrap();
+                assert_eq!((&wire[rest.clone()], rest.end), (expect, wire.len()));
+            }
+            (Err(error), Err(expect)) => assert_eq!(error.to_string(), expect),
+            (found, expect) => panic!("field {field}: expected {expect:?}, found {found:?}"),
+        }
+    }
+
+    #[test]
+    fn what_a_layout_cannot_express_is_refused_by_field() {
+        let ascii = Layout::named("ascii").unwrap();
+        let wrong = |field, value: &[u8], expect| check(&ascii, field, value, Err(expect));
+        wrong(0, b"", "field 0 (reserved): expected a field from 2 to 128, found its number");
+        wrong(1, b"", "field 1 (secondary bitmap): expected a field from 2 to 128, found its number");
+        wrong(65, &[0; 8], "field 65 (tertiary bitmap): expected only fields of the layout, found this one");
+        wrong(3, b"00000", "field 3 (processing code): expected 6 characters, found 5");
+        wrong(3, b"00000x", "field 3 (processing code): expected digits, found a letter");
+        wrong(2, &[b'6'; 20], "field 2 (primary account number): expected at most 19 bytes, found 20");
+        wrong(52, &[0; 7], "field 52 (PIN data): expected 8 bytes, found 7");
+        wrong(55, &[0; 256], "field 55 (chip data): expected at most 255 bytes, found 256");
+        wrong(
+            28,
+            b"X00000000",
+            "field 28 (amount, transaction fee): expected C or D, then digits, found a letter",
+        );
+        wrong(
+            48,
+            &[0xD9],
+            "field 48 (additional data, private): expected UTF-8 text, found the end of the field",
+        );
+        wrong(
+            48,
+            "آ".repeat(500).as_bytes(),
+            "field 48 (additional data, private): expected at most 999 bytes, found 1000",
+        );
+        wrong(63, &[0; 1000], "field 63 (reserved): expected at most 999 bytes, found 1000");
+    }
+
+    #[test]
+    fn packed_fields_are_written_and_read() {
+        let bcd = Layout::named("bcd").unwrap();
+        check(&bcd, 2, b"610433700000001", Ok(&[0x15, 0x61, 0x04, 0x33, 0x70, 0x00, 0x00, 0x00, 0x1F]));
+        check(&bcd, 22, b"012", Ok(&[0x00, 0x12]));
+        check(&bcd, 28, b"D00000100", Ok(&[b'D', 0x00, 0x00, 0x01, 0x00]));
+        check(&bcd, 32, b"58167", Ok(&[0x05, 0x05, 0x81, 0x67]));
+        check(&bcd, 35, b"12=3?", Ok(&[0x05, 0x12, 0xD3, 0xFF]));
+        check(&bcd, 52, &[0xAB; 8], Ok(&[0xAB; 8]));
+        check(&bcd, 55, &[0xFF; 2], Ok(&[0x00, 0x02, 0xFF, 0xFF]));
+        check(&bcd, 48, "رمز".as_bytes(), Ok(&[0x00, 0x06, 0xD8, 0xB1, 0xD9, 0x85, 0xD8, 0xB2]));
+    }
+
+    #[test]
+    fn a_field_can_be_written_otherwise_than_the_rest() {
+        let layout = Layout::from_toml(
+            "name = 'mixed'\nmti = 'bcd'\nbitmap = 'hex'\nlength = 'binary'\ndigits = 'ascii'\nbytes = 'hex'\n\
+             [fields]\n2 = 'n ..19'\n32 = { is = 'n ..11', digits = 'bcd', pad = 'right-f', length = 'ascii' }\n\
+             40 = 'a 3'\n48 = 'utf8 ...999'\n55 = { is = 'b ..200', bytes = 'binary' }\n64 = 'b 64'\n",
+        )
+        .unwrap();
+        check(&layout, 2, b"6104", Ok(&[4, b'6', b'1', b'0', b'4']));
+        check(&layout, 32, b"581", Ok(&[b'0', b'3', 0x58, 0x1F]));
+        check(&layout, 40, b"AB ", Ok(b"AB "));
+        check(&layout, 48, &[b'x'; 300], Ok(&[&[1, 44][..], &[b'x'; 300]].concat()));
+        check(&layout, 55, &[7; 200], Ok(&[&[200][..], &[7; 200]].concat()));
+        check(&layout, 64, &[0xAB; 8], Ok(b"ABABABABABABABAB"));
+        check(&layout, 55, &[7; 201], Err("field 55 (chip data): expected at most 200 bytes, found 201"));
+    }
+
+    #[test]
+    fn nothing_is_moved_while_it_is_written() {
+        for name in ["ascii", "bcd"] {
+            let layout = Layout::named(name).unwrap();
+            let mut message = Message::new(Mti::FINANCIAL);
+            message.set(2, "6104337000000016");
+            message.set(48, "x".repeat(999));
+            message.set(55, [1; 255]);
+            message.set(128, [1; 8]);
+            let (wire, bound) = (encode(&layout, &message).unwrap(), bound(&layout, &message));
+            assert!(wire.len() <= bound && wire.capacity() >= bound, "{name}: {} of {bound}", wire.len());
+        }
+    }
 }
