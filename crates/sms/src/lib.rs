@@ -1,1 +1,6 @@
-//! Words to and from a phone: the port, SMPP, the texts
+#![doc = include_str!("../README.md")]
+
+pub mod coding;
+pub mod port;
+pub mod smpp;
+pub mod texts;

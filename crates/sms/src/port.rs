@@ -1,0 +1,102 @@
+//! The port to phones: one text to one number, before an instant.
+//!
+//! Deliberately not here: who retries and when (the issuer's outbox), and any operator's protocol.
+
+use std::fmt;
+
+use async_trait::async_trait;
+use ramz_domain::{Moment, Phone};
+use zeroize::Zeroizing;
+
+/// The words of an SMS. They hold a PIN: wiped on drop, shown by no `Debug`, read through [`SmsText::expose`].
+#[derive(Clone)]
+pub struct SmsText(Zeroizing<String>);
+
+impl SmsText {
+    /// Takes the words.
+    pub fn new(text: String) -> SmsText {
+        SmsText(Zeroizing::new(text))
+    }
+
+    /// The words. Every caller is listed in the tidy test.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for SmsText {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "SmsText(… {} characters)", self.0.chars().count())
+    }
+}
+
+/// An SMS to send.
+#[derive(Clone, Debug)]
+pub struct Outgoing {
+    /// The phone.
+    pub to: Phone,
+    /// The words.
+    pub text: SmsText,
+    /// When its PIN runs out. No part is handed over after this instant, nor with less than a second left.
+    pub not_after: Moment,
+}
+
+/// The operator took every part of an SMS.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Accepted {
+    /// Short messages it was cut into, 1 or more.
+    pub parts: usize,
+    /// The operator's id of each, in order.
+    pub message_ids: Vec<String>,
+}
+
+/// Why an SMS was not accepted. Carries nothing of the text or the phone.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum SendError {
+    /// Its PIN ran out before the last part was handed over. Sending it again is pointless.
+    #[error("the PIN ran out before its SMS could be handed to the operator")]
+    Expired,
+    /// There is no bind to the operator. No part that the operator has not answered was handed over.
+    #[error("no line to the operator: {0}")]
+    Down(String),
+    /// The operator asks to slow down, and still does.
+    #[error("the operator throttles; send again later")]
+    Throttled,
+    /// The operator refuses this SMS; it would refuse it again.
+    #[error("the operator refused the SMS: {status}")]
+    Refused {
+        /// The status as SMPP names it, such as `ESME_RINVDSTADR`, or what made the SMS impossible to send.
+        status: String,
+    },
+    /// A part was submitted and no answer came: it may or may not have gone. The same text, with the same PIN, may be
+    /// sent again.
+    #[error("the line was lost before the operator answered; the SMS may or may not have gone")]
+    Unknown,
+}
+
+/// A way to hand an SMS to an operator.
+#[async_trait]
+pub trait Sender: Send + Sync + 'static {
+    /// Hands over an SMS and waits, within a bound of its own, for the operator's answer to each part.
+    async fn send(&self, sms: Outgoing) -> Result<Accepted, SendError>;
+
+    /// Whether the operator could be handed an SMS now.
+    fn is_up(&self) -> bool;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn debug_shows_neither_words_nor_phone() {
+        let sms = Outgoing {
+            to: Phone::parse("09121234567").unwrap(),
+            text: SmsText::new("رمز:0472013".into()),
+            not_after: Moment::from_unix_ms(0),
+        };
+        let shown = format!("{sms:?}");
+        assert!(!shown.contains("0472013") && !shown.contains("912123"), "{shown}");
+        assert!(shown.contains("11 characters"), "{shown}");
+    }
+}
