@@ -34,9 +34,6 @@ pub fn decode(layout: &Layout, bytes: &[u8]) -> Result<Message, DecodeError> {
     let primary = wire.bitmap(layout.bitmap, Place::Bitmap)?;
     let secondary = if primary >> 63 == 1 { wire.bitmap(layout.bitmap, Place::SecondaryBitmap)? } else { 0 };
     let present = (u128::from(primary & !(1 << 63)) << 64) | u128::from(secondary);
-    if let Some(field) = layout.first_unknown(present) {
-        return Err(unknown(layout, mti_end, field));
-    }
 
     let mut message = Message::decoding(mti, Zeroizing::new(bytes.to_vec()), present, layout.id());
     let mut unpacked = Zeroizing::new(Vec::new());
@@ -53,6 +50,7 @@ pub fn decode(layout: &Layout, bytes: &[u8]) -> Result<Message, DecodeError> {
         let left = bytes.len() - wire.at;
         return Err(wrong(Place::Message, wire.at, "its end".into(), format!("{left} more bytes")));
     }
+    debug_assert!(unpacked.len() <= unpacks_to, "unpacked contents were moved, and left copies behind");
     message.unpacked(unpacked);
     Ok(message)
 }

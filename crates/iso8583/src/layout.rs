@@ -22,8 +22,6 @@ pub struct Layout {
     pub(crate) mti: Digits,
     pub(crate) bitmap: Bytes,
     fields: Vec<Option<Spec>>,
-    /// One bit a field that there is, field 1 the highest.
-    known: u128,
     packs_digits: bool,
 }
 
@@ -176,11 +174,8 @@ impl Layout {
         let id = NEXT.fetch_add(1, Ordering::Relaxed);
         let packs_digits =
             fields.iter().flatten().any(|spec| matches!(spec.form, Form::Packed(_) | Form::SignPacked(_)));
-        let known = (2..=128u8)
-            .filter(|&field| fields[usize::from(field)].is_some())
-            .fold(0, |known, field| known | 1 << (128 - field));
         let Written { name, mti, bitmap, .. } = written;
-        Ok(Self { name, id, mti, bitmap, fields, known, packs_digits })
+        Ok(Self { name, id, mti, bitmap, fields, packs_digits })
     }
 
     /// The name that the layout gives itself.
@@ -191,12 +186,6 @@ impl Layout {
     /// Tells layouts apart within the process, so that raw spans are reused only under the layout they came from.
     pub(crate) fn id(&self) -> u64 {
         self.id
-    }
-
-    /// The first of these fields (one bit each, field 1 the highest) that is not in the layout.
-    pub(crate) fn first_unknown(&self, present: u128) -> Option<u8> {
-        let unknown = present & !self.known;
-        (unknown != 0).then(|| unknown.leading_zeros() as u8 + 1)
     }
 
     /// Whether any field has two digits in a byte.
