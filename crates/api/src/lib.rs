@@ -1,4 +1,10 @@
-//! The words services say to each other, and the doors they meet through.
+#![doc = include_str!("../README.md")]
 
+pub mod client;
+pub mod directory;
+mod json;
 pub mod net;
+pub mod pin_request;
+pub mod problem;
+pub mod serve;
 pub mod tap;

@@ -1,0 +1,233 @@
+//! JSON at a door: a tree whose texts are wiped, read member by member so that *every* error is found and named.
+//!
+//! serde's derived readers stop at the first error and quote what they found; a door must do neither. Pointers are
+//! RFC 6901. A member the sender made up is reported at its object and not by name, for its name may be a secret.
+
+use std::fmt;
+
+use serde::{
+    Deserialize, Deserializer,
+    de::{MapAccess, SeqAccess, Visitor},
+};
+use zeroize::Zeroizing;
+
+use crate::problem::{FieldError, Problem};
+
+/// A JSON value. Not printable on purpose.
+pub(crate) enum Json {
+    /// A whole number that is not negative.
+    Whole(u64),
+    /// A text, wiped on drop.
+    Text(Zeroizing<String>),
+    /// The members in order; names may repeat.
+    Object(Vec<(Zeroizing<String>, Json)>),
+    /// Anything that no door asks for yet: other numbers, lists, `true`, `null`.
+    Other,
+}
+
+/// The members of one object and where it is.
+pub(crate) struct Object<'a> {
+    at: String,
+    members: &'a [(Zeroizing<String>, Json)],
+}
+
+/// The errors found so far.
+#[derive(Default)]
+pub(crate) struct Errors(Vec<FieldError>);
+
+impl Json {
+    /// Reads one JSON text. The problem tells line and column, nothing of the text.
+    pub(crate) fn parse(bytes: &[u8]) -> Result<Json, Problem> {
+        serde_json::from_slice(bytes).map_err(|e| {
+            Problem::malformed(vec![FieldError::new(
+                "",
+                format!(
+                    "send one JSON object (RFC 8259, UTF-8): line {}, column {} is not JSON",
+                    e.line(),
+                    e.column()
+                ),
+            )])
+        })
+    }
+}
+
+impl Errors {
+    /// Notes an error.
+    pub(crate) fn add(&mut self, pointer: impl Into<String>, detail: impl Into<String>) {
+        self.0.push(FieldError::new(pointer, detail));
+    }
+
+    /// The value if nothing was wrong, else all errors as one problem.
+    pub(crate) fn finish<T>(self, value: Option<T>) -> Result<T, Problem> {
+        match value {
+            Some(value) if self.0.is_empty() => Ok(value),
+            _ => Err(Problem::malformed(self.0)),
+        }
+    }
+
+    /// The value as an object of `known` members. Strange and repeated members are noted.
+    pub(crate) fn object<'a>(&mut self, value: &'a Json, at: &str, known: &[&str]) -> Option<Object<'a>> {
+        let Json::Object(members) = value else {
+            self.add(at, format!("write an object with the members {}", known.join(", ")));
+            return None;
+        };
+        if members.iter().any(|(name, _)| !known.contains(&name.as_str())) {
+            self.add(
+                at,
+                format!("remove the members that are not known here; known are {}", known.join(", ")),
+            );
+        }
+        for name in known {
+            if members.iter().filter(|(n, _)| n.as_str() == *name).count() > 1 {
+                self.add(format!("{at}/{name}"), "write this member once");
+            }
+        }
+        Some(Object { at: at.to_owned(), members })
+    }
+
+    /// A member that must be there, noted if it is not. `expect` says what to write.
+    pub(crate) fn member<'a>(&mut self, object: &Object<'a>, name: &str, expect: &str) -> Option<&'a Json> {
+        let found = object.get(name);
+        if found.is_none() {
+            self.add(object.pointer(name), format!("this member is missing; write {expect}"));
+        }
+        found
+    }
+
+    /// A text that `parse` accepts. `expect` says what to write; the reason of `parse`, if any, follows it.
+    pub(crate) fn text<'a, T>(
+        &mut self,
+        object: &Object<'a>,
+        name: &str,
+        expect: &str,
+        parse: impl FnOnce(&'a str) -> Result<T, String>,
+    ) -> Option<T> {
+        let Json::Text(text) = self.member(object, name, expect)? else {
+            self.add(object.pointer(name), format!("write {expect}, as a JSON string"));
+            return None;
+        };
+        match parse(text) {
+            Ok(value) => Some(value),
+            Err(reason) if reason.is_empty() => {
+                self.add(object.pointer(name), format!("write {expect}"));
+                None
+            }
+            Err(reason) => {
+                self.add(object.pointer(name), format!("write {expect}: {reason}"));
+                None
+            }
+        }
+    }
+
+    /// A whole number that `parse` accepts.
+    pub(crate) fn whole<T>(
+        &mut self,
+        object: &Object<'_>,
+        name: &str,
+        expect: &str,
+        parse: impl FnOnce(u64) -> Option<T>,
+    ) -> Option<T> {
+        let value = match self.member(object, name, expect)? {
+            Json::Whole(number) => parse(*number),
+            _ => None,
+        };
+        if value.is_none() {
+            self.add(object.pointer(name), format!("write {expect}"));
+        }
+        value
+    }
+}
+
+impl<'a> Object<'a> {
+    /// A member, if it is there.
+    pub(crate) fn get(&self, name: &str) -> Option<&'a Json> {
+        self.members.iter().find(|(n, _)| n.as_str() == name).map(|(_, value)| value)
+    }
+
+    /// Where a member is or would be.
+    pub(crate) fn pointer(&self, name: &str) -> String {
+        format!("{}/{name}", self.at)
+    }
+}
+
+impl<'de> Deserialize<'de> for Json {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Json, D::Error> {
+        deserializer.deserialize_any(Tree)
+    }
+}
+
+struct Tree;
+
+impl<'de> Visitor<'de> for Tree {
+    type Value = Json;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("JSON")
+    }
+
+    fn visit_bool<E>(self, _: bool) -> Result<Json, E> {
+        Ok(Json::Other)
+    }
+
+    fn visit_u64<E>(self, number: u64) -> Result<Json, E> {
+        Ok(Json::Whole(number))
+    }
+
+    fn visit_i64<E>(self, _: i64) -> Result<Json, E> {
+        Ok(Json::Other)
+    }
+
+    fn visit_f64<E>(self, _: f64) -> Result<Json, E> {
+        Ok(Json::Other)
+    }
+
+    fn visit_unit<E>(self) -> Result<Json, E> {
+        Ok(Json::Other)
+    }
+
+    fn visit_str<E>(self, text: &str) -> Result<Json, E> {
+        Ok(Json::Text(Zeroizing::new(text.to_owned())))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Json, A::Error> {
+        while list.next_element::<Json>()?.is_some() {}
+        Ok(Json::Other)
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Json, A::Error> {
+        let mut members = Vec::new();
+        while let Some((name, value)) = map.next_entry::<String, Json>()? {
+            members.push((Zeroizing::new(name), value));
+        }
+        Ok(Json::Object(members))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_syntax_error_tells_where_and_quotes_nothing() {
+        let problem = Json::parse(b"{\"pan\": 6104337000000016x}").err().unwrap();
+        let detail = &problem.errors[0].detail;
+        assert!(detail.contains("line 1, column 25"), "{detail}");
+        assert!(!format!("{problem:?}").contains("6104337"));
+    }
+
+    #[test]
+    fn nesting_is_bounded() {
+        let deep = "[".repeat(5000);
+        assert!(Json::parse(deep.as_bytes()).is_err());
+    }
+
+    #[test]
+    fn strange_and_repeated_members_are_named_by_place() {
+        let json = Json::parse(br#"{"a": 1, "a": 2, "6104337000000016": 3}"#).unwrap_or(Json::Other);
+        let mut errors = Errors::default();
+        errors.object(&json, "", &["a"]);
+        let pointers: Vec<_> = errors.0.iter().map(|e| e.pointer.as_str()).collect();
+        assert_eq!(pointers, ["", "/a"]);
+        assert!(errors.0.iter().all(|e| !e.detail.contains("6104337")));
+    }
+}

@@ -1,0 +1,299 @@
+//! `POST /v1/pin-requests`: a payment page asks, through the router, that the card's bank sends its payer a PIN.
+//!
+//! The door has two stages: bytes become a JSON tree, the tree becomes domain values, and every error is named by its
+//! JSON pointer. Nothing that was sent is ever repeated in an error. The PAN lives in [`Pan`] (wiped on drop) and in
+//! the wiped tree; writing borrows it. Whether the asker may ask is not decided here.
+
+use std::fmt;
+
+use ramz_domain::{Pan, PayeeName, PaymentKind, Rial, limits};
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+use zeroize::Zeroizing;
+
+use crate::{
+    json::{Errors, Json, Object},
+    problem::Problem,
+};
+
+/// Where it is asked.
+pub const PATH: &str = "/v1/pin-requests";
+/// Names a request, so that it can be repeated: a UUID, scoped to the asker, kept 24 hours.
+pub const IDEMPOTENCY_KEY: &str = "idempotency-key";
+/// The asker's name, passed on by a router; believed only from a router's certificate.
+pub const RAMZ_ASKER: &str = "ramz-asker";
+
+/// A PIN request that is well-formed: every part is a value of the domain.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Checked {
+    /// The card that pays.
+    pub pan: Pan,
+    /// What for.
+    pub kind: PaymentKind,
+    /// How much: zero for a balance, more for all else.
+    pub amount: Rial,
+    /// Who is paid, in the shape that `kind` asks for.
+    pub payee: PayeeChecked,
+    /// The host name of the page where the PIN will be typed, in lower case, without port.
+    pub origin: String,
+}
+
+/// Who is paid, as the page knows it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum PayeeChecked {
+    /// A merchant: `purchase`, `top_up`, `balance`.
+    Merchant {
+        /// DE32: 1 to 11 digits.
+        acquirer: String,
+        /// DE42: 1 to 15 printable ASCII characters.
+        merchant: String,
+        /// DE41: 1 to 8 printable ASCII characters.
+        terminal: String,
+        /// Shown to the payer.
+        name: PayeeName,
+    },
+    /// Another card: `transfer`.
+    Card {
+        /// The card that is paid.
+        pan: Pan,
+    },
+    /// A bill: `bill`.
+    Bill {
+        /// The bill id, 6 to 18 digits.
+        bill: String,
+        /// The payment id, 6 to 18 digits.
+        payment: String,
+    },
+}
+
+/// The answer, 202: the same for every card, known or not.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct PinRequested {
+    /// The admission's id.
+    pub request: Uuid,
+    /// A PIN would be good for this many seconds.
+    pub valid_for_s: u32,
+    /// The same card may be asked for again after this many seconds.
+    pub ask_again_after_s: u32,
+}
+
+/// The wire twin of [`Checked`]. It borrows, so there is no second PAN to wipe; `Debug` masks.
+#[derive(Serialize)]
+pub struct PinRequest<'a> {
+    pan: &'a str,
+    payment: PaymentWire<'a>,
+}
+
+#[derive(Serialize)]
+struct PaymentWire<'a> {
+    kind: &'static str,
+    amount: u64,
+    payee: PayeeWire<'a>,
+    origin: &'a str,
+}
+
+#[derive(Serialize)]
+#[serde(untagged)]
+enum PayeeWire<'a> {
+    Merchant { acquirer: &'a str, merchant: &'a str, terminal: &'a str, name: &'a str },
+    Card { pan: &'a str },
+    Bill { bill: &'a str, payment: &'a str },
+}
+
+impl fmt::Debug for PinRequest<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PinRequest").field("kind", &self.payment.kind).finish_non_exhaustive()
+    }
+}
+
+impl PinRequest<'_> {
+    /// Reads a body of at most [`limits::BODY_BYTES_MAX`].
+    ///
+    /// # Errors
+    /// `malformed` with a pointer and a sentence for every error, or `too-large`.
+    pub fn parse(bytes: &[u8]) -> Result<Checked, Problem> {
+        if bytes.len() > limits::BODY_BYTES_MAX {
+            return Err(Problem::too_large());
+        }
+        let tree = Json::parse(bytes)?;
+        let mut errors = Errors::default();
+        let checked = read_request(&tree, &mut errors);
+        errors.finish(checked)
+    }
+}
+
+impl Checked {
+    /// The body as it is sent. Wiped when dropped: hand it over by reference.
+    pub fn to_json(&self) -> Zeroizing<Vec<u8>> {
+        // Large enough that it never moves while it grows, which would leave unwiped copies behind.
+        let mut json = Zeroizing::new(Vec::with_capacity(2048));
+        let wire = PinRequest {
+            pan: self.pan.expose(),
+            payment: PaymentWire {
+                kind: self.kind.code(),
+                amount: self.amount.get(),
+                payee: self.payee.wire(),
+                origin: &self.origin,
+            },
+        };
+        serde_json::to_writer(&mut *json, &wire)
+            .expect("texts and numbers are always JSON, and memory never refuses");
+        json
+    }
+}
+
+impl PayeeChecked {
+    fn wire(&self) -> PayeeWire<'_> {
+        match self {
+            PayeeChecked::Merchant { acquirer, merchant, terminal, name } => {
+                PayeeWire::Merchant { acquirer, merchant, terminal, name: name.as_str() }
+            }
+            PayeeChecked::Card { pan } => PayeeWire::Card { pan: pan.expose() },
+            PayeeChecked::Bill { bill, payment } => PayeeWire::Bill { bill, payment },
+        }
+    }
+}
+
+fn read_request(tree: &Json, errors: &mut Errors) -> Option<Checked> {
+    let body = errors.object(tree, "", &["pan", "payment"])?;
+    let pan = read_pan(&body, errors);
+    let payment = errors.member(&body, "payment", "the payment as an object");
+    let payment =
+        payment.and_then(|p| errors.object(p, "/payment", &["kind", "amount", "payee", "origin"]))?;
+    let kinds = PaymentKind::ALL.map(PaymentKind::code).join(", ");
+    let kind = errors.text(&payment, "kind", &format!("one of {kinds}"), |text| {
+        PaymentKind::parse(text).ok_or_else(String::new)
+    });
+    let amount = read_amount(&payment, kind, errors);
+    let payee = errors
+        .member(&payment, "payee", "who is paid, as an object")
+        .and_then(|payee| read_payee(payee, kind, errors));
+    let origin = errors.text(
+        &payment,
+        "origin",
+        "the page's host name in lower case, without scheme or port",
+        |text| {
+            if is_host_name(text) { Ok(text.to_owned()) } else { Err(String::new()) }
+        },
+    );
+    Some(Checked { pan: pan?, kind: kind?, amount: amount?, payee: payee?, origin: origin? })
+}
+
+fn read_pan(object: &Object<'_>, errors: &mut Errors) -> Option<Pan> {
+    let expect = "the card number as 16 to 19 digits without separators";
+    errors.text(object, "pan", expect, |text| Pan::parse(text).map_err(|e| e.to_string()))
+}
+
+/// Zero is for a balance only, and a balance has nothing else.
+fn read_amount(payment: &Object<'_>, kind: Option<PaymentKind>, errors: &mut Errors) -> Option<Rial> {
+    let expect = match kind {
+        Some(PaymentKind::Balance) => "0: a balance has no amount",
+        Some(_) => "the amount in rial, a whole number from 1 to 999999999999",
+        None => "the amount in rial, a whole number from 0 to 999999999999",
+    };
+    errors.whole(payment, "amount", expect, |number| {
+        let amount = Rial::new(number).ok()?;
+        let fits = kind.is_none_or(|kind| (kind == PaymentKind::Balance) == (amount == Rial::ZERO));
+        fits.then_some(amount)
+    })
+}
+
+/// Without a kind, the members tell which shape was meant.
+fn read_payee(payee: &Json, kind: Option<PaymentKind>, errors: &mut Errors) -> Option<PayeeChecked> {
+    const AT: &str = "/payment/payee";
+    let has = |name: &str| matches!(payee, Json::Object(members) if members.iter().any(|(n, _)| n.as_str() == name));
+    let shape = kind.unwrap_or(match () {
+        () if has("pan") => PaymentKind::Transfer,
+        () if has("bill") => PaymentKind::Bill,
+        () => PaymentKind::Purchase,
+    });
+    match shape {
+        PaymentKind::Transfer => {
+            let object = errors.object(payee, AT, &["pan"])?;
+            Some(PayeeChecked::Card { pan: read_pan(&object, errors)? })
+        }
+        PaymentKind::Bill => {
+            let object = errors.object(payee, AT, &["bill", "payment"])?;
+            let bill =
+                read_digits(&object, "bill", "the bill id as a string of 6 to 18 digits", 6..=18, errors);
+            let payment = read_digits(
+                &object,
+                "payment",
+                "the payment id as a string of 6 to 18 digits",
+                6..=18,
+                errors,
+            );
+            Some(PayeeChecked::Bill { bill: bill?, payment: payment? })
+        }
+        PaymentKind::Purchase | PaymentKind::TopUp | PaymentKind::Balance => {
+            let object = errors.object(payee, AT, &["acquirer", "merchant", "terminal", "name"])?;
+            let expect = "the acquirer's institution code (DE32) as a string of 1 to 11 digits";
+            let acquirer = read_digits(&object, "acquirer", expect, 1..=11, errors);
+            let merchant = read_printable(
+                &object,
+                "merchant",
+                "the merchant's code (DE42): 1 to 15 ASCII characters",
+                15,
+                errors,
+            );
+            let terminal = read_printable(
+                &object,
+                "terminal",
+                "the terminal's code (DE41): 1 to 8 ASCII characters",
+                8,
+                errors,
+            );
+            let name = errors.text(&object, "name", "the name that the payer knows the payee by", |text| {
+                PayeeName::parse(text).map_err(|e| e.to_string())
+            });
+            Some(PayeeChecked::Merchant {
+                acquirer: acquirer?,
+                merchant: merchant?,
+                terminal: terminal?,
+                name: name?,
+            })
+        }
+    }
+}
+
+fn read_digits(
+    object: &Object<'_>,
+    name: &str,
+    expect: &str,
+    length: std::ops::RangeInclusive<usize>,
+    errors: &mut Errors,
+) -> Option<String> {
+    errors.text(object, name, expect, |text| {
+        let fits = length.contains(&text.len()) && text.bytes().all(|b| b.is_ascii_digit());
+        if fits { Ok(text.to_owned()) } else { Err(String::new()) }
+    })
+}
+
+fn read_printable(
+    object: &Object<'_>,
+    name: &str,
+    expect: &str,
+    max: usize,
+    errors: &mut Errors,
+) -> Option<String> {
+    errors.text(object, name, expect, |text| {
+        let fits = (1..=max).contains(&text.len())
+            && text.bytes().all(|b| matches!(b, b' '..=b'~'))
+            && !text.trim().is_empty();
+        if fits { Ok(text.to_owned()) } else { Err(String::new()) }
+    })
+}
+
+/// Labels of letters, digits and inner hyphens (RFC 1123, section 2.1), lower case, at most 253 characters in all.
+pub fn is_host_name(text: &str) -> bool {
+    let label = |label: &str| {
+        (1..=63).contains(&label.len())
+            && label.bytes().all(|b| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'-'))
+            && !label.starts_with('-')
+            && !label.ends_with('-')
+    };
+    text.len() <= limits::ORIGIN_CHARS_MAX && text.split('.').all(label)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,359 @@
+//! Every way to say no over HTTP: RFC 9457 problems, one table row each. A test walks them all.
+//!
+//! A problem says what happened, where, and what to do next; it never repeats a value that was sent. What is not
+//! here: refusals of payments (`ramz_domain::Refusal`) and the payer's texts.
+
+use axum::{
+    http::{HeaderValue, StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use ramz_domain::{Entropy, ambient};
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+/// The media type of a problem (RFC 9457, section 3).
+pub const MEDIA_TYPE: &str = "application/problem+json";
+
+/// What a problem's type begins with; a relative reference, resolved against the service.
+const TYPE_PREFIX: &str = "/problems/";
+
+macro_rules! problems {
+    ($($(#[$doc:meta])* $name:ident $slug:literal $status:literal $title:literal,)*) => {
+        /// The type of a problem. Slugs and numbers never change.
+        #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+        pub enum Kind {
+            $($(#[$doc])* $name,)*
+        }
+
+        impl Kind {
+            /// All of them.
+            pub const ALL: &'static [Kind] = &[$(Kind::$name),*];
+
+            /// The stable name: the last part of `type`.
+            pub const fn slug(self) -> &'static str {
+                match self { $(Kind::$name => $slug,)* }
+            }
+
+            /// The HTTP status as a number.
+            pub const fn code(self) -> u16 {
+                match self { $(Kind::$name => $status,)* }
+            }
+
+            /// What it is, the same words every time.
+            pub const fn title(self) -> &'static str {
+                match self { $(Kind::$name => $title,)* }
+            }
+        }
+    };
+}
+
+problems! {
+    /// JSON, Luhn, amount, digits: the errors list JSON pointers.
+    Malformed "malformed" 400 "The request is malformed",
+    /// The client's certificate is not registered.
+    UnknownAsker "unknown-asker" 401 "The asker is not known",
+    /// Kind, acquirer or origin is not this asker's.
+    NotAllowed "not-allowed" 403 "The asker may not do this",
+    /// No bank has this IIN.
+    UnknownIssuer "unknown-issuer" 404 "No bank has this card's IIN",
+    /// Nothing is at this path.
+    NotFound "not-found" 404 "There is nothing here",
+    /// The path is right and the method is not.
+    MethodNotAllowed "method-not-allowed" 405 "The method is not allowed here",
+    /// The same idempotency key with another body.
+    IdempotencyConflict "idempotency-conflict" 409 "The idempotency key was used with another request",
+    /// What is to be made is there already (back office).
+    AlreadyExists "already-exists" 409 "It exists already",
+    /// The body is larger than `limits::BODY_BYTES_MAX`.
+    TooLarge "too-large" 413 "The request is too large",
+    /// The body is not `application/json`.
+    MediaType "media-type" 415 "The media type is not supported",
+    /// The header `Idempotency-Key` is missing or no UUID.
+    KeyMissing "key-missing" 422 "An idempotency key is needed",
+    /// The asker's own rate.
+    TooManyRequests "too-many-requests" 429 "Too many requests",
+    /// Our side failed; only an incident id is told.
+    Fault "fault" 500 "The service failed",
+    /// The bank is cut off, timed out or overloaded.
+    IssuerUnavailable "issuer-unavailable" 503 "The card's bank cannot be reached",
+}
+
+impl Kind {
+    /// The HTTP status.
+    pub fn status(self) -> StatusCode {
+        StatusCode::from_u16(self.code()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
+    }
+
+    /// `type` as it is written: `/problems/malformed`.
+    pub fn uri(self) -> String {
+        format!("{TYPE_PREFIX}{}", self.slug())
+    }
+
+    /// Reads `type`: relative as we write it, or resolved against some service.
+    pub fn from_uri(uri: &str) -> Option<Kind> {
+        let (_, slug) = uri.rsplit_once(TYPE_PREFIX)?;
+        Kind::ALL.iter().copied().find(|kind| kind.slug() == slug)
+    }
+}
+
+/// One error in a body.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct FieldError {
+    /// Where, as a JSON pointer (RFC 6901); empty for the whole body.
+    pub pointer: String,
+    /// What to do. Repeats no value.
+    pub detail: String,
+}
+
+impl FieldError {
+    /// An error at a place.
+    pub fn new(pointer: impl Into<String>, detail: impl Into<String>) -> FieldError {
+        FieldError { pointer: pointer.into(), detail: detail.into() }
+    }
+}
+
+/// An answer that says no. As a response: `application/problem+json`, with `Retry-After` where waiting helps.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+#[error("{} ({}): {detail}", kind.slug(), kind.code())]
+pub struct Problem {
+    /// Which row of the table.
+    pub kind: Kind,
+    /// What to do next, a sentence.
+    pub detail: String,
+    /// Errors in the body, all of them.
+    pub errors: Vec<FieldError>,
+    /// Trying again helps after this many seconds.
+    pub retry_after_s: Option<u32>,
+    /// What the service's log calls this fault.
+    pub incident: Option<Uuid>,
+}
+
+/// A fresh incident id (a version 4 UUID): say it to the caller, and log it with the cause.
+pub fn incident(entropy: &dyn Entropy) -> Uuid {
+    uuid::Builder::from_random_bytes(ambient::random_bytes(entropy)).into_uuid()
+}
+
+impl Problem {
+    /// A problem of this kind; `detail` is a sentence that says what to do.
+    pub fn new(kind: Kind, detail: impl Into<String>) -> Problem {
+        Problem { kind, detail: detail.into(), errors: Vec::new(), retry_after_s: None, incident: None }
+    }
+
+    /// 400: the body is wrong at these places.
+    pub fn malformed(errors: Vec<FieldError>) -> Problem {
+        let detail = match errors.len() {
+            0 => "Mend the request and send it again.".to_owned(),
+            1 => "Mend the place named in errors and send the request again.".to_owned(),
+            n => format!("Mend the {n} places named in errors and send the request again."),
+        };
+        Problem { errors, ..Problem::new(Kind::Malformed, detail) }
+    }
+
+    /// 401: no registered certificate.
+    pub fn unknown_asker() -> Problem {
+        Problem::new(Kind::UnknownAsker, "Connect with the client certificate that was registered for you.")
+    }
+
+    /// 403: the asker may not use what stands at these places.
+    pub fn not_allowed(errors: Vec<FieldError>) -> Problem {
+        let detail =
+            "Use a kind, an acquirer and an origin that are registered for you, or have them registered.";
+        Problem { errors, ..Problem::new(Kind::NotAllowed, detail) }
+    }
+
+    /// 404: no bank for the IIN.
+    pub fn unknown_issuer() -> Problem {
+        let detail =
+            "Check the first six digits of the card number; GET /v1/banks lists those that are served.";
+        Problem {
+            errors: vec![FieldError::new("/pan", "write the number of a card of a bank that is served")],
+            ..Problem::new(Kind::UnknownIssuer, detail)
+        }
+    }
+
+    /// 404: nothing at this path.
+    pub fn not_found() -> Problem {
+        Problem::new(Kind::NotFound, "Check the path; GET /v1/openapi.json lists what there is.")
+    }
+
+    /// 405: the header `Allow` lists the methods.
+    pub fn method_not_allowed() -> Problem {
+        Problem::new(Kind::MethodNotAllowed, "Use a method that the header Allow lists.")
+    }
+
+    /// 409: same key, other body.
+    pub fn idempotency_conflict() -> Problem {
+        Problem::new(
+            Kind::IdempotencyConflict,
+            "Repeat the first request byte for byte, or send this one with a new Idempotency-Key.",
+        )
+    }
+
+    /// 409: `what` exists already.
+    pub fn already_exists(detail: impl Into<String>) -> Problem {
+        Problem::new(Kind::AlreadyExists, detail)
+    }
+
+    /// 413: the body is over `limits::BODY_BYTES_MAX`.
+    pub fn too_large() -> Problem {
+        Problem::new(
+            Kind::TooLarge,
+            format!("Send a body of at most {} bytes.", ramz_domain::limits::BODY_BYTES_MAX),
+        )
+    }
+
+    /// 415: not JSON.
+    pub fn media_type() -> Problem {
+        Problem::new(Kind::MediaType, "Send JSON in UTF-8 with the header Content-Type: application/json.")
+    }
+
+    /// 422: no usable `Idempotency-Key`.
+    pub fn key_missing() -> Problem {
+        Problem::new(
+            Kind::KeyMissing,
+            "Send one header Idempotency-Key with a fresh UUID; repeat it when you repeat the request.",
+        )
+    }
+
+    /// 429: the asker is too fast.
+    pub fn too_many_requests(retry_after_s: u32) -> Problem {
+        let detail = "Send fewer requests a second; try again after the seconds in Retry-After.";
+        Problem { retry_after_s: Some(retry_after_s), ..Problem::new(Kind::TooManyRequests, detail) }
+    }
+
+    /// 503: the bank is cut off, timed out or overloaded.
+    pub fn issuer_unavailable(retry_after_s: u32) -> Problem {
+        let detail = "Try again after the seconds in Retry-After, with the same Idempotency-Key.";
+        Problem { retry_after_s: Some(retry_after_s), ..Problem::new(Kind::IssuerUnavailable, detail) }
+    }
+
+    /// 500: our fault. The cause goes to the log under the same id ([`incident`]), never into the answer.
+    pub fn fault(incident: Uuid) -> Problem {
+        let detail = "Try again with the same Idempotency-Key; if it stays, tell the operator the incident.";
+        Problem { incident: Some(incident), ..Problem::new(Kind::Fault, detail) }
+    }
+
+    /// Our problem for a bare status that a library answered with, if there is a row for it.
+    pub(crate) fn of_status(status: StatusCode) -> Option<Problem> {
+        Some(match status {
+            StatusCode::BAD_REQUEST | StatusCode::UNPROCESSABLE_ENTITY => Problem::malformed(Vec::new()),
+            StatusCode::NOT_FOUND => Problem::not_found(),
+            StatusCode::METHOD_NOT_ALLOWED => Problem::method_not_allowed(),
+            StatusCode::PAYLOAD_TOO_LARGE => Problem::too_large(),
+            StatusCode::UNSUPPORTED_MEDIA_TYPE => Problem::media_type(),
+            _ => return None,
+        })
+    }
+
+    /// The JSON of the problem.
+    pub fn to_json(&self) -> Vec<u8> {
+        let wire = Wire {
+            r#type: self.kind.uri(),
+            title: self.kind.title().to_owned(),
+            status: self.kind.code(),
+            detail: self.detail.clone(),
+            errors: self.errors.clone(),
+            retry_after_s: self.retry_after_s,
+            incident: self.incident,
+        };
+        serde_json::to_vec(&wire).unwrap_or_default()
+    }
+
+    /// Reads a problem from an answer's body. `None` if it is none of ours, or its status is not the answer's.
+    pub fn read(status: StatusCode, body: &[u8]) -> Option<Problem> {
+        let wire: Wire = serde_json::from_slice(body).ok()?;
+        let kind = Kind::from_uri(&wire.r#type)?;
+        (kind.status() == status).then_some(Problem {
+            kind,
+            detail: wire.detail,
+            errors: wire.errors,
+            retry_after_s: wire.retry_after_s,
+            incident: wire.incident,
+        })
+    }
+}
+
+/// The wire twin. Members that others add are ignored, as RFC 9457 (section 3.2) asks.
+#[derive(Serialize, Deserialize)]
+struct Wire {
+    r#type: String,
+    title: String,
+    status: u16,
+    #[serde(default)]
+    detail: String,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    errors: Vec<FieldError>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    retry_after_s: Option<u32>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    incident: Option<Uuid>,
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let mut response = (self.kind.status(), self.to_json()).into_response();
+        let headers = response.headers_mut();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(MEDIA_TYPE));
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        if let Some(seconds) = self.retry_after_s {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        // Kept for whoever counts outcomes on the way out.
+        response.extensions_mut().insert(self.kind);
+        response
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn one_of_each() -> Vec<(Problem, u16, &'static str)> {
+        vec![
+            (Problem::malformed(vec![FieldError::new("/pan", "write it")]), 400, "malformed"),
+            (Problem::unknown_asker(), 401, "unknown-asker"),
+            (Problem::not_allowed(vec![FieldError::new("/payment/kind", "x")]), 403, "not-allowed"),
+            (Problem::unknown_issuer(), 404, "unknown-issuer"),
+            (Problem::not_found(), 404, "not-found"),
+            (Problem::method_not_allowed(), 405, "method-not-allowed"),
+            (Problem::idempotency_conflict(), 409, "idempotency-conflict"),
+            (Problem::already_exists("Use the card that is there."), 409, "already-exists"),
+            (Problem::too_large(), 413, "too-large"),
+            (Problem::media_type(), 415, "media-type"),
+            (Problem::key_missing(), 422, "key-missing"),
+            (Problem::too_many_requests(3), 429, "too-many-requests"),
+            (Problem::fault(Uuid::from_u128(7)), 500, "fault"),
+            (Problem::issuer_unavailable(5), 503, "issuer-unavailable"),
+        ]
+    }
+
+    #[test]
+    fn every_row_is_written_and_read_back() {
+        let rows = one_of_each();
+        let kinds: Vec<Kind> = rows.iter().map(|(p, ..)| p.kind).collect();
+        assert_eq!(kinds, Kind::ALL);
+        for (problem, status, slug) in rows {
+            assert_eq!((problem.kind.code(), problem.kind.slug()), (status, slug));
+            assert!(problem.detail.ends_with('.'), "{}", problem.detail);
+            let response = problem.clone().into_response();
+            assert_eq!(response.status().as_u16(), status);
+            assert_eq!(response.headers()[header::CONTENT_TYPE], MEDIA_TYPE);
+            let retry = response.headers().get(header::RETRY_AFTER).map(|v| v.to_str().unwrap().to_owned());
+            assert_eq!(retry, problem.retry_after_s.map(|s| s.to_string()));
+            let json: serde_json::Value = serde_json::from_slice(&problem.to_json()).unwrap();
+            assert_eq!(json["type"], format!("/problems/{slug}"));
+            assert_eq!(json["status"], status);
+            assert_eq!(Problem::read(problem.kind.status(), &problem.to_json()), Some(problem));
+        }
+    }
+
+    #[test]
+    fn what_is_no_problem_of_ours_is_none() {
+        for body in ["", "{}", "null", r#"{"type":"about:blank","title":"x","status":400}"#] {
+            assert_eq!(Problem::read(StatusCode::BAD_REQUEST, body.as_bytes()), None, "{body}");
+        }
+        let other_status = Problem::unknown_asker().to_json();
+        assert_eq!(Problem::read(StatusCode::BAD_GATEWAY, &other_status), None);
+        assert_eq!(Kind::from_uri("https://router.example/problems/malformed"), Some(Kind::Malformed));
+    }
+}

@@ -1,0 +1,168 @@
+//! A role's HTTP server over a [`Door`]: HTTP/1.1, every wait and size bounded, drained at the end.
+//!
+//! What a role need not think of: slow heads, too many connections, bodies that are too large, handlers that panic or
+//! hang, and libraries that answer errors in plain text: all of these become problems. TLS is inside the door.
+
+use std::{convert::Infallible, panic::AssertUnwindSafe, sync::Arc, time::Duration};
+
+use axum::{
+    Router,
+    body::{Body, Bytes},
+    extract::{DefaultBodyLimit, FromRequest, Request},
+    http::{HeaderMap, StatusCode, header},
+    middleware::{self, Next},
+    response::{IntoResponse, Response},
+};
+use futures_util::FutureExt as _;
+use hyper::{body::Incoming, server::conn::http1, service::service_fn};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use ramz_domain::{Entropy, limits};
+use tokio::{sync::Semaphore, time};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tower::ServiceExt as _;
+
+use crate::{
+    net::{BoxStream, Door, Peer},
+    problem::{self, Problem},
+};
+
+/// A handler that has not answered by then is cut: longer than a card host may take.
+pub const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
+/// After the shutdown, requests in flight have this long to finish.
+pub const DRAIN_TIMEOUT: Duration = Duration::from_secs(10);
+/// Bytes of a request head: ten headers of ours fit many times over.
+pub const HEAD_BYTES_MAX: usize = 16 * 1024;
+/// A door that cannot accept (out of descriptors) is tried again after this.
+const ACCEPT_AGAIN_AFTER: Duration = Duration::from_millis(100);
+
+/// Serves `app` on `door` until `shutdown`; then takes no more, and returns when the requests in flight are answered,
+/// or cut after [`DRAIN_TIMEOUT`].
+///
+/// Each request carries its [`Peer`] as an extension. At most [`limits::HTTP_CONNECTIONS_MAX`] connections are open.
+/// `entropy` names incidents.
+pub async fn serve(door: Arc<dyn Door>, app: Router, entropy: Arc<dyn Entropy>, shutdown: CancellationToken) {
+    let app = guarded(app, entropy);
+    let slots = Arc::new(Semaphore::new(limits::HTTP_CONNECTIONS_MAX));
+    let connections = TaskTracker::new();
+    let cut = CancellationToken::new();
+    let accepting = async {
+        loop {
+            let Ok(slot) = Arc::clone(&slots).acquire_owned().await else { return };
+            match door.accept().await {
+                Ok((stream, peer)) => {
+                    let connection = converse(stream, peer, app.clone(), shutdown.clone());
+                    let cut = cut.clone();
+                    connections.spawn(async move {
+                        cut.run_until_cancelled(connection).await;
+                        drop(slot);
+                    });
+                }
+                Err(error) => {
+                    tracing::warn!(door = %door.address(), %error, "cannot accept; trying again");
+                    time::sleep(ACCEPT_AGAIN_AFTER).await;
+                }
+            }
+        }
+    };
+    shutdown.run_until_cancelled(accepting).await;
+    connections.close();
+    if time::timeout(DRAIN_TIMEOUT, connections.wait()).await.is_err() {
+        tracing::warn!(door = %door.address(), open = connections.len(), "cutting requests that did not end");
+        cut.cancel();
+        connections.wait().await;
+    }
+}
+
+/// `app` with the guards that [`serve`] puts around it, for tests that call it without a socket.
+pub fn guarded(app: Router, entropy: Arc<dyn Entropy>) -> Router {
+    app.layer(DefaultBodyLimit::max(limits::BODY_BYTES_MAX))
+        .layer(middleware::from_fn(move |request, next| guard(request, next, Arc::clone(&entropy))))
+}
+
+/// One connection, from its first byte to its last.
+async fn converse(stream: BoxStream, peer: Peer, app: Router, shutdown: CancellationToken) {
+    let service = service_fn(move |request: hyper::Request<Incoming>| {
+        let app = app.clone();
+        let mut request = request.map(Body::new);
+        request.extensions_mut().insert(peer.clone());
+        async move { app.oneshot(request).await }
+    });
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(limits::HTTP_HEAD_TIMEOUT)
+        .max_buf_size(HEAD_BYTES_MAX)
+        .serve_connection(TokioIo::new(stream), service);
+    let mut connection = std::pin::pin!(connection);
+    let ended = tokio::select! {
+        ended = connection.as_mut() => ended,
+        () = shutdown.cancelled() => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+    };
+    if let Err(error) = ended {
+        // A peer that left, or spoke no HTTP. The text of a parser's error holds nothing of what was read.
+        tracing::debug!(%error, "connection ended early");
+    }
+}
+
+/// Panics and hangs become faults; bare errors of libraries become problems.
+async fn guard(request: Request, next: Next, entropy: Arc<dyn Entropy>) -> Result<Response, Infallible> {
+    let answer = AssertUnwindSafe(time::timeout(REQUEST_TIMEOUT, next.run(request))).catch_unwind().await;
+    let what = match answer {
+        Ok(Ok(response)) => return Ok(dressed(response)),
+        Ok(Err(_)) => "a handler did not answer in time",
+        // What it panicked with may hold a secret and is not looked at.
+        Err(_) => "a handler panicked",
+    };
+    let incident = problem::incident(entropy.as_ref());
+    tracing::error!(%incident, "{what}");
+    Ok(Problem::fault(incident).into_response())
+}
+
+/// An error that a library answered with an empty body or plain text, as the problem that it is.
+fn dressed(response: Response) -> Response {
+    let plain =
+        response.headers().get(header::CONTENT_TYPE).is_none_or(|t| t.as_bytes().starts_with(b"text/plain"));
+    match Problem::of_status(response.status()) {
+        Some(problem) if plain => {
+            let mut dressed = problem.into_response();
+            if let Some(allow) = response.headers().get(header::ALLOW) {
+                dressed.headers_mut().insert(header::ALLOW, allow.clone());
+            }
+            dressed
+        }
+        _ => response,
+    }
+}
+
+/// A body of `application/json` within the limit. Refuses with `media-type` or `too-large`.
+pub struct JsonBody(
+    /// The bytes as they came: not parsed yet.
+    pub Bytes,
+);
+
+impl<S: Send + Sync> FromRequest<S> for JsonBody {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, state: &S) -> Result<JsonBody, Problem> {
+        if !is_json(request.headers()) {
+            return Err(Problem::media_type());
+        }
+        match Bytes::from_request(request, state).await {
+            Ok(bytes) => Ok(JsonBody(bytes)),
+            Err(rejection) if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE => {
+                Err(Problem::too_large())
+            }
+            Err(_) => Err(Problem::malformed(Vec::new())),
+        }
+    }
+}
+
+/// Whether the one `Content-Type` is `application/json`; parameters do not matter (RFC 8259 defines none).
+pub fn is_json(headers: &HeaderMap) -> bool {
+    let mut types = headers.get_all(header::CONTENT_TYPE).iter();
+    let (Some(only), None) = (types.next(), types.next()) else { return false };
+    let essence = only.to_str().ok().and_then(|t| t.split(';').next()).unwrap_or("");
+    essence.trim().eq_ignore_ascii_case("application/json")
+}
