@@ -1,1 +1,18 @@
-//! ISO 8583 over persistent TCP: framed, pipelined, signed on, watched, reconnected
+#![doc = include_str!("../README.md")]
+
+mod fact;
+mod flights;
+mod frame;
+mod link;
+mod listen;
+mod network;
+mod salvage;
+
+pub use fact::Names;
+pub use flights::AskError;
+pub use link::{Link, LinkConfig};
+pub use listen::{Answer, listen};
+
+/// Frames in a row that do not decode before a connection is closed: one is an accident, this many are a peer that
+/// speaks another layout.
+const GARBLED_IN_A_ROW_MAX: u32 = 16;

@@ -1,0 +1,525 @@
+//! The asking side: one connection that is kept up, and requests pipelined over it.
+//!
+//! ```text
+//!   away ──connected──▶ signing on ──answered──▶ up ──shutdown──▶ draining ──▶ closed
+//!    ▲                      │                    │
+//!    └──────── back-off ◀───┴── any error, unanswered echo
+//! ```
+//! Three loops share a connection: the writer, the reader, and the watch (sign-on, echo, draining). When the first of them
+//! ends, the connection ends and every request in flight learns it at once. Not here: the answering side (`listen`).
+
+use std::io;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use ramz_api::net::{BoxStream, Connector};
+use ramz_api::tap::{Fact, SharedTap};
+use ramz_domain::ambient::random_bytes;
+use ramz_domain::{Clock, Entropy, limits};
+use ramz_iso8583::{Layout, Message, MtiClass, decode};
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
+use tokio::sync::{Notify, mpsc, watch};
+use tokio::time::{Instant, sleep, sleep_until, timeout};
+use tokio_util::sync::{CancellationToken, DropGuard};
+use zeroize::Zeroizing;
+
+use crate::flights::{AskError, Flights};
+use crate::frame::{self, FrameError, FrameReader};
+use crate::{GARBLED_IN_A_ROW_MAX, Names, fact, network};
+
+/// Network messages (echo, sign-on, and answers to the other side's) that may wait for the writer beside transactions.
+const NETWORK_IN_FLIGHT_MAX: usize = 64;
+/// Bytes that the writer gathers into one write.
+const WRITE_BYTES: usize = 32 * 1024;
+
+/// Where a link leads and how it is spoken.
+#[derive(Clone, Debug)]
+pub struct LinkConfig {
+    /// What logs call it.
+    pub name: String,
+    /// `host:port`; an IPv6 address in brackets.
+    pub address: String,
+    /// How messages look.
+    pub layout: Arc<Layout>,
+    /// Bytes between length and message; on input as many are passed over. Mostly empty.
+    pub header: Vec<u8>,
+    /// Whether the other side wants a sign-on (0800, field 70 = 001) before anything else.
+    pub sign_on: bool,
+    /// A link on which nothing was received for so long is tried with an echo: `limits::LINK_ECHO_EVERY`.
+    pub echo_every: Duration,
+    /// How long connecting, a sign-on and an echo may take each. A link that takes longer is connected anew.
+    pub answer_timeout: Duration,
+}
+
+/// One link to a host, kept up until its shutdown token is cancelled or the last owner drops it.
+pub struct Link {
+    inner: Arc<Inner>,
+    _stop: DropGuard,
+}
+
+struct Inner {
+    config: LinkConfig,
+    clock: Arc<dyn Clock>,
+    entropy: Arc<dyn Entropy>,
+    tap: SharedTap,
+    names: Names,
+    shutdown: CancellationToken,
+    closed: CancellationToken,
+    state: Mutex<State>,
+    up: watch::Sender<bool>,
+    /// Told whenever the last flight has landed.
+    calm: Notify,
+    trace: AtomicU32,
+}
+
+#[derive(Default)]
+struct State {
+    /// The id of the last request that was taken in. Never reused, also not on another connection.
+    last_id: u64,
+    line: Option<Line>,
+}
+
+/// The present connection.
+struct Line {
+    flights: Flights,
+    queue: mpsc::Sender<Outgoing>,
+    /// Signed on, and not draining: transactions are taken.
+    open: bool,
+    /// When a message was last received.
+    heard: Instant,
+}
+
+/// A frame for the writer.
+struct Outgoing {
+    /// The flight to claim before writing; `None` for an answer of ours.
+    flight: Option<u64>,
+    frame: Zeroizing<Vec<u8>>,
+    fact: Fact,
+}
+
+/// Why a connection ended.
+#[derive(Debug, thiserror::Error)]
+enum Ended {
+    #[error("cannot connect: {0}")]
+    NotConnected(io::Error),
+    #[error("the other side closed the connection")]
+    ByPeer,
+    #[error("reading: {0}")]
+    Reading(#[from] FrameError),
+    #[error("writing: {0}")]
+    Writing(io::Error),
+    #[error("{GARBLED_IN_A_ROW_MAX} unreadable messages in a row: does the other side speak another layout?")]
+    Garbled,
+    #[error("{0}: {1}")]
+    Unanswered(&'static str, AskError),
+    #[error("sign-on refused with response code {0:?}")]
+    Refused(String),
+    #[error("shut down")]
+    ShutDown,
+}
+
+impl Link {
+    /// Starts connecting, in a task of its own, and keeps at it. `names` are the ends as the tap calls them.
+    ///
+    /// Once `shutdown` is cancelled, new requests are [`AskError::Down`]; those in flight may finish within
+    /// `limits::HOST_TIMEOUT`, then the link signs off and closes.
+    pub fn start(
+        config: LinkConfig,
+        connector: Arc<dyn Connector>,
+        clock: Arc<dyn Clock>,
+        entropy: Arc<dyn Entropy>,
+        tap: SharedTap,
+        names: Names,
+        shutdown: CancellationToken,
+    ) -> Arc<Link> {
+        let shutdown = shutdown.child_token();
+        let inner = Arc::new(Inner {
+            trace: AtomicU32::new(u32::from_be_bytes(random_bytes(&*entropy))),
+            config,
+            clock,
+            entropy,
+            tap,
+            names,
+            shutdown: shutdown.clone(),
+            closed: CancellationToken::new(),
+            state: Mutex::default(),
+            up: watch::Sender::new(false),
+            calm: Notify::new(),
+        });
+        tokio::spawn(Arc::clone(&inner).run(connector));
+        Arc::new(Link { inner, _stop: shutdown.drop_guard() })
+    }
+
+    /// Connected, signed on, and the last echo answered.
+    pub fn is_up(&self) -> bool {
+        self.inner.state().line.as_ref().is_some_and(|line| line.open)
+    }
+
+    /// Waits until the link is up; for ever, if it never is.
+    pub async fn came_up(&self) {
+        let _ = self.inner.up.subscribe().wait_for(|up| *up).await;
+    }
+
+    /// Waits until the link is closed for good, after its shutdown.
+    pub async fn closed(&self) {
+        self.inner.closed.cancelled().await;
+    }
+
+    /// Sends a request and waits for its answer, at most `timeout`.
+    ///
+    /// The answer is the one of the response type with the same field 11, and the same fields 32, 37 and 41 as far as the
+    /// request has them. May be dropped: a request not yet written is then never written.
+    ///
+    /// # Errors
+    /// [`AskError::was_sent`] says whether the other side may have got the request.
+    pub async fn ask(&self, request: Message, timeout: Duration) -> Result<Message, AskError> {
+        self.inner.ask(request, timeout, Traffic::Transaction).await
+    }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Traffic {
+    Transaction,
+    /// The link's own: passes before the link is open, and beyond the bound of transactions.
+    Network,
+}
+
+/// Takes a request back when its asker goes away.
+struct TakeBack<'a> {
+    inner: &'a Inner,
+    id: u64,
+}
+
+impl Drop for TakeBack<'_> {
+    fn drop(&mut self) {
+        self.inner.take_back(self.id);
+    }
+}
+
+impl Inner {
+    fn state(&self) -> MutexGuard<'_, State> {
+        // Nothing under this lock panics; if it did, the table is still whole.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    async fn ask(&self, request: Message, patience: Duration, traffic: Traffic) -> Result<Message, AskError> {
+        let frame = frame::write(&self.config.layout, &self.config.header, &request)?;
+        let fact = self.names.sent(&request);
+        let (id, mut outcome) = self.board(&request, frame, fact, traffic)?;
+        drop(request);
+        let back = TakeBack { inner: self, id };
+        let in_time = timeout(patience, &mut outcome).await;
+        match in_time {
+            Ok(Ok(outcome)) => outcome,
+            // Every flight is told its outcome; if one were not, the careful answer is that it was sent.
+            Ok(Err(_)) => Err(AskError::Lost),
+            Err(_) => match back.inner.take_back(id) {
+                Some(true) => Err(AskError::TimedOut),
+                Some(false) => Err(AskError::Down),
+                // Decided at the same instant.
+                None => outcome.try_recv().unwrap_or(Err(AskError::Lost)),
+            },
+        }
+    }
+
+    fn board(
+        &self,
+        request: &Message,
+        frame: Zeroizing<Vec<u8>>,
+        fact: Fact,
+        traffic: Traffic,
+    ) -> Result<(u64, tokio::sync::oneshot::Receiver<Result<Message, AskError>>), AskError> {
+        let mut state = self.state();
+        let id = state.last_id + 1;
+        let line = state.line.as_mut().ok_or(AskError::Down)?;
+        if traffic == Traffic::Transaction {
+            if !line.open {
+                return Err(AskError::Down);
+            }
+            if line.flights.len() >= limits::LINK_IN_FLIGHT_MAX {
+                return Err(AskError::Full);
+            }
+        }
+        let outcome = line.flights.board(id, request)?;
+        let queued = line.queue.try_send(Outgoing { flight: Some(id), frame, fact });
+        if let Err(error) = queued {
+            line.flights.take_back(id);
+            return Err(match error {
+                mpsc::error::TrySendError::Full(_) => AskError::Full,
+                mpsc::error::TrySendError::Closed(_) => AskError::Down,
+            });
+        }
+        state.last_id = id;
+        Ok((id, outcome))
+    }
+
+    fn take_back(&self, id: u64) -> Option<bool> {
+        let mut state = self.state();
+        let line = state.line.as_mut()?;
+        let taken = line.flights.take_back(id);
+        self.tell_if_calm(line);
+        taken
+    }
+
+    fn tell_if_calm(&self, line: &Line) {
+        if line.flights.len() == 0 {
+            self.calm.notify_one();
+        }
+    }
+
+    /// Connects, and connects again, until the shutdown.
+    async fn run(self: Arc<Self>, connector: Arc<dyn Connector>) {
+        let mut pause = limits::RECONNECT_FIRST;
+        while !self.shutdown.is_cancelled() {
+            let ended = match self.connect(&*connector).await {
+                Ok(stream) => self.serve(stream).await,
+                Err(ended) => ended,
+            };
+            let was_up = self.up.send_replace(false);
+            if matches!(ended, Ended::ShutDown) {
+                tracing::info!(link = self.config.name, "link closed");
+                break;
+            }
+            if was_up {
+                pause = limits::RECONNECT_FIRST;
+            }
+            let wait = self.jittered(pause);
+            pause = (pause * 2).min(limits::RECONNECT_LAST);
+            let (link, address) = (&self.config.name, &self.config.address);
+            tracing::warn!(link, address, reason = %ended, again_in_ms = wait.as_millis(), "link down");
+            tokio::select! {
+                () = sleep(wait) => {}
+                () = self.shutdown.cancelled() => {}
+            }
+        }
+        self.closed.cancel();
+    }
+
+    async fn connect(&self, connector: &dyn Connector) -> Result<BoxStream, Ended> {
+        let (host, port) = host_and_port(&self.config.address).map_err(Ended::NotConnected)?;
+        let connecting = timeout(self.config.answer_timeout, connector.connect(host, port));
+        tokio::select! {
+            connected = connecting => match connected {
+                Ok(connected) => connected.map_err(Ended::NotConnected),
+                Err(_) => Err(Ended::NotConnected(io::ErrorKind::TimedOut.into())),
+            },
+            () = self.shutdown.cancelled() => Err(Ended::ShutDown),
+        }
+    }
+
+    /// Between half and all of a pause, so that many links that went down together do not come back together.
+    fn jittered(&self, pause: Duration) -> Duration {
+        let part = u32::from(u16::from_be_bytes(random_bytes(&*self.entropy)));
+        pause / 2 + pause / 2 * part / u32::from(u16::MAX)
+    }
+
+    /// One connection, from its first byte to its last.
+    async fn serve(&self, stream: BoxStream) -> Ended {
+        let (read, write) = tokio::io::split(stream);
+        let (queue, queued) = mpsc::channel(limits::LINK_IN_FLIGHT_MAX + NETWORK_IN_FLIGHT_MAX);
+        let line = Line { flights: Flights::default(), queue, open: false, heard: Instant::now() };
+        self.state().line = Some(line);
+        let ended = tokio::select! {
+            // The reader first: what was answered before the end counts.
+            biased;
+            ended = self.read(FrameReader::new(read, self.config.header.len(), None)) => ended,
+            ended = self.write(write, queued) => ended,
+            ended = self.watch() => ended,
+        };
+        if let Some(line) = self.state().line.take() {
+            line.flights.end();
+        }
+        ended
+    }
+
+    async fn write<W: AsyncWrite + Unpin>(&self, mut to: W, mut queued: mpsc::Receiver<Outgoing>) -> Ended {
+        let mut bytes = Zeroizing::new(Vec::with_capacity(2 * WRITE_BYTES));
+        while let Some(first) = queued.recv().await {
+            let mut next = Some(first);
+            while let Some(Outgoing { flight, frame, fact }) = next {
+                if flight.is_none_or(|id| self.claim(id)) {
+                    self.tap.tell(fact);
+                    bytes.extend_from_slice(&frame);
+                }
+                next = if bytes.len() < WRITE_BYTES { queued.try_recv().ok() } else { None };
+            }
+            let written = async {
+                to.write_all(&bytes).await?;
+                to.flush().await
+            };
+            if let Err(error) = written.await {
+                return Ended::Writing(error);
+            }
+            bytes.clear();
+        }
+        Ended::ShutDown
+    }
+
+    fn claim(&self, id: u64) -> bool {
+        self.state().line.as_mut().is_some_and(|line| line.flights.claim(id))
+    }
+
+    async fn read<R: AsyncRead + Unpin>(&self, mut from: FrameReader<R>) -> Ended {
+        let mut garbled = 0;
+        loop {
+            let frame = match from.next().await {
+                Ok(Some(frame)) => frame,
+                Ok(None) => return Ended::ByPeer,
+                Err(error) => return error.into(),
+            };
+            match decode(&self.config.layout, &frame) {
+                Ok(message) => {
+                    garbled = 0;
+                    self.receive(message);
+                }
+                Err(error) => {
+                    tracing::warn!(link = self.config.name, %error, "unreadable message");
+                    self.tap.tell(self.names.garbled(&error));
+                    garbled += 1;
+                    if garbled == GARBLED_IN_A_ROW_MAX {
+                        return Ended::Garbled;
+                    }
+                }
+            }
+        }
+    }
+
+    fn receive(&self, message: Message) {
+        if message.mti().is_response() {
+            let fact = self.names.received(&message);
+            let late = {
+                let mut state = self.state();
+                let Some(line) = state.line.as_mut() else { return };
+                line.heard = Instant::now();
+                let landed = line.flights.land(message);
+                self.tell_if_calm(line);
+                landed.err()
+            };
+            match late {
+                None => self.tap.tell(fact),
+                Some(late) => {
+                    tracing::info!(
+                        link = self.config.name,
+                        title = fact::title(&late),
+                        "late answer dropped"
+                    );
+                    self.tap.tell(self.names.dropped(&late, "late, dropped"));
+                }
+            }
+            return;
+        }
+        let answer = match network::answer(&message) {
+            Some(answer) => answer,
+            None if message.mti().class() == MtiClass::Network => network::reply(&message, "12"),
+            None => {
+                tracing::warn!(link = self.config.name, title = fact::title(&message), "request ignored");
+                self.tap.tell(self.names.dropped(&message, "not asked here, ignored"));
+                return;
+            }
+        };
+        self.tap.tell(self.names.received(&message));
+        let frame = match frame::write(&self.config.layout, &self.config.header, &answer) {
+            Ok(frame) => frame,
+            Err(error) => {
+                tracing::warn!(link = self.config.name, %error, "network message cannot be answered");
+                return;
+            }
+        };
+        let fact = self.names.sent(&answer);
+        if let Some(line) = &mut self.state().line {
+            line.heard = Instant::now();
+            // A full queue: the other side floods us with echoes and does not read. It will ask again.
+            let _ = line.queue.try_send(Outgoing { flight: None, frame, fact });
+        }
+    }
+
+    /// Signs on, tries the line with echoes, and at the shutdown drains it.
+    async fn watch(&self) -> Ended {
+        if self.config.sign_on {
+            match self.network(network::SIGN_ON).await {
+                Ok(answer) if answer.get(39) == Some("00") => {}
+                Ok(answer) => return Ended::Refused(answer.get(39).unwrap_or_default().to_owned()),
+                Err(error) => return Ended::Unanswered("sign-on", error),
+            }
+        }
+        self.open(true);
+        tracing::info!(link = self.config.name, address = self.config.address, "link up");
+        loop {
+            let Some(heard) = self.state().line.as_ref().map(|line| line.heard) else {
+                return Ended::ShutDown;
+            };
+            if self.shutdown.is_cancelled() {
+                return self.drain().await;
+            }
+            let idle_at = heard + self.config.echo_every;
+            if Instant::now() < idle_at {
+                tokio::select! {
+                    () = self.shutdown.cancelled() => {}
+                    () = sleep_until(idle_at) => {}
+                }
+                continue;
+            }
+            match self.network(network::ECHO).await {
+                Ok(_) => {}
+                Err(error) => return Ended::Unanswered("echo", error),
+            }
+        }
+    }
+
+    fn open(&self, open: bool) {
+        if let Some(line) = &mut self.state().line {
+            line.open = open;
+        }
+        self.up.send_replace(open);
+    }
+
+    async fn network(&self, kind: &str) -> Result<Message, AskError> {
+        let trace = self.trace.fetch_add(1, Ordering::Relaxed) % 999_999 + 1;
+        let request = network::request(kind, trace, self.clock.now());
+        self.ask(request, self.config.answer_timeout, Traffic::Network).await
+    }
+
+    async fn drain(&self) -> Ended {
+        self.open(false);
+        let deadline = Instant::now() + limits::HOST_TIMEOUT;
+        loop {
+            let calm = self.calm.notified();
+            if self.state().line.as_ref().is_none_or(|line| line.flights.len() == 0) {
+                break;
+            }
+            tokio::select! {
+                () = calm => {}
+                () = sleep_until(deadline) => break,
+            }
+        }
+        if self.config.sign_on {
+            // Politeness: whether it is answered changes nothing.
+            let _ = self.network(network::SIGN_OFF).await;
+        }
+        Ended::ShutDown
+    }
+}
+
+fn host_and_port(address: &str) -> io::Result<(&str, u16)> {
+    let parsed = address.rsplit_once(':').and_then(|(host, port)| {
+        let host = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
+        let port = port.parse().ok()?;
+        (!host.is_empty()).then_some((host, port))
+    });
+    parsed.ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "the address is not host:port"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_is_a_host_and_a_port() {
+        assert_eq!(host_and_port("localhost:8721").unwrap(), ("localhost", 8721));
+        assert_eq!(host_and_port("[::1]:8721").unwrap(), ("::1", 8721));
+        for wrong in ["localhost", "localhost:", ":1", "localhost:99999", ""] {
+            assert!(host_and_port(wrong).is_err(), "{wrong:?}");
+        }
+    }
+}
