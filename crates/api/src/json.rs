@@ -1,7 +1,7 @@
 //! JSON at a door: a tree whose texts are wiped, read member by member so that *every* error is found and named.
 //!
 //! serde's derived readers stop at the first error and quote what they found; a door must do neither. Pointers are
-//! RFC 6901. A member the sender made up is reported at its object and not by name, for its name may be a secret.
+//! RFC 6901. A member the sender made up is named only if it is a plain word: anything else may be a secret.
 
 use std::fmt;
 
@@ -12,6 +12,9 @@ use serde::{
 use zeroize::Zeroizing;
 
 use crate::problem::{FieldError, Problem};
+
+/// Strange members named for one object: an answer stays as small as what it answers.
+const STRANGE_MEMBERS_MAX: usize = 8;
 
 /// A JSON value. Not printable on purpose.
 pub(crate) enum Json {
@@ -71,11 +74,10 @@ impl Errors {
             self.add(at, format!("write an object with the members {}", known.join(", ")));
             return None;
         };
-        if members.iter().any(|(name, _)| !known.contains(&name.as_str())) {
-            self.add(
-                at,
-                format!("remove the members that are not known here; known are {}", known.join(", ")),
-            );
+        let strange = members.iter().filter(|(name, _)| !known.contains(&name.as_str()));
+        for (name, _) in strange.take(STRANGE_MEMBERS_MAX) {
+            let pointer = if is_plain_word(name) { format!("{at}/{}", name.as_str()) } else { at.to_owned() };
+            self.add(pointer, format!("write only the members that are known here: {}", known.join(", ")));
         }
         for name in known {
             if members.iter().filter(|(n, _)| n.as_str() == *name).count() > 1 {
@@ -136,6 +138,11 @@ impl Errors {
         }
         value
     }
+}
+
+/// A misspelt member, by all looks, and no secret: those have digits.
+fn is_plain_word(name: &str) -> bool {
+    (1..=32).contains(&name.len()) && name.bytes().all(|b| matches!(b, b'a'..=b'z' | b'_'))
 }
 
 impl<'a> Object<'a> {
@@ -223,11 +230,12 @@ mod tests {
 
     #[test]
     fn strange_and_repeated_members_are_named_by_place() {
-        let json = Json::parse(br#"{"a": 1, "a": 2, "6104337000000016": 3}"#).unwrap_or(Json::Other);
+        let json =
+            Json::parse(br#"{"a": 1, "a": 2, "6104337000000016": 3, "ammount": 4}"#).unwrap_or(Json::Other);
         let mut errors = Errors::default();
         errors.object(&json, "", &["a"]);
         let pointers: Vec<_> = errors.0.iter().map(|e| e.pointer.as_str()).collect();
-        assert_eq!(pointers, ["", "/a"]);
+        assert_eq!(pointers, ["", "/ammount", "/a"]);
         assert!(errors.0.iter().all(|e| !e.detail.contains("6104337")));
     }
 }
