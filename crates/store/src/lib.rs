@@ -1,8 +1,14 @@
-//! What must survive, atomically: versioned rows, group commit, journal, outbox.
+#![doc = include_str!("../README.md")]
 
+mod memory;
 mod port;
+mod rows;
+mod sqlite;
 
+pub use memory::MemoryStore;
 pub use port::{
     Change, Head, JournalEntry, Key, OutboxNew, OutboxRow, Outcome, Row, Sealed, Store, StoreFault, Swap,
     Table, Version,
 };
+pub use rows::{KEY_BYTES_MAX, KEY_BYTES_MIN};
+pub use sqlite::{OpenError, SqliteStore};

@@ -1,0 +1,309 @@
+//! The group commit: callers hand in one change each, one transaction takes all that wait.
+//!
+//! There is no timer. A batch is whatever waited while the last one committed, so a lone caller waits for nobody, and
+//! many callers share one sync of the disk. A batch holds an aggregate at most once (a card and its messages are one
+//! aggregate); a second change of the same one waits for the next batch, in the order of the calls.
+//!
+//! What a caller is told follows from the store's answer: a statement's error is bisected until the poisoned change stands
+//! alone, and faults alone; an unknown commit is unknown to every change that was in it.
+
+use std::collections::{HashSet, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use ramz_domain::limits::{COMMIT_BATCH_MAX, COMMIT_QUEUE_MAX};
+use tokio::sync::{Notify, oneshot, watch};
+
+use crate::{Change, Outcome, Store, StoreFault};
+
+/// Gathers changes into batches. One per process and store; shared by reference (`Arc`).
+///
+/// Dropping it, like [`Committer::shutdown`], lets everything that was handed in be committed first.
+pub struct Committer {
+    shared: Arc<Shared>,
+    ended: watch::Receiver<bool>,
+}
+
+struct Shared {
+    queue: Mutex<Queue>,
+    /// Something was handed in, or the queue was closed.
+    changed: Notify,
+}
+
+#[derive(Default)]
+struct Queue {
+    waiting: VecDeque<Waiting>,
+    closed: bool,
+}
+
+struct Waiting {
+    change: Change,
+    reply: oneshot::Sender<Result<Outcome, StoreFault>>,
+}
+
+impl Committer {
+    /// Starts the task that commits, on the current tokio runtime. It ends when the committer is dropped or shut down.
+    ///
+    /// # Panics
+    /// Outside a tokio runtime.
+    pub fn start(store: Arc<dyn Store>) -> Committer {
+        let shared = Arc::new(Shared { queue: Mutex::default(), changed: Notify::new() });
+        let (end, ended) = watch::channel(false);
+        let closing = Closing { shared: shared.clone(), end };
+        tokio::spawn(async move { run(store, closing).await });
+        Committer { shared, ended }
+    }
+
+    /// Commits one change with whatever waits. Returns once it is durable, lost, or failed.
+    ///
+    /// Dropping the future neither takes back a change that was handed in nor repeats it.
+    ///
+    /// # Errors
+    /// As [`Store::commit`]; [`StoreFault::Unavailable`], at once, if [`COMMIT_QUEUE_MAX`] changes wait already or the
+    /// committer is shut down: then nothing is written.
+    pub async fn commit(&self, change: Change) -> Result<Outcome, StoreFault> {
+        let answer = self.shared.hand_in(vec![change])?;
+        answered(answer).await.pop().unwrap_or_else(|| Err(ended()))
+    }
+
+    /// Commits several independent changes: each has its own outcome, in the order given, and they may come to lie in
+    /// different transactions. Either all are handed in or, if the queue has no room for all, none.
+    ///
+    /// # Errors
+    /// One for each change, as [`Committer::commit`].
+    pub async fn commit_all(&self, changes: Vec<Change>) -> Vec<Result<Outcome, StoreFault>> {
+        let count = changes.len();
+        match self.shared.hand_in(changes) {
+            Ok(answers) => answered(answers).await,
+            Err(fault) => vec![Err(fault); count],
+        }
+    }
+
+    /// Takes no more changes, and returns when all that were handed in are committed and answered.
+    pub async fn shutdown(&self) {
+        self.shared.close();
+        // An error says that the task is gone, which is what we wait for.
+        drop(self.ended.clone().wait_for(|ended| *ended).await);
+    }
+}
+
+impl Drop for Committer {
+    fn drop(&mut self) {
+        self.shared.close();
+    }
+}
+
+type Answers = Vec<oneshot::Receiver<Result<Outcome, StoreFault>>>;
+
+async fn answered(answers: Answers) -> Vec<Result<Outcome, StoreFault>> {
+    let mut outcomes = Vec::with_capacity(answers.len());
+    for answer in answers {
+        outcomes.push(answer.await.unwrap_or_else(|_| Err(ended())));
+    }
+    outcomes
+}
+
+fn ended() -> StoreFault {
+    StoreFault::Unknown("the group commit ended before it answered".into())
+}
+
+impl Shared {
+    fn queue(&self) -> MutexGuard<'_, Queue> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn hand_in(&self, changes: Vec<Change>) -> Result<Answers, StoreFault> {
+        let mut answers = Vec::with_capacity(changes.len());
+        {
+            let mut queue = self.queue();
+            if queue.closed {
+                return Err(StoreFault::Unavailable("the group commit is shut down".into()));
+            }
+            if queue.waiting.len() + changes.len() > COMMIT_QUEUE_MAX {
+                return Err(StoreFault::Unavailable(format!(
+                    "{COMMIT_QUEUE_MAX} changes wait for the group commit already: the store is too slow for this load"
+                )));
+            }
+            for change in changes {
+                let (reply, answer) = oneshot::channel();
+                queue.waiting.push_back(Waiting { change, reply });
+                answers.push(answer);
+            }
+        }
+        self.changed.notify_one();
+        Ok(answers)
+    }
+
+    fn close(&self) {
+        self.queue().closed = true;
+        self.changed.notify_one();
+    }
+}
+
+impl Queue {
+    /// The next batch: from the front, each aggregate once, the others stay in their order.
+    fn take(&mut self) -> Vec<Waiting> {
+        let mut batch = Vec::new();
+        let mut named = HashSet::new();
+        let mut later = VecDeque::new();
+        while batch.len() < COMMIT_BATCH_MAX
+            && let Some(next) = self.waiting.pop_front()
+        {
+            let (table, key) = next.change.aggregate();
+            // A key that is left behind in `named` also holds back what follows it.
+            if named.insert((table, key.to_vec())) {
+                batch.push(next);
+            } else {
+                later.push_back(next);
+            }
+        }
+        while let Some(next) = later.pop_back() {
+            self.waiting.push_front(next);
+        }
+        batch
+    }
+}
+
+/// Held by the task: when it ends, also by a panic of the store, nobody is left waiting or let in.
+struct Closing {
+    shared: Arc<Shared>,
+    end: watch::Sender<bool>,
+}
+
+impl Drop for Closing {
+    fn drop(&mut self) {
+        let left = {
+            let mut queue = self.shared.queue();
+            queue.closed = true;
+            std::mem::take(&mut queue.waiting)
+        };
+        for waiting in left {
+            let fault = StoreFault::Unavailable("the group commit ended; this change was not tried".into());
+            drop(waiting.reply.send(Err(fault)));
+        }
+        self.end.send_replace(true);
+    }
+}
+
+async fn run(store: Arc<dyn Store>, closing: Closing) {
+    let shared = &closing.shared;
+    loop {
+        let (batch, closed) = {
+            let mut queue = shared.queue();
+            (queue.take(), queue.closed)
+        };
+        if !batch.is_empty() {
+            commit(&*store, batch).await;
+            // Callers that were just answered hand in their next change before the next batch is taken.
+            tokio::task::yield_now().await;
+        } else if closed {
+            return;
+        } else {
+            shared.changed.notified().await;
+        }
+    }
+}
+
+/// Commits a batch and answers everybody in it, halving it as often as a statement of it fails.
+async fn commit(store: &dyn Store, batch: Vec<Waiting>) {
+    let (changes, replies): (Vec<_>, Vec<_>) =
+        batch.into_iter().map(|waiting| (waiting.change, waiting.reply)).unzip();
+    let mut parts = vec![(changes, replies)];
+    while let Some((changes, mut replies)) = parts.pop() {
+        let count = changes.len();
+        // A batch of one cannot be halved, so it needs no copy.
+        let copy = if count > 1 { changes.clone() } else { Vec::new() };
+        match store.commit(changes).await {
+            Ok(outcomes) if outcomes.len() == count => {
+                for (reply, outcome) in replies.into_iter().zip(outcomes) {
+                    // A caller that has gone needs no answer.
+                    drop(reply.send(Ok(outcome)));
+                }
+            }
+            Ok(outcomes) => {
+                let text = format!("{} outcomes came for {count} changes", outcomes.len());
+                fail(replies, &StoreFault::Unknown(text));
+            }
+            Err(StoreFault::Statement(_)) if count > 1 => {
+                let mut first = copy;
+                let second = first.split_off(count / 2);
+                let second_replies = replies.split_off(count / 2);
+                parts.push((second, second_replies));
+                parts.push((first, replies));
+            }
+            Err(fault) => fail(replies, &fault),
+        }
+    }
+}
+
+fn fail(replies: Vec<oneshot::Sender<Result<Outcome, StoreFault>>>, fault: &StoreFault) {
+    tracing::error!(%fault, changes = replies.len(), "a commit failed");
+    for reply in replies {
+        drop(reply.send(Err(fault.clone())));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Head, Swap, Table};
+
+    fn waiting(change: Change) -> Waiting {
+        Waiting { change, reply: oneshot::channel().0 }
+    }
+
+    fn swap(table: Table, key: &str, body: u8) -> Change {
+        Change::Swap(Swap {
+            table,
+            key: key.as_bytes().to_vec(),
+            expected: None,
+            body: vec![body],
+            sealed: Vec::new(),
+            head: Head::EMPTY,
+            journal: Vec::new(),
+            outbox: Vec::new(),
+            due: None,
+            forget_after: None,
+        })
+    }
+
+    /// Changes as `key+body`, a message of `key` as `key+!`.
+    fn names(batch: &[Waiting]) -> String {
+        let name = |waiting: &Waiting| match &waiting.change {
+            Change::Swap(swap) => format!("{}{}", String::from_utf8_lossy(&swap.key), swap.body[0]),
+            change => format!("{}!", String::from_utf8_lossy(change.aggregate().1)),
+        };
+        batch.iter().map(name).collect::<Vec<_>>().join(" ")
+    }
+
+    #[test]
+    fn a_batch_holds_an_aggregate_once_and_order_is_kept() {
+        let mut queue = Queue::default();
+        let settle = Change::Settle { owner: b"a".to_vec(), id: [1; 16] };
+        for change in [
+            swap(Table::Card, "a", 1),
+            swap(Table::Card, "a", 2),
+            swap(Table::Card, "b", 1),
+            settle,
+            swap(Table::Payment, "a", 9),
+            swap(Table::Card, "a", 3),
+            swap(Table::Card, "b", 2),
+        ] {
+            queue.waiting.push_back(waiting(change));
+        }
+        assert_eq!(names(&queue.take()), "a1 b1 a9");
+        assert_eq!(names(&queue.take()), "a2 b2");
+        assert_eq!(names(&queue.take()), "a!");
+        assert_eq!(names(&queue.take()), "a3");
+        assert!(queue.take().is_empty());
+    }
+
+    #[test]
+    fn a_batch_is_bounded() {
+        let mut queue = Queue::default();
+        for at in 0..COMMIT_BATCH_MAX + 3 {
+            queue.waiting.push_back(waiting(swap(Table::Card, &at.to_string(), 0)));
+        }
+        assert_eq!(queue.take().len(), COMMIT_BATCH_MAX);
+        assert_eq!(names(&queue.take()), "2560 2570 2580");
+    }
+}

@@ -1,0 +1,163 @@
+//! One batch, one transaction: `BEGIN IMMEDIATE`, guarded statements in row order, `COMMIT`.
+//!
+//! Which fault follows from which error is decided here: before COMMIT is sent, nothing is written and we know it; from
+//! then on, nobody knows until the file is opened again.
+
+use ramz_domain::Moment;
+use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, params};
+
+use super::fault::{of_commit, of_statement};
+use super::statements::{self, ENTRY, FORGET_ENTRIES, LEASE, MESSAGE, SETTLE};
+use crate::rows::{broken_head, head_before, in_batch_order, in_row_order};
+use crate::{Change, Outcome, StoreFault, Swap, Table};
+
+/// A number that the checks have found to fit, or a bound that means "all".
+pub(crate) fn int(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
+}
+
+fn instant(moment: Option<Moment>) -> Option<i64> {
+    moment.map(|moment| int(moment.unix_ms()))
+}
+
+/// Commits a batch. After [`StoreFault::Unknown`] the connection must not be used again.
+pub(crate) fn batch(connection: &mut Connection, batch: &[Change]) -> Result<Vec<Outcome>, StoreFault> {
+    let order = in_row_order(batch)?;
+    let transaction = begin(connection)?;
+    let mut found = Vec::with_capacity(batch.len());
+    for at in &order {
+        found.push(apply(&transaction, &batch[*at])?);
+    }
+    transaction.commit().map_err(|error| of_commit(&error))?;
+    Ok(in_batch_order(&order, &found))
+}
+
+/// Forgets rows with their sealed columns and journal, in one transaction.
+pub(crate) fn forget(
+    connection: &mut Connection,
+    table: Table,
+    now: Moment,
+    limit: usize,
+) -> Result<usize, StoreFault> {
+    let fault = |error: rusqlite::Error| of_statement("forgetting rows", &error);
+    let of = statements::of(table);
+    let now = int(now.unix_ms());
+    let transaction = begin(connection)?;
+    let old: Vec<Vec<u8>> = {
+        let mut statement = transaction.prepare_cached(of.old).map_err(fault)?;
+        let keys = statement.query_map(params![now, int(limit as u64)], |row| row.get(0)).map_err(fault)?;
+        keys.collect::<Result<_, _>>().map_err(fault)?
+    };
+    for key in &old {
+        // Sealed columns go with the row (ON DELETE CASCADE).
+        transaction.prepare_cached(of.forget).and_then(|mut s| s.execute(params![key, now])).map_err(fault)?;
+        transaction.prepare_cached(FORGET_ENTRIES).and_then(|mut s| s.execute([key])).map_err(fault)?;
+    }
+    transaction.commit().map_err(|error| of_commit(&error))?;
+    Ok(old.len())
+}
+
+fn begin(connection: &mut Connection) -> Result<Transaction<'_>, StoreFault> {
+    connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(|error| {
+        // Whatever hinders a transaction from beginning, it is not a change's doing.
+        match of_statement("beginning a transaction", &error) {
+            StoreFault::Statement(text) => StoreFault::Unavailable(text),
+            fault => fault,
+        }
+    })
+}
+
+fn apply(transaction: &Transaction<'_>, change: &Change) -> Result<Outcome, StoreFault> {
+    let run = |doing: &str, sql: &str, params: &[&dyn rusqlite::ToSql]| {
+        let rows = transaction.prepare_cached(sql).and_then(|mut statement| statement.execute(params));
+        rows.map(won).map_err(|error| of_statement(doing, &error))
+    };
+    match change {
+        Change::Swap(swap) => {
+            let outcome = apply_swap(transaction, swap)
+                .map_err(|error| of_statement(&format!("swapping a row of {}", swap.table), &error))?;
+            outcome.ok_or_else(|| broken_head(swap.table))
+        }
+        Change::Lease { owner, id, expected, until } => {
+            let (expected, until) = (int(expected.unix_ms()), int(until.unix_ms()));
+            run("leasing a message", LEASE, params![owner, id.as_slice(), expected, until])
+        }
+        Change::Settle { owner, id } => run("settling a message", SETTLE, params![owner, id.as_slice()]),
+    }
+}
+
+/// `None`: the version fits, but the head does not continue the journal.
+fn apply_swap(transaction: &Transaction<'_>, swap: &Swap) -> Result<Option<Outcome>, rusqlite::Error> {
+    let of = statements::of(swap.table);
+    let (head_seq, head_mac) = (int(swap.head.seq), swap.head.mac.as_slice());
+    let (due, forget_after) = (instant(swap.due), instant(swap.forget_after));
+    let outcome = match swap.expected {
+        None => won(
+            transaction
+                .prepare_cached(of.insert)?
+                .execute(params![swap.key, swap.body, head_seq, head_mac, due, forget_after])?,
+        ),
+        Some(version) => {
+            // A version that no row can have loses, like any other that is not the row's.
+            let version = i64::try_from(version).unwrap_or(0);
+            let row = params![swap.key, version, swap.body, head_seq, head_mac, due, forget_after];
+            let rows = if swap.journal.is_empty() {
+                transaction.prepare_cached(of.swap)?.execute(row)?
+            } else {
+                let before = int(head_before(swap));
+                let mut all = row.to_vec();
+                all.push(&before);
+                transaction.prepare_cached(of.swap_with_entries)?.execute(all.as_slice())?
+            };
+            if rows == 0 {
+                let mut present = transaction.prepare_cached(of.version)?;
+                let present: Option<i64> = present.query_row([&swap.key], |row| row.get(0)).optional()?;
+                if present == Some(version) {
+                    return Ok(None);
+                }
+            }
+            won(rows)
+        }
+    };
+    if outcome == Outcome::Won {
+        write_beside(transaction, swap)?;
+    }
+    Ok(Some(outcome))
+}
+
+/// What goes with a swap that won: sealed columns, entries, messages.
+fn write_beside(transaction: &Transaction<'_>, swap: &Swap) -> Result<(), rusqlite::Error> {
+    let of = statements::of(swap.table);
+    for sealed in &swap.sealed {
+        match &sealed.bytes {
+            Some(bytes) => {
+                transaction.prepare_cached(of.seal)?.execute(params![swap.key, sealed.column, bytes])?
+            }
+            None => transaction.prepare_cached(of.unseal)?.execute(params![swap.key, sealed.column])?,
+        };
+    }
+    for entry in &swap.journal {
+        transaction.prepare_cached(ENTRY)?.execute(params![
+            swap.key,
+            int(entry.seq),
+            int(entry.at.unix_ms()),
+            entry.entry,
+            entry.key_version,
+            entry.mac.as_slice(),
+        ])?;
+    }
+    for message in &swap.outbox {
+        transaction.prepare_cached(MESSAGE)?.execute(params![
+            swap.key,
+            message.id.as_slice(),
+            message.body,
+            int(message.expires.unix_ms()),
+            int(message.leased_until.unix_ms()),
+        ])?;
+    }
+    Ok(())
+}
+
+fn won(rows: usize) -> Outcome {
+    if rows == 0 { Outcome::Lost } else { Outcome::Won }
+}

@@ -1,0 +1,139 @@
+//! Brings a file to this release's schema: numbered SQL files, each run once, none ever edited after it landed.
+//!
+//! The file remembers each migration's checksum (SHA-256 of its text), so that an edit is found; and a file that a newer
+//! release has touched is refused, because an older one would write rows that the newer one cannot read.
+
+use rusqlite::{Connection, TransactionBehavior, params};
+use sha2::{Digest, Sha256};
+
+/// "ramz" in ASCII, kept in the file's header (`PRAGMA application_id`).
+const APPLICATION_ID: i32 = 0x7261_6d7a;
+
+/// One step of the schema.
+#[derive(Clone, Copy)]
+pub(crate) struct Migration {
+    /// The file's number, from 1 without gaps.
+    pub(crate) number: u32,
+    /// The file's text.
+    pub(crate) sql: &'static str,
+}
+
+/// Every migration of this release, in order. New ones are added at the end.
+pub(crate) const LANDED: &[Migration] =
+    &[Migration { number: 1, sql: include_str!("../../migrations/0001_start.sql") }];
+
+/// Why a file cannot be brought to this schema.
+#[derive(Debug)]
+pub(crate) enum Fault {
+    Sql(rusqlite::Error),
+    Foreign,
+    Newer { found: u32, known: u32 },
+    Altered { number: u32 },
+}
+
+impl From<rusqlite::Error> for Fault {
+    fn from(error: rusqlite::Error) -> Fault {
+        Fault::Sql(error)
+    }
+}
+
+/// Runs what the file lacks, all in one transaction.
+pub(crate) fn run(connection: &mut Connection, migrations: &[Migration]) -> Result<(), Fault> {
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    let id: i32 = transaction.query_row("PRAGMA application_id", [], |row| row.get(0))?;
+    if id != APPLICATION_ID {
+        let objects: i64 = transaction.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
+        if id != 0 || objects != 0 {
+            return Err(Fault::Foreign);
+        }
+        transaction.execute_batch(&format!(
+            "PRAGMA application_id = {APPLICATION_ID};
+             CREATE TABLE migration (number INTEGER NOT NULL PRIMARY KEY, checksum TEXT NOT NULL) STRICT;"
+        ))?;
+    }
+    let found = landed(&transaction)?;
+    let known = migrations.last().map_or(0, |migration| migration.number);
+    if let Some((number, _)) = found.last().filter(|(number, _)| *number > known) {
+        return Err(Fault::Newer { found: *number, known });
+    }
+    for migration in migrations {
+        let sum = hex::encode(Sha256::digest(migration.sql));
+        match found.iter().find(|(number, _)| *number == migration.number) {
+            Some((_, was)) if *was == sum => {}
+            Some(_) => return Err(Fault::Altered { number: migration.number }),
+            None => {
+                transaction.execute_batch(migration.sql)?;
+                transaction.execute(
+                    "INSERT INTO migration (number, checksum) VALUES (?1, ?2)",
+                    params![migration.number, sum],
+                )?;
+            }
+        }
+    }
+    transaction.commit()?;
+    Ok(())
+}
+
+fn landed(connection: &Connection) -> Result<Vec<(u32, String)>, rusqlite::Error> {
+    let mut statement = connection.prepare("SELECT number, checksum FROM migration ORDER BY number")?;
+    let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    rows.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ONE: Migration = Migration { number: 1, sql: "CREATE TABLE a (x INTEGER) STRICT;" };
+    const TWO: Migration = Migration { number: 2, sql: "CREATE TABLE b (x INTEGER) STRICT;" };
+
+    #[test]
+    fn what_the_file_lacks_is_run_once() {
+        let mut file = Connection::open_in_memory().unwrap();
+        run(&mut file, &[ONE]).unwrap();
+        run(&mut file, &[ONE, TWO]).unwrap();
+        run(&mut file, &[ONE, TWO]).unwrap();
+        assert_eq!(landed(&file).unwrap().len(), 2);
+        file.execute_batch("INSERT INTO a VALUES (1); INSERT INTO b VALUES (1)").unwrap();
+    }
+
+    #[test]
+    fn an_altered_migration_is_refused() {
+        let mut file = Connection::open_in_memory().unwrap();
+        run(&mut file, &[ONE]).unwrap();
+        let edited = Migration { sql: "CREATE TABLE a (x INTEGER, y INTEGER) STRICT;", ..ONE };
+        assert!(matches!(run(&mut file, &[edited, TWO]), Err(Fault::Altered { number: 1 })));
+        assert_eq!(landed(&file).unwrap().len(), 1, "nothing of a refused run stays");
+    }
+
+    #[test]
+    fn a_newer_schema_is_refused() {
+        let mut file = Connection::open_in_memory().unwrap();
+        run(&mut file, &[ONE, TWO]).unwrap();
+        assert!(matches!(run(&mut file, &[ONE]), Err(Fault::Newer { found: 2, known: 1 })));
+    }
+
+    #[test]
+    fn a_migration_that_fails_leaves_nothing() {
+        let mut file = Connection::open_in_memory().unwrap();
+        let poor = Migration { number: 2, sql: "CREATE TABLE b (x INTEGER) STRICT; CREATE TABLE b (x);" };
+        assert!(matches!(run(&mut file, &[ONE, poor]), Err(Fault::Sql(_))));
+        let objects: i64 = file.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0)).unwrap();
+        assert_eq!(objects, 0);
+        run(&mut file, &[ONE, TWO]).unwrap();
+    }
+
+    #[test]
+    fn another_programs_database_is_refused() {
+        let mut file = Connection::open_in_memory().unwrap();
+        file.execute_batch("CREATE TABLE theirs (x)").unwrap();
+        assert!(matches!(run(&mut file, &[ONE]), Err(Fault::Foreign)));
+    }
+
+    #[test]
+    fn migrations_are_numbered_without_gaps() {
+        for (number, migration) in (1..).zip(LANDED) {
+            assert_eq!(migration.number, number);
+        }
+    }
+}

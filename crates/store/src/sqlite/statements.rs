@@ -1,0 +1,155 @@
+//! The SQL of the versioned tables, once for each. The guard is here: `WHERE key = ?1 AND version = ?2`.
+//!
+//! Every statement on a row has the aggregate's key. The three that have none (`due`, `old`, `keys`) are the sweeper's
+//! and the verifier's, and no payment waits for them.
+
+use crate::Table;
+
+/// The statements of one table.
+pub(crate) struct Statements {
+    /// key → version, body, head.
+    pub(crate) read: &'static str,
+    /// key → sealed columns.
+    pub(crate) sealed: &'static str,
+    /// key → version, to tell a lost swap from a broken one.
+    pub(crate) version: &'static str,
+    /// New row, if there is none.
+    pub(crate) insert: &'static str,
+    /// Swap with entries: the head moves on from where they begin.
+    pub(crate) swap_with_entries: &'static str,
+    /// Swap without entries: the head must be as it is.
+    pub(crate) swap: &'static str,
+    /// Sets a sealed column.
+    pub(crate) seal: &'static str,
+    /// Removes a sealed column.
+    pub(crate) unseal: &'static str,
+    /// Rows whose work is due.
+    pub(crate) due: &'static str,
+    /// Keys that may be forgotten.
+    pub(crate) old: &'static str,
+    /// Forgets one row, if it still may be.
+    pub(crate) forget: &'static str,
+    /// Keys in order.
+    pub(crate) keys: &'static str,
+}
+
+macro_rules! statements {
+    ($table:literal) => {
+        Statements {
+            read: concat!("SELECT version, body, head_seq, head_mac FROM ", $table, " WHERE key = ?1"),
+            sealed: concat!("SELECT name, bytes FROM ", $table, "_sealed WHERE key = ?1 ORDER BY name"),
+            version: concat!("SELECT version FROM ", $table, " WHERE key = ?1"),
+            insert: concat!(
+                "INSERT INTO ",
+                $table,
+                " (key, version, body, head_seq, head_mac, due, forget_after) VALUES (?1, 1, ?2, ?3, ?4, ?5, ?6)",
+                " ON CONFLICT (key) DO NOTHING"
+            ),
+            swap_with_entries: concat!(
+                "UPDATE ",
+                $table,
+                " SET version = version + 1, body = ?3, head_seq = ?4, head_mac = ?5, due = ?6, forget_after = ?7",
+                " WHERE key = ?1 AND version = ?2 AND head_seq = ?8"
+            ),
+            swap: concat!(
+                "UPDATE ",
+                $table,
+                " SET version = version + 1, body = ?3, due = ?6, forget_after = ?7",
+                " WHERE key = ?1 AND version = ?2 AND head_seq = ?4 AND head_mac = ?5"
+            ),
+            seal: concat!(
+                "INSERT INTO ",
+                $table,
+                "_sealed (key, name, bytes) VALUES (?1, ?2, ?3)",
+                " ON CONFLICT (key, name) DO UPDATE SET bytes = excluded.bytes"
+            ),
+            unseal: concat!("DELETE FROM ", $table, "_sealed WHERE key = ?1 AND name = ?2"),
+            due: concat!(
+                "SELECT key FROM ",
+                $table,
+                " WHERE due IS NOT NULL AND due <= ?1 ORDER BY due, key LIMIT ?2"
+            ),
+            old: concat!(
+                "SELECT key FROM ",
+                $table,
+                " WHERE forget_after IS NOT NULL AND forget_after <= ?1 ORDER BY forget_after, key LIMIT ?2"
+            ),
+            forget: concat!("DELETE FROM ", $table, " WHERE key = ?1 AND forget_after <= ?2"),
+            keys: concat!("SELECT key FROM ", $table, " WHERE key > ?1 ORDER BY key LIMIT ?2"),
+        }
+    };
+}
+
+/// The statements of a table.
+pub(crate) fn of(table: Table) -> &'static Statements {
+    static CARD: Statements = statements!("card");
+    static CARD_INDEX: Statements = statements!("card_index");
+    static ADMISSION: Statements = statements!("admission");
+    static PAYMENT: Statements = statements!("payment");
+    match table {
+        Table::Card => &CARD,
+        Table::CardIndex => &CARD_INDEX,
+        Table::Admission => &ADMISSION,
+        Table::Payment => &PAYMENT,
+    }
+}
+
+/// One journal entry.
+pub(crate) const ENTRY: &str =
+    "INSERT INTO journal (owner, seq, at, entry, key_version, mac) VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
+/// A row's entries in order.
+pub(crate) const ENTRIES: &str = "SELECT seq, at, entry, key_version, mac FROM journal
+     WHERE owner = ?1 AND seq > ?2 ORDER BY seq LIMIT ?3";
+/// A forgotten row's entries go with it.
+pub(crate) const FORGET_ENTRIES: &str = "DELETE FROM journal WHERE owner = ?1";
+/// One message. Writing it is its first lease.
+pub(crate) const MESSAGE: &str = "INSERT INTO outbox (owner, id, body, expires, leased_until, attempts)
+     VALUES (?1, ?2, ?3, ?4, ?5, 1)";
+/// Takes a message over, if nobody else has.
+pub(crate) const LEASE: &str = "UPDATE outbox SET leased_until = ?4, attempts = attempts + 1
+     WHERE owner = ?1 AND id = ?2 AND leased_until = ?3";
+/// A message that is done with.
+pub(crate) const SETTLE: &str = "DELETE FROM outbox WHERE owner = ?1 AND id = ?2";
+/// Messages whose owner has left them.
+pub(crate) const MESSAGES_DUE: &str = "SELECT owner, id, body, expires, leased_until, attempts FROM outbox
+     WHERE leased_until <= ?1 ORDER BY leased_until, owner, id LIMIT ?2";
+
+#[cfg(test)]
+mod tests {
+    use rusqlite::Connection;
+
+    use super::*;
+
+    fn plan(connection: &Connection, sql: &str) -> String {
+        let mut statement = connection.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
+        for at in 1..=statement.parameter_count() {
+            statement.raw_bind_parameter(at, 1).unwrap();
+        }
+        let mut rows = statement.raw_query();
+        let mut plan = String::new();
+        while let Some(row) = rows.next().unwrap() {
+            plan += &row.get::<_, String>(3).unwrap();
+            plan.push('\n');
+        }
+        plan
+    }
+
+    #[test]
+    fn no_statement_scans_a_table_or_sorts() {
+        let connection = Connection::open_in_memory().unwrap();
+        connection.execute_batch(include_str!("../../migrations/0001_start.sql")).unwrap();
+        let mut all = vec![ENTRY, ENTRIES, FORGET_ENTRIES, MESSAGE, LEASE, SETTLE, MESSAGES_DUE];
+        for table in [Table::Card, Table::CardIndex, Table::Admission, Table::Payment] {
+            let of = of(table);
+            all.extend([of.read, of.sealed, of.version, of.insert, of.swap_with_entries, of.swap, of.seal]);
+            all.extend([of.unseal, of.due, of.forget, of.keys]);
+            if table != Table::Card {
+                all.push(of.old);
+            }
+        }
+        for sql in all {
+            let plan = plan(&connection, sql);
+            assert!(!plan.contains("SCAN") && !plan.contains("TEMP B-TREE"), "{sql}\n{plan}");
+        }
+    }
+}

@@ -1,0 +1,195 @@
+//! The threads that own the connections, and how they are closed and opened again together.
+//!
+//! Each reader's connection lies in a slot that the reader locks while it reads. After a COMMIT without an answer the
+//! writer locks every slot, closes what is in them and its own connection, opens anew, and only then answers.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::{self, JoinHandle};
+
+use ramz_domain::Moment;
+use rusqlite::Connection;
+use tokio::sync::{mpsc, oneshot};
+
+use super::apply;
+use super::fault::of_reading;
+use super::place::{OpenError, Place};
+use crate::{Change, Outcome, StoreFault, Table};
+
+/// Connections that read. Reads are short, and two of them fill a machine that also commits.
+const READERS: usize = 4;
+/// Reads that wait for a reader; beyond it their callers wait in turn.
+const READS_WAITING_MAX: usize = 1024;
+/// Batches that wait for the writer: the group commit sends one at a time, the rest is the sweeper's.
+const BATCHES_WAITING_MAX: usize = 16;
+
+/// Who waits for an answer.
+pub(crate) type Reply<T> = oneshot::Sender<Result<T, StoreFault>>;
+
+/// What the writer does.
+pub(crate) enum Job {
+    /// One batch, one transaction.
+    Commit { batch: Vec<Change>, reply: Reply<Vec<Outcome>> },
+    /// One transaction that removes.
+    Forget { table: Table, now: Moment, limit: usize, reply: Reply<usize> },
+}
+
+/// A read, told whether there is a connection.
+type Read = Box<dyn FnOnce(Option<&Connection>) + Send>;
+
+/// A reader's connection; none while the file could not be opened again.
+type Slot = Mutex<Option<Connection>>;
+
+/// The running threads. Dropping them lets what was taken finish, then closes the file.
+pub(crate) struct Threads {
+    jobs: Option<mpsc::Sender<Job>>,
+    reads: Option<mpsc::Sender<Read>>,
+    running: Vec<JoinHandle<()>>,
+}
+
+impl Threads {
+    /// Opens the connections and starts their threads.
+    pub(crate) fn start(place: Place) -> Result<Threads, OpenError> {
+        let writer = place.writer()?;
+        let mut slots = Vec::with_capacity(READERS);
+        for _ in 0..READERS {
+            slots.push(Mutex::new(Some(place.reader()?)));
+        }
+        let slots: Arc<[Slot]> = slots.into();
+        let path = place.path().to_owned();
+        let spawn = |name: String, body: Box<dyn FnOnce() + Send>| {
+            let spawned = thread::Builder::new().name(name).spawn(body);
+            spawned.map_err(|source| OpenError::Io { path: path.clone(), source })
+        };
+
+        let (jobs, waiting_jobs) = mpsc::channel(BATCHES_WAITING_MAX);
+        let (reads, waiting_reads) = mpsc::channel::<Read>(READS_WAITING_MAX);
+        let mut threads = Threads { jobs: Some(jobs), reads: Some(reads), running: Vec::new() };
+        let shared = slots.clone();
+        let mut write = Writer { place, connection: Some(writer), slots: shared };
+        threads.running.push(spawn("store-write".into(), Box::new(move || write.run(waiting_jobs)))?);
+        let waiting = Arc::new(Mutex::new(waiting_reads));
+        for at in 0..READERS {
+            let (slots, waiting) = (slots.clone(), waiting.clone());
+            let body = Box::new(move || {
+                loop {
+                    let read = held(&waiting).blocking_recv();
+                    let Some(read) = read else { return };
+                    read(held(&slots[at]).as_ref());
+                }
+            });
+            threads.running.push(spawn(format!("store-read-{at}"), body)?);
+        }
+        Ok(threads)
+    }
+
+    /// Runs a read on one of the readers.
+    pub(crate) async fn read<T: Send + 'static>(
+        &self,
+        doing: &'static str,
+        query: impl FnOnce(&Connection) -> Result<T, rusqlite::Error> + Send + 'static,
+    ) -> Result<T, StoreFault> {
+        let closed = |_| StoreFault::Unavailable(format!("{doing}: the store is closed"));
+        let (reply, answer) = oneshot::channel();
+        let read: Read = Box::new(move |connection| {
+            let found = match connection {
+                Some(connection) => query(connection).map_err(|error| of_reading(doing, &error)),
+                None => Err(StoreFault::Unavailable(format!("{doing}: {NOT_OPEN}"))),
+            };
+            // A caller that has gone needs no answer.
+            drop(reply.send(found));
+        });
+        let reads = self.reads.as_ref().ok_or_else(|| closed(()))?;
+        reads.send(read).await.map_err(|_| closed(()))?;
+        answer.await.map_err(|_| closed(()))?
+    }
+
+    /// Hands the writer a job and waits for its answer. A caller that goes away does not stop a job that was handed in.
+    pub(crate) async fn write<T>(&self, job: impl FnOnce(Reply<T>) -> Job) -> Result<T, StoreFault> {
+        let closed = || StoreFault::Unavailable("the store is closed".into());
+        let (reply, answer) = oneshot::channel();
+        self.jobs.as_ref().ok_or_else(closed)?.send(job(reply)).await.map_err(|_| closed())?;
+        answer.await.map_err(|_| StoreFault::Unknown("the writer ended before it answered".into()))?
+    }
+}
+
+impl Drop for Threads {
+    fn drop(&mut self) {
+        self.jobs = None;
+        self.reads = None;
+        for thread in self.running.drain(..) {
+            // A thread that panicked has said so already.
+            drop(thread.join());
+        }
+    }
+}
+
+const NOT_OPEN: &str = "the store's file could not be opened again after a failed commit: see the log";
+
+struct Writer {
+    place: Place,
+    connection: Option<Connection>,
+    slots: Arc<[Slot]>,
+}
+
+impl Writer {
+    fn run(&mut self, mut jobs: mpsc::Receiver<Job>) {
+        while let Some(job) = jobs.blocking_recv() {
+            // Callers that went away are not asked for: what was handed in is done.
+            match job {
+                Job::Commit { batch, reply } => {
+                    drop(reply.send(self.write(|connection| apply::batch(connection, &batch))));
+                }
+                Job::Forget { table, now, limit, reply } => {
+                    drop(reply.send(self.write(|connection| apply::forget(connection, table, now, limit))));
+                }
+            }
+        }
+    }
+
+    fn write<T>(
+        &mut self,
+        transact: impl FnOnce(&mut Connection) -> Result<T, StoreFault>,
+    ) -> Result<T, StoreFault> {
+        if self.connection.is_none() {
+            self.reopen();
+        }
+        let Some(connection) = &mut self.connection else {
+            return Err(StoreFault::Unavailable(NOT_OPEN.into()));
+        };
+        let done = transact(connection);
+        // A statement's error has rolled back when the transaction was dropped; if even that failed, start afresh.
+        let stuck = !connection.is_autocommit();
+        if stuck || matches!(done, Err(StoreFault::Unknown(_))) {
+            if let Err(fault) = &done {
+                tracing::error!(%fault, "closing the store's connections and opening them again");
+            }
+            self.reopen();
+        }
+        done
+    }
+
+    /// Closes every connection, so that the next one opened recovers the log from the disk.
+    fn reopen(&mut self) {
+        let mut slots: Vec<MutexGuard<'_, Option<Connection>>> = self.slots.iter().map(held).collect();
+        slots.iter_mut().for_each(|slot| **slot = None);
+        self.connection = None;
+        let opened = self.place.writer().and_then(|writer| {
+            let readers: Result<Vec<_>, _> = slots.iter().map(|_| self.place.reader()).collect();
+            Ok((writer, readers?))
+        });
+        match opened {
+            Ok((writer, readers)) => {
+                self.connection = Some(writer);
+                for (slot, reader) in slots.iter_mut().zip(readers) {
+                    **slot = Some(reader);
+                }
+            }
+            Err(error) => tracing::error!(%error, "the store's file cannot be opened; the next write tries again"),
+        }
+    }
+}
+
+/// A lock whose holder panicked holds a connection that is as good as before: a read has no half-done state.
+fn held<T>(lock: &Mutex<T>) -> MutexGuard<'_, T> {
+    lock.lock().unwrap_or_else(PoisonError::into_inner)
+}
