@@ -75,7 +75,9 @@ impl<Key: PartialEq> Reassembly<Key> {
             return None;
         }
         let same = |text: &Waiting<Key>| {
-            text.key == key && text.reference == header.reference && text.parts.len() == usize::from(header.total)
+            text.key == key
+                && text.reference == header.reference
+                && text.parts.len() == usize::from(header.total)
         };
         let at = match self.texts.iter().position(same) {
             Some(at) => at,
@@ -155,10 +157,20 @@ mod tests {
     fn unfinished_texts_are_bounded() {
         let mut texts = Reassembly::new(2);
         for reference in 1..=3 {
-            assert_eq!(texts.take("a", part(reference, 2, 1), b"a", Moment::from_unix_ms(reference.into())), None);
+            assert_eq!(
+                texts.take("a", part(reference, 2, 1), b"a", Moment::from_unix_ms(reference.into())),
+                None
+            );
         }
-        assert_eq!(texts.take("a", part(3, 2, 2), b"b", Moment::from_unix_ms(4)).as_deref(), Some(&b"ab".to_vec()));
-        assert_eq!(texts.take("a", part(1, 2, 2), b"b", Moment::from_unix_ms(5)), None, "the oldest was given up");
+        assert_eq!(
+            texts.take("a", part(3, 2, 2), b"b", Moment::from_unix_ms(4)).as_deref(),
+            Some(&b"ab".to_vec())
+        );
+        assert_eq!(
+            texts.take("a", part(1, 2, 2), b"b", Moment::from_unix_ms(5)),
+            None,
+            "the oldest was given up"
+        );
         texts.give_up_before(Moment::from_unix_ms(6));
         assert_eq!(texts.take("a", part(2, 2, 2), b"b", Moment::from_unix_ms(7)), None);
         assert_eq!(texts.take("a", part(1, 255, 1), b"b", Moment::from_unix_ms(7)), None);

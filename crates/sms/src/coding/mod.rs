@@ -105,8 +105,9 @@ pub fn read(data_coding: u8, octets: &[u8]) -> Option<String> {
         0x01 => octets.is_ascii().then(|| octets.iter().map(|octet| char::from(*octet)).collect()),
         0x03 => Some(octets.iter().map(|octet| char::from(*octet)).collect()),
         0x08 if octets.len() % 2 == 0 => {
-            let units: Zeroizing<Vec<u16>> =
-                Zeroizing::new(octets.chunks_exact(2).map(|pair| u16::from_be_bytes([pair[0], pair[1]])).collect());
+            let units: Zeroizing<Vec<u16>> = Zeroizing::new(
+                octets.chunks_exact(2).map(|pair| u16::from_be_bytes([pair[0], pair[1]])).collect(),
+            );
             String::from_utf16(&units).ok()
         }
         _ => None,
@@ -114,7 +115,7 @@ pub fn read(data_coding: u8, octets: &[u8]) -> Option<String> {
 }
 
 /// What is never torn: the octets of one character.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Default)]
 pub(crate) struct Atom {
     octets: [u8; 4],
     length: u8,
@@ -136,12 +137,6 @@ impl Atom {
 }
 
 impl zeroize::DefaultIsZeroes for Atom {}
-
-impl Default for Atom {
-    fn default() -> Atom {
-        Atom { octets: [0; 4], length: 0 }
-    }
-}
 
 impl Part {
     fn new(header: &[u8], atoms: &[Atom], index: u8) -> Part {

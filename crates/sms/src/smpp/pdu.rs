@@ -5,7 +5,9 @@
 
 use std::io;
 
-use rusmpp::{Command, CommandId, CommandStatus, Pdu, decode::DecodeWithLength, encode::Encode, encode::Length};
+use rusmpp::{
+    Command, CommandId, CommandStatus, Pdu, decode::DecodeWithLength, encode::Encode, encode::Length,
+};
 use tokio_util::{
     bytes::{Buf, BytesMut},
     codec::Decoder,
@@ -192,10 +194,10 @@ mod tests {
         bytes.extend_from_slice(&encode(CommandStatus::EsmeRok, 8, Pdu::EnquireLink));
         let (frames, error) = frames(&bytes);
         assert!(error.is_none());
-        assert_eq!(frames.iter().map(|f| (f.id, f.sequence)).collect::<Vec<_>>(), [
-            (CommandId::SubmitSm, 7),
-            (CommandId::EnquireLink, 8)
-        ]);
+        assert_eq!(
+            frames.iter().map(|f| (f.id, f.sequence)).collect::<Vec<_>>(),
+            [(CommandId::SubmitSm, 7), (CommandId::EnquireLink, 8)]
+        );
         assert!(matches!(frames[0].pdu(), Ok(Pdu::SubmitSm(_))));
     }
 
@@ -204,7 +206,10 @@ mod tests {
         let bytes = encode_refusal(CommandId::SubmitSm, CommandStatus::EsmeRthrottled, 9);
         assert_eq!(bytes[..], [0, 0, 0, 16, 0x80, 0, 0, 4, 0, 0, 0, 0x58, 0, 0, 0, 9]);
         let (frames, _) = frames(&bytes);
-        assert_eq!((frames[0].id, frames[0].status), (CommandId::SubmitSmResp, CommandStatus::EsmeRthrottled));
+        assert_eq!(
+            (frames[0].id, frames[0].status),
+            (CommandId::SubmitSmResp, CommandStatus::EsmeRthrottled)
+        );
     }
 
     #[test]

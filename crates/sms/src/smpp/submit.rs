@@ -7,10 +7,12 @@ use rusmpp::{
     pdus::SubmitSm,
     types::{COctetString, EmptyOrFullCOctetString, OctetString},
     values::{
-        Ansi41Specific, DataCoding, EsmClass, GsmFeatures, MCDeliveryReceipt, MessageType, MessagingMode, Npi,
-        RegisteredDelivery, Ton,
+        Ansi41Specific, DataCoding, EsmClass, GsmFeatures, IntermediateNotification, MCDeliveryReceipt,
+        MessageType, MessagingMode, Npi, RegisteredDelivery, SmeOriginatedAcknowledgement, Ton,
     },
 };
+use tokio_util::bytes::Bytes;
+use zeroize::Zeroizing;
 
 use crate::coding::{Alphabet, Part};
 
@@ -28,7 +30,8 @@ impl Source {
         let digits = sender.bytes().all(|b| b.is_ascii_digit());
         let ton = if digits { Ton::NetworkSpecific } else { Ton::Alphanumeric };
         let lengths = if digits { 3..=8 } else { 1..=11 };
-        let plain = sender.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b' ' | b'-' | b'.' | b'&'));
+        let plain =
+            sender.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b' ' | b'-' | b'.' | b'&'));
         if !plain || !lengths.contains(&sender.len()) {
             return None;
         }
@@ -36,38 +39,45 @@ impl Source {
     }
 }
 
-/// The bytes with their NUL, if they fit.
+/// The bytes with their NUL, if they fit. Wiped on drop.
 pub(super) fn c_octets<const MAX: usize>(text: &str) -> Option<COctetString<1, MAX>> {
-    let mut bytes = text.as_bytes().to_vec();
+    let mut bytes = Zeroizing::new(Vec::with_capacity(text.len() + 1));
+    bytes.extend_from_slice(text.as_bytes());
     bytes.push(0);
-    COctetString::from_vec(bytes).ok()
+    COctetString::from_bytes(Bytes::from_owner(bytes)).ok()
 }
 
 /// A part for a phone. `None` if it does not fit, which [`crate::coding::cut`] prevents.
-pub(super) fn submit_sm(source: &Source, to: &Phone, alphabet: Alphabet, part: &Part, of: usize) -> Option<SubmitSm> {
+pub(super) fn submit_sm(
+    source: &Source,
+    to: &Phone,
+    alphabet: Alphabet,
+    part: &Part,
+    of: usize,
+) -> Option<SubmitSm> {
     let features = if of > 1 { GsmFeatures::UdhiIndicator } else { GsmFeatures::NotSelected };
     // `Ansi41Specific` must be said: its default is 0x08.
     let esm_class =
         EsmClass::new(MessagingMode::Default, MessageType::Default, Ansi41Specific::Other(0), features);
     let receipt = RegisteredDelivery::new(
         MCDeliveryReceipt::McDeliveryReceiptRequestedWhereFinalDeliveryOutcomeIsSuccessOrFailure,
-        rusmpp::values::SmeOriginatedAcknowledgement::NoReceiptSmeAcknowledgementRequested,
-        rusmpp::values::IntermediateNotification::NoIntermediaryNotificationRequested,
+        SmeOriginatedAcknowledgement::NoReceiptSmeAcknowledgementRequested,
+        IntermediateNotification::NoIntermediaryNotificationRequested,
         0,
     );
-    let short_message = OctetString::<0, 255>::new(&*part.octets).ok()?;
-    let mut pdu = SubmitSm::default();
-    pdu.source_addr_ton = source.ton;
-    pdu.source_addr_npi = source.npi;
-    pdu.source_addr = source.address.clone();
-    pdu.dest_addr_ton = Ton::International;
-    pdu.dest_addr_npi = Npi::Isdn;
-    pdu.destination_addr = c_octets(to.expose())?;
-    pdu.esm_class = esm_class;
-    pdu.registered_delivery = receipt;
-    pdu.data_coding = DataCoding::from(alphabet.data_coding());
-    pdu.set_short_message(short_message);
-    Some(pdu)
+    let short_message = OctetString::from_bytes(Bytes::from_owner(part.octets.clone())).ok()?;
+    let pdu = SubmitSm::builder()
+        .source_addr_ton(source.ton)
+        .source_addr_npi(source.npi)
+        .source_addr(source.address.clone())
+        .dest_addr_ton(Ton::International)
+        .dest_addr_npi(Npi::Isdn)
+        .destination_addr(c_octets(to.expose())?)
+        .esm_class(esm_class)
+        .registered_delivery(receipt)
+        .data_coding(DataCoding::from(alphabet.data_coding()))
+        .short_message(short_message);
+    Some(pdu.build())
 }
 
 /// The relative `validity_period` (SMPP 3.4, 7.1.1) until a PIN runs out, in whole seconds and never longer. `None` with
@@ -79,8 +89,8 @@ pub(super) fn validity_period(now: Moment, not_after: Moment) -> Option<EmptyOrF
     if left == 0 {
         return None;
     }
-    let period = format!("000000{:02}{:02}{:02}000R\0", left / 3600, left / 60 % 60, left % 60);
-    EmptyOrFullCOctetString::new(period).ok()
+    let period = format!("000000{:02}{:02}{:02}000R", left / 3600, left / 60 % 60, left % 60);
+    EmptyOrFullCOctetString::from_string(period).ok()
 }
 
 #[cfg(test)]
@@ -88,7 +98,8 @@ mod tests {
     use super::*;
 
     fn period(now: u64, not_after: u64) -> Option<String> {
-        validity_period(Moment::from_unix_ms(now), Moment::from_unix_ms(not_after)).map(|p| p.as_str().to_owned())
+        validity_period(Moment::from_unix_ms(now), Moment::from_unix_ms(not_after))
+            .map(|p| p.as_str().to_owned())
     }
 
     #[test]
