@@ -104,7 +104,7 @@ pub fn read(data_coding: u8, octets: &[u8]) -> Option<String> {
         0x00 => gsm7::read(octets),
         0x01 => octets.is_ascii().then(|| octets.iter().map(|octet| char::from(*octet)).collect()),
         0x03 => Some(octets.iter().map(|octet| char::from(*octet)).collect()),
-        0x08 if octets.len() % 2 == 0 => {
+        0x08 if octets.len().is_multiple_of(2) => {
             let units: Zeroizing<Vec<u16>> = Zeroizing::new(
                 octets.chunks_exact(2).map(|pair| u16::from_be_bytes([pair[0], pair[1]])).collect(),
             );
