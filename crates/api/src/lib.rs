@@ -1,9 +1,11 @@
 #![doc = include_str!("../README.md")]
 
+pub mod back_office;
 pub mod client;
 pub mod directory;
 mod json;
 pub mod net;
+pub mod openapi;
 pub mod pin_request;
 pub mod problem;
 pub mod serve;
