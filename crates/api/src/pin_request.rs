@@ -6,6 +6,7 @@
 
 use std::fmt;
 
+use axum::http::HeaderMap;
 use ramz_domain::{Pan, PayeeName, PaymentKind, Rial, limits};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -119,6 +120,21 @@ impl PinRequest<'_> {
         let mut errors = Errors::default();
         let checked = read_request(&tree, &mut errors);
         errors.finish(checked)
+    }
+}
+
+/// The request's key: one `Idempotency-Key` with a UUID, bare or quoted (as a string of RFC 9651).
+///
+/// # Errors
+/// `key-missing` if there is none, more than one, or no hyphenated UUID.
+pub fn idempotency_key(headers: &HeaderMap) -> Result<Uuid, Problem> {
+    let mut keys = headers.get_all(IDEMPOTENCY_KEY).iter();
+    let (Some(only), None) = (keys.next(), keys.next()) else { return Err(Problem::key_missing()) };
+    let text = only.to_str().unwrap_or_default().trim();
+    let bare = text.strip_prefix('"').and_then(|t| t.strip_suffix('"')).unwrap_or(text);
+    match Uuid::try_parse(bare) {
+        Ok(key) if bare.len() == 36 => Ok(key),
+        _ => Err(Problem::key_missing()),
     }
 }
 

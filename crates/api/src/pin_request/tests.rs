@@ -268,6 +268,31 @@ fn debug_masks_the_card() {
     assert!(!format!("{wire:?}").contains("1250000"), "no amount beside a card");
 }
 
+#[test]
+fn a_key_is_one_uuid() {
+    const UUID: &str = "8e03978e-40d5-43dd-bc93-6894a57f9324";
+    let quoted = format!("\"{UUID}\"");
+    let simple = UUID.replace('-', "");
+    for (values, good) in [
+        (vec![UUID], true),
+        (vec![quoted.as_str()], true),
+        (vec![], false),
+        (vec![UUID, UUID], false),
+        (vec![""], false),
+        (vec!["\""], false),
+        (vec![simple.as_str()], false),
+        (vec!["key-1"], false),
+    ] {
+        let mut headers = HeaderMap::new();
+        for value in &values {
+            headers.append(IDEMPOTENCY_KEY, value.parse().unwrap());
+        }
+        let key = idempotency_key(&headers);
+        let expect = good.then(|| Uuid::try_parse(UUID).unwrap()).ok_or_else(Problem::key_missing);
+        assert_eq!(key, expect, "{values:?}");
+    }
+}
+
 fn any_payee() -> impl Strategy<Value = (PaymentKind, PayeeChecked)> {
     let merchant = ("[0-9]{1,11}", "[!-~]{1,15}", "[!-~]{1,8}", "[a-zA-Zا-ی]{1,30}");
     let merchant = merchant.prop_map(|(acquirer, merchant, terminal, name)| PayeeChecked::Merchant {
