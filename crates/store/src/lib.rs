@@ -1,10 +1,15 @@
 #![doc = include_str!("../README.md")]
 
+pub mod conformance;
+pub mod faults;
+mod group;
+pub mod journal;
 mod memory;
 mod port;
 mod rows;
 mod sqlite;
 
+pub use group::Committer;
 pub use memory::MemoryStore;
 pub use port::{
     Change, Head, JournalEntry, Key, OutboxNew, OutboxRow, Outcome, Row, Sealed, Store, StoreFault, Swap,

@@ -10,7 +10,9 @@ use async_trait::async_trait;
 use ramz_domain::Moment;
 
 use crate::rows::{broken_head, head_before, in_batch_order, in_row_order};
-use crate::{Change, Head, JournalEntry, Key, OutboxRow, Outcome, Row, Store, StoreFault, Swap, Table, Version};
+use crate::{
+    Change, Head, JournalEntry, Key, OutboxRow, Outcome, Row, Store, StoreFault, Swap, Table, Version,
+};
 
 /// A [`Store`] that lives as long as the value.
 #[derive(Default)]

@@ -50,7 +50,10 @@ pub(crate) fn forget(
     };
     for key in &old {
         // Sealed columns go with the row (ON DELETE CASCADE).
-        transaction.prepare_cached(of.forget).and_then(|mut s| s.execute(params![key, now])).map_err(fault)?;
+        transaction
+            .prepare_cached(of.forget)
+            .and_then(|mut s| s.execute(params![key, now]))
+            .map_err(fault)?;
         transaction.prepare_cached(FORGET_ENTRIES).and_then(|mut s| s.execute([key])).map_err(fault)?;
     }
     transaction.commit().map_err(|error| of_commit(&error))?;
@@ -92,11 +95,14 @@ fn apply_swap(transaction: &Transaction<'_>, swap: &Swap) -> Result<Option<Outco
     let (head_seq, head_mac) = (int(swap.head.seq), swap.head.mac.as_slice());
     let (due, forget_after) = (instant(swap.due), instant(swap.forget_after));
     let outcome = match swap.expected {
-        None => won(
-            transaction
-                .prepare_cached(of.insert)?
-                .execute(params![swap.key, swap.body, head_seq, head_mac, due, forget_after])?,
-        ),
+        None => won(transaction.prepare_cached(of.insert)?.execute(params![
+            swap.key,
+            swap.body,
+            head_seq,
+            head_mac,
+            due,
+            forget_after
+        ])?),
         Some(version) => {
             // A version that no row can have loses, like any other that is not the row's.
             let version = i64::try_from(version).unwrap_or(0);

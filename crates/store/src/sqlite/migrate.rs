@@ -42,7 +42,8 @@ pub(crate) fn run(connection: &mut Connection, migrations: &[Migration]) -> Resu
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     let id: i32 = transaction.query_row("PRAGMA application_id", [], |row| row.get(0))?;
     if id != APPLICATION_ID {
-        let objects: i64 = transaction.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
+        let objects: i64 =
+            transaction.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
         if id != 0 || objects != 0 {
             return Err(Fault::Foreign);
         }
@@ -118,7 +119,8 @@ mod tests {
         let mut file = Connection::open_in_memory().unwrap();
         let poor = Migration { number: 2, sql: "CREATE TABLE b (x INTEGER) STRICT; CREATE TABLE b (x);" };
         assert!(matches!(run(&mut file, &[ONE, poor]), Err(Fault::Sql(_))));
-        let objects: i64 = file.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0)).unwrap();
+        let objects: i64 =
+            file.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0)).unwrap();
         assert_eq!(objects, 0);
         run(&mut file, &[ONE, TWO]).unwrap();
     }

@@ -118,9 +118,8 @@ impl Place {
         let mut connection = self.connect()?;
         let refused = |error| self.refused(&error);
         ensure_writable(&connection).map_err(refused)?;
-        let mode: String = connection
-            .query_row("PRAGMA journal_mode = WAL", [], |row| row.get(0))
-            .map_err(refused)?;
+        let mode: String =
+            connection.query_row("PRAGMA journal_mode = WAL", [], |row| row.get(0)).map_err(refused)?;
         if mode != "wal" {
             let what = format!("no write-ahead log here (got {mode}): put it on a local disk");
             return Err(OpenError::File { path: self.path.clone(), what });
@@ -185,8 +184,9 @@ fn lock(path: &Path) -> Result<File, OpenError> {
     beside.push(".lock");
     let beside = PathBuf::from(beside);
     let io = |source| OpenError::Io { path: beside.clone(), source };
-    let mut file =
-        own(OpenOptions::new().read(true).write(true).create(true).truncate(false)).open(&beside).map_err(io)?;
+    let mut file = own(OpenOptions::new().read(true).write(true).create(true).truncate(false))
+        .open(&beside)
+        .map_err(io)?;
     match file.try_lock() {
         Ok(()) => {
             file.set_len(0).map_err(io)?;
@@ -239,7 +239,8 @@ mod tests {
         let writer = place.writer().unwrap();
         let reader = place.reader().unwrap();
         for (connection, query_only) in [(&writer, 0), (&reader, 1)] {
-            let get = |name: &str| connection.query_row(&format!("PRAGMA {name}"), [], |row| row.get::<_, i64>(0));
+            let get =
+                |name: &str| connection.query_row(&format!("PRAGMA {name}"), [], |row| row.get::<_, i64>(0));
             assert_eq!(get("synchronous").unwrap(), 2);
             assert_eq!(get("foreign_keys").unwrap(), 1);
             assert_eq!(get("query_only").unwrap(), query_only);

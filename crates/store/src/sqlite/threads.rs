@@ -184,7 +184,9 @@ impl Writer {
                     **slot = Some(reader);
                 }
             }
-            Err(error) => tracing::error!(%error, "the store's file cannot be opened; the next write tries again"),
+            Err(error) => {
+                tracing::error!(%error, "the store's file cannot be opened; the next write tries again")
+            }
         }
     }
 }
