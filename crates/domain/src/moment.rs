@@ -38,11 +38,31 @@ impl Moment {
         Duration::from_millis(self.0.saturating_sub(earlier.0))
     }
 
+    /// RFC 3339 in UTC, to the second: `2026-11-24T01:52:44Z`.
+    pub fn rfc3339(self) -> String {
+        let (days, s) = (self.0 / 86_400_000, self.0 / 1000 % 86_400);
+        let (year, month, day) = civil(days);
+        format!("{year:04}-{month:02}-{day:02}T{:02}:{:02}:{:02}Z", s / 3600, s / 60 % 60, s % 60)
+    }
+
     /// The wall clock in Tehran, `HH:MM:SS`: how an SMS tells its expiry.
     pub fn tehran_hms(self) -> String {
         let s = (self.0 / 1000 + TEHRAN_OFFSET_S) % 86_400;
         format!("{:02}:{:02}:{:02}", s / 3600, s / 60 % 60, s % 60)
     }
+}
+
+/// Year, month and day of a day counted from 1970-01-01 in the proleptic Gregorian calendar. Years are counted from
+/// March, so that the leap day comes last; 719,468 days lie between 0000-03-01 and 1970-01-01.
+fn civil(days: u64) -> (u64, u64, u64) {
+    let days = days + 719_468;
+    let (era, of_era) = (days / 146_097, days % 146_097);
+    let year_of_era = (of_era - of_era / 1460 + of_era / 36_524 - of_era / 146_096) / 365;
+    let of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let from_march = (5 * of_year + 2) / 153;
+    let day = of_year - (153 * from_march + 2) / 5 + 1;
+    let month = if from_march < 10 { from_march + 3 } else { from_march - 9 };
+    (year_of_era + era * 400 + u64::from(month <= 2), month, day)
 }
 
 #[cfg(test)]
@@ -53,6 +73,19 @@ mod tests {
     fn tehran_is_three_and_a_half_hours_ahead() {
         assert_eq!(Moment::from_unix_ms(0).tehran_hms(), "03:30:00");
         assert_eq!(Moment::from_unix_ms(20 * 3600 * 1000 + 59 * 60 * 1000 + 6999).tehran_hms(), "00:29:06");
+    }
+
+    #[test]
+    fn dates_are_those_of_the_calendar() {
+        for (s, text) in [
+            (0, "1970-01-01T00:00:00Z"),
+            (951_782_400, "2000-02-29T00:00:00Z"),
+            (1_709_251_199, "2024-02-29T23:59:59Z"),
+            (1_795_485_164, "2026-11-24T01:52:44Z"),
+            (4_107_542_400, "2100-03-01T00:00:00Z"),
+        ] {
+            assert_eq!(Moment::from_unix_ms(s * 1000).rfc3339(), text);
+        }
     }
 
     #[test]

@@ -1,1 +1,15 @@
-//! A bank's service: PIN requests, card authorisation, back office
+#![doc = include_str!("../README.md")]
+
+pub mod admission;
+pub mod cards;
+pub mod config;
+pub mod counts;
+pub mod engine;
+pub mod inline;
+pub mod outbox;
+mod start;
+mod sweeper;
+pub mod web;
+
+pub use config::Config;
+pub use start::{Ports, Running, StartError, start};

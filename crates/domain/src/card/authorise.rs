@@ -65,7 +65,7 @@ impl CardState {
         self.count_failure(Refusal::WrongPin, Vec::new(), authorisation, policy, now)
     }
 
-    fn answer_again(&self, authorisation: &Authorisation) -> Option<Answer> {
+    pub(super) fn answer_again(&self, authorisation: &Authorisation) -> Option<Answer> {
         let reversed_first = |answer: &&Answered| {
             answer.identity.is_none()
                 && (answer.reversal == authorisation.reversal

@@ -376,6 +376,14 @@ impl CardAt {
         state.open.iter().map(Challenge::candidate).chain(state.stale.iter().map(Stale::candidate)).collect()
     }
 
+    /// The answer that this very transaction was given before, if it was given one. Writes nothing.
+    pub fn answer_given(&self, command: &Command) -> Option<Answer> {
+        match command {
+            Command::Authorise(authorisation) => self.state.answer_again(authorisation),
+            _ => None,
+        }
+    }
+
     /// Decides. What is to be stored before the answer is given is in the result.
     pub fn decide(self, command: &Command, evidence: &Evidence, policy: &Policy) -> Decided {
         let CardAt { state, now } = self;

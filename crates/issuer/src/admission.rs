@@ -1,0 +1,268 @@
+//! Admission: one durable record per (asker, idempotency key), the same work for any card, known or not.
+//!
+//! The 202 depends on this record alone. The card's work follows from it, in a task of its own, and never changes the
+//! answer. A record whose work was cut off is taken up again by the sweeper, until its PIN would be out of date.
+
+use std::sync::Arc;
+
+use minicbor::{Decode, Encode};
+use ramz_api::pin_request::{Checked, PayeeChecked, PinRequest};
+use ramz_domain::card::{Command, PinRequest as Ask};
+use ramz_domain::{AdmissionId, ChallengeId, Digest, Moment, Payee, PayeeName, Payment, limits};
+use ramz_keys::{IndexPurpose, KeyFault, Keys, Place};
+use ramz_store::{Change, Head, Outcome, Row, Sealed, Swap, Table};
+use subtle::ConstantTimeEq as _;
+use tokio::sync::Semaphore;
+use tokio_util::task::TaskTracker;
+use uuid::Uuid;
+
+use crate::engine::{Engine, EngineFault};
+
+const REQUEST_COLUMN: &str = "admission.request";
+
+/// The admissions' door and their work.
+pub struct Admissions {
+    engine: Arc<Engine>,
+    work: Arc<Semaphore>,
+    tasks: TaskTracker,
+}
+
+/// A record, as stored.
+#[derive(Clone, PartialEq, Eq, Debug, Encode, Decode)]
+#[cbor(map)]
+struct Record {
+    #[n(0)]
+    id: AdmissionId,
+    /// Keyed: a request contains a PAN, and a plain hash of it could be searched for.
+    #[n(1)]
+    key_version: u32,
+    #[cbor(n(2), with = "minicbor::bytes")]
+    digest: [u8; 32],
+    #[n(3)]
+    at: Moment,
+    #[n(4)]
+    not_after: Moment,
+    #[n(5)]
+    done: bool,
+    /// The PIN's name is chosen now, so that work done twice issues one PIN.
+    #[n(6)]
+    fresh: ChallengeId,
+}
+
+/// What an asker is told.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Admitted {
+    /// It is recorded, now or before.
+    Yes(Uuid),
+    /// The key was used for another request.
+    Conflict,
+}
+
+impl Admissions {
+    /// Admissions in front of an engine.
+    pub fn new(engine: Arc<Engine>) -> Arc<Admissions> {
+        let work = Arc::new(Semaphore::new(limits::ADMISSION_WORK_MAX));
+        Arc::new(Admissions { engine, work, tasks: TaskTracker::new() })
+    }
+
+    /// Records a request; when it returns, the record is durable.
+    pub async fn admit(self: &Arc<Self>, asker: &str, key: Uuid, request: &Checked) -> Result<Admitted, EngineFault> {
+        let engine = &self.engine;
+        let row_key = Digest::of(&[b"admission", asker.as_bytes(), key.as_bytes()]).0.to_vec();
+        let now = engine.clock.now();
+        let tag = engine.keys.index(IndexPurpose::Admission, &parts(request).each())?;
+        let record = Record {
+            id: AdmissionId::random(engine.entropy.as_ref()),
+            key_version: tag.version,
+            digest: tag.bytes,
+            at: now,
+            not_after: now.plus(engine.policy.valid_for),
+            done: false,
+            fresh: ChallengeId::random(engine.entropy.as_ref()),
+        };
+        let json = request.to_json();
+        let place = Place { row: &record.id.0, column: REQUEST_COLUMN };
+        let sealed = Sealed { column: REQUEST_COLUMN, bytes: Some(engine.keys.seal(place, &json)?) };
+        let due = Some(now.plus(limits::LEASE));
+        let swap = swap(row_key.clone(), None, &record, vec![sealed], due)?;
+        if engine.committer.commit(Change::Swap(swap)).await? == Outcome::Won {
+            self.start_work(row_key, 1, record, request.clone());
+            return Ok(Admitted::Yes(Uuid::from_bytes(record_id(&record))));
+        }
+        let row = engine.store.read(Table::Admission, &row_key).await?;
+        let known = record_of(&row.ok_or(EngineFault::NoCard)?)?;
+        let again = engine.keys.index_at(known.key_version, IndexPurpose::Admission, &parts(request).each())?;
+        if bool::from(again.bytes.ct_eq(&known.digest)) {
+            Ok(Admitted::Yes(Uuid::from_bytes(record_id(&known))))
+        } else {
+            Ok(Admitted::Conflict)
+        }
+    }
+
+    /// Takes up what was cut off: for the sweeper. Says how many records it took.
+    pub async fn resume(self: &Arc<Self>) -> Result<usize, EngineFault> {
+        let now = self.engine.clock.now();
+        let due = self.engine.store.due(Table::Admission, now, limits::SWEEP_ROWS).await?;
+        let mut taken = 0;
+        for (key, row) in due {
+            let record = record_of(&row)?;
+            if record.not_after < now {
+                self.finish(key, row.version, record).await?;
+                continue;
+            }
+            let lease = Some(now.plus(limits::LEASE));
+            let swap = swap(key.clone(), Some(row.version), &record, Vec::new(), lease)?;
+            if self.engine.committer.commit(Change::Swap(swap)).await? == Outcome::Lost {
+                continue;
+            }
+            let request = self.opened(&record, &row)?;
+            self.start_work(key, row.version + 1, record, request);
+            taken += 1;
+        }
+        Ok(taken)
+    }
+
+    /// Waits until the work in hand is done: at shutdown.
+    pub async fn drain(&self) {
+        self.tasks.close();
+        self.tasks.wait().await;
+    }
+
+    /// The card's work, beside the answer. With too much in hand it is left to the sweeper.
+    fn start_work(self: &Arc<Self>, key: Vec<u8>, version: u64, record: Record, request: Checked) {
+        let Ok(slot) = Arc::clone(&self.work).try_acquire_owned() else {
+            tracing::warn!("too much card work in hand; the sweeper will take this request up");
+            return;
+        };
+        let this = Arc::clone(self);
+        self.tasks.spawn(async move {
+            let id = record.id;
+            let worked = async {
+                this.work_on(&record, &request).await?;
+                this.finish(key, version, record).await
+            };
+            if let Err(fault) = worked.await {
+                tracing::error!(admission = %id, %fault, "card work failed; it will be taken up again");
+            }
+            drop(slot);
+        });
+    }
+
+    async fn work_on(&self, record: &Record, request: &Checked) -> Result<(), EngineFault> {
+        let engine = &self.engine;
+        let Some(card) = engine.find(&request.pan).await? else { return Ok(()) };
+        let payee = payee(engine.keys.as_ref(), &request.payee)?;
+        let payment = Payment { kind: request.kind, amount: request.amount, payee };
+        let ask = Ask {
+            admission: record.id,
+            payment: payment.digest(),
+            payee: payment.payee.digest(),
+            kind: request.kind,
+            amount: request.amount,
+            payee_name: name(&request.payee),
+            origin: Some(request.origin.clone()),
+            fresh: record.fresh,
+            key_version: engine.keys.pin_version(),
+            not_after: record.not_after,
+        };
+        match engine.tell(card, Command::Request(ask)).await {
+            Ok(_) | Err(EngineFault::NoCard) => Ok(()),
+            Err(fault) => Err(fault),
+        }
+    }
+
+    /// Marks a record as done and drops its sealed request, which nobody needs any more.
+    async fn finish(&self, key: Vec<u8>, version: u64, record: Record) -> Result<(), EngineFault> {
+        let gone = Sealed { column: REQUEST_COLUMN, bytes: None };
+        let swap = swap(key, Some(version), &Record { done: true, ..record }, vec![gone], None)?;
+        self.engine.committer.commit(Change::Swap(swap)).await?;
+        Ok(())
+    }
+
+    fn opened(&self, record: &Record, row: &Row) -> Result<Checked, EngineFault> {
+        let sealed = row.sealed.iter().find(|(column, _)| column == REQUEST_COLUMN);
+        let (_, sealed) = sealed.ok_or_else(|| EngineFault::Row("an open admission has no sealed request".into()))?;
+        let place = Place { row: &record.id.0, column: REQUEST_COLUMN };
+        let json = self.engine.keys.open(place, sealed)?;
+        PinRequest::parse(&json).map_err(|_| EngineFault::Row("a sealed request does not read back".into()))
+    }
+}
+
+/// The payee in the form that binds.
+pub(crate) fn payee(keys: &dyn Keys, payee: &PayeeChecked) -> Result<Payee, KeyFault> {
+    Ok(match payee {
+        PayeeChecked::Merchant { acquirer, merchant, .. } => {
+            Payee::Merchant { acquirer: acquirer.clone(), merchant: merchant.clone() }
+        }
+        PayeeChecked::Card { pan } => {
+            Payee::Card(keys.index(IndexPurpose::PayeePan, &[pan.expose().as_bytes()])?.bytes)
+        }
+        PayeeChecked::Bill { bill, payment } => Payee::Bill { bill: bill.clone(), payment: payment.clone() },
+    })
+}
+
+fn name(payee: &PayeeChecked) -> Option<PayeeName> {
+    match payee {
+        PayeeChecked::Merchant { name, .. } => Some(name.clone()),
+        PayeeChecked::Card { .. } | PayeeChecked::Bill { .. } => None,
+    }
+}
+
+/// Everything of a request, part by part: two bodies that mean the same are the same request.
+struct Parts(zeroize::Zeroizing<Vec<Vec<u8>>>);
+
+impl Parts {
+    fn each(&self) -> Vec<&[u8]> {
+        self.0.iter().map(Vec::as_slice).collect()
+    }
+}
+
+fn parts(request: &Checked) -> Parts {
+    let mut parts: Vec<Vec<u8>> = vec![
+        request.pan.expose().into(),
+        request.kind.code().into(),
+        request.amount.get().to_be_bytes().into(),
+        request.origin.as_bytes().into(),
+    ];
+    match &request.payee {
+        PayeeChecked::Merchant { acquirer, merchant, terminal, name } => {
+            parts.extend([acquirer, merchant, terminal].map(|text| text.as_bytes().to_vec()));
+            parts.push(name.as_str().into());
+        }
+        PayeeChecked::Card { pan } => parts.push(pan.expose().into()),
+        PayeeChecked::Bill { bill, payment } => {
+            parts.extend([bill, payment].map(|text| text.as_bytes().to_vec()));
+        }
+    }
+    Parts(zeroize::Zeroizing::new(parts))
+}
+
+fn record_id(record: &Record) -> [u8; 16] {
+    record.id.0
+}
+
+fn record_of(row: &Row) -> Result<Record, EngineFault> {
+    minicbor::decode(&row.body).map_err(|error| EngineFault::Row(format!("admission: {error}")))
+}
+
+fn swap(
+    key: Vec<u8>,
+    expected: Option<u64>,
+    record: &Record,
+    sealed: Vec<Sealed>,
+    due: Option<Moment>,
+) -> Result<Swap, EngineFault> {
+    let body = minicbor::to_vec(record).map_err(|error| EngineFault::Row(error.to_string()))?;
+    Ok(Swap {
+        table: Table::Admission,
+        key,
+        expected,
+        body,
+        sealed,
+        head: Head::EMPTY,
+        journal: Vec::new(),
+        outbox: Vec::new(),
+        due,
+        forget_after: Some(record.at.plus(limits::ADMISSION_KEPT)),
+    })
+}

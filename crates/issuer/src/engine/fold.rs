@@ -1,0 +1,163 @@
+//! One fold: the commands that wait for a card, decided one after the other on one freshly read row.
+
+use ramz_domain::card::{Answer, CardAt, CardState, Command, Entry, Evidence};
+use ramz_domain::{CardId, ChallengeId, Moment, limits};
+use ramz_keys::{IndexPurpose, PinSource};
+use ramz_store::{Change, Outcome, OutboxNew, Row, Sealed, StoreFault, Swap, Table};
+use subtle::ConstantTimeEq as _;
+
+use super::turns::Waiting;
+use super::{Dispatch, Engine, EngineFault, Job, Presented, row};
+
+/// How often an unknown outcome is read back before the callers are told of a fault.
+const UNKNOWN_ATTEMPTS: usize = 3;
+
+/// What a fold has come to, before it is committed.
+struct Folded {
+    answers: Vec<Result<Answer, EngineFault>>,
+    /// The new state, if any command writes.
+    next: Option<CardState>,
+    entries: Vec<(Moment, Entry)>,
+    sends: Vec<(ChallengeId, Moment)>,
+    sealed: Vec<Sealed>,
+}
+
+impl Engine {
+    /// Decides and commits all that waits, then answers. A lost swap is decided again from the fresh row; so is an
+    /// unknown commit, where repeats are recognised by identity.
+    pub(super) async fn fold(&self, card: CardId, waiting: Vec<Waiting>) {
+        let (jobs, answers): (Vec<Job>, Vec<_>) = waiting.into_iter().map(|w| (w.job, w.answer)).unzip();
+        let results = match self.fold_until_committed(card, &jobs).await {
+            Ok(results) => results,
+            Err(fault) => jobs.iter().map(|_| Err(fault.clone())).collect(),
+        };
+        for (sender, result) in answers.into_iter().zip(results) {
+            // A caller that went away has no use for the answer; the decision stands.
+            let _ = sender.send(result);
+        }
+    }
+
+    async fn fold_until_committed(
+        &self,
+        card: CardId,
+        jobs: &[Job],
+    ) -> Result<Vec<Result<Answer, EngineFault>>, EngineFault> {
+        let mut unknown = 0;
+        for _ in 0..limits::SWAP_ATTEMPTS_MAX {
+            let stored = self.store.read(Table::Card, &card.0).await?.ok_or(EngineFault::NoCard)?;
+            let folded = self.decide_all(card, row::state(&stored.body)?, jobs);
+            let Some(next) = &folded.next else { return Ok(folded.answers) };
+            let (swap, dispatches) = self.swap(card, &stored, next, &folded)?;
+            match self.committer.commit(Change::Swap(swap)).await {
+                Ok(Outcome::Won) => {
+                    dispatches.into_iter().for_each(|dispatch| self.dispatch(dispatch));
+                    return Ok(folded.answers);
+                }
+                Ok(Outcome::Lost) => {}
+                Err(StoreFault::Unknown(why)) if unknown < UNKNOWN_ATTEMPTS => {
+                    unknown += 1;
+                    tracing::warn!(%card, %why, "the outcome of a commit is unknown; deciding again");
+                }
+                Err(fault) => return Err(fault.into()),
+            }
+        }
+        Err(EngineFault::Contended(limits::SWAP_ATTEMPTS_MAX))
+    }
+
+    fn decide_all(&self, card: CardId, state: CardState, jobs: &[Job]) -> Folded {
+        let mut folded =
+            Folded { answers: Vec::new(), next: None, entries: Vec::new(), sends: Vec::new(), sealed: Vec::new() };
+        let mut state = state;
+        for job in jobs {
+            let at = state.at(self.clock.now());
+            let now = at.now();
+            let evidence = match self.evidence(card, &at, job) {
+                Ok(evidence) => evidence,
+                Err(fault) => {
+                    folded.answers.push(Err(fault));
+                    continue;
+                }
+            };
+            let decided = self.rules.decide(at, &job.command, &evidence, &self.policy);
+            folded.entries.extend(decided.entries.into_iter().map(|entry| (now, entry)));
+            if let Some(next) = decided.next {
+                if let Some(challenge) = decided.send.and_then(|id| next.to_send(id, now)) {
+                    folded.sends.push((challenge.id, challenge.expires));
+                }
+                folded.sealed.retain(|old: &Sealed| job.sealed.iter().all(|new| new.column != old.column));
+                folded.sealed.extend(job.sealed.iter().cloned());
+                state = next.clone();
+                folded.next = Some(next);
+            }
+            folded.answers.push(Ok(decided.answer));
+        }
+        folded
+    }
+
+    /// What the keys say: expiry first, and the PIN only if there is something to compare it with.
+    fn evidence(&self, card: CardId, at: &CardAt, job: &Job) -> Result<Evidence, EngineFault> {
+        let (Command::Authorise(_), Some(presented)) = (&job.command, &job.presented) else {
+            return Ok(Evidence::default());
+        };
+        let Presented { pan, expiry, pin_block, zone } = presented;
+        let stored = at.state().expiry();
+        let tag = self.keys.index_at(stored.version, IndexPurpose::Expiry, &[&card.0, expiry])?;
+        let expiry_matches = bool::from(tag.bytes.ct_eq(&stored.bytes));
+        let candidates = self.rules.candidates(at, &job.command, expiry_matches, &self.policy);
+        if candidates.is_empty() {
+            return Ok(Evidence { expiry_matches, matched: Vec::new() });
+        }
+        let sources: Vec<PinSource> = candidates
+            .iter()
+            .map(|c| PinSource { version: c.key_version, digits: c.digits, card, challenge: c.id, payment: c.payment })
+            .collect();
+        let matches = self.keys.pin_block_matches(pin_block, zone, pan, &sources)?;
+        let matched = matches.into_iter().filter_map(|at| candidates.get(at)).map(|c| c.id).collect();
+        Ok(Evidence { expiry_matches, matched })
+    }
+
+    fn swap(
+        &self,
+        card: CardId,
+        stored: &Row,
+        next: &CardState,
+        folded: &Folded,
+    ) -> Result<(Swap, Vec<Dispatch>), EngineFault> {
+        let (journal, head) = row::chain(self.keys.as_ref(), card, stored.head, &folded.entries)?;
+        let leased_until = self.clock.now().plus(limits::LEASE);
+        let outbox: Vec<OutboxNew> = folded
+            .sends
+            .iter()
+            .map(|(challenge, expires)| OutboxNew {
+                id: ramz_domain::ambient::random_bytes(self.entropy.as_ref()),
+                body: challenge.0.to_vec(),
+                expires: *expires,
+                leased_until,
+            })
+            .collect();
+        let dispatches = outbox
+            .iter()
+            .map(|new| Dispatch { card, id: new.id, body: new.body.clone(), expires: new.expires, leased_until })
+            .collect();
+        let swap = Swap {
+            table: Table::Card,
+            key: card.0.to_vec(),
+            expected: Some(stored.version),
+            body: row::body(next)?,
+            sealed: folded.sealed.clone(),
+            head,
+            journal,
+            outbox,
+            due: None,
+            forget_after: None,
+        };
+        Ok((swap, dispatches))
+    }
+
+    /// Hands a committed message to the sender. If its queue is full, the sweeper takes the row when the lease is over.
+    fn dispatch(&self, dispatch: Dispatch) {
+        if self.outbox.try_send(dispatch).is_err() {
+            tracing::warn!("the outbox queue is full; the sweeper will send this message");
+        }
+    }
+}

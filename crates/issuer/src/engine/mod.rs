@@ -1,0 +1,198 @@
+//! The engine: read the row, decide, commit by compare-and-swap, and only then answer.
+//!
+//! ```text
+//!   tell ─▶ the card's turn ─▶ read row ─▶ fold the waiting commands ─▶ one swap ─▶ won: answer all
+//!                                 ▲                                        └─ lost or unknown: again
+//! ```
+//!
+//! One queue a card: its commands fold in memory and commit as one swap, together with journal and outbox. The row is
+//! read afresh for every fold, and PINs are compared again after a lost swap. Nothing is kept between folds, so that
+//! another node may own the card the next moment.
+
+mod fold;
+mod row;
+mod rules;
+mod turns;
+
+use std::sync::Arc;
+
+use ramz_domain::card::{Answer, CardState, Command, Policy};
+use ramz_domain::{CardId, Clock, Entropy, Moment, Pan, Phone};
+use ramz_keys::{IndexPurpose, KeyFault, Keys, PinBlock, Place};
+use ramz_store::{Committer, Sealed, Store, StoreFault, Table};
+use tokio::sync::mpsc;
+
+pub use row::{CardColumns, JournalRecord, PAN_COLUMN, PHONE_COLUMN, Profile, verify_journal};
+pub(crate) use row::{PROFILE_COLUMN, body as row_body, card_id as row_card_id, chain, index_key};
+pub use rules::{Rules, TheRules};
+
+/// What decides about cards. Shared by the doors of a role.
+pub struct Engine {
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) committer: Committer,
+    pub(crate) keys: Arc<dyn Keys>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) entropy: Arc<dyn Entropy>,
+    pub(crate) policy: Policy,
+    rules: Arc<dyn Rules>,
+    turns: turns::Turns,
+    outbox: mpsc::Sender<Dispatch>,
+}
+
+/// A message that was committed to the outbox and is this node's to send.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Dispatch {
+    /// The card.
+    pub card: CardId,
+    /// The outbox row.
+    pub id: [u8; 16],
+    /// The outbox row's body: which PIN.
+    pub body: Vec<u8>,
+    /// Of no use afterwards.
+    pub expires: Moment,
+    /// Another node may take it over then.
+    pub leased_until: Moment,
+}
+
+/// What an authorisation presents beside its data.
+#[derive(Clone, Debug)]
+pub struct Presented {
+    /// The card's number: a PIN block is bound to it.
+    pub pan: Pan,
+    /// Year and month as the card shows them, `YYMM`.
+    pub expiry: [u8; 4],
+    /// DE52.
+    pub pin_block: PinBlock,
+    /// The zone whose key it is under.
+    pub zone: String,
+}
+
+/// Something for one card to decide.
+#[derive(Clone, Debug)]
+pub struct Job {
+    /// What is asked.
+    pub command: Command,
+    /// The PIN and expiry, for [`Command::Authorise`].
+    pub presented: Option<Presented>,
+    /// Sealed columns that change with it.
+    pub sealed: Vec<Sealed>,
+}
+
+impl From<Command> for Job {
+    fn from(command: Command) -> Job {
+        Job { command, presented: None, sealed: Vec::new() }
+    }
+}
+
+/// Why there is no answer. Nothing was decided, or nobody knows; never a try.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum EngineFault {
+    /// No such card.
+    #[error("no card has this id")]
+    NoCard,
+    /// More commands wait for this card than may.
+    #[error("too many commands are waiting for this card")]
+    Busy,
+    /// The PIN block does not decode: the sender's fault.
+    #[error("{0}")]
+    PinBlock(KeyFault),
+    /// A key fault.
+    #[error(transparent)]
+    Keys(KeyFault),
+    /// A store fault.
+    #[error(transparent)]
+    Store(#[from] StoreFault),
+    /// A row that cannot be read or written.
+    #[error("{0}")]
+    Row(String),
+    /// The row kept changing under us.
+    #[error("gave up after {0} lost swaps: something writes this card in a loop")]
+    Contended(usize),
+    /// The node is stopping.
+    #[error("the service is stopping")]
+    Stopping,
+}
+
+impl From<KeyFault> for EngineFault {
+    fn from(fault: KeyFault) -> EngineFault {
+        match fault {
+            KeyFault::PinBlock(_) => EngineFault::PinBlock(fault),
+            other => EngineFault::Keys(other),
+        }
+    }
+}
+
+/// What an engine is made of.
+pub struct Parts {
+    /// What must survive.
+    pub store: Arc<dyn Store>,
+    /// The keys.
+    pub keys: Arc<dyn Keys>,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// Randomness.
+    pub entropy: Arc<dyn Entropy>,
+    /// The bank's choices, checked.
+    pub policy: Policy,
+    /// [`TheRules`], outside of tests.
+    pub rules: Arc<dyn Rules>,
+    /// Where committed messages go.
+    pub outbox: mpsc::Sender<Dispatch>,
+}
+
+impl Engine {
+    /// An engine over its parts.
+    pub fn new(parts: Parts) -> Arc<Engine> {
+        let Parts { store, keys, clock, entropy, policy, rules, outbox } = parts;
+        let committer = Committer::start(Arc::clone(&store));
+        let turns = turns::Turns::default();
+        Arc::new(Engine { store, committer, keys, clock, entropy, policy, rules, turns, outbox })
+    }
+
+    /// Tells a card something and waits until the answer is durable.
+    pub async fn tell(self: &Arc<Engine>, card: CardId, job: impl Into<Job>) -> Result<Answer, EngineFault> {
+        let waiting = turns::take_a_turn(self, card, job.into())?;
+        waiting.await.unwrap_or(Err(EngineFault::Stopping))
+    }
+
+    /// The card with this number, under any live index key.
+    pub async fn find(&self, pan: &Pan) -> Result<Option<CardId>, EngineFault> {
+        for tag in self.keys.index_all(IndexPurpose::Pan, &[pan.expose().as_bytes()])? {
+            if let Some(row) = self.store.read(Table::CardIndex, &row::index_key(&tag)).await? {
+                return row::card_id(&row.body).map(Some);
+            }
+        }
+        Ok(None)
+    }
+
+    /// A card as it is stored now.
+    pub async fn look(&self, card: CardId) -> Result<Option<CardState>, EngineFault> {
+        let Some(row) = self.store.read(Table::Card, &card.0).await? else { return Ok(None) };
+        row::state(&row.body).map(Some)
+    }
+
+    /// A card and its sealed columns, opened.
+    pub async fn open(&self, card: CardId) -> Result<Option<(CardState, CardColumns)>, EngineFault> {
+        let Some(stored) = self.store.read(Table::Card, &card.0).await? else { return Ok(None) };
+        let state = row::state(&stored.body)?;
+        let mut columns = CardColumns { pan: None, phone: None, profile: Profile::default() };
+        for (column, bytes) in &stored.sealed {
+            let place = Place { row: &card.0, column };
+            let clear = self.keys.open(place, bytes)?;
+            let text = || std::str::from_utf8(&clear).map_err(|_| EngineFault::Row(format!("{column} is no text")));
+            match column.as_str() {
+                PAN_COLUMN => columns.pan = Pan::parse(text()?).ok(),
+                PHONE_COLUMN => columns.phone = Phone::parse(text()?).ok(),
+                row::PROFILE_COLUMN => columns.profile = row::profile(&clear)?,
+                _ => {}
+            }
+        }
+        Ok(Some((state, columns)))
+    }
+
+    /// The hash a card's expiry is kept as.
+    pub fn expiry_tag(&self, card: CardId, expiry: &[u8; 4]) -> Result<ramz_domain::card::ExpiryTag, EngineFault> {
+        let tag = self.keys.index(IndexPurpose::Expiry, &[&card.0, expiry])?;
+        Ok(ramz_domain::card::ExpiryTag { version: tag.version, bytes: tag.bytes })
+    }
+}

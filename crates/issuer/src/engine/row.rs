@@ -1,0 +1,99 @@
+//! A card's row: what is in its body, which columns are sealed, how its journal is chained.
+
+use minicbor::{Decode, Encode};
+use ramz_domain::card::{CardState, Entry};
+use ramz_domain::{CardId, Moment, Pan, Phone};
+use ramz_keys::{ChainLink, KeyFault, Keys, Tag};
+use ramz_store::{Head, JournalEntry, Store};
+
+use super::EngineFault;
+
+/// The sealed PAN's column.
+pub const PAN_COLUMN: &str = "card.pan";
+/// The sealed mobile number's column.
+pub const PHONE_COLUMN: &str = "card.phone";
+/// What the back office keeps beside: sealed too, for it names a person.
+pub(crate) const PROFILE_COLUMN: &str = "card.profile";
+
+/// A card's sealed columns, opened.
+#[derive(Debug)]
+pub struct CardColumns {
+    /// The card's number.
+    pub pan: Option<Pan>,
+    /// The registered mobile.
+    pub phone: Option<Phone>,
+    /// The bank's own words for it.
+    pub profile: Profile,
+}
+
+/// The bank's own words for a card; nothing decides by them.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Encode, Decode)]
+#[cbor(map)]
+pub struct Profile {
+    /// The customer's number at the bank.
+    #[n(0)]
+    pub customer: Option<String>,
+    /// The product: debit, gift.
+    #[n(1)]
+    pub product: Option<String>,
+}
+
+/// A journal entry's bytes: the instant is part of them, so that the chain covers it.
+#[derive(Clone, PartialEq, Eq, Debug, Encode, Decode)]
+pub struct JournalRecord {
+    /// When it was decided.
+    #[n(0)]
+    pub at: Moment,
+    /// What was decided.
+    #[n(1)]
+    pub entry: Entry,
+}
+
+pub(crate) fn index_key(tag: &Tag) -> Vec<u8> {
+    [&tag.version.to_be_bytes()[..], &tag.bytes].concat()
+}
+
+pub(crate) fn card_id(body: &[u8]) -> Result<CardId, EngineFault> {
+    body.try_into().map(CardId).map_err(|_| EngineFault::Row("a card_index row holds no card id".into()))
+}
+
+pub(crate) fn state(body: &[u8]) -> Result<CardState, EngineFault> {
+    CardState::decode(body).map_err(|error| EngineFault::Row(error.to_string()))
+}
+
+pub(crate) fn body(state: &CardState) -> Result<Vec<u8>, EngineFault> {
+    state.encode().map_err(|error| EngineFault::Row(error.to_string()))
+}
+
+pub(crate) fn profile(clear: &[u8]) -> Result<Profile, EngineFault> {
+    minicbor::decode(clear).map_err(|error| EngineFault::Row(format!("card.profile: {error}")))
+}
+
+/// The journal rows for new entries, each carrying the MAC of the one before, and the new head.
+pub(crate) fn chain(
+    keys: &dyn Keys,
+    card: CardId,
+    head: Head,
+    entries: &[(Moment, Entry)],
+) -> Result<(Vec<JournalEntry>, Head), EngineFault> {
+    let version = keys.journal_version();
+    let mut head = head;
+    let mut rows = Vec::with_capacity(entries.len());
+    for (at, entry) in entries {
+        let record = JournalRecord { at: *at, entry: entry.clone() };
+        let bytes = minicbor::to_vec(&record).map_err(|error| EngineFault::Row(error.to_string()))?;
+        let seq = head.seq + 1;
+        let mac = keys.chain(version, ChainLink { card, seq, previous: &head.mac, entry: &bytes })?;
+        rows.push(JournalEntry { seq, at: *at, entry: bytes, key_version: version, mac });
+        head = Head { seq, mac };
+    }
+    Ok((rows, head))
+}
+
+/// Checks a card's whole journal against its head: how many entries there are, or where the chain is broken.
+pub async fn verify_journal(store: &dyn Store, keys: &dyn Keys, card: CardId) -> Result<u64, String> {
+    let mac = |seq: u64, previous: &[u8; 32], entry: &[u8], version: u32| -> Result<[u8; 32], KeyFault> {
+        keys.chain(version, ChainLink { card, seq, previous, entry })
+    };
+    ramz_store::journal::verify(store, &card.0, mac).await.map_err(|broken| broken.to_string())
+}

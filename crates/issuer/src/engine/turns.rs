@@ -1,0 +1,86 @@
+//! Turns: each card's commands wait in one bounded queue, and one task at a time works it off.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use ramz_domain::card::Answer;
+use ramz_domain::{CardId, limits};
+use tokio::sync::oneshot;
+
+use super::{Engine, EngineFault, Job};
+
+/// A command, and who waits for its answer.
+pub(super) struct Waiting {
+    pub(super) job: Job,
+    pub(super) answer: oneshot::Sender<Result<Answer, EngineFault>>,
+}
+
+/// The cards that are being worked on, each with the commands that came meanwhile.
+#[derive(Default)]
+pub(super) struct Turns(Mutex<HashMap<CardId, Vec<Waiting>>>);
+
+impl Turns {
+    fn lock(&self) -> MutexGuard<'_, HashMap<CardId, Vec<Waiting>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Queues a command; true if the card had no task yet.
+    fn queue(&self, card: CardId, waiting: Waiting) -> Result<bool, EngineFault> {
+        let mut cards = self.lock();
+        match cards.get_mut(&card) {
+            Some(queue) if queue.len() >= limits::CARD_QUEUE_MAX => Err(EngineFault::Busy),
+            Some(queue) => {
+                queue.push(waiting);
+                Ok(false)
+            }
+            None => {
+                cards.insert(card, vec![waiting]);
+                Ok(true)
+            }
+        }
+    }
+
+    /// What waits for the card; nothing: its turn is over.
+    fn next(&self, card: CardId) -> Vec<Waiting> {
+        let mut cards = self.lock();
+        let Some(queue) = cards.get_mut(&card) else { return Vec::new() };
+        let waiting = std::mem::take(queue);
+        if waiting.is_empty() {
+            cards.remove(&card);
+        }
+        waiting
+    }
+}
+
+/// If the task panicked, the card must not stay taken for ever: those who wait get a fault.
+struct Released<'a>(&'a Turns, CardId);
+
+impl Drop for Released<'_> {
+    fn drop(&mut self) {
+        self.0.lock().remove(&self.1);
+    }
+}
+
+/// Queues a job; the answer comes through the receiver.
+pub(super) fn take_a_turn(
+    engine: &Arc<Engine>,
+    card: CardId,
+    job: Job,
+) -> Result<oneshot::Receiver<Result<Answer, EngineFault>>, EngineFault> {
+    let (answer, receiver) = oneshot::channel();
+    if engine.turns.queue(card, Waiting { job, answer })? {
+        let engine = Arc::clone(engine);
+        // A task of its own: a caller that goes away must not take the others' decisions along.
+        tokio::spawn(async move {
+            let _released = Released(&engine.turns, card);
+            loop {
+                let waiting = engine.turns.next(card);
+                if waiting.is_empty() {
+                    return;
+                }
+                engine.fold(card, waiting).await;
+            }
+        });
+    }
+    Ok(receiver)
+}

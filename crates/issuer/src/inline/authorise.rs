@@ -1,0 +1,117 @@
+//! 0100 and 0200: spend the PIN, commit, ask the host, commit, answer.
+
+use std::sync::Arc;
+
+use ramz_domain::card::{Answer, Command, HostAnswer};
+use ramz_domain::{CardId, Pan, Refusal, limits};
+use ramz_iso8583::Message;
+use ramz_iso8583::de48::{PIN_VERIFIED, PIN_VERIFIED_DYNAMIC, Tags};
+
+use super::transaction::{self, Slot};
+use super::{Inline, Refused, pin_block, put, relayed, reply};
+use crate::engine::{EngineFault, Job, Presented};
+
+impl Inline {
+    pub(super) async fn authorise(&self, request: Message, tags: Tags) -> Result<Message, Refused> {
+        let pan = transaction::pan(&request)?;
+        let slot = transaction::slot(&request)?;
+        let card = self.engine.find(&pan).await?;
+        match (slot, card) {
+            (Slot::First, _) => self.pass_with_first_pin(request, &pan).await,
+            (Slot::Second, None) => Err(Refused::No(Refusal::NoSuchCard)),
+            (Slot::Second, Some(card)) => self.with_second_pin(request, tags, card, pan).await,
+        }
+    }
+
+    /// The card was read: its first PIN is the host's matter. Its block goes on under the host's key.
+    async fn pass_with_first_pin(&self, mut request: Message, pan: &Pan) -> Result<Message, Refused> {
+        if let Some(block) = pin_block(&request, &self.switch_zone) {
+            let (from, to) = (&self.switch_zone.name, &self.host_zone);
+            let keys = &self.engine.keys;
+            let block = keys.translate_pin_block(&block, from, pan, &to.name, to.format).map_err(EngineFault::from)?;
+            request.set(52, block.bytes.to_vec());
+        }
+        self.pass(&request).await
+    }
+
+    async fn with_second_pin(
+        &self,
+        request: Message,
+        tags: Tags,
+        card: CardId,
+        pan: Pan,
+    ) -> Result<Message, Refused> {
+        let authorisation = transaction::authorisation(&request, &tags, self.engine.keys.as_ref())?;
+        let Some(pin_block) = pin_block(&request, &self.switch_zone) else {
+            return Err(Refused::No(Refusal::NotPermitted));
+        };
+        let expiry = transaction::expiry(&request)?;
+        let identity = authorisation.identity;
+        let _held = self.in_flight.enter(card, identity).await;
+        let command = Command::Authorise(authorisation);
+        if !self.host.is_up() {
+            return self.while_host_is_down(&request, card, &command).await;
+        }
+        let presented = Presented { pan, expiry, pin_block, zone: self.switch_zone.name.clone() };
+        let job = Job { command, presented: Some(presented), sealed: Vec::new() };
+        match self.engine.tell(card, job).await? {
+            Answer::AskHost { repeat } => self.ask_host(request, tags, card, identity, repeat).await,
+            Answer::Again(answer) => Ok(reply::again(&request, &answer)),
+            Answer::Refused(refusal) => Err(Refused::No(refusal)),
+            other => Err(Refused::Fault(EngineFault::Row(format!("an authorisation was answered {other:?}")))),
+        }
+    }
+
+    /// Nothing is spent while the host cannot be asked; what was answered before is answered again.
+    async fn while_host_is_down(&self, request: &Message, card: CardId, command: &Command) -> Result<Message, Refused> {
+        let state = self.engine.look(card).await?.ok_or(EngineFault::NoCard)?;
+        match state.at(self.engine.clock.now()).answer_given(command) {
+            Some(Answer::Again(answer)) => Ok(reply::again(request, &answer)),
+            Some(Answer::Refused(refusal)) => Err(Refused::No(refusal)),
+            _ => Err(Refused::No(Refusal::IssuerInoperative)),
+        }
+    }
+
+    /// The PIN is spent and that is durable. The host's answer is made durable before it is relayed.
+    async fn ask_host(
+        &self,
+        mut request: Message,
+        mut tags: Tags,
+        card: CardId,
+        identity: ramz_domain::card::Mark,
+        repeat: bool,
+    ) -> Result<Message, Refused> {
+        let asked_as = request.clone();
+        request.remove(52);
+        tags.set(PIN_VERIFIED, PIN_VERIFIED_DYNAMIC);
+        put(&tags, &mut request)?;
+        if repeat {
+            request.set_mti(request.mti().repeat());
+        }
+        let answer = match self.host.ask(request, limits::HOST_TIMEOUT).await {
+            Ok(answer) => relayed(answer)?,
+            // Asked, perhaps approved: only a reversal can tell. The switch sends one when it hears nothing.
+            Err(error) if error.was_sent() => return Err(Refused::Silence),
+            // Not one byte left: this is an answer, and a repeat gets it too.
+            Err(_) => reply::refusal(&asked_as, Refusal::IssuerInoperative),
+        };
+        let Some(response_code) = answer.get(39) else {
+            tracing::error!("the card host answered without a response code");
+            return Err(Refused::Silence);
+        };
+        let noted = HostAnswer {
+            response_code: response_code.to_owned(),
+            authorisation_code: answer.get(38).map(str::to_owned),
+            reference: answer.get(37).map(str::to_owned),
+        };
+        let command = Command::HostAnswered { identity, answer: noted };
+        match Arc::clone(&self.engine).tell(card, command).await {
+            Ok(_) => Ok(answer),
+            // The host approved and we cannot keep it: silence, so that the switch reverses what it cannot rely on.
+            Err(fault) => {
+                tracing::error!(%card, %fault, "a host's answer could not be kept");
+                Err(Refused::Silence)
+            }
+        }
+    }
+}

@@ -1,0 +1,145 @@
+//! Inline between switch and card host (ISO 8583): what carries a second PIN is decided here, the rest passes through.
+//!
+//! ```text
+//!   switch ─0200─▶ [known? slot? kind?] ─▶ engine: spend ─committed─▶ host ─0210─▶ engine: note ─committed─▶ switch
+//!                                              └─ refuse ─committed──────────────────────────────────────▶ switch
+//! ```
+//!
+//! DE48 tag 02 ("PIN verified") is only ever set here: it is stripped from every message that comes in.
+
+mod authorise;
+mod in_flight;
+mod reply;
+mod reverse;
+mod transaction;
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use ramz_api::net::Peer;
+use ramz_domain::{Refusal, limits};
+use ramz_iso8583::de48::{self, Tags};
+use ramz_iso8583::{Message, MtiClass};
+use ramz_keys::{PinBlock, PinBlockFormat};
+use ramz_link::{Answer, Link};
+use zeroize::Zeroizing;
+
+use crate::counts::Counts;
+use crate::engine::{Engine, EngineFault};
+use in_flight::InFlight;
+
+/// The door for the switch.
+pub struct Inline {
+    /// What decides.
+    pub engine: Arc<Engine>,
+    /// The card host.
+    pub host: Arc<Link>,
+    /// What was answered.
+    pub counts: Arc<Counts>,
+    /// Under whose key PIN blocks come in.
+    pub switch_zone: Zone,
+    /// Under whose key they go on.
+    pub host_zone: Zone,
+    in_flight: InFlight,
+}
+
+/// A zone PIN key and the PIN block format used with it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Zone {
+    /// Its name in the key file.
+    pub name: String,
+    /// ISO 9564-1 format.
+    pub format: PinBlockFormat,
+}
+
+/// Why a message gets no ordinary answer.
+enum Refused {
+    /// A refusal of the table.
+    No(Refusal),
+    /// The sender broke the grammar: which field, and what was expected.
+    Format(u8, &'static str),
+    /// Our side failed.
+    Fault(EngineFault),
+    /// Silence: the host was asked, and what it did is not known. The switch reverses.
+    Silence,
+}
+
+impl From<EngineFault> for Refused {
+    fn from(fault: EngineFault) -> Refused {
+        match fault {
+            EngineFault::PinBlock(_) => Refused::Format(52, "a PIN block under the zone's key"),
+            EngineFault::Busy => Refused::No(Refusal::TooOften),
+            fault => Refused::Fault(fault),
+        }
+    }
+}
+
+impl Inline {
+    /// The door, over its parts.
+    pub fn new(engine: Arc<Engine>, host: Arc<Link>, counts: Arc<Counts>, switch_zone: Zone, host_zone: Zone) -> Inline {
+        Inline { engine, host, counts, switch_zone, host_zone, in_flight: InFlight::default() }
+    }
+
+    async fn answered(&self, request: &Message) -> Result<Message, Refused> {
+        let mut request = request.clone();
+        let mut tags = de48::of(&request).map_err(|_| Refused::Format(48, "tagged values TTLLLvalue, each tag once"))?;
+        if tags.remove(de48::PIN_VERIFIED) {
+            put(&tags, &mut request)?;
+        }
+        match request.mti().class() {
+            MtiClass::Authorisation | MtiClass::Financial => self.authorise(request, tags).await,
+            MtiClass::Reversal => self.reverse(request).await,
+            _ => self.pass(&request).await,
+        }
+    }
+
+    /// Asks the host for what is not ours, and relays its answer.
+    async fn pass(&self, request: &Message) -> Result<Message, Refused> {
+        match self.host.ask(request.clone(), limits::HOST_TIMEOUT).await {
+            Ok(answer) => relayed(answer),
+            Err(error) if error.was_sent() => Err(Refused::Silence),
+            Err(_) => Err(Refused::No(Refusal::IssuerInoperative)),
+        }
+    }
+}
+
+/// The host's answer as it goes on: what only we may say is taken out.
+fn relayed(mut answer: Message) -> Result<Message, Refused> {
+    if let Ok(mut tags) = de48::of(&answer)
+        && tags.remove(de48::PIN_VERIFIED)
+    {
+        put(&tags, &mut answer)?;
+    }
+    Ok(answer)
+}
+
+fn put(tags: &Tags, message: &mut Message) -> Result<(), Refused> {
+    tags.put_into(message).map_err(|_| Refused::Format(48, "tagged values that fit the field"))
+}
+
+#[async_trait]
+impl Answer for Inline {
+    async fn answer(&self, request: Message, _: &Peer) -> Option<Message> {
+        let answer = match self.answered(&request).await {
+            Ok(answer) => answer,
+            Err(Refused::No(refusal)) => reply::refusal(&request, refusal),
+            Err(Refused::Format(field, expected)) => reply::format_error(&request, field, expected),
+            Err(Refused::Fault(fault)) => {
+                tracing::error!(%fault, "an authorisation failed");
+                reply::refusal(&request, Refusal::Malfunction)
+            }
+            Err(Refused::Silence) => {
+                self.counts.answered("silence");
+                return None;
+            }
+        };
+        self.counts.answered(answer.get(39).unwrap_or(""));
+        Some(answer)
+    }
+}
+
+/// DE52 as a PIN block of a zone's format.
+fn pin_block(request: &Message, zone: &Zone) -> Option<PinBlock> {
+    let bytes = request.bytes(52)?;
+    Some(PinBlock { format: zone.format, bytes: Zeroizing::new(bytes.to_vec()) })
+}

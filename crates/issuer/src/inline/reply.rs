@@ -1,0 +1,54 @@
+//! Answers that we make ourselves: the request's own fields back, never its PIN, expiry or track.
+
+use ramz_domain::Refusal;
+use ramz_domain::card::HostAnswer;
+use ramz_iso8583::Message;
+use ramz_iso8583::de48::{REFUSAL, Tags};
+
+/// Fields of a request that its answer repeats.
+const REPEATED: [u8; 15] = [2, 3, 4, 7, 11, 12, 13, 25, 32, 37, 41, 42, 49, 90, 103];
+
+/// No, for a reason of the table.
+pub(super) fn refusal(request: &Message, refusal: Refusal) -> Message {
+    refused(request, refusal, refusal.code().to_owned())
+}
+
+/// No, because a field is missing or garbled: tag 15 says which, and what was expected.
+pub(super) fn format_error(request: &Message, field: u8, expected: &str) -> Message {
+    let code = Refusal::FormatError.code();
+    tracing::warn!(field, expected, "a message of the switch is malformed");
+    refused(request, Refusal::FormatError, format!("{code}:{field}"))
+}
+
+/// The host's answer, given again.
+pub(super) fn again(request: &Message, answer: &HostAnswer) -> Message {
+    let mut reply = repeated(request);
+    reply.set(39, answer.response_code.as_bytes());
+    for (field, value) in [(38, &answer.authorisation_code), (37, &answer.reference)] {
+        if let Some(value) = value {
+            reply.set(field, value.as_bytes());
+        }
+    }
+    reply
+}
+
+fn refused(request: &Message, refusal: Refusal, code: String) -> Message {
+    let mut reply = repeated(request);
+    reply.set(39, refusal.response_code());
+    let mut tags = Tags::new();
+    tags.set(REFUSAL, code);
+    if let Ok(bytes) = tags.encode() {
+        reply.set(48, bytes);
+    }
+    reply
+}
+
+fn repeated(request: &Message) -> Message {
+    let mut reply = Message::new(request.mti().response());
+    for field in REPEATED {
+        if let Some(value) = request.bytes(field) {
+            reply.set(field, value);
+        }
+    }
+    reply
+}

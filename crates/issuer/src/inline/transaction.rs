@@ -1,0 +1,132 @@
+//! What an authorisation says, read once at the door.
+
+use ramz_domain::card::{Authorisation, Mark};
+use ramz_domain::{Pan, Payee, Payment, PaymentKind, RIAL_NUMERIC_CODE, Refusal, Rial};
+use ramz_iso8583::Message;
+use ramz_iso8583::de48::{BILL, BILL_PAYMENT, Tags};
+use ramz_keys::{IndexPurpose, Keys};
+
+use super::Refused;
+use crate::engine::EngineFault;
+
+/// Which PIN a transaction is made with.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Slot {
+    /// The card was read: first PIN.
+    First,
+    /// Its number was typed: second PIN.
+    Second,
+}
+
+/// DE22's first two digits.
+pub(super) fn slot(request: &Message) -> Result<Slot, Refused> {
+    let entry = required(request, 22, "how the card was read")?;
+    match entry.get(..2) {
+        Some("01" | "10" | "81") => Ok(Slot::Second),
+        Some("02" | "05" | "07" | "90" | "91") => Ok(Slot::First),
+        _ => Err(Refused::No(Refusal::NotPermitted)),
+    }
+}
+
+/// DE2.
+pub(super) fn pan(request: &Message) -> Result<Pan, Refused> {
+    Pan::parse(required(request, 2, "the card number")?).map_err(|_| Refused::Format(2, "a card number"))
+}
+
+/// The month of DE14.
+pub(super) fn expiry(request: &Message) -> Result<[u8; 4], Refused> {
+    let expiry = required(request, 14, "the expiry, YYMM")?;
+    expiry.as_bytes().try_into().map_err(|_| Refused::Format(14, "the expiry, YYMM"))
+}
+
+/// Everything of a second-PIN payment that the card decides on.
+pub(super) fn authorisation(request: &Message, tags: &Tags, keys: &dyn Keys) -> Result<Authorisation, Refused> {
+    let code = required(request, 3, "the processing code")?;
+    let kind = code.get(..2).and_then(PaymentKind::from_processing_code);
+    let kind = kind.ok_or(Refused::No(match code.get(..2) {
+        Some("01") => Refusal::NotPermitted,
+        _ => Refusal::InvalidTransaction,
+    }))?;
+    let amount = amount(request)?;
+    let currency = required(request, 49, "the currency")?;
+    if currency != RIAL_NUMERIC_CODE || (amount == Rial::ZERO) != (kind == PaymentKind::Balance) {
+        return Err(Refused::No(Refusal::InvalidTransaction));
+    }
+    let stan = required(request, 11, "the trace number")?;
+    let (time, date) = (required(request, 12, "the local time")?, required(request, 13, "the local date")?);
+    let acquirer = acquirer(request)?;
+    let terminal = required(request, 41, "the terminal")?;
+    let merchant = request.get(42).unwrap_or("");
+    let payments: Vec<Payment> = payees(request, tags, kind, acquirer, keys)?
+        .into_iter()
+        .map(|payee| Payment { kind, amount, payee })
+        .collect();
+    let content = |payment: &Payment| {
+        let payee = payment.payee.digest();
+        Mark::of(&[code.as_bytes(), &amount.get().to_be_bytes(), merchant.trim().as_bytes(), currency.as_bytes(), &payee.0])
+    };
+    Ok(Authorisation {
+        identity: Mark::of(&[stan, time, date, acquirer, terminal].map(str::as_bytes)),
+        contents: payments.iter().map(content).collect(),
+        reversal: reversal_mark(stan, required(request, 7, "the transmission time")?, acquirer, terminal),
+        reference: reference_mark(request),
+        payments: payments.iter().map(Payment::digest).collect(),
+        door: Mark::of(&[acquirer.as_bytes(), terminal.as_bytes()]),
+    })
+}
+
+/// Who is paid; a transfer's payee once under each live key.
+fn payees(
+    request: &Message,
+    tags: &Tags,
+    kind: PaymentKind,
+    acquirer: &str,
+    keys: &dyn Keys,
+) -> Result<Vec<Payee>, Refused> {
+    match kind {
+        PaymentKind::Purchase | PaymentKind::TopUp | PaymentKind::Balance => {
+            let merchant = required(request, 42, "the merchant")?.to_owned();
+            Ok(vec![Payee::Merchant { acquirer: acquirer.to_owned(), merchant }])
+        }
+        PaymentKind::Transfer => {
+            let to = required(request, 103, "the payee's card")?;
+            let to = Pan::parse(to).map_err(|_| Refused::Format(103, "the payee's card"))?;
+            let tags = keys.index_all(IndexPurpose::PayeePan, &[to.expose().as_bytes()]).map_err(EngineFault::from)?;
+            Ok(tags.into_iter().map(|tag| Payee::Card(tag.bytes)).collect())
+        }
+        PaymentKind::Bill => match (tags.get(BILL), tags.get(BILL_PAYMENT)) {
+            (Some(bill), Some(payment)) => {
+                Ok(vec![Payee::Bill { bill: bill.to_owned(), payment: payment.to_owned() }])
+            }
+            _ => Err(Refused::Format(48, "bill id (tag 03) and payment id (tag 04)")),
+        },
+    }
+}
+
+/// DE4.
+fn amount(request: &Message) -> Result<Rial, Refused> {
+    let digits = required(request, 4, "the amount")?;
+    let amount = digits.parse().ok().and_then(|rial| Rial::new(rial).ok());
+    amount.ok_or(Refused::Format(4, "the amount, twelve digits"))
+}
+
+/// DE32 without leading zeros: networks pad it differently.
+fn acquirer(request: &Message) -> Result<&str, Refused> {
+    Ok(required(request, 32, "the acquirer")?.trim_start_matches('0'))
+}
+
+/// What a reversal is matched by: DE90's parts and the terminal. The type is not among them: a reversal of a repeat
+/// names either.
+pub(super) fn reversal_mark(stan: &str, transmitted: &str, acquirer: &str, terminal: &str) -> Mark {
+    Mark::of(&[stan, transmitted, acquirer.trim_start_matches('0'), terminal].map(str::as_bytes))
+}
+
+/// What a reversal without DE90 is matched by: DE37 and DE41.
+pub(super) fn reference_mark(request: &Message) -> Option<Mark> {
+    let (reference, terminal) = (request.get(37)?, request.get(41)?);
+    Some(Mark::of(&[b"reference", reference.as_bytes(), terminal.as_bytes()]))
+}
+
+fn required<'a>(request: &'a Message, field: u8, expected: &'static str) -> Result<&'a str, Refused> {
+    request.get(field).filter(|text| !text.trim().is_empty()).ok_or(Refused::Format(field, expected))
+}

@@ -1,0 +1,215 @@
+//! Starting an issuer: the parts in order, and the way to stop them.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use ramz_api::net::{Connector, Door};
+use ramz_api::serve::serve;
+use ramz_api::tap::SharedTap;
+use ramz_domain::card::PolicyError;
+use ramz_domain::{Clock, Entropy, Iin, limits};
+use ramz_iso8583::Layout;
+use ramz_keys::{Keys, PinBlockFormat};
+use ramz_link::{Link, LinkConfig, Names, listen};
+use ramz_sms::port::Sender;
+use ramz_store::Store;
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::admission::Admissions;
+use crate::config::Config;
+use crate::counts::Counts;
+use crate::engine::{Engine, Parts, Rules};
+use crate::inline::{Inline, Zone};
+use crate::outbox::{self, BankName, Outbox};
+use crate::web::back_office::BackOffice;
+use crate::web::health::Health;
+use crate::web::pin_requests::PinRequestDoor;
+use crate::{sweeper, web};
+
+/// What an issuer is handed.
+pub struct Ports {
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// Randomness.
+    pub entropy: Arc<dyn Entropy>,
+    /// The keys.
+    pub keys: Arc<dyn Keys>,
+    /// What must survive.
+    pub store: Arc<dyn Store>,
+    /// The line to the operator.
+    pub sender: Arc<dyn Sender>,
+    /// The rules; [`crate::engine::TheRules`] outside of tests.
+    pub rules: Arc<dyn Rules>,
+    /// PIN requests; mutual TLS inside.
+    pub api: Arc<dyn Door>,
+    /// The back office; mutual TLS inside.
+    pub admin: Arc<dyn Door>,
+    /// The switch.
+    pub switch: Arc<dyn Door>,
+    /// Health and metrics.
+    pub metrics: Option<Arc<dyn Door>>,
+    /// To the card host.
+    pub host: Arc<dyn Connector>,
+    /// Who watches.
+    pub tap: SharedTap,
+}
+
+/// An issuer that runs.
+pub struct Running {
+    /// What decides: for the lab and for tests.
+    pub engine: Arc<Engine>,
+    /// The card host's link.
+    pub host: Arc<Link>,
+    /// Where PIN requests are taken.
+    pub api: SocketAddr,
+    /// Where the switch comes.
+    pub switch: SocketAddr,
+    /// Where the back office comes.
+    pub admin: SocketAddr,
+    tasks: TaskTracker,
+}
+
+/// Why an issuer does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The policy may not run.
+    #[error(transparent)]
+    Policy(#[from] PolicyError),
+    /// No layout of this name.
+    #[error("issuer: no message layout is called {0:?}; there are ascii and bcd")]
+    Layout(String),
+    /// A header that is not hexadecimal.
+    #[error("issuer: header {0:?} is not hexadecimal")]
+    Header(String),
+    /// An IIN that is not six digits.
+    #[error("issuer: {0:?} is not an IIN of six digits")]
+    Iin(String),
+    /// The key file cannot serve a link.
+    #[error("issuer: the key file has no zone {zone:?} for PIN block format {format}; add it with `ramz keys zone`")]
+    Zone {
+        /// The zone asked for.
+        zone: String,
+        /// The format asked for.
+        format: u8,
+    },
+}
+
+/// Starts an issuer. It runs until `shutdown`; [`Running::stopped`] waits until all it had read is answered.
+pub fn start(config: &Config, ports: Ports, shutdown: &CancellationToken) -> Result<Running, StartError> {
+    let policy = config.policy.policy()?;
+    for iin in &config.iins {
+        Iin::parse(iin).ok_or_else(|| StartError::Iin(iin.clone()))?;
+    }
+    let keys = &ports.keys;
+    let switch_zone = zone(keys.as_ref(), &config.switch.zone, config.switch.pin_block_format)?;
+    let host_zone = zone(keys.as_ref(), &config.host.zone, config.host.pin_block_format)?;
+    let (switch_layout, switch_header) = shape(&config.switch.layout, &config.switch.header)?;
+    let (host_layout, host_header) = shape(&config.host.layout, &config.host.header)?;
+    let (queue, dispatches) = mpsc::channel(outbox::QUEUE);
+    let (api, switch, admin) = (ports.api.address(), ports.switch.address(), ports.admin.address());
+    let bank = format!("bank {}", config.id);
+    let tasks = TaskTracker::new();
+    let counts = Arc::new(Counts::default());
+
+    let link = LinkConfig {
+        name: format!("{bank} → card host"),
+        address: config.host.address.clone(),
+        layout: host_layout,
+        header: host_header,
+        sign_on: config.host.sign_on,
+        echo_every: limits::LINK_ECHO_EVERY,
+        answer_timeout: Duration::from_secs(5),
+    };
+    let names = Names { ours: bank.clone(), theirs: "card host".into() };
+    let (clock, entropy) = (&ports.clock, &ports.entropy);
+    let tap = || Arc::clone(&ports.tap);
+    let host =
+        Link::start(link, ports.host, Arc::clone(clock), Arc::clone(entropy), tap(), names, shutdown.child_token());
+    let engine = Engine::new(Parts {
+        store: Arc::clone(&ports.store),
+        keys: Arc::clone(keys),
+        clock: Arc::clone(clock),
+        entropy: Arc::clone(entropy),
+        policy,
+        rules: ports.rules,
+        outbox: queue,
+    });
+    let admissions = Admissions::new(Arc::clone(&engine));
+    let bank_name = BankName { fa: config.name_fa.clone(), en: config.name_en.clone() };
+    let outbox = Outbox::new(Arc::clone(&engine), Arc::clone(&ports.sender), bank_name);
+    let sweep = sweeper::run(Arc::clone(&engine), Arc::clone(&admissions), Arc::clone(&outbox), shutdown.clone());
+    tasks.spawn(sweep);
+    tasks.spawn(outbox.run(dispatches, shutdown.clone()));
+
+    let inline = Inline::new(Arc::clone(&engine), Arc::clone(&host), Arc::clone(&counts), switch_zone, host_zone);
+    let names = Names { ours: bank.clone(), theirs: "switch".into() };
+    tasks.spawn(listen(ports.switch, switch_layout, switch_header, Arc::new(inline), tap(), names, shutdown.clone()));
+
+    let door = pin_request_door(config, bank, Arc::clone(&admissions), Arc::clone(entropy), tap());
+    let answering = serve(ports.api, web::pin_requests::routes(door), Arc::clone(entropy), shutdown.clone());
+    tasks.spawn(async move {
+        answering.await;
+        admissions.drain().await;
+    });
+    let office = BackOffice {
+        engine: Arc::clone(&engine),
+        operators: config.operators.iter().cloned().collect(),
+        iins: config.iins.iter().cloned().collect(),
+    };
+    let office = web::back_office::routes(Arc::new(office));
+    tasks.spawn(serve(ports.admin, office, Arc::clone(entropy), shutdown.clone()));
+    if let Some(door) = ports.metrics {
+        let health = web::health::routes(Arc::new(Health { host: Arc::clone(&host), sender: ports.sender, counts }));
+        tasks.spawn(serve(door, health, Arc::clone(entropy), shutdown.clone()));
+    }
+    tasks.close();
+    Ok(Running { engine, host, api, switch, admin, tasks })
+}
+
+impl Running {
+    /// Waits until everything has ended after the shutdown.
+    pub async fn stopped(&self) {
+        self.tasks.wait().await;
+    }
+}
+
+fn pin_request_door(
+    config: &Config,
+    name: String,
+    admissions: Arc<Admissions>,
+    entropy: Arc<dyn Entropy>,
+    tap: SharedTap,
+) -> Arc<PinRequestDoor> {
+    let askers: BTreeMap<_, _> = config.askers.iter().map(|asker| (asker.name.clone(), asker.clone())).collect();
+    Arc::new(PinRequestDoor {
+        admissions,
+        entropy,
+        tap,
+        name,
+        iins: config.iins.iter().cloned().collect(),
+        routers: config.routers.iter().cloned().collect(),
+        askers,
+        valid_for_s: config.policy.valid_for_s,
+        ask_again_after_s: config.policy.ask_again_after_s,
+    })
+}
+
+fn zone(keys: &dyn Keys, name: &str, format: u8) -> Result<Zone, StartError> {
+    let no = || StartError::Zone { zone: name.to_owned(), format };
+    let block = match format {
+        0 => PinBlockFormat::Iso0,
+        4 => PinBlockFormat::Iso4,
+        _ => return Err(no()),
+    };
+    if keys.zone_takes(name, block) { Ok(Zone { name: name.to_owned(), format: block }) } else { Err(no()) }
+}
+
+fn shape(layout: &str, header: &str) -> Result<(Arc<Layout>, Vec<u8>), StartError> {
+    let named = Layout::named(layout).ok_or_else(|| StartError::Layout(layout.to_owned()))?;
+    let header = hex::decode(header).map_err(|_| StartError::Header(header.to_owned()))?;
+    Ok((named, header))
+}

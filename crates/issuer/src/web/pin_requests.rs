@@ -1,0 +1,151 @@
+//! `POST /v1/pin-requests` at the bank: the same resource as at the router, for routers and for askers of its own.
+//!
+//! The answer depends on the admission record alone. There is one path for every card: what happens to the card comes
+//! after the answer, in `admission`.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Response};
+use axum::routing::post;
+use axum::{Extension, Json, Router};
+use ramz_api::net::Peer;
+use ramz_api::pin_request::{Checked, IDEMPOTENCY_KEY, PATH, PayeeChecked, PinRequest, PinRequested, RAMZ_ASKER};
+use ramz_api::problem::{FieldError, Problem};
+use ramz_api::serve::JsonBody;
+use ramz_api::tap::{Fact, SharedTap};
+use ramz_domain::Entropy;
+use uuid::Uuid;
+
+use super::{certified, fault};
+use crate::admission::{Admissions, Admitted};
+use crate::config::AskerConfig;
+
+/// What the door needs.
+pub struct PinRequestDoor {
+    /// The record and what follows.
+    pub admissions: Arc<Admissions>,
+    /// Names incidents.
+    pub entropy: Arc<dyn Entropy>,
+    /// Who watches.
+    pub tap: SharedTap,
+    /// What the trace calls this bank.
+    pub name: String,
+    /// This bank's IINs.
+    pub iins: BTreeSet<String>,
+    /// Certificates whose `Ramz-Asker` is believed.
+    pub routers: BTreeSet<String>,
+    /// Certificates that ask for themselves.
+    pub askers: BTreeMap<String, AskerConfig>,
+    /// How long a PIN is good.
+    pub valid_for_s: u32,
+    /// How long the page counts down.
+    pub ask_again_after_s: u32,
+}
+
+/// The routes.
+pub fn routes(door: Arc<PinRequestDoor>) -> Router {
+    Router::new().route(PATH, post(ask)).with_state(door)
+}
+
+async fn ask(
+    State(door): State<Arc<PinRequestDoor>>,
+    Extension(peer): Extension<Peer>,
+    headers: HeaderMap,
+    body: Result<JsonBody, Problem>,
+) -> Response {
+    match door.ask(&peer, &headers, body).await {
+        Ok(requested) => {
+            let status = StatusCode::ACCEPTED;
+            door.tell("POST /v1/pin-requests 202", &[("valid_for_s", requested.valid_for_s.to_string())], false);
+            (status, Json(requested)).into_response()
+        }
+        Err(problem) => {
+            door.tell(&format!("POST /v1/pin-requests {}", problem.kind.code()), &[("type", problem.kind.uri())], false);
+            problem.into_response()
+        }
+    }
+}
+
+impl PinRequestDoor {
+    async fn ask(
+        &self,
+        peer: &Peer,
+        headers: &HeaderMap,
+        body: Result<JsonBody, Problem>,
+    ) -> Result<PinRequested, Problem> {
+        let asker = self.asker(peer, headers)?;
+        let key = idempotency_key(headers)?;
+        let JsonBody(bytes) = body?;
+        let request = PinRequest::parse(&bytes)?;
+        self.tell_request(&request);
+        if let Asker::Own(config) = &asker.1 {
+            allowed(config, &request)?;
+        }
+        if !self.iins.contains(request.pan.iin().as_str()) {
+            return Err(Problem::unknown_issuer());
+        }
+        match self.admissions.admit(&asker.0, key, &request).await {
+            Ok(Admitted::Yes(id)) => Ok(PinRequested {
+                request: id,
+                valid_for_s: self.valid_for_s,
+                ask_again_after_s: self.ask_again_after_s,
+            }),
+            Ok(Admitted::Conflict) => Err(Problem::idempotency_conflict()),
+            Err(failure) => Err(fault(self.entropy.as_ref(), &failure)),
+        }
+    }
+
+    /// Who asks. A router speaks for others and is believed; anybody else speaks for itself.
+    fn asker(&self, peer: &Peer, headers: &HeaderMap) -> Result<(String, Asker<'_>), Problem> {
+        let name = certified(peer).ok_or_else(Problem::unknown_asker)?;
+        if self.routers.contains(name) {
+            let passed_on = headers.get(RAMZ_ASKER).and_then(|value| value.to_str().ok());
+            let passed_on = passed_on.filter(|asker| (1..=128).contains(&asker.len()));
+            return passed_on.map(|asker| (asker.to_owned(), Asker::Routed)).ok_or_else(Problem::unknown_asker);
+        }
+        let config = self.askers.get(name).ok_or_else(Problem::unknown_asker)?;
+        Ok((name.to_owned(), Asker::Own(config)))
+    }
+
+    fn tell_request(&self, request: &Checked) {
+        let amount = format!("{} rial", request.amount.with_commas());
+        let fields = [("pan", request.pan.masked()), ("kind", request.kind.code().to_owned()), ("amount", amount)];
+        self.tell("POST /v1/pin-requests", &fields, true);
+    }
+
+    fn tell(&self, title: &str, fields: &[(&str, String)], asked: bool) {
+        let (us, them) = (self.name.clone(), "router".to_owned());
+        let (from, to) = if asked { (them, us) } else { (us, them) };
+        let fields = fields.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect();
+        self.tap.tell(Fact { from, to, wire: "HTTP", title: title.to_owned(), fields });
+    }
+}
+
+enum Asker<'a> {
+    Routed,
+    Own(&'a AskerConfig),
+}
+
+fn allowed(config: &AskerConfig, request: &Checked) -> Result<(), Problem> {
+    let mut errors = Vec::new();
+    if !config.kinds.iter().any(|kind| kind == request.kind.code()) {
+        errors.push(FieldError::new("/payment/kind", "use a kind that is registered for this asker"));
+    }
+    if let PayeeChecked::Merchant { acquirer, .. } = &request.payee
+        && !config.acquirers.contains(acquirer)
+    {
+        errors.push(FieldError::new("/payment/payee/acquirer", "use an acquirer that is registered for this asker"));
+    }
+    if !config.origins.contains(&request.origin) {
+        errors.push(FieldError::new("/payment/origin", "use an origin that is registered for this asker"));
+    }
+    if errors.is_empty() { Ok(()) } else { Err(Problem::not_allowed(errors)) }
+}
+
+fn idempotency_key(headers: &HeaderMap) -> Result<Uuid, Problem> {
+    let value = headers.get(IDEMPOTENCY_KEY).and_then(|value| value.to_str().ok());
+    value.and_then(|value| Uuid::parse_str(value).ok()).ok_or_else(Problem::key_missing)
+}
