@@ -1,1 +1,0 @@
-//! Handsets: the simulated phones and what they received.
