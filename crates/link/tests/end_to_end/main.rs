@@ -1,0 +1,10 @@
+//! Links and listeners over real loopback sockets, each also against a peer that the test plays by hand.
+
+#[cfg(test)]
+mod answering;
+#[cfg(test)]
+mod asking;
+#[cfg(test)]
+mod garbage;
+#[cfg(test)]
+mod loopback;
