@@ -1,0 +1,58 @@
+//! What an operator says of a router: the ways to the banks, and who may ask for what.
+//!
+//! Only read here; whether it makes sense is told where it is used ([`crate::StartError`]).
+
+use serde::Deserialize;
+
+/// A router's configuration. Unknown members are refused.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// Ways to the banks' issuers. A bank without a way is known, and unavailable.
+    pub banks: Vec<BankConfig>,
+    /// Who may ask.
+    pub askers: Vec<AskerConfig>,
+    /// A file to use instead of the compiled-in directory of banks (same form: `banks.json`).
+    #[serde(default)]
+    pub directory: Option<std::path::PathBuf>,
+}
+
+/// The way to a bank's issuer.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct BankConfig {
+    /// The bank's id in the directory.
+    pub id: String,
+    /// Scheme, host and port of its issuer: `https://pin.bank.example:8720`.
+    pub url: String,
+}
+
+/// A payment company that may ask.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AskerConfig {
+    /// The name in its client certificate.
+    pub name: String,
+    /// Institution codes (DE32) it may ask for. Leading zeros do not count.
+    pub acquirers: Vec<String>,
+    /// Kinds of payment it may ask for: `purchase`, `transfer`, `bill`, `top_up`, `balance`.
+    pub kinds: Vec<String>,
+    /// Host names of its pages.
+    pub origins: Vec<String>,
+    /// Requests a second that it may keep up, at this copy of the router.
+    #[serde(default = "rate_per_s")]
+    pub rate_per_s: u32,
+    /// Requests it may send at once after a pause.
+    #[serde(default = "burst")]
+    pub burst: u32,
+}
+
+/// A large payment company at its peak, on one copy.
+fn rate_per_s() -> u32 {
+    500
+}
+
+/// Two seconds of that.
+fn burst() -> u32 {
+    1000
+}
