@@ -1,0 +1,62 @@
+//! The lab's portal: shop, phone and ATM side by side, with the live trace of every message.
+//!
+//! The page itself is in `web/lab/` and is compiled in. Beside it this room serves what the page and outside programs
+//! read: `/lab.json`, the cards as they are now, the lab's clock, and the trace.
+//!
+//! Not here: the making of cards and ports (the binary hands `lab.json` in) and the handsets, whose routes the binary
+//! merges into this router. Body limits and problems for unknown paths are `ramz_api::serve`'s.
+
+pub(crate) mod assets;
+mod cards;
+mod clock;
+pub(crate) mod headers;
+
+use std::sync::Arc;
+
+use axum::{
+    Router,
+    routing::{get, post},
+};
+use serde_json::{Value, json};
+
+pub use self::{
+    cards::{CardNow, Cards},
+    clock::{ADVANCE_S_MAX, LabClock},
+};
+use crate::trace::{self, Trace};
+
+/// What the portal shows.
+pub struct PortalState {
+    /// The lab, as outside programs read it (the shape is pinned). The portal adds `shop.url`, nothing else.
+    pub lab_json: Value,
+    /// The messages.
+    pub trace: Arc<Trace>,
+    /// The lab's clock.
+    pub clock: Arc<dyn LabClock>,
+    /// Balances and states as they are now; without it the page shows those of `lab.json`.
+    pub cards: Option<Arc<dyn Cards>>,
+    /// Where the shop answers, `http://localhost:8701`.
+    pub shop_url: String,
+}
+
+/// The portal's routes: `GET /`, `/assets/…`, `/lab.json`, `/lab/cards`, `/lab/clock`, `/trace`, `/trace/stream`, and
+/// `POST /lab/clock`. What is refused is `application/problem+json`.
+pub fn router(mut state: PortalState) -> Router {
+    let policy = headers::policy(&[
+        state.shop_url.as_str(),
+        state.lab_json.pointer("/gateway/url").and_then(Value::as_str).unwrap_or_default(),
+    ]);
+    if let Value::Object(lab) = &mut state.lab_json {
+        lab.entry("shop").or_insert_with(|| json!({ "url": state.shop_url }));
+    }
+    let PortalState { lab_json, trace, clock, cards, .. } = state;
+    Router::new()
+        .merge(assets::router())
+        .merge(cards::router(Arc::new(lab_json), cards))
+        .route("/lab/clock", get(clock::now).merge(post(clock::advance)).with_state(clock))
+        .merge(trace::router(trace))
+        .layer(axum::middleware::map_response(move |response| headers::add(policy.clone(), response)))
+}
+
+#[cfg(test)]
+pub(crate) mod tests;

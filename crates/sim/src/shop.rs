@@ -1,1 +1,0 @@
-//! A shop that is paid through the gateway's merchant API.

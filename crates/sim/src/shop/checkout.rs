@@ -1,0 +1,108 @@
+//! `POST /checkout`: an order becomes a payment at the gateway, and the payer goes to its page.
+
+use std::sync::Arc;
+
+use axum::{
+    extract::{Form, State, rejection::FormRejection},
+    http::HeaderMap,
+    response::{IntoResponse, Redirect, Response},
+};
+use ramz_domain::{Language, Rial, ambient, digits};
+
+use super::{
+    Shop,
+    basket::{Basket, typed_quantity},
+    goods,
+    orders::Order,
+    pages::{self, Notice},
+};
+use crate::portal::headers;
+
+/// What is bought.
+enum Bought {
+    Goods(Basket),
+    GiftCard(Rial),
+}
+
+pub(super) async fn check_out(
+    State(shop): State<Arc<Shop>>,
+    headers: HeaderMap,
+    form: Result<Form<Vec<(String, String)>>, FormRejection>,
+) -> Response {
+    let language = pages::language(&headers, None);
+    let Some(bought) = form.ok().and_then(|Form(fields)| bought(&fields, &headers)) else {
+        return pages::notice(&shop, language, Notice::Malformed);
+    };
+    let amount = match &bought {
+        Bought::Goods(basket) => basket.total(),
+        Bought::GiftCard(amount) => *amount,
+    };
+    if amount == Rial::ZERO {
+        return pages::notice(&shop, language, Notice::EmptyBasket);
+    }
+    let number = order_number(&shop);
+    let description = describe(&bought, &number, language);
+    let made = match shop.merchant.make(amount, &number, &description, &shop.callback).await {
+        Ok(made) => made,
+        Err(error) => {
+            tracing::warn!(%error, "no payment was made");
+            return pages::notice(&shop, language, Notice::GatewayAway { retry: "/" });
+        }
+    };
+    // A payer is sent to the gateway's pages and nowhere else, whatever an answer says.
+    let at_gateway = headers::origin(&made.page).is_some_and(|origin| origin == shop.gateway_origin);
+    if !at_gateway || !is_payment_id(&made.payment) {
+        tracing::warn!("the gateway's answer names no page or payment of its own");
+        return pages::notice(&shop, language, Notice::GatewayAway { retry: "/" });
+    }
+    shop.orders.keep(Order { payment: made.payment, number, amount, settled: None });
+    Redirect::to(&made.page).into_response()
+}
+
+/// Reads the form: a gift card, products, or else the basket. Not garbled, or nothing at all.
+fn bought(fields: &[(String, String)], headers: &HeaderMap) -> Option<Bought> {
+    if let Some((_, amount)) = fields.iter().find(|(name, _)| name == "amount") {
+        return goods::typed_amount(amount).map(Bought::GiftCard);
+    }
+    if fields.is_empty() {
+        return Some(Bought::Goods(Basket::of(headers)));
+    }
+    let mut basket = Basket::default();
+    for (id, quantity) in fields {
+        basket.add(goods::find(id)?, typed_quantity(quantity)?);
+    }
+    Some(Bought::Goods(basket))
+}
+
+/// Whether a text may stand in a path as a payment's id.
+pub(super) fn is_payment_id(text: &str) -> bool {
+    (1..=64).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
+}
+
+/// Eight random digits: enough for a shop that remembers five hundred orders.
+fn order_number(shop: &Shop) -> String {
+    format!("{:08}", u32::from_be_bytes(ambient::random_bytes(shop.entropy.as_ref())) % 100_000_000)
+}
+
+fn describe(bought: &Bought, number: &str, language: Language) -> String {
+    let what = match bought {
+        Bought::GiftCard(_) => match language {
+            Language::Persian => "کارت هدیه".to_owned(),
+            Language::English => "Gift card".to_owned(),
+        },
+        Bought::Goods(basket) => {
+            let names: Vec<&str> = basket.0.iter().map(|(good, _)| good.name(language)).take(2).collect();
+            let more = basket.0.len() - names.len();
+            let names = names.join(if language == Language::Persian { "، " } else { ", " });
+            match (more, language) {
+                (0, _) => names,
+                (n, Language::Persian) => format!("{names} و {} کالای دیگر", digits::persian(&n.to_string())),
+                (n, Language::English) => format!("{names} and {n} more"),
+            }
+        }
+    };
+    match language {
+        Language::Persian => format!("سفارش {}: {what}", digits::persian(number)),
+        Language::English => format!("Order {number}: {what}"),
+    }
+}

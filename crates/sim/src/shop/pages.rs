@@ -1,0 +1,263 @@
+//! What a customer sees: the window, the receipt, and what went wrong and what to do about it.
+
+use std::{borrow::Borrow, sync::Arc};
+
+use askama::Template;
+use axum::{
+    extract::{Query, State, rejection::QueryRejection},
+    http::{HeaderMap, HeaderValue, StatusCode, header},
+    response::{Html, IntoResponse, Response},
+};
+use ramz_domain::{Language, Rial, digits};
+use serde::Deserialize;
+
+use super::{
+    Shop,
+    basket::{self, Basket},
+    goods::{GOODS, Good, shown},
+    merchant,
+    orders::{Order, Settled},
+};
+
+const LANGUAGE_COOKIE: &str = "ramz_shop_lang";
+
+/// The language asked for now, or before; Persian if never.
+pub(super) fn language(headers: &HeaderMap, asked: Option<&str>) -> Language {
+    asked.or_else(|| basket::cookie(headers, LANGUAGE_COOKIE)).and_then(Language::parse).unwrap_or_default()
+}
+
+/// What every page shows around its content.
+struct Frame<'a> {
+    shop: &'a str,
+    language: Language,
+}
+
+impl Frame<'_> {
+    fn code(&self) -> &'static str {
+        self.language.code()
+    }
+
+    fn direction(&self) -> &'static str {
+        self.pick("rtl", "ltr")
+    }
+
+    fn pick<'t>(&self, persian: &'t str, english: &'t str) -> &'t str {
+        match self.language {
+            Language::Persian => persian,
+            Language::English => english,
+        }
+    }
+
+    fn name(&self, good: &Good) -> &'static str {
+        good.name(self.language)
+    }
+
+    fn detail(&self, good: &Good) -> &'static str {
+        good.detail(self.language)
+    }
+
+    /// Templates hand fields over by reference and results by value.
+    fn amount(&self, rial: impl Borrow<u64>) -> String {
+        Rial::new(*rial.borrow()).map(|rial| shown(rial, self.language)).unwrap_or_default()
+    }
+
+    fn number(&self, text: &str) -> String {
+        match self.language {
+            Language::Persian => digits::persian(text),
+            Language::English => text.to_owned(),
+        }
+    }
+}
+
+#[derive(Template)]
+#[template(path = "shop/home.html")]
+struct Home<'a> {
+    frame: Frame<'a>,
+    goods: &'static [Good],
+    basket: &'a Basket,
+}
+
+impl Home<'_> {
+    fn held(&self, good: &Good) -> u64 {
+        self.basket.0.iter().find(|(held, _)| held.id == good.id).map_or(0, |(_, quantity)| *quantity)
+    }
+
+    fn count(&self) -> String {
+        self.frame.number(&self.basket.0.iter().map(|(_, quantity)| quantity).sum::<u64>().to_string())
+    }
+}
+
+#[derive(Deserialize)]
+pub(super) struct Asked {
+    lang: Option<String>,
+}
+
+/// `GET /?lang=fa|en`
+pub(super) async fn home(
+    State(shop): State<Arc<Shop>>,
+    headers: HeaderMap,
+    asked: Result<Query<Asked>, QueryRejection>,
+) -> Response {
+    let asked = asked.ok().and_then(|Query(Asked { lang })| lang);
+    let language = language(&headers, asked.as_deref());
+    let basket = Basket::of(&headers);
+    let frame = Frame { shop: shop.names.of(language), language };
+    let mut response = page(StatusCode::OK, &Home { frame, goods: &GOODS, basket: &basket });
+    let kept = basket::set_cookie(LANGUAGE_COOKIE, language.code());
+    response.headers_mut().append(header::SET_COOKIE, kept);
+    response
+}
+
+/// Any other path.
+pub(super) async fn nothing_here(State(shop): State<Arc<Shop>>, headers: HeaderMap) -> Response {
+    notice(&shop, language(&headers, None), Notice::NothingHere)
+}
+
+#[derive(Template)]
+#[template(path = "shop/receipt.html")]
+struct Receipt<'a> {
+    frame: Frame<'a>,
+    order: &'a Order,
+    rrn: &'a str,
+    time: String,
+}
+
+/// The order is paid. The basket it came from is emptied.
+pub(super) fn receipt(shop: &Shop, language: Language, order: &Order, settled: &Settled) -> Response {
+    let frame = Frame { shop: shop.names.of(language), language };
+    let time = frame.number(&settled.at.tehran_hms());
+    let rrn = settled.rrn.as_deref().unwrap_or_default();
+    let mut response = page(StatusCode::OK, &Receipt { frame, order, rrn, time });
+    response.headers_mut().append(header::SET_COOKIE, Basket::default().set_cookie());
+    response
+}
+
+/// Why there is no receipt.
+pub(super) enum Notice<'a> {
+    Malformed,
+    EmptyBasket,
+    NothingHere,
+    NoSuchOrder,
+    NotPaid { state: merchant::State, order: &'a Order },
+    OtherThanOrdered { order: &'a Order },
+    GatewayAway { retry: &'a str },
+}
+
+/// A title and what to do, in Persian and in English.
+type Said = [[&'static str; 2]; 2];
+
+impl Notice<'_> {
+    fn status(&self) -> StatusCode {
+        match self {
+            Notice::Malformed | Notice::EmptyBasket => StatusCode::BAD_REQUEST,
+            Notice::NothingHere | Notice::NoSuchOrder => StatusCode::NOT_FOUND,
+            Notice::NotPaid { .. } => StatusCode::OK,
+            Notice::OtherThanOrdered { .. } => StatusCode::CONFLICT,
+            Notice::GatewayAway { .. } => StatusCode::BAD_GATEWAY,
+        }
+    }
+
+    fn said(&self) -> Said {
+        match self {
+            Notice::Malformed => [
+                [
+                    "این سفارش خوانا نبود",
+                    "به فروشگاه برگردید و دوباره انتخاب کنید؛ از هر کالا تا ۹ عدد، و مبلغ به ریال.",
+                ],
+                [
+                    "This order could not be read",
+                    "Go back and choose again: up to nine of each, amounts in whole rials.",
+                ],
+            ],
+            Notice::EmptyBasket => [
+                ["سبد شما خالی است", "یک کالا بردارید، سپس پرداخت کنید."],
+                ["Your basket is empty", "Take something first, then pay."],
+            ],
+            Notice::NothingHere => [
+                ["این‌جا چیزی نیست", "از ویترین فروشگاه شروع کنید."],
+                ["There is nothing here", "Start from the shop's window."],
+            ],
+            Notice::NoSuchOrder => [
+                [
+                    "چنین پرداختی را نمی‌شناسیم",
+                    "این نشانی به هیچ سفارشی از این فروشگاه نمی‌خورد. اگر مبلغی از حساب شما رفته باشد، تا ۲۰ دقیقه برمی‌گردد.",
+                ],
+                [
+                    "We do not know this payment",
+                    "This address belongs to no order of this shop. If money left your account, it comes back within 20 minutes.",
+                ],
+            ],
+            Notice::NotPaid { state: merchant::State::Created, .. } => [
+                ["هنوز پرداخت نشده است", "پرداخت را در صفحه‌ی پرداخت تمام کنید، یا از نو سفارش دهید."],
+                ["Not paid yet", "Finish on the payment page, or order again."],
+            ],
+            Notice::NotPaid { state: merchant::State::Expired, .. } => [
+                ["مهلت پرداخت گذشت", "چیزی از حساب شما کم نشده است. می‌توانید دوباره سفارش دهید."],
+                ["The time to pay ran out", "Nothing was taken from your account. You can order again."],
+            ],
+            Notice::NotPaid { state: merchant::State::Reversed, .. } => [
+                ["پرداخت برگشت خورد", "مبلغ به حساب شما برگشته است. می‌توانید دوباره سفارش دهید."],
+                ["The payment was reversed", "The money is back in your account. You can order again."],
+            ],
+            Notice::NotPaid { .. } => [
+                ["پرداخت نشد", "چیزی از حساب شما کم نشده است. می‌توانید دوباره تلاش کنید."],
+                ["Not paid", "Nothing was taken from your account. You can try again."],
+            ],
+            Notice::OtherThanOrdered { .. } => [
+                [
+                    "این پرداخت با سفارش نمی‌خواند",
+                    "مبلغ یا سفارش آن دیگر است، یا دیر رسیده است؛ پس تسویه نشد و پول برمی‌گردد.",
+                ],
+                [
+                    "This payment is not what was ordered",
+                    "Its amount or order is another, or it came too late: it was not settled, and the money goes back.",
+                ],
+            ],
+            Notice::GatewayAway { .. } => [
+                ["درگاه پرداخت پاسخ نمی‌دهد", "چند لحظه‌ی دیگر دوباره بکوشید. سفارش شما دو بار پرداخت نمی‌شود."],
+                [
+                    "The payment gateway does not answer",
+                    "Try again in a moment. Your order is never paid twice.",
+                ],
+            ],
+        }
+    }
+}
+
+#[derive(Template)]
+#[template(path = "shop/notice.html")]
+struct NoticePage<'a> {
+    frame: Frame<'a>,
+    title: &'a str,
+    what_to_do: &'a str,
+    tone: &'a str,
+    order: Option<&'a Order>,
+    retry: Option<&'a str>,
+}
+
+/// A page that says what happened and what to do.
+pub(super) fn notice(shop: &Shop, language: Language, notice: Notice<'_>) -> Response {
+    let [title, what_to_do] = notice.said()[language as usize];
+    let (order, retry) = match &notice {
+        Notice::NotPaid { order, .. } | Notice::OtherThanOrdered { order } => (Some(*order), None),
+        Notice::GatewayAway { retry } => (None, Some(*retry)),
+        _ => (None, None),
+    };
+    let tone = match &notice {
+        Notice::NotPaid { .. } | Notice::OtherThanOrdered { .. } => "bad",
+        _ => "wait",
+    };
+    let frame = Frame { shop: shop.names.of(language), language };
+    page(notice.status(), &NoticePage { frame, title, what_to_do, tone, order, retry })
+}
+
+fn page(status: StatusCode, template: &impl Template) -> Response {
+    match template.render() {
+        Ok(html) => {
+            let fresh = [(header::CACHE_CONTROL, HeaderValue::from_static("no-store"))];
+            (status, fresh, Html(html)).into_response()
+        }
+        // Rendering into a string fails only if a value's own writer does, and these are texts and numbers.
+        Err(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
+    }
+}
