@@ -86,14 +86,15 @@ impl Admissions {
         let due = Some(now.plus(limits::LEASE));
         let swap = swap(row_key.clone(), None, &record, vec![sealed], due)?;
         if engine.committer.commit(Change::Swap(swap)).await? == Outcome::Won {
+            let id = record_id(&record);
             self.start_work(row_key, 1, record, request.clone());
-            return Ok(Admitted::Yes(Uuid::from_bytes(record_id(&record))));
+            return Ok(Admitted::Yes(id));
         }
         let row = engine.store.read(Table::Admission, &row_key).await?;
         let known = record_of(&row.ok_or(EngineFault::NoCard)?)?;
         let again = engine.keys.index_at(known.key_version, IndexPurpose::Admission, &parts(request).each())?;
         if bool::from(again.bytes.ct_eq(&known.digest)) {
-            Ok(Admitted::Yes(Uuid::from_bytes(record_id(&known))))
+            Ok(Admitted::Yes(record_id(&known)))
         } else {
             Ok(Admitted::Conflict)
         }
@@ -237,8 +238,8 @@ fn parts(request: &Checked) -> Parts {
     Parts(zeroize::Zeroizing::new(parts))
 }
 
-fn record_id(record: &Record) -> [u8; 16] {
-    record.id.0
+fn record_id(record: &Record) -> Uuid {
+    Uuid::from_bytes(record.id.0)
 }
 
 fn record_of(row: &Row) -> Result<Record, EngineFault> {

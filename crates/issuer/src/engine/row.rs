@@ -4,7 +4,7 @@ use minicbor::{Decode, Encode};
 use ramz_domain::card::{CardState, Entry};
 use ramz_domain::{CardId, Moment, Pan, Phone};
 use ramz_keys::{ChainLink, KeyFault, Keys, Tag};
-use ramz_store::{Head, JournalEntry, Store};
+use ramz_store::{Head, JournalEntry, Store, Table};
 
 use super::EngineFault;
 
@@ -92,8 +92,9 @@ pub(crate) fn chain(
 
 /// Checks a card's whole journal against its head: how many entries there are, or where the chain is broken.
 pub async fn verify_journal(store: &dyn Store, keys: &dyn Keys, card: CardId) -> Result<u64, String> {
-    let mac = |seq: u64, previous: &[u8; 32], entry: &[u8], version: u32| -> Result<[u8; 32], KeyFault> {
-        keys.chain(version, ChainLink { card, seq, previous, entry })
+    let mac = |previous: &[u8; 32], entry: &JournalEntry| -> Result<[u8; 32], KeyFault> {
+        keys.chain(entry.key_version, ChainLink { card, seq: entry.seq, previous, entry: &entry.entry })
     };
-    ramz_store::journal::verify(store, &card.0, mac).await.map_err(|broken| broken.to_string())
+    let verified = ramz_store::journal::verify_row(store, Table::Card, &card.0, mac).await;
+    verified.map_err(|broken| broken.to_string())
 }
