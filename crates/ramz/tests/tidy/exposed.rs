@@ -1,0 +1,52 @@
+//! Who may read a secret in the clear. `expose()` is the only way to the digits of a PAN, a PIN or a phone number, and
+//! every file that calls it is listed here with the reason, in a word.
+
+use std::collections::BTreeMap;
+
+use crate::{File, assert_none, tree};
+
+/// File, and why it must see the digits.
+const MAY_EXPOSE: &[(&str, &str)] = &[];
+
+/// Whether the part of the file that ships reads a secret. Tests may.
+fn exposes(file: &File) -> bool {
+    let in_tests = file.path.contains("/tests/") || file.path.ends_with("tests.rs");
+    let ships = file.text.split("#[cfg(test)]").next().unwrap_or_default();
+    let code = ships.lines().filter(|line| !line.trim_start().starts_with("//"));
+    !in_tests && code.into_iter().any(|line| line.contains(".expose()") || line.contains("::expose"))
+}
+
+fn faults(files: &[File], allowed: &[(&str, &str)]) -> Vec<String> {
+    let allowed: BTreeMap<&str, &str> = allowed.iter().copied().collect();
+    let exposing = files.iter().filter(|file| file.has_extension(&["rs"]) && exposes(file));
+    let exposing: Vec<&str> = exposing.map(|file| file.path.as_str()).collect();
+    let new = exposing.iter().filter(|path| !allowed.contains_key(**path));
+    let new =
+        new.map(|path| format!("{path}: reads a secret; list it in tests/tidy/exposed.rs, with the reason"));
+    let gone = allowed.keys().filter(|path| !exposing.contains(path));
+    new.chain(gone.map(|path| format!("{path}: is listed as reading a secret, and does not"))).collect()
+}
+
+#[test]
+fn secrets_are_read_only_where_listed() {
+    assert_none(&faults(tree(), MAY_EXPOSE));
+}
+
+#[test]
+fn a_new_reader_of_secrets_is_noticed() {
+    let file = |path: &str, text: &str| File { path: path.into(), text: text.into() };
+    let files = [
+        file("a.rs", "log(pan.expose());"),
+        file("b.rs", "pan.masked();\n#[cfg(test)]\nmod tests { pan.expose() }"),
+        file("c/tests/d.rs", "pan.expose()"),
+        file("e.rs", "// not .expose() here"),
+        file("f.rs", "pan.map(Pan::expose)"),
+    ];
+    assert_eq!(
+        faults(&files, &[("b.rs", "hash"), ("f.rs", "hash")]),
+        [
+            "a.rs: reads a secret; list it in tests/tidy/exposed.rs, with the reason",
+            "b.rs: is listed as reading a secret, and does not",
+        ]
+    );
+}
