@@ -269,6 +269,50 @@ async fn a_link_nobody_owns_closes() {
     host.ended().await;
 }
 
+/// A host that stops reading: what waits in the queue when its asker gives up must not be written later.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_taken_back_is_not_written_when_the_line_moves_again() {
+    let (listener, address) = bind().await;
+    let asking = ask(LinkConfig { sign_on: false, ..config(address) });
+    let mut host = Hand::accept(&listener).await;
+    asking.link.came_up().await;
+    let mut not_sent = HashSet::new();
+    let mut trace = 0;
+    while not_sent.is_empty() {
+        let mut tasks = JoinSet::new();
+        for _ in 0..200 {
+            trace += 1;
+            let mut request = purchase(trace);
+            for field in 60..=63 {
+                request.set(field, [b'x'; 999]);
+            }
+            let link = asking.link.clone();
+            tasks.spawn(async move { (trace, link.ask(request, Duration::from_millis(20)).await) });
+        }
+        while let Some(done) = tasks.join_next().await {
+            let (trace, answer) = done.unwrap();
+            if answer == Err(AskError::Down) {
+                not_sent.insert(format!("{trace:06}"));
+            }
+        }
+        assert!(trace < 100_000, "the sockets hold all of it");
+    }
+    assert!(asking.link.is_up());
+    let last = tokio::spawn({
+        let link = asking.link.clone();
+        async move { link.ask(purchase(999_999), PATIENCE).await }
+    });
+    loop {
+        let request = host.read().await;
+        assert!(!not_sent.contains(request.get(11).unwrap()), "{:?} was taken back", request.get(11));
+        if request.get(11) == Some("999999") {
+            host.write(&approved(&request)).await;
+            break;
+        }
+    }
+    assert!(last.await.unwrap().is_ok());
+}
+
 /// The seam that a PIN hangs on: of everything that was reported as not sent, the host has seen nothing, however the
 /// connection ended.
 #[tokio::test(flavor = "multi_thread")]
