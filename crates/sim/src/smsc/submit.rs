@@ -52,10 +52,11 @@ impl Smsc {
                 let octets = COctetString::from_string(id.clone()).unwrap_or_default();
                 let resp = SubmitSmResp::builder().message_id(octets).build();
                 let mut answers = vec![pdu::encode(CommandStatus::EsmeRok, frame.sequence, resp)];
-                if bound.receives && wants_receipt(submit.registered_delivery, outcome) {
-                    if let Some(receipt) = deliver::receipt(&submit, &id, outcome, self.clock.now()) {
-                        answers.push(pdu::encode(CommandStatus::EsmeRok, self.sequence(), receipt));
-                    }
+                if bound.receives
+                    && wants_receipt(submit.registered_delivery, outcome)
+                    && let Some(receipt) = deliver::receipt(&submit, &id, outcome, self.clock.now())
+                {
+                    answers.push(pdu::encode(CommandStatus::EsmeRok, self.sequence(), receipt));
                 }
                 answers
             }
