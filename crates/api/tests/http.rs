@@ -198,7 +198,13 @@ async fn a_shutdown_lets_the_answers_in_flight_out() {
     let http = service.client();
     let answer = tokio::spawn(async move { http.send(request(Method::GET, "/held", "")).await });
     arrived.notified().await;
+    let mut idle = TcpStream::connect(service.address).await.unwrap();
+    while service.accepted.load(Ordering::SeqCst) < 2 {
+        tokio::task::yield_now().await;
+    }
     service.shutdown.cancel();
+    let _ = idle.read_to_end(&mut Vec::new()).await;
+    assert!(!answer.is_finished(), "the shutdown has been seen, and the answer is still awaited");
     go_on.notify_one();
     assert_eq!(answer.await.unwrap().unwrap().body(), "at last");
     tokio::time::timeout(Duration::from_secs(5), service.task)
