@@ -1,0 +1,62 @@
+// The lab's page: fetches what the lab is made of, and starts its parts.
+
+import { speak, spoken, spokenAgain, say } from '/assets/words.js';
+import { startClock } from '/assets/clock.js';
+import { lookNow, startPhone } from '/assets/phone.js';
+import { refresh, startWallet } from '/assets/wallet.js';
+import { startTrace } from '/assets/trace.js';
+import { readStep, show as showSteps } from '/assets/steps.js';
+import { laneOf } from '/assets/fields.js';
+
+const button = document.getElementById('language');
+button.addEventListener('click', () => speak(spoken() === 'fa' ? 'en' : 'fa'));
+spokenAgain(() => {
+  button.textContent = spoken() === 'fa' ? 'English' : 'فارسی';
+  button.lang = spoken() === 'fa' ? 'en' : 'fa';
+  document.querySelectorAll('#steps b').forEach((number, i) => (number.textContent = spoken() === 'fa' ? '۱۲۳۴۵'[i] : i + 1));
+});
+
+startTabs();
+showSteps();
+startClock();
+
+const answer = await fetch('/lab.json');
+const lab = await answer.json();
+startShop(lab);
+startPhone(lab.cards ?? []);
+startWallet(lab);
+startTrace(lab, (fact) => {
+  readStep(fact);
+  if (laneOf(fact.to) === 'phone') lookNow();
+  if (laneOf(fact.to) === 'switch' || laneOf(fact.to) === 'host') setTimeout(refresh, 300);
+});
+
+function startShop({ shop }) {
+  const frame = document.getElementById('shop-frame');
+  const home = () => {
+    frame.src = `${shop.url}/?lang=${spoken()}`;
+  };
+  document.getElementById('shop-address').textContent = shop.url.replace(/^https?:\/\//, '');
+  document.getElementById('shop-home').addEventListener('click', home);
+  spokenAgain(() => {
+    document.getElementById('shop-window').href = `${shop.url}/?lang=${spoken()}`;
+    frame.title = say('shop');
+    home();
+  });
+}
+
+/** On a narrow screen one pane is shown at a time. */
+function startTabs() {
+  const tabs = document.getElementById('tabs');
+  tabs.addEventListener('click', ({ target }) => {
+    const tab = target.closest('[data-go]');
+    if (!tab) return;
+    document.body.dataset.tab = tab.dataset.go;
+    for (const other of tabs.children) {
+      if (other === tab) other.setAttribute('aria-current', 'true');
+      else other.removeAttribute('aria-current');
+    }
+    if (tab.dataset.go === 'phone') document.getElementById('badge').hidden = true;
+    scrollTo(0, 0);
+  });
+}

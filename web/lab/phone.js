@@ -1,0 +1,141 @@
+// The phone: the chosen number's SMS inbox. A new SMS slides in, its PIN can be copied, its validity runs down.
+
+import { say, spokenAgain } from '/assets/words.js';
+import { copier, digits, international, node, shownPhone, tehran } from '/assets/text.js';
+import { now } from '/assets/clock.js';
+import { did } from '/assets/steps.js';
+
+const POLL_MS = 1000;
+const KEPT_BY_PHONE = 200;
+
+const inbox = document.getElementById('inbox');
+const counts = new Map();
+const unread = new Set();
+let numbers = [];
+let chosen = '';
+let shown = [];
+let primed = false;
+
+export function startPhone(cards) {
+  numbers = [...new Set(cards.map((card) => international(card.phone)).filter(Boolean))];
+  choose(numbers[0] ?? '');
+  spokenAgain(() => {
+    drawNumbers();
+    drawInbox([]);
+  });
+  poll();
+  setInterval(poll, POLL_MS);
+  setInterval(runDown, 500);
+}
+
+/** Shows another phone. */
+export function choose(phone) {
+  chosen = international(phone);
+  if (chosen && !numbers.includes(chosen)) numbers.push(chosen);
+  unread.delete(chosen);
+  shown = [];
+  drawNumbers();
+  drawInbox([]);
+  if (chosen) read([]);
+}
+
+/** Looks for news at once: a message to a phone was just seen. */
+export function lookNow() {
+  setTimeout(poll, 60);
+}
+
+async function poll() {
+  const phones = await get('/handsets');
+  if (!phones) return;
+  const news = phones.map(({ phone, messages }) => [international(phone), messages]).filter(([phone, count]) => count !== counts.get(phone) || count >= KEPT_BY_PHONE);
+  news.forEach(([phone, count]) => counts.set(phone, count));
+  for (const [phone] of news) if (!numbers.includes(phone)) numbers.push(phone);
+  const elsewhere = news.map(([phone]) => phone).filter((phone) => phone !== chosen);
+  if (primed) elsewhere.forEach((phone) => unread.add(phone));
+  if (news.some(([phone]) => phone === chosen)) await read();
+  // The newest SMS is what somebody waits for.
+  else if (primed && elsewhere.length === 1) {
+    choose(elsewhere[0]);
+    await read();
+  }
+  primed = true;
+  drawNumbers();
+}
+
+async function read(before = shown) {
+  const phone = chosen;
+  const messages = await get(`/handsets/${phone}/messages`);
+  if (!messages || phone !== chosen) return;
+  const known = new Set(before.map(({ id }) => id));
+  const fresh = primed ? messages.filter(({ id, received_at }) => !known.has(id) && now() - Date.parse(received_at) < 10_000) : [];
+  shown = messages;
+  drawInbox(fresh);
+  if (fresh.length) announce(fresh.at(-1));
+}
+
+async function get(path) {
+  try {
+    const answer = await fetch(path);
+    return answer.ok ? await answer.json() : null;
+  } catch {
+    return null;
+  }
+}
+
+function announce(message) {
+  const code = codeOf(message.text);
+  document.getElementById('announce').textContent = `${say('newsms')} ${message.from}. ${code ? `${say('code')}: ${[...code].join(' ')}` : message.text}`;
+  if (code) did('sms');
+  const badge = document.getElementById('badge');
+  if (document.body.dataset.tab !== 'phone') badge.hidden = false;
+}
+
+function drawNumbers() {
+  document.getElementById('phone-number').textContent = shownPhone(chosen);
+  const buttons = numbers.map((phone) => node('button', { type: 'button', 'aria-pressed': String(phone === chosen), class: unread.has(phone) ? 'unread' : '', dir: 'ltr', onclick: () => choose(phone) }, shownPhone(phone)));
+  document.getElementById('phone-numbers').replaceChildren(...buttons);
+}
+
+function drawInbox(fresh) {
+  document.getElementById('inbox-none').hidden = shown.length > 0;
+  const ids = new Set(fresh.map(({ id }) => id));
+  inbox.replaceChildren(...shown.slice(-30).map((message) => bubble(message, ids.has(message.id))));
+  inbox.scrollTop = inbox.scrollHeight;
+  runDown();
+}
+
+function bubble({ from, text, received_at: at }, isNew) {
+  const code = codeOf(text);
+  const until = validUntil(text, Date.parse(at));
+  const lines = text.split('\n').map((line) => {
+    const isCode = code && line.endsWith(code) && !line.startsWith('@');
+    if (!isCode) return node('span', { class: line.startsWith('@') ? 'bound' : 'line', dir: 'auto' }, line);
+    return node('span', { class: 'code' }, line.slice(0, -code.length), copier(code, say('copycode'), node('b', {}, code), node('i', { class: 'icon', 'aria-hidden': 'true' })));
+  });
+  return node('li', { class: isNew ? 'sms fresh' : 'sms', 'data-until': until },
+    node('span', { class: 'from' }, node('b', { dir: 'auto' }, from), node('time', {}, digits(tehran(Date.parse(at)).slice(0, 5)))),
+    node('p', { dir: 'auto' }, lines),
+    until && node('span', { class: 'left' }, node('progress', { max: 120, value: 0, 'aria-hidden': 'true' }), node('span')));
+}
+
+/** The PIN of a text: in its last line (origin-bound one-time codes), or after its name. */
+export function codeOf(text) {
+  return /(?:^|\n)@\S+ #(\d{4,12})\s*$/.exec(text)?.[1] ?? /(?:رمز|PIN|code)\s*[::]\s*(\d{4,12})(?!\d)/i.exec(text)?.[1];
+}
+
+/** When a text's PIN runs out: a Tehran wall clock at most a day after it came. */
+function validUntil(text, at) {
+  const found = /(\d\d):(\d\d):(\d\d)/.exec(text);
+  if (!found) return null;
+  const seconds = (hms) => hms.split(':').reduce((sum, part) => sum * 60 + Number(part), 0);
+  return at + ((seconds(found[0]) - seconds(tehran(at)) + 86_400) % 86_400) * 1000;
+}
+
+function runDown() {
+  for (const item of inbox.querySelectorAll('[data-until]')) {
+    const left = Math.ceil((Number(item.dataset.until) - now()) / 1000);
+    item.classList.toggle('over', left <= 0);
+    item.querySelector('progress').value = Math.max(left, 0);
+    item.querySelector('.left span').textContent = left > 0 ? `${digits(left)} ${say('goodfor')}` : say('ranout');
+  }
+}

@@ -1,0 +1,169 @@
+// The live trace: a sequence diagram that grows while it happens. Each row is one message and opens to its fields.
+
+import { say, spokenAgain } from '/assets/words.js';
+import { digits, node, tehran } from '/assets/text.js';
+import { LANES, WIRES, codeSays, fieldName, laneOf, shownName, wireClass } from '/assets/fields.js';
+
+const ROWS_MAX = 500;
+
+const rows = document.getElementById('rows');
+const roll = document.getElementById('roll');
+const lanes = [...LANES];
+const hidden = new Set();
+let banks = [];
+let facts = [];
+let held = [];
+let paused = false;
+let words = '';
+let last = 0;
+
+/** Follows the lab's messages; `heard` is told each new one (not those from before). */
+export function startTrace(lab, heard) {
+  ({ banks } = lab);
+  const pause = document.getElementById('trace-pause');
+  pause.addEventListener('click', () => {
+    paused = !paused;
+    pause.setAttribute('aria-pressed', String(paused));
+    if (!paused) held.splice(0).forEach(add);
+    sayPause();
+  });
+  document.getElementById('trace-clear').addEventListener('click', () => {
+    facts = [];
+    held = [];
+    draw();
+    sayPause();
+  });
+  document.getElementById('trace-filter').addEventListener('input', (event) => {
+    words = event.target.value.trim().toLowerCase();
+    sift();
+  });
+  const grow = document.getElementById('trace-grow');
+  grow.addEventListener('click', () => setGrown(grow, grow.getAttribute('aria-pressed') !== 'true'));
+  document.addEventListener('keydown', ({ key }) => key === 'Escape' && setGrown(grow, false));
+  spokenAgain(() => {
+    drawWires();
+    draw();
+    sayPause();
+    setGrown(grow, grow.getAttribute('aria-pressed') === 'true');
+  });
+  follow(heard);
+}
+
+function setGrown(button, grown) {
+  document.body.classList.toggle('grown', grown);
+  button.setAttribute('aria-pressed', String(grown));
+  button.textContent = say(grown ? 'shrink' : 'grow');
+}
+
+function sayPause() {
+  document.getElementById('trace-pause').textContent = paused ? `${say('resume')}${held.length ? ` (${digits(held.length)})` : ''}` : say('pause');
+}
+
+function follow(heard) {
+  const live = document.getElementById('trace-live');
+  const stream = new EventSource('/trace/stream');
+  const began = performance.now();
+  stream.onopen = () => {
+    live.className = 'live on';
+    live.title = say('live');
+  };
+  stream.onerror = () => {
+    live.className = 'live off';
+    live.title = say('dead');
+  };
+  stream.onmessage = ({ data }) => {
+    const fact = JSON.parse(data);
+    // Lower numbers than before: the lab was started anew.
+    if (fact.seq <= last) facts = [];
+    last = fact.seq;
+    if (paused) {
+      held = [...held, fact].slice(-ROWS_MAX);
+      sayPause();
+    } else add(fact);
+    // What comes at once when the stream opens is history.
+    if (performance.now() - began > 700) heard(fact);
+  };
+}
+
+function add(fact) {
+  facts.push(fact);
+  for (const name of [fact.from, fact.to]) {
+    if (!laneOf(name) && !lanes.includes(name) && lanes.length < 12) {
+      lanes.push(name);
+      return draw();
+    }
+  }
+  const atEnd = roll.scrollHeight - roll.scrollTop - roll.clientHeight < 80;
+  if (facts.length > ROWS_MAX) {
+    facts.shift();
+    rows.firstElementChild?.remove();
+  }
+  const made = row(fact, facts.at(-2));
+  made.classList.add('fresh');
+  rows.append(made);
+  siftRow(made);
+  document.getElementById('quiet').hidden = true;
+  if (atEnd) roll.scrollTop = roll.scrollHeight;
+  for (const name of [fact.from, fact.to]) {
+    const head = document.getElementById('heads').children[place(name)];
+    head?.animate?.([{ color: 'var(--lapis)' }, {}], { duration: 1200 });
+    head?.classList.add('met');
+  }
+}
+
+const place = (name) => Math.max(lanes.indexOf(laneOf(name) ?? name), 0);
+
+function draw() {
+  roll.style.setProperty('--lanes', lanes.length);
+  document.getElementById('heads').replaceChildren(...lanes.map((lane) => node('span', { class: facts.some(({ from, to }) => [from, to].some((n) => (laneOf(n) ?? n) === lane)) ? 'met' : '' }, LANES.includes(lane) ? say(`lane_${lane}`) : lane)));
+  rows.replaceChildren(...facts.map((fact, i) => row(fact, facts[i - 1])));
+  document.getElementById('quiet').hidden = facts.length > 0;
+  sift();
+  roll.scrollTop = roll.scrollHeight;
+}
+
+function drawWires() {
+  document.getElementById('wires').replaceChildren(...WIRES.map(([name, kind]) => node('button', { type: 'button', class: kind, 'aria-pressed': String(!hidden.has(name)), dir: 'ltr', onclick: (event) => {
+    if (!hidden.delete(name)) hidden.add(name);
+    event.currentTarget.setAttribute('aria-pressed', String(!hidden.has(name)));
+    sift();
+  } }, name)));
+}
+
+function row(fact, before) {
+  const [from, to] = [place(fact.from), place(fact.to)];
+  const arrow = node('span', { class: `arrow ${wireClass(fact.wire)}${from > to ? ' back' : ''}${from === to ? ' self' : ''}` }, node('span', { class: 'title', dir: 'ltr' }, fact.title, outcome(fact)));
+  arrow.style.gridColumn = `${Math.min(from, to) + 1} / ${Math.max(from, to) + 2}`;
+  arrow.style.setProperty('--span', Math.abs(to - from) + 1);
+  const way = `${shownName(fact.from, banks)} ${document.documentElement.dir === 'rtl' ? '←' : '→'} ${shownName(fact.to, banks)}`;
+  const details = node('details', {},
+    node('summary', {}, node('time', { dir: 'ltr' }, `${tehran(fact.at_ms)}.${String(fact.at_ms % 1000).padStart(3, '0')}`), node('span', { class: 'way' }, way), node('span', { class: 'lanes' }, arrow)),
+    node('div', { class: 'inside' }, node('p', {}, node('b', {}, way), node('span', { class: `wire ${wireClass(fact.wire)}`, dir: 'ltr' }, fact.wire), node('span', { class: 'seq' }, `#${digits(fact.seq)}`)), fields(fact)));
+  const pause = before && fact.at_ms - before.at_ms > 4000;
+  const made = node('li', { class: pause ? 'later' : '' }, details);
+  made.fact = fact;
+  return made;
+}
+
+/** The response code of an answer, in words. */
+function outcome({ wire, fields: told }) {
+  const code = wire === 'ISO 8583' && told.find(([name]) => /^(DE|F)?39\b/.test(name))?.[1];
+  if (!code) return null;
+  return node('em', { class: code === '00' ? 'yes' : 'no', dir: 'auto' }, codeSays(code) || code);
+}
+
+function fields({ fields: told }) {
+  if (!told.length) return node('p', { class: 'nofields' }, say('nofields'));
+  return node('dl', {}, told.map(([name, value]) => {
+    const { number, words: called } = fieldName(name);
+    return node('div', {}, node('dt', {}, number && node('b', { dir: 'ltr' }, number), called), node('dd', { dir: 'auto', class: /\*{2,}/.test(value) ? 'masked' : '' }, value || say('none')));
+  }));
+}
+
+const sift = () => [...rows.children].forEach(siftRow);
+
+function siftRow(item) {
+  const { fact } = item;
+  const text = () => [fact.title, fact.from, fact.to, shownName(fact.from, banks), shownName(fact.to, banks), ...fact.fields.flat()].join(' ').toLowerCase();
+  item.hidden = hidden.has(fact.wire) || (words !== '' && !text().includes(words));
+}

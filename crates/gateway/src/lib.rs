@@ -1,1 +1,28 @@
-//! The payment page and the merchant API
+#![doc = include_str!("../README.md")]
+
+mod ask;
+mod assets;
+mod authorise;
+mod body;
+mod calendar;
+mod config;
+mod directory;
+mod expiry;
+mod gateway;
+mod labels;
+mod merchants;
+mod message;
+mod page;
+mod payment;
+mod problem;
+mod proof;
+mod refusals;
+mod reversal;
+mod rows;
+mod running;
+mod state;
+mod token;
+mod words;
+
+pub use config::{ApiKey, BankLink, Config, ConfigError, Merchant};
+pub use running::{Ports, Running, StartError, start};

@@ -1,0 +1,222 @@
+//! The button «درخواست رمز پویا»: the page asks, through the router, that the card's bank sends its payer a PIN.
+//!
+//! The answer is the same for every card; only faults of the asking itself are told. One press is one idempotency key,
+//! kept in the payment's row together with the moment from which the same card may ask again.
+
+use std::{sync::Arc, time::Duration};
+
+use axum::{
+    Json,
+    extract::{Path, State},
+    http::{HeaderMap, StatusCode},
+};
+use ramz_api::{
+    client::AskError,
+    pin_request::{Checked, PayeeChecked, PinRequested},
+    problem,
+    serve::JsonBody,
+    tap::Fact,
+};
+use ramz_domain::{Language, Moment, Pan, PayeeName, PaymentId, PaymentKind};
+use ramz_keys::IndexPurpose;
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use crate::{
+    body::{self, Secret},
+    gateway::Gateway,
+    payment::{ASKS_MAX, NoAsk, Payment},
+    problem::{Kind, No},
+    proof,
+    rows::Column,
+    token,
+};
+
+/// Until the bank says otherwise, the same card waits this long.
+const WAIT: Duration = Duration::from_secs(120);
+/// Tries to reach the router within one press, with the same key.
+const ATTEMPTS: usize = 2;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Asked {
+    pan: Secret,
+    press: Uuid,
+    #[serde(default)]
+    proof: String,
+}
+
+/// The answer: nothing in it depends on the card.
+#[derive(Serialize)]
+pub(crate) struct Waiting {
+    ask_again_after_s: u64,
+    ask_again_at_ms: u64,
+    now_ms: u64,
+    asks_left: usize,
+    challenge: String,
+}
+
+enum NotNow {
+    Ask(NoAsk),
+    Proof(String),
+}
+
+/// `POST /pay/{payment}/pin` `{ pan, press, proof }` → 202.
+pub(crate) async fn pin(
+    State(gateway): State<Arc<Gateway>>,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+    JsonBody(bytes): JsonBody,
+) -> Result<(StatusCode, Json<Waiting>), No> {
+    let (id, payment) = gateway.read(&id).await?;
+    token::check(&payment, &headers)?;
+    let asked: Asked = body::read(&bytes, "{ pan, press, proof }")?;
+    drop(bytes);
+    let pan = Pan::parse_typed(asked.pan.as_str())
+        .map_err(|error| No::malformed(&[("/pan", error.to_string().as_str())]))?;
+    if gateway.bank(pan.iin()).is_none() {
+        return Err(No::new(Kind::UnknownIssuer));
+    }
+    let (press, proof) = (asked.press, asked.proof);
+    let working = Arc::clone(&gateway);
+    // A browser that goes away must not leave a press half done.
+    let work = gateway.work.spawn(async move { working.ask(id, pan, press, &proof).await });
+    let waiting = work.await.map_err(|error| gateway.fault(&error))??;
+    Ok((StatusCode::ACCEPTED, Json(waiting)))
+}
+
+impl Gateway {
+    async fn ask(&self, id: PaymentId, pan: Pan, press: Uuid, proof: &str) -> Result<Waiting, No> {
+        let now = self.now();
+        let tag = self.keys.index(IndexPurpose::Pan, &[pan.expose().as_bytes()]);
+        let card = tag.map_err(|fault| self.fault(&fault))?.bytes;
+        let claimed = self.payments.change(id, |payment| {
+            let challenge = proof::challenge(id, payment);
+            let repeat = payment.ask(card, press, WAIT, now).map_err(NotNow::Ask)?;
+            if !repeat && !proof::solves(&challenge, proof) {
+                return Err(NotNow::Proof(challenge));
+            }
+            Ok(((), Column::Keep))
+        });
+        let (_, payment) = claimed.await.map_err(|not| {
+            self.refuse(not, |why| match why {
+                NotNow::Ask(NoAsk::Standing(standing)) => No::standing(standing),
+                NotNow::Ask(NoAsk::Wait(until)) => {
+                    No::later(Kind::AskAgainLater, until.since(now).as_millis().div_ceil(1000) as u64)
+                }
+                NotNow::Ask(NoAsk::NoMore) => No::new(Kind::NoMoreAsks),
+                NotNow::Proof(challenge) => No::proof(challenge),
+            })
+        })?;
+        match self.ask_router(&pan, press, &payment).await {
+            Ok(requested) => {
+                let again_at = self.now().plus(Duration::from_secs(requested.ask_again_after_s.into()));
+                let kept = self.payments.change(id, |payment| {
+                    payment.asked(press, again_at);
+                    Ok::<_, NoAsk>(((), Column::Keep))
+                });
+                // The PIN is on its way whether or not this was kept: the claim's own wait stands then.
+                let payment = kept.await.map_or(payment, |(_, payment)| payment);
+                Ok(self.waiting(id, &payment, again_at))
+            }
+            Err(no) => {
+                let taken_back = self.payments.change(id, |payment| {
+                    payment.not_asked(press);
+                    Ok::<_, NoAsk>(((), Column::Keep))
+                });
+                if let Err(not) = taken_back.await {
+                    tracing::warn!(?not, "a press that came to nothing stays counted");
+                }
+                Err(no)
+            }
+        }
+    }
+
+    fn waiting(&self, id: PaymentId, payment: &Payment, again_at: Moment) -> Waiting {
+        let now = self.now();
+        Waiting {
+            ask_again_after_s: again_at.since(now).as_millis().div_ceil(1000) as u64,
+            ask_again_at_ms: again_at.unix_ms(),
+            now_ms: now.unix_ms(),
+            asks_left: ASKS_MAX.saturating_sub(payment.asks.len()),
+            challenge: proof::challenge(id, payment),
+        }
+    }
+
+    async fn ask_router(&self, pan: &Pan, press: Uuid, payment: &Payment) -> Result<PinRequested, No> {
+        let merchant = self.merchant_of(payment)?;
+        let name = PayeeName::parse(&merchant.name_fa).map_err(|error| self.fault(&error))?;
+        let request = Checked {
+            pan: pan.clone(),
+            kind: PaymentKind::Purchase,
+            amount: payment.amount,
+            payee: PayeeChecked::Merchant {
+                acquirer: self.config.acquirer.clone(),
+                merchant: merchant.merchant.trim().to_owned(),
+                terminal: merchant.terminal.trim().to_owned(),
+                name,
+            },
+            origin: self.config.origin.clone(),
+        };
+        let body = request.to_json();
+        self.tap.tell(asked_fact(pan, payment, &merchant.name_fa, &self.config.origin));
+        for attempt in 1.. {
+            let why = match self.router.ask(press, None, &body).await {
+                Ok(requested) => {
+                    self.tap.tell(answered_fact("202"));
+                    return Ok(requested);
+                }
+                Err(AskError::Call(why)) if attempt < ATTEMPTS => {
+                    tracing::warn!(%why, "the router; asking again with the same key");
+                    continue;
+                }
+                Err(why) => why,
+            };
+            self.tap.tell(answered_fact(match &why {
+                AskError::Problem(problem) => problem.kind.slug(),
+                AskError::Call(_) => "no answer",
+            }));
+            tracing::warn!(%why, "a PIN request was not taken");
+            return Err(match why {
+                AskError::Problem(problem) => match problem.kind {
+                    problem::Kind::UnknownIssuer => No::new(Kind::UnknownIssuer),
+                    problem::Kind::TooManyRequests | problem::Kind::IssuerUnavailable => {
+                        No::later(Kind::BankUnavailable, problem.retry_after_s.unwrap_or(5).into())
+                    }
+                    // The router does not take what we send: a fault of ours, and no payer can mend it.
+                    _ => self.fault(&problem),
+                },
+                AskError::Call(_) => No::later(Kind::BankUnavailable, 5),
+            });
+        }
+        Err(No::later(Kind::BankUnavailable, 5))
+    }
+}
+
+fn asked_fact(pan: &Pan, payment: &Payment, payee: &str, origin: &str) -> Fact {
+    let fields = [
+        ("pan", pan.masked()),
+        ("kind", PaymentKind::Purchase.text(Language::English).to_owned()),
+        ("amount", payment.amount.with_commas()),
+        ("payee", payee.to_owned()),
+        ("origin", origin.to_owned()),
+    ];
+    let fields = fields.map(|(name, value)| (name.to_owned(), value)).to_vec();
+    Fact {
+        from: "page".into(),
+        to: "router".into(),
+        wire: "HTTP",
+        title: "POST /v1/pin-requests".into(),
+        fields,
+    }
+}
+
+fn answered_fact(answer: &str) -> Fact {
+    Fact {
+        from: "router".into(),
+        to: "page".into(),
+        wire: "HTTP",
+        title: answer.to_owned(),
+        fields: Vec::new(),
+    }
+}

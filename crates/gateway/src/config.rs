@@ -1,0 +1,305 @@
+//! What an operator writes down: the merchants, the banks' links, the router, how long things may take.
+
+use std::{collections::BTreeSet, fmt, path::PathBuf, time::Duration};
+
+use axum::http::Uri;
+use ramz_api::pin_request::is_host_name;
+use ramz_domain::{Iin, PayeeName};
+use ramz_keys::PinBlockFormat;
+use serde::Deserialize;
+use sha2::{Digest as _, Sha256};
+use subtle::ConstantTimeEq as _;
+
+/// A payment page and the merchants it serves.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// The page's origin, as browsers see it: `https://pay.example`. Without a path.
+    pub public_url: String,
+    /// The host name that is told to the router with each PIN request; registered there for us.
+    pub origin: String,
+    /// Our institution code as the acquirer (DE32): 1 to 11 digits.
+    pub acquirer: String,
+    /// The router's base URL.
+    pub router: String,
+    /// Who may take payments here.
+    pub merchants: Vec<Merchant>,
+    /// Where authorisations go, by IIN.
+    pub links: Vec<BankLink>,
+    /// A payment that is not paid by then is expired. Seconds.
+    #[serde(default = "twenty_minutes")]
+    pub open_for_s: u64,
+    /// A paid payment that its merchant does not verify by then is reversed. Seconds.
+    #[serde(default = "twenty_minutes")]
+    pub verify_within_s: u64,
+}
+
+/// A merchant.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Merchant {
+    /// Our name of it, for logs.
+    pub id: String,
+    /// Shown to the payer and in the SMS.
+    pub name_fa: String,
+    /// The same in English.
+    pub name_en: String,
+    /// The card acceptor (DE42): at most 15 ASCII characters.
+    pub merchant: String,
+    /// The terminal (DE41): at most 8 ASCII characters.
+    pub terminal: String,
+    /// Where the API key is kept. The binary reads it into `api_key`.
+    #[serde(default)]
+    pub api_key_file: Option<PathBuf>,
+    /// The key itself, as a hash: never in a configuration file.
+    #[serde(skip)]
+    pub api_key: Option<ApiKey>,
+    /// The origins that payers may be sent back to: `https://shop.example`.
+    pub callbacks: Vec<String>,
+}
+
+/// A bank, or a switch that stands for several.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct BankLink {
+    /// What logs and traces call it.
+    pub name: String,
+    /// The first six digits of its cards.
+    pub iins: Vec<String>,
+    /// `host:port` of its ISO 8583 listener.
+    pub address: String,
+    /// How messages look: `ascii` or `bcd`.
+    pub layout: String,
+    /// The zone PIN key shared with it.
+    pub zone: String,
+    /// ISO 9564-1 format of DE52: 0 or 4.
+    #[serde(default)]
+    pub pin_block_format: u8,
+    /// Whether it wants a sign-on first.
+    #[serde(default = "yes")]
+    pub sign_on: bool,
+}
+
+/// A merchant's API key, kept as its SHA-256 only. A key has enough randomness that a plain hash cannot be searched.
+#[derive(Clone)]
+pub struct ApiKey([u8; 32]);
+
+/// Why a configuration cannot be used: where, and what to write there.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+#[error("{place}: {what}")]
+pub struct ConfigError {
+    /// The key, as a path: `merchants[0].terminal`.
+    pub place: String,
+    /// What is wrong and what to write.
+    pub what: String,
+}
+
+/// An API key with fewer characters could be guessed.
+const API_KEY_CHARS_MIN: usize = 20;
+
+impl ApiKey {
+    /// Takes a key's text (surrounding white space does not count). `None` if it has fewer than 20 characters.
+    pub fn new(text: &str) -> Option<ApiKey> {
+        let text = text.trim();
+        (text.len() >= API_KEY_CHARS_MIN).then(|| ApiKey(Sha256::digest(text.as_bytes()).into()))
+    }
+
+    /// Whether `text` is this key, in constant time.
+    pub(crate) fn is(&self, text: &str) -> bool {
+        let presented: [u8; 32] = Sha256::digest(text.as_bytes()).into();
+        presented.ct_eq(&self.0).into()
+    }
+}
+
+impl fmt::Debug for ApiKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("ApiKey(…)")
+    }
+}
+
+impl Config {
+    /// Checks everything that can be checked without a socket or a key.
+    ///
+    /// # Errors
+    /// The first place that cannot be used.
+    pub fn check(&self) -> Result<(), ConfigError> {
+        ensure(
+            origin_of(&self.public_url).is_some_and(|origin| origin == self.public_url),
+            "public_url",
+            || "write the page's origin: https://pay.example, without a path or a slash at the end".into(),
+        )?;
+        ensure(is_host_name(&self.origin), "origin", || {
+            "write the host name registered at the router".into()
+        })?;
+        let digits = |text: &str| text.bytes().all(|b| b.is_ascii_digit());
+        ensure((1..=11).contains(&self.acquirer.len()) && digits(&self.acquirer), "acquirer", || {
+            "write the institution code (DE32): 1 to 11 digits".into()
+        })?;
+        for (place, seconds) in [("open_for_s", self.open_for_s), ("verify_within_s", self.verify_within_s)] {
+            ensure((60..=86_400).contains(&seconds), place, || "write 60 to 86400 seconds".into())?;
+        }
+        let mut ids = BTreeSet::new();
+        for (n, merchant) in self.merchants.iter().enumerate() {
+            merchant.check(&format!("merchants[{n}]"), &mut ids)?;
+        }
+        let mut names = BTreeSet::new();
+        let mut iins = BTreeSet::new();
+        for (n, link) in self.links.iter().enumerate() {
+            let at = |key: &str| format!("links[{n}].{key}");
+            ensure(names.insert(&link.name), &at("name"), || format!("{:?} is there twice", link.name))?;
+            ensure(matches!(link.pin_block_format, 0 | 4), &at("pin_block_format"), || {
+                "write 0 or 4".into()
+            })?;
+            for iin in &link.iins {
+                ensure(Iin::parse(iin).is_some(), &at("iins"), || format!("{iin:?} is not six digits"))?;
+                ensure(iins.insert(iin), &at("iins"), || format!("{iin} belongs to an earlier link"))?;
+            }
+        }
+        Ok(())
+    }
+
+    pub(crate) fn open_for(&self) -> Duration {
+        Duration::from_secs(self.open_for_s)
+    }
+
+    pub(crate) fn verify_within(&self) -> Duration {
+        Duration::from_secs(self.verify_within_s)
+    }
+}
+
+impl Merchant {
+    fn check<'a>(&'a self, place: &str, ids: &mut BTreeSet<&'a str>) -> Result<(), ConfigError> {
+        let at = |key: &str| format!("{place}.{key}");
+        ensure(ids.insert(&self.id), &at("id"), || format!("{:?} is there twice", self.id))?;
+        for (key, name) in [("name_fa", &self.name_fa), ("name_en", &self.name_en)] {
+            PayeeName::parse(name)
+                .map_err(|error| ConfigError { place: at(key), what: error.to_string() })?;
+        }
+        for (key, code, max) in [("merchant", &self.merchant, 15), ("terminal", &self.terminal, 8)] {
+            let fits = (1..=max).contains(&code.len())
+                && code.bytes().all(|b| b.is_ascii_graphic() || b == b' ')
+                && !code.trim().is_empty();
+            ensure(fits, &at(key), || format!("write 1 to {max} ASCII characters"))?;
+        }
+        ensure(self.api_key.is_some(), &at("api_key_file"), || {
+            format!("write the path of a file that holds a key of at least {API_KEY_CHARS_MIN} characters")
+        })?;
+        ensure(!self.callbacks.is_empty(), &at("callbacks"), || {
+            "write the origins that payers may be sent back to".into()
+        })?;
+        for callback in &self.callbacks {
+            ensure(origin_of(callback).is_some_and(|origin| origin == *callback), &at("callbacks"), || {
+                format!("{callback:?} is no origin: write https://shop.example, without a path")
+            })?;
+        }
+        Ok(())
+    }
+
+    /// Whether a payer may be sent to this address: absolute, HTTP, of a registered origin, and nothing odd in it.
+    pub(crate) fn may_call_back(&self, url: &str) -> bool {
+        const URL_CHARS_MAX: usize = 1024;
+        let plain = url.len() <= URL_CHARS_MAX
+            && url.bytes().all(|b| b.is_ascii_graphic() && !b"#\"<>\\^`{|}".contains(&b));
+        plain && origin_of(url).is_some_and(|origin| self.callbacks.contains(&origin))
+    }
+}
+
+impl BankLink {
+    pub(crate) fn format(&self) -> PinBlockFormat {
+        if self.pin_block_format == 4 { PinBlockFormat::Iso4 } else { PinBlockFormat::Iso0 }
+    }
+}
+
+/// `scheme://host[:port]` of an absolute HTTP URL without a user name.
+fn origin_of(url: &str) -> Option<String> {
+    let uri: Uri = url.parse().ok()?;
+    let scheme = uri.scheme_str().filter(|scheme| matches!(*scheme, "http" | "https"))?;
+    let authority = uri.authority()?.as_str();
+    (!authority.contains('@')).then(|| format!("{scheme}://{authority}"))
+}
+
+fn ensure(holds: bool, place: &str, what: impl FnOnce() -> String) -> Result<(), ConfigError> {
+    if holds { Ok(()) } else { Err(ConfigError { place: place.into(), what: what() }) }
+}
+
+const fn twenty_minutes() -> u64 {
+    20 * 60
+}
+
+const fn yes() -> bool {
+    true
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn merchant() -> Merchant {
+        Merchant {
+            id: "shop".into(),
+            name_fa: "فروشگاه نمونه".into(),
+            name_en: "Sample shop".into(),
+            merchant: "000000140332124".into(),
+            terminal: "14033212".into(),
+            api_key_file: None,
+            api_key: ApiKey::new("0123456789abcdef0123"),
+            callbacks: vec!["http://localhost:8701".into()],
+        }
+    }
+
+    #[test]
+    fn a_callback_must_be_of_a_registered_origin() {
+        for good in
+            ["http://localhost:8701/back", "http://localhost:8701/back?order=5", "http://localhost:8701"]
+        {
+            assert!(merchant().may_call_back(good), "{good}");
+        }
+        for bad in [
+            "",
+            "/back",
+            "//localhost:8701/back",
+            "http://localhost:8702/back",
+            "https://localhost:8701/back",
+            "http://localhost:8701@evil.example/",
+            "http://localhost:8701.evil.example/",
+            "javascript:alert(1)",
+            "http://localhost:8701/back#x",
+            "http://localhost:8701/\r\nset-cookie: a",
+            "http://localhost:8701\\@evil.example/",
+        ] {
+            assert!(!merchant().may_call_back(bad), "{bad}");
+        }
+    }
+
+    #[test]
+    fn an_api_key_is_kept_as_a_hash_and_not_shown() {
+        let key = ApiKey::new(" 0123456789abcdef0123\n").unwrap();
+        assert!(key.is("0123456789abcdef0123") && !key.is("0123456789abcdef0124"));
+        assert_eq!(format!("{key:?}"), "ApiKey(…)");
+        assert!(ApiKey::new("short").is_none());
+    }
+
+    #[test]
+    fn what_is_wrong_is_named_by_its_place() {
+        let config = |toml: &str| toml::from_str::<Config>(toml);
+        let base = "public_url='http://localhost:8702'\norigin='localhost'\nacquirer='581672061'\n\
+                    router='http://localhost:8710'\n";
+        let good = format!(
+            "{base}merchants=[]\nlinks=[{{name='mellat',iins=['610433'],address='localhost:8721',layout='ascii',zone='a'}}]"
+        );
+        assert_eq!(config(&good).unwrap().check(), Ok(()));
+        let check = |from: &str, to: &str, place: &str| {
+            let error = config(&good.replace(from, to)).unwrap().check().unwrap_err();
+            assert_eq!(error.place, place);
+        };
+        check("localhost:8702'", "localhost:8702/pay'", "public_url");
+        check("581672061", "58x", "acquirer");
+        check("610433", "61043", "links[0].iins");
+        check("zone='a'", "zone='a',pin_block_format=3", "links[0].pin_block_format");
+        let no_key = format!(
+            "{base}links=[]\nmerchants=[{{id='a',name_fa='a',name_en='a',merchant='1',terminal='1',callbacks=['http://a']}}]"
+        );
+        assert_eq!(config(&no_key).unwrap().check().unwrap_err().place, "merchants[0].api_key_file");
+        assert!(config(&format!("{good}\ncolour=1")).is_err());
+    }
+}

@@ -1,0 +1,157 @@
+//! The page itself: one document, its styles and modules, and headers that let nothing else in.
+
+use std::sync::Arc;
+
+use askama::Template;
+use axum::{
+    extract::{Path, Query, State},
+    http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header},
+    response::{Html, IntoResponse, Response},
+};
+use ramz_domain::{Language, PaymentId, digits};
+use serde::Deserialize;
+
+use crate::{
+    gateway::Gateway,
+    labels::{self, Labels},
+    payment::Payment,
+    proof,
+    token::Browser,
+    words::{rial_words, toman_words},
+};
+
+/// Nothing from elsewhere, nothing inline, in nobody's frame.
+const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; font-src 'self'; img-src 'self'; \
+                      connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
+
+#[derive(Deserialize)]
+pub(crate) struct Asked {
+    lang: Option<String>,
+}
+
+#[derive(Template)]
+#[template(path = "pay.html")]
+struct Pay<'a> {
+    lang: &'static str,
+    dir: &'static str,
+    other_lang: &'static str,
+    t: &'static Labels,
+    id: PaymentId,
+    token: String,
+    bits: u32,
+    merchant: &'a str,
+    order: &'a str,
+    description: &'a str,
+    host: &'a str,
+    amount: String,
+    amount_plain: u64,
+    words: String,
+    toman: String,
+    seen: String,
+}
+
+#[derive(Template)]
+#[template(path = "missing.html")]
+struct Missing {
+    lang: &'static str,
+    dir: &'static str,
+    t: &'static Labels,
+}
+
+/// `GET /pay/{payment}` → the page.
+pub(crate) async fn page(
+    State(gateway): State<Arc<Gateway>>,
+    Path(id): Path<String>,
+    Query(asked): Query<Asked>,
+    headers: HeaderMap,
+) -> Response {
+    let language = asked.lang.as_deref().and_then(Language::parse).unwrap_or_default();
+    match gateway.read(&id).await {
+        Ok((id, payment)) => match gateway.render(id, &payment, language, &headers) {
+            Ok(response) => response,
+            Err(error) => gateway.fault(&error).into_response(),
+        },
+        Err(no) if no.is_missing() => {
+            let (lang, dir) = direction(language);
+            match (Missing { lang, dir, t: labels::of(language) }).render() {
+                Ok(html) => dressed((StatusCode::NOT_FOUND, Html(html)).into_response()),
+                Err(error) => gateway.fault(&error).into_response(),
+            }
+        }
+        Err(no) => no.into_response(),
+    }
+}
+
+impl Gateway {
+    fn render(
+        &self,
+        id: PaymentId,
+        payment: &Payment,
+        language: Language,
+        headers: &HeaderMap,
+    ) -> Result<Response, askama::Error> {
+        let Ok(merchant) = self.merchant_of(payment) else {
+            return Ok(StatusCode::NOT_FOUND.into_response());
+        };
+        let (lang, dir) = direction(language);
+        let known = Browser::of(headers);
+        let fresh = known.is_none();
+        let browser = known.unwrap_or_else(|| Browser::fresh(&*self.entropy));
+        let commas = payment.amount.with_commas();
+        let page = Pay {
+            lang,
+            dir,
+            other_lang: if language == Language::Persian { "en" } else { "fa" },
+            t: labels::of(language),
+            id,
+            token: browser.token(payment),
+            bits: proof::BITS,
+            merchant: if language == Language::Persian { &merchant.name_fa } else { &merchant.name_en },
+            order: &payment.order,
+            description: &payment.description,
+            host: &self.config.origin,
+            amount: if language == Language::Persian {
+                digits::persian(&commas).replace(',', "٬")
+            } else {
+                commas
+            },
+            amount_plain: payment.amount.get(),
+            words: rial_words(payment.amount, language),
+            toman: toman_words(payment.amount, language),
+            seen: serde_json::to_string(&self.seen(id, payment)).unwrap_or_default(),
+        };
+        let mut response = dressed(Html(page.render()?).into_response());
+        let secure = self.config.public_url.starts_with("https:");
+        if fresh && let Ok(cookie) = HeaderValue::from_str(&browser.cookie(id, secure)) {
+            response.headers_mut().insert(header::SET_COOKIE, cookie);
+        }
+        Ok(response)
+    }
+}
+
+fn direction(language: Language) -> (&'static str, &'static str) {
+    match language {
+        Language::Persian => ("fa", "rtl"),
+        Language::English => ("en", "ltr"),
+    }
+}
+
+/// The headers of every document.
+fn dressed(mut response: Response) -> Response {
+    let headers = response.headers_mut();
+    for (name, value) in [
+        (header::CONTENT_SECURITY_POLICY, POLICY),
+        (header::CACHE_CONTROL, "no-store"),
+        (header::REFERRER_POLICY, "no-referrer"),
+        (header::X_FRAME_OPTIONS, "DENY"),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
+        (
+            HeaderName::from_static("permissions-policy"),
+            "camera=(), microphone=(), geolocation=(), payment=(), otp-credentials=(self)",
+        ),
+    ] {
+        headers.insert(name, HeaderValue::from_static(value));
+    }
+    response
+}

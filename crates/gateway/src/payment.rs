@@ -1,0 +1,468 @@
+//! One payment at this page: a small state machine, pure, kept as one row that is changed by compare-and-swap.
+//!
+//! ```text
+//!              begin                approved               verify
+//!   Open ───────────────▶ Authorising ───────▶ Paid ─────────────────▶ Verified
+//!    │ ▲      refused, not sent │                │ not verified in time
+//!    │ └────────────────────────┤                ▼
+//!    │ cancel, too many tries   └────────▶ Reversing ─── answered ──▶ Reversed
+//!    ▼                       no answer,   (0420, then 0421 until answered)
+//!   Failed                   or a crash
+//! ```
+//! `Open` becomes expired by the clock alone. What is not here: card data. The row knows a card as a keyed hash while
+//! PINs are asked for, and masked once it has paid; what a reversal needs is sealed in a column of its own.
+
+use std::time::Duration;
+
+use minicbor::{Decode, Encode};
+use ramz_domain::{Moment, Rial, limits};
+use uuid::Uuid;
+
+/// The format this release writes, and the only one there is so far.
+const FORMAT: u8 = 1;
+/// PIN requests one page may make.
+pub(crate) const ASKS_MAX: usize = 5;
+/// Authorisations one payment may try: more is not a payer who mistypes.
+pub(crate) const TRIES_MAX: u8 = 10;
+/// A payment is remembered this long after its end: a merchant's books are closed by then.
+const KEPT: Duration = Duration::from_secs(90 * 24 * 3600);
+/// Repeats of a reversal wait this long at first, doubling …
+const REVERSAL_FIRST: Duration = Duration::from_secs(5);
+/// … up to this. They never end before there is an answer.
+const REVERSAL_LAST: Duration = Duration::from_secs(300);
+
+/// The row.
+#[derive(Clone, PartialEq, Eq, Debug, Encode, Decode)]
+pub(crate) struct Payment {
+    #[n(0)]
+    format: u8,
+    /// Our name of the merchant.
+    #[n(1)]
+    pub(crate) merchant: String,
+    #[n(2)]
+    pub(crate) amount: Rial,
+    /// The merchant's name of the order.
+    #[n(3)]
+    pub(crate) order: String,
+    #[n(4)]
+    pub(crate) description: String,
+    #[n(5)]
+    pub(crate) callback: String,
+    #[n(6)]
+    pub(crate) created: Moment,
+    #[n(7)]
+    pub(crate) expires: Moment,
+    /// What page tokens and bot checks are made from. Random; leaves the row only hashed.
+    #[cbor(n(8), with = "minicbor::bytes")]
+    pub(crate) secret: [u8; 16],
+    #[n(9)]
+    pub(crate) asks: Vec<Ask>,
+    /// How many presses were taken, also those that came to nothing: the bot check's counter.
+    #[n(10)]
+    pub(crate) presses: u32,
+    #[n(11)]
+    pub(crate) tries: u8,
+    #[n(12)]
+    pub(crate) state: State,
+}
+
+/// One PIN request.
+#[derive(Clone, PartialEq, Eq, Debug, Encode, Decode)]
+pub(crate) struct Ask {
+    /// The keyed hash of the PAN.
+    #[cbor(n(0), with = "minicbor::bytes")]
+    pub(crate) card: [u8; 32],
+    /// The press: the page's idempotency key.
+    #[cbor(n(1), with = "minicbor::bytes")]
+    pub(crate) press: [u8; 16],
+    /// The same card may ask again from then on.
+    #[n(2)]
+    pub(crate) again_at: Moment,
+}
+
+/// What an authorisation is known by. Nothing of it is secret.
+#[derive(Clone, PartialEq, Eq, Debug, Encode, Decode)]
+pub(crate) struct Trace {
+    /// The bank link's name.
+    #[n(0)]
+    pub(crate) link: String,
+    /// DE11.
+    #[n(1)]
+    pub(crate) stan: String,
+    /// DE37.
+    #[n(2)]
+    pub(crate) rrn: String,
+}
+
+#[derive(Clone, PartialEq, Eq, Debug, Encode, Decode)]
+pub(crate) enum State {
+    #[n(0)]
+    Open,
+    #[n(1)]
+    Authorising {
+        #[n(0)]
+        trace: Trace,
+        /// Whoever sent it has given up by then.
+        #[n(1)]
+        until: Moment,
+    },
+    #[n(2)]
+    Paid {
+        #[n(0)]
+        receipt: Receipt,
+        #[n(1)]
+        verify_by: Moment,
+    },
+    #[n(3)]
+    Verified {
+        #[n(0)]
+        receipt: Receipt,
+        #[n(1)]
+        at: Moment,
+    },
+    #[n(4)]
+    Reversing {
+        #[n(0)]
+        trace: Trace,
+        #[n(1)]
+        why: Why,
+        /// How often it was asked for.
+        #[n(2)]
+        asked: u32,
+        /// When to ask next.
+        #[n(3)]
+        next: Moment,
+    },
+    #[n(5)]
+    Reversed {
+        #[n(0)]
+        trace: Trace,
+        #[n(1)]
+        why: Why,
+        #[n(2)]
+        at: Moment,
+    },
+    #[n(6)]
+    Failed {
+        #[n(0)]
+        why: Failure,
+        #[n(1)]
+        at: Moment,
+    },
+}
+
+/// What a payer keeps of a payment.
+#[derive(Clone, PartialEq, Eq, Debug, Encode, Decode)]
+pub(crate) struct Receipt {
+    #[n(0)]
+    pub(crate) trace: Trace,
+    /// First six and last four digits.
+    #[n(1)]
+    pub(crate) card: String,
+    #[n(2)]
+    pub(crate) at: Moment,
+}
+
+/// Why money goes back.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Encode, Decode)]
+#[cbor(index_only)]
+pub(crate) enum Why {
+    /// Nobody knows whether the bank took it.
+    #[n(0)]
+    Unknown,
+    /// The merchant did not verify it in time.
+    #[n(1)]
+    Unverified,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Encode, Decode)]
+#[cbor(index_only)]
+pub(crate) enum Failure {
+    #[n(0)]
+    Cancelled,
+    #[n(1)]
+    TooManyTries,
+}
+
+/// How a payment stands, in the words of the page. The merchant hears fewer ([`Standing::merchant`]).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Standing {
+    Open,
+    Authorising,
+    Paid,
+    Unknown,
+    Reversed,
+    Failed,
+    Expired,
+}
+
+impl Standing {
+    /// The word in the page's JSON.
+    pub(crate) const fn code(self) -> &'static str {
+        match self {
+            Standing::Open => "open",
+            Standing::Authorising => "authorising",
+            Standing::Paid => "paid",
+            Standing::Unknown => "unknown",
+            Standing::Reversed => "reversed",
+            Standing::Failed => "failed",
+            Standing::Expired => "expired",
+        }
+    }
+
+    /// The word in the merchant API.
+    pub(crate) const fn merchant(self) -> &'static str {
+        match self {
+            Standing::Open | Standing::Authorising => "created",
+            Standing::Paid => "paid",
+            Standing::Unknown | Standing::Reversed => "reversed",
+            Standing::Failed => "failed",
+            Standing::Expired => "expired",
+        }
+    }
+}
+
+/// Why a PIN is not asked for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum NoAsk {
+    /// The payment is not open.
+    Standing(Standing),
+    /// This card must wait until then.
+    Wait(Moment),
+    /// The page has asked often enough.
+    NoMore,
+}
+
+/// How verifying ended.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum NoVerify {
+    /// It is not paid.
+    Standing(Standing),
+    /// Another amount was paid.
+    Amount,
+}
+
+/// What a merchant asks for.
+pub(crate) struct Order {
+    pub(crate) merchant: String,
+    pub(crate) amount: Rial,
+    pub(crate) order: String,
+    pub(crate) description: String,
+    pub(crate) callback: String,
+}
+
+impl Payment {
+    pub(crate) fn new(order: Order, now: Moment, open_for: Duration, secret: [u8; 16]) -> Payment {
+        let Order { merchant, amount, order, description, callback } = order;
+        Payment {
+            format: FORMAT,
+            merchant,
+            amount,
+            order,
+            description,
+            callback,
+            created: now,
+            expires: now.plus(open_for),
+            secret,
+            asks: Vec::new(),
+            presses: 0,
+            tries: 0,
+            state: State::Open,
+        }
+    }
+
+    /// `None` for a row of a format that this release does not read.
+    pub(crate) fn decode(body: &[u8]) -> Option<Payment> {
+        minicbor::decode::<Payment>(body).ok().filter(|payment| payment.format == FORMAT)
+    }
+
+    pub(crate) fn encode(&self) -> Vec<u8> {
+        let mut body = Vec::with_capacity(256);
+        minicbor::encode(self, &mut body).expect("writing to memory does not fail");
+        body
+    }
+
+    pub(crate) fn standing(&self, now: Moment) -> Standing {
+        match &self.state {
+            State::Open if now >= self.expires => Standing::Expired,
+            State::Open => Standing::Open,
+            State::Authorising { .. } => Standing::Authorising,
+            // Too late to verify: it will be reversed, whether or not the sweeper has come by.
+            State::Paid { verify_by, .. } if now >= *verify_by => Standing::Reversed,
+            State::Paid { .. } | State::Verified { .. } => Standing::Paid,
+            State::Reversing { why: Why::Unknown, .. } => Standing::Unknown,
+            State::Reversing { .. } | State::Reversed { .. } => Standing::Reversed,
+            State::Failed { .. } => Standing::Failed,
+        }
+    }
+
+    /// When the sweeper must look at it.
+    pub(crate) fn due(&self) -> Option<Moment> {
+        match &self.state {
+            State::Authorising { until, .. } => Some(*until),
+            State::Paid { verify_by, .. } => Some(*verify_by),
+            State::Reversing { next, .. } => Some(*next),
+            State::Open | State::Verified { .. } | State::Reversed { .. } | State::Failed { .. } => None,
+        }
+    }
+
+    /// When it may be forgotten; never while something is owed.
+    pub(crate) fn forget_after(&self) -> Option<Moment> {
+        match self.due() {
+            Some(_) => None,
+            None => Some(self.expires.plus(KEPT)),
+        }
+    }
+
+    pub(crate) fn receipt(&self) -> Option<&Receipt> {
+        match &self.state {
+            State::Paid { receipt, .. } | State::Verified { receipt, .. } => Some(receipt),
+            _ => None,
+        }
+    }
+
+    /// Takes a press of the PIN button. `Ok(true)`: it was taken before, so this is a repeat and counts nothing.
+    pub(crate) fn ask(
+        &mut self,
+        card: [u8; 32],
+        press: Uuid,
+        wait: Duration,
+        now: Moment,
+    ) -> Result<bool, NoAsk> {
+        match self.standing(now) {
+            Standing::Open => {}
+            other => return Err(NoAsk::Standing(other)),
+        }
+        if self.asks.iter().any(|ask| ask.press == *press.as_bytes() && ask.card == card) {
+            return Ok(true);
+        }
+        let waits = self.asks.iter().filter(|ask| ask.card == card).map(|ask| ask.again_at).max();
+        if let Some(until) = waits.filter(|until| *until > now) {
+            return Err(NoAsk::Wait(until));
+        }
+        if self.asks.len() >= ASKS_MAX {
+            return Err(NoAsk::NoMore);
+        }
+        self.asks.push(Ask { card, press: *press.as_bytes(), again_at: now.plus(wait) });
+        self.presses += 1;
+        Ok(false)
+    }
+
+    /// The bank said how long to wait.
+    pub(crate) fn asked(&mut self, press: Uuid, again_at: Moment) {
+        if let Some(ask) = self.asks.iter_mut().find(|ask| ask.press == *press.as_bytes()) {
+            ask.again_at = again_at;
+        }
+    }
+
+    /// Nothing was asked for after all: the press does not count.
+    pub(crate) fn not_asked(&mut self, press: Uuid) {
+        self.asks.retain(|ask| ask.press != *press.as_bytes());
+    }
+
+    /// Claims the payment for one authorisation. Only its winner may send.
+    pub(crate) fn begin(&mut self, trace: Trace, now: Moment) -> Result<(), Standing> {
+        match self.standing(now) {
+            Standing::Open => {}
+            other => return Err(other),
+        }
+        self.tries += 1;
+        let until = now.plus(limits::HOST_TIMEOUT).plus(limits::LEASE);
+        self.state = State::Authorising { trace, until };
+        Ok(())
+    }
+
+    /// Whether this very authorisation is in flight.
+    pub(crate) fn is_authorising(&self, trace: &Trace) -> bool {
+        matches!(&self.state, State::Authorising { trace: own, .. } if own == trace)
+    }
+
+    /// The bank said yes.
+    pub(crate) fn approve(&mut self, trace: Trace, card: String, now: Moment, verify_window: Duration) {
+        let receipt = Receipt { trace, card, at: now };
+        self.state = State::Paid { receipt, verify_by: now.plus(verify_window) };
+    }
+
+    /// The bank said no, or was never asked: the payer may try again, though not for ever.
+    pub(crate) fn reopen(&mut self, now: Moment) {
+        self.state = if self.tries >= TRIES_MAX {
+            State::Failed { why: Failure::TooManyTries, at: now }
+        } else {
+            State::Open
+        };
+    }
+
+    /// Nobody knows what the bank did: it must be undone.
+    pub(crate) fn doubt(&mut self, trace: Trace, now: Moment) {
+        self.state = State::Reversing { trace, why: Why::Unknown, asked: 0, next: now };
+    }
+
+    pub(crate) fn cancel(&mut self, now: Moment) -> Result<(), Standing> {
+        match self.standing(now) {
+            Standing::Open => {
+                self.state = State::Failed { why: Failure::Cancelled, at: now };
+                Ok(())
+            }
+            Standing::Failed | Standing::Expired => Ok(()),
+            other => Err(other),
+        }
+    }
+
+    pub(crate) fn verify(&mut self, amount: Rial, now: Moment) -> Result<(), NoVerify> {
+        match self.standing(now) {
+            Standing::Paid if self.amount != amount => Err(NoVerify::Amount),
+            Standing::Paid => {
+                if let State::Paid { receipt, .. } = &self.state {
+                    self.state = State::Verified { receipt: receipt.clone(), at: now };
+                }
+                Ok(())
+            }
+            other => Err(NoVerify::Standing(other)),
+        }
+    }
+
+    /// What the sweeper does with a row that is due: whoever wins the swap asks for the reversal, `Some(how often it was
+    /// asked for before)`. `None` if there is nothing to do.
+    pub(crate) fn sweep(&mut self, now: Moment) -> Option<(Trace, u32)> {
+        if self.due().is_none_or(|due| due > now) {
+            return None;
+        }
+        let (trace, why, asked) = match &self.state {
+            State::Authorising { trace, .. } => (trace.clone(), Why::Unknown, 0),
+            State::Paid { receipt, .. } => (receipt.trace.clone(), Why::Unverified, 0),
+            State::Reversing { trace, why, asked, .. } => (trace.clone(), *why, *asked),
+            State::Open | State::Verified { .. } | State::Reversed { .. } | State::Failed { .. } => {
+                return None;
+            }
+        };
+        // Leased for as long as the asking may take, and then the pause that grows.
+        let next = now.plus(limits::HOST_TIMEOUT).plus(pause(asked));
+        self.state = State::Reversing { trace: trace.clone(), why, asked: asked.saturating_add(1), next };
+        Some((trace, asked))
+    }
+
+    /// The reversal was not even sent: the next attempt is still the first.
+    pub(crate) fn not_reversed(&mut self, before: u32, now: Moment) {
+        if let State::Reversing { asked, next, .. } = &mut self.state
+            && *asked == before + 1
+        {
+            *asked = before;
+            *next = now.plus(REVERSAL_FIRST);
+        }
+    }
+
+    /// The bank acknowledged the reversal.
+    pub(crate) fn reversed(&mut self, now: Moment) {
+        if let State::Reversing { trace, why, .. } = &self.state {
+            self.state = State::Reversed { trace: trace.clone(), why: *why, at: now };
+        }
+    }
+}
+
+fn pause(asked: u32) -> Duration {
+    REVERSAL_FIRST.saturating_mul(1 << asked.min(10)).min(REVERSAL_LAST)
+}
+
+#[cfg(test)]
+#[path = "payment_tests.rs"]
+mod tests;

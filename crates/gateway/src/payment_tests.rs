@@ -1,0 +1,172 @@
+//! The machine, state by state.
+
+use super::*;
+
+const NOW: Moment = Moment::from_unix_ms(1_800_000_000_000);
+const MINUTE: Duration = Duration::from_secs(60);
+const WINDOW: Duration = Duration::from_secs(20 * 60);
+
+fn payment() -> Payment {
+    let order = Order {
+        merchant: "shop".into(),
+        amount: Rial::new(1_250_000).unwrap(),
+        order: "A-1".into(),
+        description: "کتاب".into(),
+        callback: "https://shop.example/back".into(),
+    };
+    Payment::new(order, NOW, WINDOW, [7; 16])
+}
+
+fn trace() -> Trace {
+    Trace { link: "mellat".into(), stan: "000001".into(), rrn: "632800000001".into() }
+}
+
+fn paid() -> Payment {
+    let mut payment = payment();
+    payment.begin(trace(), NOW).unwrap();
+    payment.approve(trace(), "610433******0016".into(), NOW, WINDOW);
+    payment
+}
+
+fn press(n: u128) -> Uuid {
+    Uuid::from_u128(n)
+}
+
+/// One row of each state.
+fn all() -> Vec<(&'static str, Payment)> {
+    let with = |change: fn(&mut Payment)| {
+        let mut payment = payment();
+        change(&mut payment);
+        payment
+    };
+    vec![
+        ("open", payment()),
+        ("authorising", with(|p| p.begin(trace(), NOW).unwrap())),
+        ("paid", paid()),
+        ("verified", {
+            let mut payment = paid();
+            payment.verify(payment.amount, NOW).unwrap();
+            payment
+        }),
+        ("reversing", with(|p| p.doubt(trace(), NOW))),
+        (
+            "reversed",
+            with(|p| {
+                p.doubt(trace(), NOW);
+                p.reversed(NOW);
+            }),
+        ),
+        ("failed", with(|p| p.cancel(NOW).unwrap())),
+    ]
+}
+
+#[test]
+fn every_state_reads_back_and_owes_or_is_forgotten() {
+    for (name, payment) in all() {
+        assert_eq!(Payment::decode(&payment.encode()).as_ref(), Some(&payment), "{name}");
+        assert_eq!(payment.due().is_none(), payment.forget_after().is_some(), "{name}");
+    }
+    let mut other = payment();
+    other.format = 2;
+    assert_eq!(Payment::decode(&other.encode()), None);
+}
+
+#[test]
+fn an_authorisation_begins_in_an_open_payment_only() {
+    for (name, mut payment) in all() {
+        assert_eq!(payment.begin(trace(), NOW).is_ok(), name == "open", "{name}");
+    }
+    assert_eq!(payment().begin(trace(), NOW.plus(WINDOW)), Err(Standing::Expired));
+}
+
+#[test]
+fn only_a_paid_payment_is_verified_and_twice_is_once() {
+    let amount = payment().amount;
+    for (name, mut payment) in all() {
+        assert_eq!(payment.verify(amount, NOW).is_ok(), matches!(name, "paid" | "verified"), "{name}");
+    }
+    let mut late = paid();
+    assert_eq!(late.verify(amount, NOW.plus(WINDOW)), Err(NoVerify::Standing(Standing::Reversed)));
+    let mut other = paid();
+    let before = other.clone();
+    assert_eq!(other.verify(Rial::new(1_250_001).unwrap(), NOW), Err(NoVerify::Amount));
+    assert_eq!(other, before);
+}
+
+#[test]
+fn the_sweeper_reverses_what_is_in_doubt_or_unverified_and_nothing_else() {
+    for (name, payment) in all() {
+        let late = NOW.plus(WINDOW);
+        let mut swept = payment.clone();
+        let owed = matches!(name, "authorising" | "paid" | "reversing");
+        assert_eq!(swept.sweep(late), owed.then(|| (trace(), 0)), "{name}");
+        assert_eq!(swept == payment, !owed, "{name}");
+        if owed && name != "reversing" {
+            let mut early = payment.clone();
+            assert_eq!(early.sweep(NOW), None, "{name}");
+        }
+    }
+}
+
+#[test]
+fn a_reversal_is_repeated_with_growing_pauses_until_it_is_answered() {
+    let mut payment = payment();
+    payment.doubt(trace(), NOW);
+    let mut now = NOW;
+    let mut pauses = Vec::new();
+    for asked in 0..9 {
+        assert_eq!(payment.sweep(now), Some((trace(), asked)));
+        assert_eq!(payment.sweep(now), None, "leased");
+        let next = payment.due().unwrap();
+        pauses.push(next.since(now).as_secs());
+        now = next;
+    }
+    assert_eq!(pauses, [15, 20, 30, 50, 90, 170, 310, 310, 310]);
+    assert_eq!(payment.standing(now), Standing::Unknown);
+    payment.reversed(now);
+    assert_eq!((payment.standing(now), payment.due()), (Standing::Reversed, None));
+}
+
+#[test]
+fn a_reversal_that_was_not_sent_is_still_the_first() {
+    let mut payment = payment();
+    payment.doubt(trace(), NOW);
+    assert_eq!(payment.sweep(NOW), Some((trace(), 0)));
+    payment.not_reversed(0, NOW);
+    assert_eq!(payment.sweep(payment.due().unwrap()), Some((trace(), 0)));
+}
+
+#[test]
+fn the_same_card_waits_another_need_not_and_five_are_enough() {
+    let mut payment = payment();
+    let wait = 2 * MINUTE;
+    assert_eq!(payment.ask([1; 32], press(1), wait, NOW), Ok(false));
+    assert_eq!(payment.ask([1; 32], press(1), wait, NOW), Ok(true), "a repeat of the press");
+    assert_eq!(payment.ask([1; 32], press(2), wait, NOW), Err(NoAsk::Wait(NOW.plus(wait))));
+    assert_eq!(payment.ask([2; 32], press(3), wait, NOW), Ok(false));
+    assert_eq!(payment.ask([1; 32], press(4), wait, NOW.plus(wait)), Ok(false));
+    payment.not_asked(press(4));
+    for n in 5..8 {
+        assert_eq!(payment.ask([n; 32], press(n.into()), wait, NOW), Ok(false));
+    }
+    assert_eq!(payment.ask([9; 32], press(9), wait, NOW), Err(NoAsk::NoMore));
+    assert_eq!(payment.presses, 6);
+}
+
+#[test]
+fn refusals_leave_it_open_but_not_for_ever() {
+    let mut payment = payment();
+    for _ in 0..TRIES_MAX {
+        payment.begin(trace(), NOW).unwrap();
+        payment.reopen(NOW);
+    }
+    assert_eq!(payment.standing(NOW), Standing::Failed);
+}
+
+#[test]
+fn what_is_paid_or_in_flight_cannot_be_cancelled() {
+    for (name, mut payment) in all() {
+        let may = matches!(name, "open" | "failed");
+        assert_eq!(payment.cancel(NOW).is_ok(), may, "{name}");
+    }
+}

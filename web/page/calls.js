@@ -1,0 +1,77 @@
+// The page's calls to its gateway. Card data goes in bodies only; nothing is kept.
+
+/** An answer that says no: `type` is the last part of the problem's type. */
+export class Refused extends Error {
+  constructor(status, problem) {
+    super(problem.title ?? String(status));
+    this.status = status;
+    this.type = String(problem.type ?? "").split("/").pop();
+    this.problem = problem;
+  }
+}
+
+/** No answer came. Whether the call arrived is not known. */
+export class NoAnswer extends Error {}
+
+export class Calls {
+  constructor(payment, token) {
+    this.base = `/pay/${payment}`;
+    this.token = token;
+  }
+
+  async call(method, path, body) {
+    const headers = { "ramz-page": this.token, accept: "application/json" };
+    if (body !== undefined) headers["content-type"] = "application/json";
+    let response;
+    let answer;
+    try {
+      response = await fetch(this.base + path, {
+        method,
+        headers,
+        body: body === undefined ? undefined : JSON.stringify(body),
+        credentials: "same-origin",
+        cache: "no-store",
+        redirect: "error",
+        referrerPolicy: "no-referrer",
+      });
+      answer = await response.json();
+    } catch {
+      throw new NoAnswer();
+    }
+    if (!response.ok) throw new Refused(response.status, answer);
+    return answer;
+  }
+
+  /** One press of the PIN button: the same key however often it must be sent. */
+  async pin(pan, press, proof) {
+    for (let attempt = 1; ; attempt++) {
+      try {
+        return await this.call("POST", "/pin", { pan, press, proof });
+      } catch (error) {
+        if (!(error instanceof NoAnswer) || attempt === 3) throw error;
+        await new Promise((done) => setTimeout(done, attempt * 700));
+      }
+    }
+  }
+
+  authorise(body) {
+    return this.call("POST", "/authorise", body);
+  }
+
+  cancel() {
+    return this.call("POST", "/cancel", {});
+  }
+
+  state() {
+    return this.call("GET", "/state");
+  }
+}
+
+/** A random UUID (version 4). `crypto.randomUUID` wants a newer browser than some payers have. */
+export function uuid() {
+  const bytes = crypto.getRandomValues(new Uint8Array(16));
+  bytes[6] = (bytes[6] & 0x0f) | 0x40;
+  bytes[8] = (bytes[8] & 0x3f) | 0x80;
+  const hex = Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
+  return hex.replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, "$1-$2-$3-$4-$5");
+}

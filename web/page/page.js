@@ -1,0 +1,320 @@
+// The payment page: card, PIN, payment. It keeps nothing but a countdown and four digits.
+
+import { Calls, NoAnswer, Refused, uuid } from "./calls.js";
+import { Card } from "./card.js";
+import { countDown, minutes, ServerClock, Waits } from "./countdown.js";
+import { digitField, digitsOf, figures } from "./digits.js";
+import { solve } from "./proof.js";
+import { showResult } from "./result.js";
+import { wordsOf } from "./words.js";
+
+const $ = (id) => document.getElementById(id);
+const main = $("page");
+const page = { ...main.dataset, lang: document.documentElement.lang };
+const seen = JSON.parse(page.seen);
+const words = wordsOf(page.lang);
+const calls = new Calls(page.payment, page.token);
+const clock = new ServerClock(seen.now_ms);
+const waits = new Waits(page.payment);
+
+const form = $("form");
+const pin = $("pin");
+const ask = $("request-pin");
+const pay = $("pay");
+const pinNote = $("pin-note");
+const countdown = $("countdown");
+const problem = $("problem");
+
+let challenge = seen.challenge;
+let work = null; // the proof of the present challenge, in the making
+let asking = false;
+let paying = false;
+let asksLeft = seen.asks_left;
+let stopWaiting = () => {};
+let stopExpiry = () => {};
+let waitingFor = null;
+
+const card = new Card($("card"), page.lang, words, () => {
+  problem.hidden = true;
+  for (const field of form.querySelectorAll("[aria-invalid]")) field.removeAttribute("aria-invalid");
+  refresh();
+  // The browser works while the payer still types.
+  if (card.complete) proof();
+});
+digitField(pin, 12, (digits) => digits, () => pin.removeAttribute("aria-invalid"));
+
+function proof() {
+  work ??= solve(challenge, Number(page.bits));
+  return work;
+}
+
+function newChallenge(next) {
+  if (next && next !== challenge) {
+    challenge = next;
+    work = null;
+  }
+}
+
+/** What may be pressed now. */
+function refresh() {
+  const until = card.complete ? waits.until(card.lastFour) : 0;
+  const waiting = until > clock.now();
+  ask.disabled = asking || paying || !card.complete || waiting || asksLeft <= 0;
+  pay.disabled = paying;
+  if (card.complete && waiting) wait(card.lastFour, until);
+  else if (card.complete && waitingFor && waitingFor !== card.lastFour) stopShowing();
+}
+
+function stopShowing() {
+  stopWaiting();
+  waitingFor = null;
+  countdown.hidden = true;
+  main.classList.remove("waiting");
+}
+
+/** Shows the wait of one card, by the server's time. */
+function wait(lastFour, untilMs) {
+  if (waitingFor === lastFour && main.classList.contains("waiting")) return;
+  stopWaiting();
+  waitingFor = lastFour;
+  main.classList.add("waiting");
+  countdown.hidden = false;
+  let said = Infinity;
+  stopWaiting = countDown(clock, untilMs, (left) => {
+    if (left === 0) {
+      stopShowing();
+      $("countdown-said").textContent = words.mayAskAgain;
+      if (asksLeft > 0) pinNote.textContent = words.mayAskAgain;
+      refresh();
+      return;
+    }
+    const shown = words.waitFor(figures(minutes(left), page.lang), `••${figures(lastFour, page.lang)}`);
+    if (countdown.textContent !== shown) countdown.textContent = shown;
+    countdown.style.setProperty("--left", String(Math.min(1, left / 120)));
+    // Said aloud now and then only, not every second.
+    for (const mark of [60, 30, 10]) {
+      if (left <= mark && said > mark) $("countdown-said").textContent = words.secondsLeft(figures(mark, page.lang));
+    }
+    said = left;
+  });
+}
+
+function complain(errors) {
+  for (const [field] of errors) {
+    field.setAttribute("aria-invalid", "true");
+    field.setAttribute("aria-describedby", "problem");
+  }
+  say("bad", errors.map(([, message]) => message));
+  errors[0][0].focus();
+}
+
+/** Says what is wrong, above the button. */
+function say(kind, lines) {
+  problem.dataset.kind = kind;
+  problem.replaceChildren(
+    ...lines.map((line) => {
+      const p = document.createElement("p");
+      p.textContent = line;
+      return p;
+    }),
+  );
+  problem.hidden = false;
+}
+
+function end(result) {
+  stopShowing();
+  stopExpiry();
+  card.clearSecrets();
+  pin.value = "";
+  waits.forget();
+  form.hidden = true;
+  main.classList.add("over");
+  showResult($("result"), page, words, result);
+}
+
+/** A call that said no, or nothing. */
+function trouble(error) {
+  if (error instanceof NoAnswer) return say("bad", [words.noAnswer]);
+  if (!(error instanceof Refused)) throw error;
+  switch (error.type) {
+    case "unknown-issuer":
+      return say("bad", [words.unknownIssuer]);
+    case "bank-unavailable":
+      return say("bad", [words.bankUnavailable]);
+    case "no-more-asks":
+      asksLeft = 0;
+      pinNote.textContent = words.noMoreAsks;
+      return undefined;
+    case "ask-again-later":
+      waits.put(card.lastFour, clock.now() + error.problem.retry_after_s * 1000);
+      return undefined;
+    case "proof-needed":
+      newChallenge(error.problem.challenge);
+      return say("bad", [words.proofFailed]);
+    case "stale-page":
+      return say("bad", [words.stalePage]);
+    case "wrong-state":
+    case "in-progress":
+      return void follow();
+    case "malformed":
+      return complain([[card.pan, words.panWrong]]);
+    default:
+      return say("bad", [words.fault]);
+  }
+}
+
+/** Asks how the payment stands until that is an end. `true` if it is still open. */
+async function follow() {
+  for (let attempt = 0; attempt < 40; attempt++) {
+    try {
+      const state = await calls.state();
+      clock.hear(state.now_ms);
+      newChallenge(state.challenge);
+      if (state.state === "open") return true;
+      if (state.state !== "authorising") {
+        end(state);
+        return false;
+      }
+    } catch (error) {
+      if (!(error instanceof NoAnswer)) {
+        trouble(error);
+        return false;
+      }
+    }
+    say("wait", [words.waitingForBank]);
+    await new Promise((done) => setTimeout(done, 1000));
+  }
+  return false;
+}
+
+ask.addEventListener("click", async () => {
+  if (!card.complete) return complain(card.errors().slice(0, 1));
+  asking = true;
+  const { lastFour } = card;
+  problem.hidden = true;
+  ask.setAttribute("aria-busy", "true");
+  pinNote.textContent = words.checking;
+  refresh();
+  try {
+    const number = await proof();
+    pinNote.textContent = words.asking;
+    const answer = await calls.pin(card.digits, uuid(), number);
+    clock.hear(answer.now_ms);
+    asksLeft = answer.asks_left;
+    newChallenge(answer.challenge);
+    waits.put(lastFour, answer.ask_again_at_ms);
+    pinNote.textContent = words.sent;
+    pin.value = "";
+    pin.focus();
+    listen();
+  } catch (error) {
+    pinNote.textContent = "";
+    trouble(error);
+  } finally {
+    asking = false;
+    ask.removeAttribute("aria-busy");
+    refresh();
+  }
+  return undefined;
+});
+
+let listening = null;
+
+/** WebOTP: the browser hands over the code of the message, if the payer lets it. */
+async function listen() {
+  if (!("OTPCredential" in window)) return;
+  listening?.abort();
+  listening = new AbortController();
+  try {
+    const credential = await navigator.credentials.get({ otp: { transport: ["sms"] }, signal: listening.signal });
+    if (credential?.code) {
+      pin.value = digitsOf(credential.code).slice(0, 12);
+      pay.focus();
+    }
+  } catch {
+    // Not allowed, not supported or called off: the payer types it.
+  }
+}
+
+form.addEventListener("submit", async (event) => {
+  event.preventDefault();
+  if (paying) return;
+  const errors = card.errors();
+  if (digitsOf(pin.value).length < 4) errors.push([pin, words.pinWrong]);
+  if (errors.length > 0) {
+    complain(errors);
+    return;
+  }
+  paying = true;
+  listening?.abort();
+  pay.setAttribute("aria-busy", "true");
+  const label = pay.textContent;
+  pay.textContent = words.paying;
+  say("wait", [words.waitingForBank]);
+  refresh();
+  try {
+    refused(await calls.authorise({ ...card.typed(), pin: digitsOf(pin.value), lang: page.lang }));
+  } catch (error) {
+    // Whether it arrived is not known: the gateway says how the payment stands.
+    if (error instanceof NoAnswer) {
+      if (await follow()) say("bad", [words.noAnswer]);
+    } else trouble(error);
+  } finally {
+    paying = false;
+    pay.removeAttribute("aria-busy");
+    pay.textContent = label;
+    refresh();
+  }
+});
+
+/** What came of it. A refusal leaves the payer where it can be mended. */
+function refused(answer) {
+  if (answer.result === "paid") return end({ ...answer, state: "paid" });
+  if (answer.result === "unknown") return end({ ...answer, state: "unknown", text: undefined });
+  pin.value = "";
+  if (answer.redirect) return end({ state: "failed", redirect: answer.redirect, text: `${answer.text} ${words.failedText}` });
+  say("bad", [answer.text, answer.advice]);
+  problem.dataset.code = answer.code;
+  if (answer.next === "pin") pin.focus();
+  else if (answer.next === "ask") (ask.disabled ? pin : ask).focus();
+  else if (answer.next === "card" || answer.next === "other_card") card.pan.focus();
+  return undefined;
+}
+
+$("cancel").addEventListener("click", async () => {
+  if (paying || !window.confirm(words.cancelSure)) return;
+  try {
+    const state = await calls.cancel();
+    waits.forget();
+    location.replace(state.redirect);
+  } catch (error) {
+    trouble(error);
+  }
+});
+
+async function start() {
+  if (seen.state !== "open") {
+    if (seen.state === "authorising") {
+      say("wait", [words.waitingForBank]);
+      await follow();
+    } else end(seen);
+    return;
+  }
+  stopExpiry = countDown(clock, seen.expires_ms, (left) => {
+    $("expires").textContent = figures(minutes(left), page.lang);
+    $("expires").closest(".timer").classList.toggle("short", left <= 120);
+    if (left === 0 && !paying) follow();
+  });
+  const waiting = waits.latest();
+  if (waiting && waiting.untilMs > clock.now()) wait(waiting.lastFour, waiting.untilMs);
+  if (asksLeft <= 0) pinNote.textContent = words.noMoreAsks;
+  refresh();
+  try {
+    card.banks = await (await fetch("/pay/banks.json")).json();
+    card.showBank();
+  } catch {
+    // A payment needs no names of banks.
+  }
+}
+
+start();

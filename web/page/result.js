@@ -1,0 +1,93 @@
+// How it ended, in place of the form: the receipt or the reason, and the way back to the shop.
+
+import { figures } from "./digits.js";
+
+/** A payer reads the receipt for as long as this before going back by itself. */
+const BACK_AFTER_S = 5;
+
+const ICONS = {
+  paid: "M6 12.5l4 4 8-9",
+  unknown: "M12 7v6m0 3.5v.5",
+  reversed: "M9 8L5.5 11.5 9 15m-3.5-3.5h8a4 4 0 0 1 0 8",
+  failed: "M8 8l8 8m0-8l-8 8",
+  expired: "M12 7v5.5l3.5 2",
+};
+
+function element(name, attributes, ...children) {
+  const made = document.createElement(name);
+  for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
+  made.append(...children);
+  return made;
+}
+
+function icon(state) {
+  const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");
+  svg.setAttribute("viewBox", "0 0 24 24");
+  svg.setAttribute("aria-hidden", "true");
+  const path = document.createElementNS("http://www.w3.org/2000/svg", "path");
+  path.setAttribute("d", ICONS[state] ?? ICONS.failed);
+  svg.append(path);
+  return element("span", { class: "seal" }, svg);
+}
+
+function when(ms, lang) {
+  const locale = lang === "fa" ? "fa-IR-u-ca-persian" : "en-GB";
+  return new Intl.DateTimeFormat(locale, { dateStyle: "medium", timeStyle: "medium", timeZone: "Asia/Tehran" }).format(ms);
+}
+
+function amountOf(rial, lang) {
+  return new Intl.NumberFormat(lang === "fa" ? "fa-IR" : "en").format(rial);
+}
+
+function rows(receipt, page, words) {
+  const { lang, merchant, order } = page;
+  const list = element("dl", { class: "facts" });
+  const row = (name, value, direction) => {
+    const attributes = direction ? { dir: direction } : {};
+    list.append(element("div", {}, element("dt", {}, name), element("dd", {}, element("bdi", attributes, value))));
+  };
+  row(words.amount, `${amountOf(receipt.amount, lang)} ${words.rial}`);
+  row(words.rrn, figures(receipt.rrn, lang), "ltr");
+  row(words.card, figures(receipt.card.replace(/\*+/, " •••••• "), lang), "ltr");
+  row(words.time, when(receipt.at_ms, lang));
+  row(words.merchant, merchant);
+  row(words.order, order);
+  return list;
+}
+
+/**
+ * Shows the end. `state` is the payment's; `text` is said instead of the usual sentence, `redirect` is the way back, which
+ * is taken by itself after a success.
+ */
+export function showResult(root, page, words, { state, receipt, redirect, text }) {
+  const heading = element("h2", { tabindex: "-1", id: "result-title" }, words[state] ?? words.failed);
+  const parts = [icon(state), heading, element("p", { class: "result-text" }, text ?? words[`${state}Text`] ?? "")];
+  if (receipt) parts.push(rows(receipt, page, words));
+  let stop = () => {};
+  if (redirect) {
+    parts.push(element("a", { class: "button primary", id: "back", href: redirect, rel: "noreferrer" }, words.back));
+    if (state === "paid") {
+      const note = element("span", { id: "back-in" });
+      const stay = element("button", { type: "button", class: "link", id: "stay" }, words.stay);
+      const line = element("p", { class: "back-line" }, note, " ", stay);
+      parts.push(line);
+      let left = BACK_AFTER_S;
+      const step = () => {
+        note.textContent = words.backIn(figures(left, page.lang));
+        if (left-- === 0) location.replace(redirect);
+      };
+      step();
+      const timer = setInterval(step, 1000);
+      stop = () => {
+        clearInterval(timer);
+        line.remove();
+      };
+      stay.addEventListener("click", stop);
+    }
+  }
+  root.replaceChildren(...parts);
+  root.dataset.state = state;
+  root.hidden = false;
+  heading.focus();
+  return stop;
+}
