@@ -1,0 +1,157 @@
+//! Random batches on memory and on SQLite side by side: the same outcomes, faults and contents, step by step.
+//!
+//! The suite says what a store must do; this says that tests on memory tell what SQLite would have done.
+
+use proptest::collection::vec;
+use proptest::option;
+use proptest::prelude::*;
+use ramz_domain::Moment;
+use ramz_store::{
+    Change, Head, JournalEntry, MemoryStore, OutboxNew, Sealed, SqliteStore, Store, StoreFault, Swap, Table,
+};
+
+const TABLES: [Table; 4] = [Table::Card, Table::CardIndex, Table::Admission, Table::Payment];
+
+#[derive(Clone, Debug)]
+enum Step {
+    Commit(Vec<Change>),
+    Forget(Table, Moment, usize),
+}
+
+fn moment() -> impl Strategy<Value = Moment> {
+    // Few instants, so that leases and dues meet; now and then one that no store can hold.
+    prop_oneof![30 => 0..6_u64, 1 => Just(u64::MAX)].prop_map(Moment::from_unix_ms)
+}
+
+fn table() -> impl Strategy<Value = Table> {
+    (0..4_usize).prop_map(|at| TABLES[at])
+}
+
+fn key() -> impl Strategy<Value = Vec<u8>> {
+    prop_oneof![30 => (0..4_u8).prop_map(|byte| vec![byte]), 1 => Just(vec![]), 1 => Just(vec![9; 65])]
+}
+
+fn id() -> impl Strategy<Value = [u8; 16]> {
+    (0..3_u8).prop_map(|byte| [byte; 16])
+}
+
+fn sealed() -> impl Strategy<Value = Sealed> {
+    let column = prop_oneof![Just("pan"), Just("phone")];
+    (column, option::of(vec(any::<u8>(), 0..3))).prop_map(|(column, bytes)| Sealed { column, bytes })
+}
+
+fn outbox() -> impl Strategy<Value = OutboxNew> {
+    (id(), moment(), moment()).prop_map(|(id, expires, leased_until)| OutboxNew {
+        id,
+        body: vec![1],
+        expires,
+        leased_until,
+    })
+}
+
+fn swap() -> impl Strategy<Value = Change> {
+    let version = prop_oneof![2 => Just(None), 5 => (1..5_u64).prop_map(Some)];
+    let entries = (0..4_u64, 0..3_u64);
+    let columns = (vec(sealed(), 0..2), vec(outbox(), 0..2));
+    let times = (option::of(moment()), option::weighted(0.2, moment()));
+    (table(), key(), version, any::<u8>(), entries, columns, times).prop_map(
+        |(table, key, expected, body, (before, count), (sealed, outbox), (due, forget_after))| {
+            // A MAC that follows from the number, so that heads meet by chance.
+            let mac = |seq: u64| if seq == 0 { [0; 32] } else { [u8::try_from(seq).unwrap(); 32] };
+            let entry = |seq| JournalEntry {
+                seq,
+                at: Moment::from_unix_ms(seq),
+                entry: vec![body],
+                key_version: 1,
+                mac: mac(seq),
+            };
+            Change::Swap(Swap {
+                table,
+                key,
+                expected,
+                body: vec![body],
+                sealed,
+                head: Head { seq: before + count, mac: mac(before + count) },
+                journal: (before + 1..=before + count).map(entry).collect(),
+                outbox,
+                due,
+                forget_after,
+            })
+        },
+    )
+}
+
+fn change() -> impl Strategy<Value = Change> {
+    prop_oneof![
+        6 => swap(),
+        1 => (key(), id(), moment(), moment())
+            .prop_map(|(owner, id, expected, until)| Change::Lease { owner, id, expected, until }),
+        1 => (key(), id()).prop_map(|(owner, id)| Change::Settle { owner, id }),
+    ]
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    prop_oneof![
+        12 => vec(change(), 0..4).prop_map(Step::Commit),
+        1 => (table(), moment(), 0..3_usize).prop_map(|(table, now, limit)| Step::Forget(table, now, limit)),
+    ]
+}
+
+/// An answer without a fault's text, which may differ.
+fn bare<T>(answer: Result<T, StoreFault>) -> Result<T, &'static str> {
+    answer.map_err(|fault| match fault {
+        StoreFault::Statement(_) => "statement",
+        StoreFault::Unknown(_) => "unknown",
+        StoreFault::Unavailable(_) => "unavailable",
+    })
+}
+
+/// Everything that can be read, as text.
+async fn contents(store: &dyn Store) -> String {
+    let mut all = Vec::new();
+    for table in TABLES {
+        for key in store.keys_after(table, b"", 100).await.unwrap() {
+            all.push(format!("{table} {key:?} {:?}", store.read(table, &key).await.unwrap()));
+        }
+        for now in [2, 4, u64::MAX] {
+            all.push(format!("due {:?}", store.due(table, Moment::from_unix_ms(now), 3).await.unwrap()));
+        }
+    }
+    for owner in 0..4_u8 {
+        all.push(format!("journal {owner} {:?}", store.journal(&[owner], 0, 100).await.unwrap()));
+    }
+    for now in [2, u64::MAX] {
+        all.push(format!("outbox {:?}", store.outbox_due(Moment::from_unix_ms(now), 5).await.unwrap()));
+    }
+    all.join("\n")
+}
+
+async fn run(steps: Vec<Step>) -> Result<(), TestCaseError> {
+    let folder = tempfile::tempdir().unwrap();
+    let sqlite = SqliteStore::open(folder.path().join("s.db")).unwrap();
+    let memory = MemoryStore::new();
+    for step in steps {
+        match step {
+            Step::Commit(batch) => {
+                let expected = bare(memory.commit(batch.clone()).await);
+                prop_assert_eq!(bare(sqlite.commit(batch.clone()).await), expected, "{:?}", batch);
+            }
+            Step::Forget(table, now, limit) => {
+                let expected = bare(memory.forget(table, now, limit).await);
+                prop_assert_eq!(bare(sqlite.forget(table, now, limit).await), expected);
+            }
+        }
+        prop_assert_eq!(contents(&sqlite).await, contents(&memory).await);
+    }
+    Ok(())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 60, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn memory_and_sqlite_say_the_same(steps in vec(step(), 1..40)) {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        runtime.block_on(run(steps))?;
+    }
+}
