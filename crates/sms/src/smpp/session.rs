@@ -215,25 +215,31 @@ impl Connection {
 
 type Bytes = Zeroizing<Vec<u8>>;
 
+/// An answer to write, and why the session ends with it, if it does.
+type Queued = (Bytes, Option<&'static str>);
+
 /// What the loops share.
 struct Line<'a> {
     context: &'a Context,
     pending: Mutex<HashMap<u32, Pending>>,
     sequence: AtomicU32,
-    answers: mpsc::Sender<Bytes>,
+    answers: mpsc::Sender<Queued>,
 }
 
 impl Line<'_> {
     async fn write(
         &self,
         mut to: WriteHalf<BoxStream>,
-        mut answers: mpsc::Receiver<Bytes>,
+        mut answers: mpsc::Receiver<Queued>,
         mut jobs: Jobs,
     ) -> String {
         loop {
             let written = tokio::select! {
                 biased;
-                Some(bytes) = answers.recv() => put(&mut to, &bytes).await,
+                Some((bytes, end)) = answers.recv() => match (put(&mut to, &bytes).await, end) {
+                    (Ok(()), Some(reason)) => return reason.into(),
+                    (written, _) => written,
+                },
                 Some(job) = jobs.0.recv() => self.write_job(&mut to, job).await,
                 else => return "nobody sends any more".into(),
             };
@@ -264,8 +270,11 @@ impl Line<'_> {
         while let Some(frame) = frames.next().await {
             let ended = match frame {
                 Ok(frame) if frame.is_request() => self.answer(&frame),
-                Ok(frame) => self.resolve(&frame),
-                Err(error) => return error.to_string(),
+                Ok(frame) => {
+                    self.resolve(&frame);
+                    Ok(())
+                }
+                Err(error) => Err(error.to_string()),
             };
             if let Err(reason) = ended {
                 return reason;
@@ -300,10 +309,7 @@ impl Line<'_> {
                 (pdu::encode(status, frame.sequence, Pdu::GenericNack), None)
             }
         };
-        if self.answers.try_send(bytes).is_err() {
-            return Err("the SMSC does not read our answers".into());
-        }
-        end.map_or(Ok(()), |reason: &str| Err(reason.to_owned()))
+        self.answers.try_send((bytes, end)).map_err(|_| "the SMSC does not read our answers".to_owned())
     }
 
     fn delivered(&self, deliver: &DeliverSm) {
@@ -319,7 +325,7 @@ impl Line<'_> {
     }
 
     /// Takes the answer to a request of ours.
-    fn resolve(&self, frame: &Frame) -> Result<(), String> {
+    fn resolve(&self, frame: &Frame) {
         let mut pending = self.pending.lock().unwrap_or_else(PoisonError::into_inner);
         let fits = match (pending.get(&frame.sequence), frame.id) {
             (None, _) => false,
@@ -351,7 +357,6 @@ impl Line<'_> {
                 tracing::debug!(bank = self.context.config.name, command, "an answer that nobody waits for");
             }
         }
-        Ok(())
     }
 
     /// Asks whether the SMSC is there, for as long as it is.
@@ -383,7 +388,8 @@ impl Line<'_> {
         let (answer, answered) = oneshot::channel();
         let sequence = self.expect(pending(answer));
         let bytes = pdu::encode(CommandStatus::EsmeRok, sequence, pdu);
-        self.answers.try_send(bytes).is_ok() && matches!(timeout(patience, answered).await, Ok(Ok(())))
+        self.answers.try_send((bytes, None)).is_ok()
+            && matches!(timeout(patience, answered).await, Ok(Ok(())))
     }
 
     /// A fresh sequence number whose answer is waited for.

@@ -1,0 +1,319 @@
+//! A bind against a peer written by hand, over memory and under a clock that does not wait: what only a misbehaving SMSC
+//! or a long time shows.
+#![expect(clippy::unwrap_used, reason = "a test stops where it cannot go on")]
+
+use std::{
+    io,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use futures_util::StreamExt as _;
+use ramz_api::{
+    net::{BoxStream, Connector},
+    tap::NoTap,
+};
+use ramz_domain::{Clock, Entropy, Moment, Phone};
+use ramz_sms::{
+    port::{Accepted, Outgoing, SendError, Sender as _, SmsText},
+    smpp::{
+        LinkState, SmppConfig, SmppSender,
+        pdu::{self, Frame, FrameCodec},
+    },
+};
+use rusmpp::{
+    CommandId, CommandStatus, Pdu,
+    pdus::{BindTransceiverResp, DeliverSm, SubmitSmResp},
+};
+use tokio::{
+    io::{AsyncWriteExt as _, DuplexStream, ReadHalf, WriteHalf},
+    sync::mpsc,
+    time::{Instant, sleep, timeout},
+};
+use tokio_util::{codec::FramedRead, sync::CancellationToken};
+
+const LIFE: Duration = Duration::from_secs(120);
+
+#[derive(Default)]
+struct HandClock(AtomicU64);
+
+impl HandClock {
+    fn advance(&self, span: Duration) {
+        self.0.fetch_add(u64::try_from(span.as_millis()).unwrap(), Ordering::SeqCst);
+    }
+}
+
+impl Clock for HandClock {
+    fn now(&self) -> Moment {
+        Moment::from_unix_ms(self.0.load(Ordering::SeqCst))
+    }
+}
+
+struct Half;
+
+impl Entropy for Half {
+    fn fill(&self, bytes: &mut [u8]) {
+        bytes.fill(0x80);
+    }
+}
+
+/// Connections in memory; `None` refuses them.
+struct Memory {
+    to: Option<mpsc::UnboundedSender<DuplexStream>>,
+    asked: AtomicU64,
+    buffer: usize,
+}
+
+#[async_trait]
+impl Connector for Memory {
+    async fn connect(&self, _: &str, _: u16) -> io::Result<BoxStream> {
+        self.asked.fetch_add(1, Ordering::SeqCst);
+        let (here, there) = tokio::io::duplex(self.buffer);
+        let to = self.to.as_ref().ok_or(io::ErrorKind::ConnectionRefused)?;
+        to.send(there).map_err(|_| io::ErrorKind::ConnectionRefused)?;
+        Ok(Box::pin(here))
+    }
+}
+
+struct Bank {
+    sender: Arc<SmppSender>,
+    clock: Arc<HandClock>,
+    memory: Arc<Memory>,
+    connections: mpsc::UnboundedReceiver<DuplexStream>,
+}
+
+fn config() -> SmppConfig {
+    SmppConfig::new("bank", "smsc:2775", "mellat", String::from("secret").into(), "Bank").unwrap()
+}
+
+impl Bank {
+    fn start(config: SmppConfig, buffer: usize) -> Bank {
+        let (to, connections) = mpsc::unbounded_channel();
+        Bank::with(config, Memory { to: Some(to), asked: AtomicU64::new(0), buffer }, connections)
+    }
+
+    fn with(config: SmppConfig, memory: Memory, connections: mpsc::UnboundedReceiver<DuplexStream>) -> Bank {
+        let (clock, memory) = (Arc::new(HandClock::default()), Arc::new(memory));
+        let shutdown = CancellationToken::new();
+        let sender = SmppSender::start(
+            config,
+            memory.clone(),
+            clock.clone(),
+            Arc::new(Half),
+            Arc::new(NoTap),
+            shutdown,
+        );
+        Bank { sender, clock, memory, connections }
+    }
+
+    /// The next connection, at the SMSC's end.
+    async fn peer(&mut self) -> Peer {
+        let stream = timeout(Duration::from_secs(600), self.connections.recv()).await.unwrap().unwrap();
+        let (read, write) = tokio::io::split(stream);
+        Peer { frames: FramedRead::new(read, FrameCodec), write }
+    }
+
+    /// The next connection, bound.
+    async fn bound(&mut self) -> Peer {
+        let mut peer = self.peer().await;
+        let bind = peer.read().await;
+        assert_eq!(bind.id, CommandId::BindTransceiver);
+        peer.put(&pdu::encode(CommandStatus::EsmeRok, bind.sequence, BindTransceiverResp::default())).await;
+        while !self.sender.is_up() {
+            sleep(Duration::from_millis(1)).await;
+        }
+        peer
+    }
+
+    fn send(&self, text: &str) -> tokio::task::JoinHandle<Result<Accepted, SendError>> {
+        let sms = Outgoing {
+            to: Phone::parse("09121234567").unwrap(),
+            text: SmsText::new(text.into()),
+            not_after: self.clock.now().plus(LIFE),
+        };
+        let sender = self.sender.clone();
+        tokio::spawn(async move { sender.send(sms).await })
+    }
+}
+
+struct Peer {
+    frames: FramedRead<ReadHalf<DuplexStream>, FrameCodec>,
+    write: WriteHalf<DuplexStream>,
+}
+
+impl Peer {
+    async fn read(&mut self) -> Frame {
+        timeout(Duration::from_secs(600), self.frames.next()).await.unwrap().unwrap().unwrap()
+    }
+
+    /// The next PDU that is no enquire_link; those are answered.
+    async fn read_request(&mut self) -> Frame {
+        loop {
+            let frame = self.read().await;
+            if frame.id != CommandId::EnquireLink {
+                return frame;
+            }
+            self.put(&pdu::encode(CommandStatus::EsmeRok, frame.sequence, Pdu::EnquireLinkResp)).await;
+        }
+    }
+
+    async fn put(&mut self, bytes: &[u8]) {
+        self.write.write_all(bytes).await.unwrap();
+    }
+}
+
+fn reason(bank: &Bank) -> String {
+    match bank.sender.state() {
+        LinkState::Bound => "bound".into(),
+        LinkState::Down(reason) => reason,
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_wrong_password_is_tried_again_slowly() {
+    let mut bank = Bank::start(config(), 4096);
+    let since = Instant::now();
+    let mut binds = 0;
+    while since.elapsed() < Duration::from_secs(60) {
+        let mut peer = bank.peer().await;
+        let bind = peer.read().await;
+        peer.put(&pdu::encode_refusal(bind.id, CommandStatus::EsmeRinvpaswd, bind.sequence)).await;
+        binds += 1;
+    }
+    assert!((6..=13).contains(&binds), "{binds} binds in a minute");
+    assert!(reason(&bank).contains("password"), "{}", reason(&bank));
+    // Mended at the operator's, it comes back by itself.
+    bank.bound().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_unreachable_smsc_is_tried_ever_more_rarely() {
+    let (_, connections) = mpsc::unbounded_channel();
+    let memory = Memory { to: None, asked: AtomicU64::new(0), buffer: 64 };
+    let bank = Bank::with(config(), memory, connections);
+    sleep(Duration::from_millis(500)).await;
+    assert!((2..=4).contains(&bank.memory.asked.load(Ordering::SeqCst)), "soon at first");
+    sleep(Duration::from_secs(120)).await;
+    let asked = bank.memory.asked.load(Ordering::SeqCst);
+    assert!((14..=32).contains(&asked), "{asked} tries in two minutes");
+    assert!(reason(&bank).contains("no connection to the SMSC at smsc:2775"), "{}", reason(&bank));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_waits_behind_a_peer_that_does_not_read_is_not_sent_late() {
+    let mut config = config();
+    config.patience = Duration::from_secs(30);
+    config.response_timeout = Duration::from_secs(30);
+    // Less than one submit_sm fits.
+    let mut bank = Bank::start(config, 64);
+    let mut peer = bank.bound().await;
+    let first = bank.send("first");
+    sleep(Duration::from_millis(10)).await;
+    let second = bank.send("second");
+    sleep(Duration::from_millis(10)).await;
+    bank.clock.advance(LIFE);
+    let submit = peer.read_request().await;
+    assert_eq!(submit.id, CommandId::SubmitSm, "the first was being written already");
+    peer.put(&pdu::encode(CommandStatus::EsmeRok, submit.sequence, SubmitSmResp::default())).await;
+    assert!(first.await.unwrap().is_ok());
+    assert_eq!(second.await.unwrap(), Err(SendError::Expired));
+    let third = bank.send("third");
+    let Ok(Pdu::SubmitSm(submit)) = peer.read_request().await.pdu() else { panic!("a submit_sm") };
+    assert_eq!(submit.short_message().to_str(), Ok("third"));
+    third.abort();
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_given_up_is_never_written() {
+    let mut config = config();
+    config.patience = Duration::from_secs(2);
+    config.enquire_every = Duration::from_secs(600);
+    let mut bank = Bank::start(config, 64);
+    let mut peer = bank.bound().await;
+    let first = bank.send("first");
+    sleep(Duration::from_millis(10)).await;
+    let second = bank.send("second");
+    assert_eq!(first.await.unwrap(), Err(SendError::Unknown), "its first bytes are gone");
+    assert!(matches!(second.await.unwrap(), Err(SendError::Down(_))), "nothing of it is");
+    for (n, text) in [(1, "first"), (2, "third")] {
+        if n == 2 {
+            bank.send("third");
+        }
+        let Ok(Pdu::SubmitSm(submit)) = peer.read_request().await.pdu() else { panic!("a submit_sm") };
+        assert_eq!(submit.short_message().to_str(), Ok(text));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_that_does_not_come_leaves_it_unknown() {
+    let mut bank = Bank::start(config(), 4096);
+    let mut peer = bank.bound().await;
+    let since = Instant::now();
+    let sending = bank.send("x");
+    let submit = peer.read_request().await;
+    assert_eq!(sending.await.unwrap(), Err(SendError::Unknown));
+    assert_eq!(since.elapsed().as_secs(), 5);
+    // Late, wrong and unasked answers harm nothing.
+    for sequence in [submit.sequence, 77, 0] {
+        peer.put(&pdu::encode(CommandStatus::EsmeRok, sequence, SubmitSmResp::default())).await;
+        peer.put(&pdu::encode(CommandStatus::EsmeRinvcmdid, sequence, Pdu::GenericNack)).await;
+        peer.put(&pdu::encode(CommandStatus::EsmeRok, sequence, Pdu::UnbindResp)).await;
+    }
+    let sending = bank.send("x");
+    let submit = peer.read_request().await;
+    peer.put(&pdu::encode(CommandStatus::EsmeRinvcmdid, submit.sequence, Pdu::GenericNack)).await;
+    assert_eq!(sending.await.unwrap(), Err(SendError::Refused { status: "ESME_RINVCMDID".into() }));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_silent_smsc_is_left() {
+    let mut bank = Bank::start(config(), 4096);
+    let mut peer = bank.bound().await;
+    let since = Instant::now();
+    assert_eq!(peer.read().await.id, CommandId::EnquireLink);
+    assert!((29..=30).contains(&since.elapsed().as_secs()), "{:?}", since.elapsed());
+    bank.bound().await;
+    assert!((34..40).contains(&since.elapsed().as_secs()), "{:?}", since.elapsed());
+}
+
+#[tokio::test(start_paused = true)]
+async fn requests_of_the_smsc_are_answered() {
+    let mut bank = Bank::start(config(), 4096);
+    let mut peer = bank.bound().await;
+    let mut broken = pdu::encode(CommandStatus::EsmeRok, 3, DeliverSm::default()).to_vec();
+    broken.truncate(17);
+    broken[3] = 17;
+    let ok = CommandStatus::EsmeRok;
+    for (request, id, status) in [
+        (pdu::encode(ok, 1, Pdu::EnquireLink).to_vec(), CommandId::EnquireLinkResp, ok),
+        (pdu::encode(ok, 2, DeliverSm::default()).to_vec(), CommandId::DeliverSmResp, ok),
+        (broken, CommandId::DeliverSmResp, CommandStatus::EsmeRinvcmdlen),
+        (
+            pdu::encode(ok, 4, rusmpp::pdus::QuerySm::default()).to_vec(),
+            CommandId::GenericNack,
+            CommandStatus::EsmeRinvcmdid,
+        ),
+        (pdu::encode(ok, 5, Pdu::Unbind).to_vec(), CommandId::UnbindResp, ok),
+    ] {
+        peer.put(&request).await;
+        let answer = peer.read().await;
+        assert_eq!((answer.id, answer.status), (id, status));
+    }
+    bank.bound().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_broken_stream_is_left() {
+    let mut bank = Bank::start(config(), 4096);
+    let mut peer = bank.bound().await;
+    peer.put(&[0xFF; 16]).await;
+    while bank.sender.is_up() {
+        sleep(Duration::from_millis(1)).await;
+    }
+    assert!(reason(&bank).contains("command_length"), "{}", reason(&bank));
+    bank.bound().await;
+}
