@@ -1,0 +1,355 @@
+//! The verbs of the port, over a ring in memory.
+
+use std::fmt;
+use std::sync::Arc;
+
+use aes_gcm::aead::{Aead, KeyInit as _, Payload};
+use aes_gcm::{Aes256Gcm, Nonce};
+use hmac::{Hmac, Mac as _};
+use ramz_domain::ambient::random_bytes;
+use ramz_domain::{Entropy, Pan, Pin};
+use sha2::Sha256;
+use zeroize::Zeroizing;
+
+use super::file::KeyFileError;
+use super::ring::{KeyRing, Purpose};
+use crate::pinblock;
+use crate::port::{
+    ChainLink, IndexPurpose, KeyFault, KeyVersion, Keys, PinBlock, PinBlockFormat, PinSource, Place, Tag,
+};
+
+const SEAL_FORMAT: u8 = 1;
+const NONCE: usize = 12;
+/// Format, key version, nonce.
+const SEAL_HEADER: usize = 1 + 4 + NONCE;
+
+/// Keys in memory. Cheap to share; `Debug` shows names and versions.
+pub struct SoftKeys {
+    ring: KeyRing,
+    entropy: Arc<dyn Entropy>,
+}
+
+impl SoftKeys {
+    /// Keys of a ring.
+    pub fn new(ring: KeyRing, entropy: Arc<dyn Entropy>) -> SoftKeys {
+        SoftKeys { ring, entropy }
+    }
+
+    /// Keys of a key file.
+    ///
+    /// # Errors
+    /// As [`KeyRing::open`].
+    pub fn open(file: &[u8], passphrase: &[u8], entropy: Arc<dyn Entropy>) -> Result<SoftKeys, KeyFileError> {
+        Ok(SoftKeys::new(KeyRing::open(file, passphrase)?, entropy))
+    }
+
+    fn tag(&self, version: KeyVersion, purpose: IndexPurpose, parts: &[&[u8]]) -> Result<Tag, KeyFault> {
+        let mut all = vec![b"ramz-index-1".as_slice(), word(purpose).as_bytes()];
+        all.extend_from_slice(parts);
+        Ok(Tag { version, bytes: mac(self.ring.at(Purpose::Index, version)?, &all) })
+    }
+
+    /// A key for each row: a nonce then needs to be unique within one row's few seals only, not within a bank's.
+    fn row_cipher(&self, version: KeyVersion, row: &[u8; 16]) -> Result<Aes256Gcm, KeyFault> {
+        let key = Zeroizing::new(mac(self.ring.at(Purpose::Data, version)?, &[b"ramz-row-1", row]));
+        Aes256Gcm::new_from_slice(key.as_slice()).map_err(|error| KeyFault::Store(error.to_string()))
+    }
+
+    fn decode(&self, block: &PinBlock, zone: &str, pan: &Pan) -> Result<Pin, KeyFault> {
+        let decoded = pinblock::decode(block.format, self.ring.zone(zone)?, &block.bytes, pan);
+        let decoded = decoded.ok_or_else(|| KeyFault::NoZone(zone.to_owned()))?;
+        decoded.map_err(|_| KeyFault::PinBlock(zone.to_owned()))
+    }
+}
+
+impl Keys for SoftKeys {
+    fn index(&self, purpose: IndexPurpose, parts: &[&[u8]]) -> Result<Tag, KeyFault> {
+        let (newest, _) = self.ring.newest(Purpose::Index)?;
+        self.tag(newest, purpose, parts)
+    }
+
+    fn index_all(&self, purpose: IndexPurpose, parts: &[&[u8]]) -> Result<Vec<Tag>, KeyFault> {
+        self.ring
+            .versions(Purpose::Index)
+            .into_iter()
+            .map(|version| self.tag(version, purpose, parts))
+            .collect()
+    }
+
+    fn index_at(&self, version: KeyVersion, purpose: IndexPurpose, parts: &[&[u8]]) -> Result<Tag, KeyFault> {
+        self.tag(version, purpose, parts)
+    }
+
+    fn seal(&self, place: Place<'_>, clear: &[u8]) -> Result<Vec<u8>, KeyFault> {
+        let (version, _) = self.ring.newest(Purpose::Data)?;
+        let nonce = random_bytes::<NONCE>(self.entropy.as_ref());
+        let payload = Payload { msg: clear, aad: &associated(place, version) };
+        let sealed = self.row_cipher(version, place.row)?.encrypt(&Nonce::from(nonce), payload);
+        let sealed = sealed.map_err(|error| KeyFault::Store(error.to_string()))?;
+        Ok([&[SEAL_FORMAT], &version.to_be_bytes()[..], &nonce, &sealed].concat())
+    }
+
+    fn open(&self, place: Place<'_>, sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>, KeyFault> {
+        let broken = || KeyFault::DoesNotOpen(place.column.to_owned());
+        if sealed.len() < SEAL_HEADER || sealed[0] != SEAL_FORMAT {
+            return Err(broken());
+        }
+        let (header, ciphertext) = sealed.split_at(SEAL_HEADER);
+        let version = header[1..5].iter().fold(0, |sum, byte| sum << 8 | u32::from(*byte));
+        let nonce = <[u8; NONCE]>::try_from(&header[5..]).map_err(|_| broken())?;
+        let payload = Payload { msg: ciphertext, aad: &associated(place, version) };
+        let clear = self.row_cipher(version, place.row)?.decrypt(&Nonce::from(nonce), payload);
+        clear.map(Zeroizing::new).map_err(|_| broken())
+    }
+
+    fn pin_version(&self) -> KeyVersion {
+        self.ring.newest(Purpose::Pin).map_or(0, |(version, _)| version)
+    }
+
+    fn pin(&self, source: &PinSource) -> Result<Pin, KeyFault> {
+        let PinSource { version, digits, card, challenge, payment } = source;
+        if !(5..=8).contains(digits) {
+            return Err(KeyFault::Store(format!("a PIN of {digits} digits was asked for; it has 5 to 8")));
+        }
+        let key = self.ring.at(Purpose::Pin, *version)?;
+        let hash = Zeroizing::new(mac(key, &[b"ramz-pin-1", &[*digits], &card.0, &challenge.0, &payment.0]));
+        let number = hash[..16].iter().fold(0u128, |sum, byte| sum << 8 | u128::from(*byte));
+        let width = usize::from(*digits);
+        let text = Zeroizing::new(format!("{:0width$}", number % 10u128.pow(u32::from(*digits))));
+        Pin::parse(&text).map_err(|error| KeyFault::Store(error.to_string()))
+    }
+
+    fn zone_takes(&self, zone: &str, format: PinBlockFormat) -> bool {
+        let cipher = match format {
+            PinBlockFormat::Iso0 => super::ZoneCipher::Tdea,
+            PinBlockFormat::Iso4 => super::ZoneCipher::Aes,
+        };
+        self.ring.zone(zone).is_ok_and(|key| key.cipher() == cipher)
+    }
+
+    fn pin_block_matches(
+        &self,
+        block: &PinBlock,
+        zone: &str,
+        pan: &Pan,
+        candidates: &[PinSource],
+    ) -> Result<Vec<usize>, KeyFault> {
+        let presented = self.decode(block, zone, pan)?;
+        let mut matches = Vec::new();
+        for (at, candidate) in candidates.iter().enumerate() {
+            if self.pin(candidate)?.matches(&presented).into() {
+                matches.push(at);
+            }
+        }
+        Ok(matches)
+    }
+
+    fn make_pin_block(
+        &self,
+        pin: &Pin,
+        pan: &Pan,
+        zone: &str,
+        format: PinBlockFormat,
+    ) -> Result<PinBlock, KeyFault> {
+        let key = self.ring.zone(zone)?;
+        let bytes = pinblock::encode(format, key, pin, pan, self.entropy.as_ref());
+        bytes.map(|bytes| PinBlock { format, bytes }).ok_or_else(|| KeyFault::NoZone(zone.to_owned()))
+    }
+
+    fn translate_pin_block(
+        &self,
+        block: &PinBlock,
+        from_zone: &str,
+        pan: &Pan,
+        to_zone: &str,
+        to_format: PinBlockFormat,
+    ) -> Result<PinBlock, KeyFault> {
+        let pin = self.decode(block, from_zone, pan)?;
+        self.make_pin_block(&pin, pan, to_zone, to_format)
+    }
+
+    fn journal_version(&self) -> KeyVersion {
+        self.ring.newest(Purpose::Journal).map_or(0, |(version, _)| version)
+    }
+
+    fn chain(&self, version: KeyVersion, link: ChainLink<'_>) -> Result<[u8; 32], KeyFault> {
+        let ChainLink { card, seq, previous, entry } = link;
+        let key = self.ring.at(Purpose::Journal, version)?;
+        Ok(mac(key, &[b"ramz-journal-1", &card.0, &seq.to_be_bytes(), previous, entry]))
+    }
+}
+
+/// HMAC-SHA-256 over the parts, each length-prefixed.
+fn mac(key: &[u8], parts: &[&[u8]]) -> [u8; 32] {
+    let mut mac = Hmac::<Sha256>::new_from_slice(key).expect("HMAC takes a key of any length");
+    for part in parts {
+        mac.update(&(part.len() as u64).to_be_bytes());
+        mac.update(part);
+    }
+    mac.finalize().into_bytes().into()
+}
+
+fn associated(place: Place<'_>, version: KeyVersion) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(96);
+    for part in [b"ramz-seal-1".as_slice(), place.row, place.column.as_bytes(), &version.to_be_bytes()] {
+        bytes.extend_from_slice(&(part.len() as u64).to_be_bytes());
+        bytes.extend_from_slice(part);
+    }
+    bytes
+}
+
+fn word(purpose: IndexPurpose) -> &'static str {
+    match purpose {
+        IndexPurpose::Pan => "pan",
+        IndexPurpose::Phone => "phone",
+        IndexPurpose::Expiry => "expiry",
+        IndexPurpose::PayeePan => "payee-pan",
+        IndexPurpose::Admission => "admission",
+        IndexPurpose::Transaction => "transaction",
+        IndexPurpose::ApiKey => "api-key",
+    }
+}
+
+impl fmt::Debug for SoftKeys {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SoftKeys").field("ring", &self.ring).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use ramz_domain::{CardId, ChallengeId, Digest};
+
+    use super::*;
+    use crate::soft::tests::Counting;
+    use crate::{ZoneCipher, ZoneKey};
+
+    fn keys() -> SoftKeys {
+        let entropy = Counting::default();
+        let mut ring = KeyRing::generate(&entropy);
+        let zone: Vec<u8> = (0..16).map(|n| n * 3 + 1).collect();
+        ring.add_zone("switch", ZoneKey::new(ZoneCipher::Tdea, &zone).unwrap()).unwrap();
+        ring.add_zone("host", ZoneKey::new(ZoneCipher::Aes, &[9; 32]).unwrap()).unwrap();
+        SoftKeys::new(ring, Arc::new(entropy))
+    }
+
+    fn source(challenge: u8, digits: u8) -> PinSource {
+        PinSource {
+            version: 1,
+            digits,
+            card: CardId([1; 16]),
+            challenge: ChallengeId([challenge; 16]),
+            payment: Digest([3; 32]),
+        }
+    }
+
+    fn pan() -> Pan {
+        Pan::parse("6104337000000016").unwrap()
+    }
+
+    #[test]
+    fn pins_have_their_length_and_every_part_counts() {
+        let keys = keys();
+        let all: Vec<_> = (0..=255).map(|n| keys.pin(&source(n, 5)).unwrap().expose().to_owned()).collect();
+        assert!(all.iter().all(|pin| pin.len() == 5));
+        assert!(all.iter().any(|pin| pin.starts_with('0')), "leading zeros stay");
+        let base = source(1, 8);
+        let others = [
+            PinSource { card: CardId([2; 16]), ..base },
+            PinSource { payment: Digest([4; 32]), ..base },
+            PinSource { challenge: ChallengeId([2; 16]), ..base },
+        ];
+        for other in others {
+            assert_ne!(keys.pin(&base).unwrap().expose(), keys.pin(&other).unwrap().expose());
+        }
+        assert!(keys.pin(&source(1, 4)).is_err() && keys.pin(&source(1, 9)).is_err());
+        assert!(matches!(
+            keys.pin(&PinSource { version: 2, ..base }),
+            Err(KeyFault::NoKey { purpose: "pin", version: 2 })
+        ));
+    }
+
+    #[test]
+    fn a_block_matches_the_candidates_that_it_holds() {
+        let keys = keys();
+        let candidates = [source(1, 7), source(2, 7), source(1, 7)];
+        let pin = keys.pin(&candidates[0]).unwrap();
+        for (zone, format) in [("switch", PinBlockFormat::Iso0), ("host", PinBlockFormat::Iso4)] {
+            let block = keys.make_pin_block(&pin, &pan(), zone, format).unwrap();
+            assert_eq!(keys.pin_block_matches(&block, zone, &pan(), &candidates).unwrap(), [0, 2]);
+            assert_eq!(keys.pin_block_matches(&block, zone, &pan(), &candidates[1..2]).unwrap(), []);
+            let garbled = PinBlock { format, bytes: Zeroizing::new(vec![0; block.bytes.len()]) };
+            let fault = keys.pin_block_matches(&garbled, zone, &pan(), &candidates).unwrap_err();
+            assert_eq!(fault, KeyFault::PinBlock(zone.into()));
+        }
+        let block = keys.make_pin_block(&pin, &pan(), "switch", PinBlockFormat::Iso0).unwrap();
+        let translated =
+            keys.translate_pin_block(&block, "switch", &pan(), "host", PinBlockFormat::Iso4).unwrap();
+        assert_eq!(keys.pin_block_matches(&translated, "host", &pan(), &candidates[..1]).unwrap(), [0]);
+        assert!(matches!(
+            keys.make_pin_block(&pin, &pan(), "none", PinBlockFormat::Iso0),
+            Err(KeyFault::NoZone(_))
+        ));
+        assert!(matches!(
+            keys.make_pin_block(&pin, &pan(), "host", PinBlockFormat::Iso0),
+            Err(KeyFault::NoZone(_))
+        ));
+        assert!(
+            keys.zone_takes("host", PinBlockFormat::Iso4) && !keys.zone_takes("host", PinBlockFormat::Iso0)
+        );
+    }
+
+    #[test]
+    fn rotated_keys_still_find_and_open_what_older_ones_made() {
+        let mut keys = keys();
+        let old = keys.index(IndexPurpose::Pan, &[b"x"]).unwrap();
+        let sealed = keys.seal(Place { row: &[1; 16], column: "c" }, b"clear").unwrap();
+        let entropy = Counting::default();
+        for purpose in Purpose::ALL {
+            assert_eq!(keys.ring.rotate(purpose, &entropy), 2);
+        }
+        let all = keys.index_all(IndexPurpose::Pan, &[b"x"]).unwrap();
+        assert_eq!(all.iter().map(|tag| tag.version).collect::<Vec<_>>(), [2, 1]);
+        assert_eq!(all[1], old);
+        assert_eq!(keys.open(Place { row: &[1; 16], column: "c" }, &sealed).unwrap().as_slice(), b"clear");
+        assert_eq!((keys.pin_version(), keys.journal_version()), (2, 2));
+    }
+
+    #[test]
+    fn purposes_and_splits_of_parts_are_apart() {
+        let keys = keys();
+        let tag = |purpose, parts: &[&[u8]]| keys.index(purpose, parts).unwrap().bytes;
+        assert_ne!(tag(IndexPurpose::Pan, &[b"ab"]), tag(IndexPurpose::PayeePan, &[b"ab"]));
+        assert_ne!(tag(IndexPurpose::Pan, &[b"ab"]), tag(IndexPurpose::Pan, &[b"a", b"b"]));
+    }
+
+    #[test]
+    fn debug_shows_no_secret() {
+        let keys = keys();
+        let block = keys
+            .make_pin_block(&Pin::parse("0472013").unwrap(), &pan(), "switch", PinBlockFormat::Iso0)
+            .unwrap();
+        let shown = format!("{keys:?} {block:?}");
+        assert!(shown.contains("switch") && !shown.contains("9, 9") && !shown.contains("0472013"), "{shown}");
+    }
+
+    proptest! {
+        #[test]
+        fn sealed_bytes_open_in_their_place_only(clear in proptest::collection::vec(any::<u8>(), 0..64), at in any::<usize>()) {
+            let keys = keys();
+            let place = Place { row: &[1; 16], column: "card.pan" };
+            let sealed = keys.seal(place, &clear).unwrap();
+            let opened = keys.open(place, &sealed).unwrap();
+            prop_assert_eq!(opened.as_slice(), clear.as_slice());
+            for moved in [Place { row: &[2; 16], ..place }, Place { column: "card.phone", ..place }] {
+                prop_assert!(keys.open(moved, &sealed).is_err());
+            }
+            let mut altered = sealed.clone();
+            let at = at % altered.len();
+            altered[at] ^= 1;
+            prop_assert!(keys.open(place, &altered).is_err());
+            prop_assert!(keys.open(place, &sealed[..at]).is_err());
+        }
+    }
+}
