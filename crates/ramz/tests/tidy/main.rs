@@ -8,6 +8,7 @@
 
 mod docs;
 mod exposed;
+mod reference;
 mod rust;
 mod web;
 mod words;

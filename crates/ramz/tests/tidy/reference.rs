@@ -1,0 +1,61 @@
+//! Reference pages whose tables are the code's. A page that differs is rewritten, and the test fails once, so that the change is
+//! seen and committed.
+
+use std::fmt::Write as _;
+
+use ramz_api::problem::Kind;
+use ramz_domain::{Language, Refusal};
+
+use crate::root;
+
+const ERRORS: &str = "docs/reference/errors.md";
+
+fn refusals() -> String {
+    let mut table = String::from(
+        "| `refusal` (DE 48, tag 15) | DE 39 | what a payer reads | in English |\n|---|---|---|---|\n",
+    );
+    for refusal in Refusal::ALL {
+        let (code, response) = (refusal.code(), refusal.response_code());
+        let (fa, en) = (refusal.text(Language::Persian), refusal.text(Language::English));
+        writeln!(table, "| {code} | {response} | {fa} | {en} |").unwrap();
+    }
+    table
+}
+
+fn problems() -> String {
+    let mut table = String::from("| status | `type` | title |\n|---|---|---|\n");
+    let mut kinds = Kind::ALL.to_vec();
+    kinds.sort_by_key(|kind| kind.code());
+    for kind in kinds {
+        writeln!(table, "| {} | {} | {} |", kind.code(), kind.uri(), kind.title()).unwrap();
+    }
+    table
+}
+
+/// The page with the text between `<!-- name -->` and `<!-- end -->` replaced.
+fn with_table(page: &str, name: &str, table: &str) -> Option<String> {
+    let begin = format!("<!-- {name} -->\n");
+    let (before, rest) = page.split_once(&begin)?;
+    let (_, after) = rest.split_once("<!-- end -->")?;
+    Some(format!("{before}{begin}{table}<!-- end -->{after}"))
+}
+
+#[test]
+fn the_tables_of_errors_are_the_codes() {
+    let path = root().join(ERRORS);
+    let page = std::fs::read_to_string(&path).unwrap();
+    let fresh = with_table(&page, "refusals", &refusals());
+    let fresh = fresh.and_then(|page| with_table(&page, "problems", &problems()));
+    let fresh = fresh.expect("docs/reference/errors.md has both of its marks");
+    if fresh != page {
+        std::fs::write(&path, fresh).unwrap();
+        panic!("{ERRORS} was not what the code says; it has been rewritten: read the change and commit it");
+    }
+}
+
+#[test]
+fn only_the_marked_place_is_replaced() {
+    let page = "a\n<!-- t -->\nold\n<!-- end -->\nb\n";
+    assert_eq!(with_table(page, "t", "new\n").as_deref(), Some("a\n<!-- t -->\nnew\n<!-- end -->\nb\n"));
+    assert_eq!(with_table(page, "other", "new\n"), None);
+}
