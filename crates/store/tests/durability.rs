@@ -1,5 +1,7 @@
 //! The SQLite file: what is acknowledged is in it, who may open it, and what is said of a file that is no store.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on should stop")]
+
 use std::fs;
 use std::io::{Read, Write};
 use std::path::Path;

@@ -1,6 +1,7 @@
 //! A disk that takes no more, for real: COMMIT fails, the outcome is unknown, the store opens its file again, and goes on
 //! when there is room. The limit on a file's size stands in for the disk; a process of its own keeps it from other tests.
 #![cfg(target_os = "linux")]
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on should stop")]
 
 use std::path::Path;
 use std::process::Command;

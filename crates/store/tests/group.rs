@@ -1,5 +1,7 @@
 //! The group commit on top of a store: who shares a batch, who fails with whom, and that nothing is lost or doubled.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on should stop")]
+
 use std::collections::HashSet;
 use std::future::Future;
 use std::pin::pin;
@@ -100,6 +102,11 @@ async fn held(inner: Arc<dyn Store>) -> (Arc<Committer>, Arc<Gated>) {
     tokio::spawn(async move { first.commit(swap("first", None)).await });
     gated.arrived(1).await;
     (committer, gated)
+}
+
+/// Fails the test rather than wait for ever.
+async fn soon<F: Future>(future: F) -> F::Output {
+    tokio::time::timeout(Duration::from_secs(10), future).await.expect("it waits instead of answering")
 }
 
 /// Polls a future once, so that it has handed in what it has.
@@ -257,11 +264,11 @@ async fn a_full_queue_refuses_at_once() {
     let (committer, gated) = held(store.clone()).await;
     let mut waiting = pin!(committer.commit_all(inserts(COMMIT_QUEUE_MAX - 1)));
     poll_once(waiting.as_mut());
-    let two = committer.commit_all(vec![swap("x", None), swap("y", None)]).await;
+    let two = soon(committer.commit_all(vec![swap("x", None), swap("y", None)])).await;
     assert!(matches!(&two[..], [Err(StoreFault::Unavailable(_)), Err(StoreFault::Unavailable(_))]));
     let mut last = pin!(committer.commit(swap("last", None)));
     poll_once(last.as_mut());
-    let refused = committer.commit(swap("z", None)).await.unwrap_err();
+    let refused = soon(committer.commit(swap("z", None))).await.unwrap_err();
     assert!(refused.to_string().contains("4096 changes wait"), "{refused}");
     gated.open();
     assert!(waiting.await.iter().all(|outcome| matches!(outcome, Ok(Outcome::Won))));
@@ -297,7 +304,7 @@ async fn shutting_down_drains() {
     poll_once(waiting.as_mut());
     let mut down = pin!(committer.shutdown());
     poll_once(down.as_mut());
-    let late = committer.commit(swap("late", None)).await;
+    let late = soon(committer.commit(swap("late", None))).await;
     assert!(matches!(late, Err(StoreFault::Unavailable(_))));
     gated.open();
     down.await;
@@ -353,12 +360,13 @@ async fn a_store_that_panics_leaves_nobody_waiting() {
         }
     }
     let committer = Committer::start(Arc::new(Panics));
-    let outcomes = committer.commit_all(inserts(COMMIT_BATCH_MAX + 1)).await;
+    let outcomes = soon(committer.commit_all(inserts(COMMIT_BATCH_MAX + 1))).await;
     let (tried, left) = outcomes.split_at(COMMIT_BATCH_MAX);
     assert!(tried.iter().all(|outcome| matches!(outcome, Err(StoreFault::Unknown(_)))));
     assert!(matches!(left, [Err(StoreFault::Unavailable(_))]));
-    assert!(matches!(committer.commit(swap("late", None)).await, Err(StoreFault::Unavailable(_))));
-    committer.shutdown().await;
+    let late = soon(committer.commit(swap("late", None))).await;
+    assert!(matches!(late, Err(StoreFault::Unavailable(_))));
+    soon(committer.shutdown()).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -2,6 +2,8 @@
 //!
 //! The suite says what a store must do; this says that tests on memory tell what SQLite would have done.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on should stop")]
+
 use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;

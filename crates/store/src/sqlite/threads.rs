@@ -195,3 +195,89 @@ impl Writer {
 fn held<T>(lock: &Mutex<T>) -> MutexGuard<'_, T> {
     lock.lock().unwrap_or_else(PoisonError::into_inner)
 }
+
+#[cfg(test)]
+mod tests {
+    use tempfile::TempDir;
+
+    use super::*;
+
+    /// A setting that only lasts as long as its connection.
+    fn mark(connection: &Connection) {
+        connection.execute_batch("PRAGMA busy_timeout = 7").unwrap();
+    }
+
+    fn is_marked(connection: &Connection) -> bool {
+        connection.query_row("PRAGMA busy_timeout", [], |row| row.get::<_, i64>(0)).unwrap() == 7
+    }
+
+    fn writer(folder: &TempDir) -> Writer {
+        let place = Place::take(&folder.path().join("s.db")).unwrap();
+        let connection = Some(place.writer().unwrap());
+        let slots = (0..READERS).map(|_| Mutex::new(Some(place.reader().unwrap()))).collect();
+        Writer { place, connection, slots }
+    }
+
+    fn mark_all(writer: &Writer) {
+        mark(writer.connection.as_ref().unwrap());
+        writer.slots.iter().for_each(|slot| mark(held(slot).as_ref().unwrap()));
+    }
+
+    /// How many of writer and readers are the connections that were marked.
+    fn marked(writer: &Writer) -> usize {
+        let readers = writer.slots.iter().filter(|slot| is_marked(held(slot).as_ref().unwrap())).count();
+        readers + usize::from(is_marked(writer.connection.as_ref().unwrap()))
+    }
+
+    #[test]
+    fn an_unknown_commit_opens_every_connection_again_before_it_is_answered() {
+        let folder = TempDir::new().unwrap();
+        let mut writer = writer(&folder);
+        mark_all(&writer);
+        let done: Result<(), _> = writer.write(|_| Err(StoreFault::Unknown("fsync".into())));
+        assert!(matches!(done, Err(StoreFault::Unknown(_))));
+        assert_eq!(marked(&writer), 0);
+    }
+
+    #[test]
+    fn a_statements_error_keeps_the_connections() {
+        let folder = TempDir::new().unwrap();
+        let mut writer = writer(&folder);
+        mark_all(&writer);
+        let done: Result<(), _> = writer.write(|_| Err(StoreFault::Statement("poisoned".into())));
+        assert!(matches!(done, Err(StoreFault::Statement(_))));
+        assert_eq!(marked(&writer), READERS + 1);
+    }
+
+    #[test]
+    fn a_transaction_that_cannot_be_ended_is_left_behind() {
+        let folder = TempDir::new().unwrap();
+        let mut writer = writer(&folder);
+        mark_all(&writer);
+        let done: Result<(), _> = writer.write(|connection| {
+            connection.execute_batch("BEGIN IMMEDIATE").unwrap();
+            Err(StoreFault::Statement("poisoned".into()))
+        });
+        assert!(matches!(done, Err(StoreFault::Statement(_))));
+        assert_eq!(marked(&writer), 0);
+        writer.write(|connection| apply::batch(connection, &[])).unwrap();
+    }
+
+    #[test]
+    fn a_file_that_does_not_open_again_is_tried_with_the_next_write() {
+        let folder = TempDir::new().unwrap();
+        let mut writer = writer(&folder);
+        let (file, away) = (folder.path().join("s.db"), folder.path().join("away.db"));
+        let done: Result<(), _> = writer.write(|_| {
+            std::fs::rename(&file, &away).unwrap();
+            Err(StoreFault::Unknown("the disk went away".into()))
+        });
+        assert!(matches!(done, Err(StoreFault::Unknown(_))));
+        assert!(writer.slots.iter().all(|slot| held(slot).is_none()), "nobody reads a file in doubt");
+        let refused = writer.write(|connection| apply::batch(connection, &[]));
+        assert!(matches!(refused, Err(StoreFault::Unavailable(_))));
+        std::fs::rename(&away, &file).unwrap();
+        writer.write(|connection| apply::batch(connection, &[])).unwrap();
+        assert!(writer.slots.iter().all(|slot| held(slot).is_some()));
+    }
+}
