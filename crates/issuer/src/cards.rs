@@ -139,6 +139,11 @@ pub async fn change(engine: &Arc<Engine>, id: CardId, change: &CardChange) -> Re
     engine.tell(id, Job { command, presented: None, sealed }).await.map(|_| ())
 }
 
+/// Locks the card's dynamic PIN until it is unlocked.
+pub async fn lock(engine: &Arc<Engine>, id: CardId) -> Result<(), EngineFault> {
+    engine.tell(id, Command::Lock).await.map(|_| ())
+}
+
 /// Forgets the wrong PINs.
 pub async fn unlock(engine: &Arc<Engine>, id: CardId) -> Result<(), EngineFault> {
     engine.tell(id, Command::Unlock { by: UnlockedBy::Bank }).await.map(|_| ())

@@ -9,7 +9,7 @@ use ramz_api::net::{Connector, Door};
 use ramz_api::serve::serve;
 use ramz_api::tap::SharedTap;
 use ramz_domain::card::PolicyError;
-use ramz_domain::{Clock, Entropy, Iin, limits};
+use ramz_domain::{CardId, Clock, Entropy, Iin, limits};
 use ramz_iso8583::Layout;
 use ramz_keys::{Keys, PinBlockFormat};
 use ramz_link::{Link, LinkConfig, Names, listen};
@@ -171,6 +171,12 @@ pub fn start(config: &Config, ports: Ports, shutdown: &CancellationToken) -> Res
 }
 
 impl Running {
+    /// Whether a card's dynamic PIN is locked now.
+    pub async fn locked(&self, card: CardId) -> bool {
+        let Ok(Some(state)) = self.engine.look(card).await else { return false };
+        state.locked(&self.engine.policy, self.engine.clock.now()).is_some()
+    }
+
     /// Waits until everything has ended after the shutdown.
     pub async fn stopped(&self) {
         self.tasks.wait().await;

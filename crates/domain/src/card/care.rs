@@ -1,9 +1,14 @@
 //! What the bank does with a card: unlock it, change what is known of it.
 
-use super::{Answer, CardDetails, CardState, CardStatus, Decided, Entry, Tries, UnlockedBy};
+use super::{Answer, CardDetails, CardState, CardStatus, Decided, Entry, Policy, Tries, UnlockedBy};
 use crate::Moment;
 
 impl CardState {
+    pub(super) fn lock(mut self, policy: &Policy) -> Decided {
+        self.tries.failures = policy.failures_until_closed;
+        self.writes(Answer::Done, vec![Entry::Locked { until: None }])
+    }
+
     pub(super) fn unlock(mut self, by: UnlockedBy) -> Decided {
         self.tries = Tries::default();
         self.writes(Answer::Done, vec![Entry::Unlocked { by }])

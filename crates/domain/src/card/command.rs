@@ -49,6 +49,8 @@ pub enum Command {
         /// The original's retrieval reference (DE37 and DE41), for switches that send no DE90.
         reference: Option<Mark>,
     },
+    /// Lock the card's dynamic PIN until it is unlocked: a phone was lost, a fraud is suspected.
+    Lock,
     /// Forget the wrong PINs.
     Unlock {
         /// Who says so.

@@ -92,6 +92,13 @@ fn states() -> Vec<(&'static str, Card)> {
                 c.ask("A", 1000);
             }),
         ),
+        (
+            "locked by the bank, A open",
+            with(&|c| {
+                c.ask("A", 0);
+                c.tell(&Command::Lock);
+            }),
+        ),
         ("20 failures", with(&|c| c.fail_until_closed())),
         ("no phone, nothing open", Card::new(CardStatus::Active, false)),
         ("blocked", Card::new(CardStatus::Blocked, true)),
@@ -131,6 +138,7 @@ fn commands() -> Vec<(&'static str, Step)> {
             }),
         ),
         ("reverse t1", Box::new(|c| c.reverse_now("t1"))),
+        ("lock", Box::new(|c| c.tell(&Command::Lock))),
         ("unlock", Box::new(|c| c.tell(&Command::Unlock { by: UnlockedBy::Bank }))),
         ("close", Box::new(|c| c.set_status(CardStatus::Closed, false))),
         ("new phone", Box::new(|c| c.set_status(CardStatus::Active, true))),

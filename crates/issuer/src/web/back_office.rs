@@ -1,4 +1,4 @@
-//! The back office's door, on a port of its own: add, show, change and unlock cards.
+//! The back office's door, on a port of its own: add, show, change, lock and unlock cards.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -40,6 +40,7 @@ pub fn routes(office: Arc<BackOffice>) -> Router {
         .route(CARDS, post(add))
         .route(FIND, post(find))
         .route(&card, get(show).put(change))
+        .route(&format!("{card}/lock"), post(lock))
         .route(&format!("{card}/unlock"), post(unlock))
         .layer(middleware::from_fn_with_state(Arc::clone(&office), only_operators))
         .with_state(office)
@@ -109,6 +110,17 @@ async fn change(
         CardChange { expiry: body.expiry, phone: body.phone, language: body.language, status: body.status, profile };
     cards::change(&office.engine, id, &change).await.map_err(|f| office.problem(&f))?;
     tracing::info!(card = %id, operator = certified(&peer), "card changed");
+    office.view(id).await.map(Json)
+}
+
+async fn lock(
+    State(office): Shared,
+    Extension(peer): Extension<Peer>,
+    Path(card): Path<String>,
+) -> Result<Json<CardView>, Problem> {
+    let id = card_id(&card)?;
+    cards::lock(&office.engine, id).await.map_err(|f| office.problem(&f))?;
+    tracing::info!(card = %id, operator = certified(&peer), "card locked");
     office.view(id).await.map(Json)
 }
 
