@@ -1,0 +1,164 @@
+//! Both ends of our SMPP, for peers that are not ours (`tests/peers/smpp`).
+//!
+//! `smpp_peer smsc` is the simulated operator: prints `{"smpp","http"}` once it listens, and ends with its standard input.
+//! `smpp_peer send HOST:PORT` is a bank: binds, sends four texts, prints `{"parts","text"}` or `{"error","text"}` for each, and
+//! unbinds.
+
+use std::{
+    error::Error,
+    io::{self, Write as _},
+    net::SocketAddr,
+    sync::Arc,
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use ramz_api::{
+    net::{BoxStream, Connector, Door, Peer},
+    tap::NoTap,
+};
+use ramz_domain::{Clock, Entropy, Language, Moment, PaymentKind, Phone, Pin, Rial};
+use ramz_sim::{
+    handsets::{self, Handsets},
+    smsc::{Account, Smsc},
+};
+use ramz_sms::{
+    port::{Outgoing, Sender as _, SmsText},
+    smpp::{SmppConfig, SmppSender},
+    texts::{PinText, pin_text},
+};
+use tokio::{
+    net::{TcpListener, TcpStream},
+    time::{Instant, sleep},
+};
+use tokio_util::sync::CancellationToken;
+
+const PASSWORD: &str = "s3cr3tpw";
+
+/// Time passes from an instant in 2023.
+struct Since(Instant);
+
+impl Clock for Since {
+    fn now(&self) -> Moment {
+        Moment::from_unix_ms(1_699_959_666_000).plus(self.0.elapsed())
+    }
+}
+
+/// Nothing here must be unpredictable.
+struct Fixed;
+
+impl Entropy for Fixed {
+    fn fill(&self, bytes: &mut [u8]) {
+        bytes.fill(0x5A);
+    }
+}
+
+struct Tcp;
+
+#[async_trait]
+impl Connector for Tcp {
+    async fn connect(&self, host: &str, port: u16) -> io::Result<BoxStream> {
+        let stream = TcpStream::connect((host, port)).await?;
+        stream.set_nodelay(true)?;
+        Ok(Box::pin(stream))
+    }
+}
+
+struct Loopback(TcpListener, SocketAddr);
+
+#[async_trait]
+impl Door for Loopback {
+    async fn accept(&self) -> io::Result<(BoxStream, Peer)> {
+        let (stream, address) = self.0.accept().await?;
+        stream.set_nodelay(true)?;
+        Ok((Box::pin(stream), Peer { address, name: None }))
+    }
+
+    fn address(&self) -> SocketAddr {
+        self.1
+    }
+}
+
+#[tokio::main]
+async fn main() -> Result<(), Box<dyn Error>> {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+        ["smsc"] => smsc().await,
+        ["send", address] => send(address).await,
+        _ => Err("smpp_peer smsc | smpp_peer send HOST:PORT".into()),
+    }
+}
+
+async fn smsc() -> Result<(), Box<dyn Error>> {
+    let (smpp, http) = (TcpListener::bind("127.0.0.1:0").await?, TcpListener::bind("127.0.0.1:0").await?);
+    let (smpp_at, http_at) = (smpp.local_addr()?, http.local_addr()?);
+    let account = Account {
+        system_id: "mellat".into(),
+        password: PASSWORD.to_owned().into(),
+        name: "bank mellat".into(),
+        short_code: "30003303".into(),
+    };
+    let handsets = Handsets::new();
+    let clock = Arc::new(Since(Instant::now()));
+    let shutdown = CancellationToken::new();
+    let door = Arc::new(Loopback(smpp, smpp_at));
+    let smsc = Smsc::start(door, vec![account], handsets.clone(), clock, Arc::new(NoTap), shutdown);
+    let app = handsets::router(handsets, vec![smsc]);
+    say(&serde_json::json!({ "smpp": smpp_at.to_string(), "http": format!("http://{http_at}") }))?;
+    let ended = tokio::task::spawn_blocking(|| io::copy(&mut io::stdin(), &mut io::sink()));
+    tokio::select! {
+        served = axum::serve(http, app) => served?,
+        read = ended => { read??; }
+    }
+    Ok(())
+}
+
+async fn send(address: &str) -> Result<(), Box<dyn Error>> {
+    let config =
+        SmppConfig::new("bank mellat", address, "mellat", PASSWORD.to_owned().into(), "Bank Mellat")?;
+    let clock = Arc::new(Since(Instant::now()));
+    let shutdown = CancellationToken::new();
+    let sender = SmppSender::start(
+        config,
+        Arc::new(Tcp),
+        clock.clone(),
+        Arc::new(Fixed),
+        Arc::new(NoTap),
+        shutdown.clone(),
+    );
+    let not_after = clock.now().plus(Duration::from_secs(120));
+    let pin = Pin::parse("0472013")?;
+    let purchase = |bank, payee, language| {
+        let (kind, origin) = (PaymentKind::Purchase, Some("pay.example"));
+        let amount = Rial::new(1_250_000).unwrap_or_default();
+        pin_text(language, &PinText { bank, kind, payee, amount, pin: &pin, expires: not_after, origin })
+    };
+    for text in [
+        purchase("بانک ملت", "کتاب‌فروشی نمونه", Language::Persian),
+        purchase("Bank Mellat", "Sample Shop", Language::English),
+        // An escape and a pair just where a part would end.
+        SmsText::new(format!("{}€[{{^}}]{}", "@_".repeat(76), "$".repeat(200))),
+        SmsText::new(format!("{}😀{}", "ر".repeat(66), "ی".repeat(80))),
+    ] {
+        let to = Phone::parse("09121234567")?;
+        let said = match sender.send(Outgoing { to, text: text.clone(), not_after }).await {
+            Ok(accepted) => serde_json::json!({ "text": text.expose(), "parts": accepted.parts }),
+            Err(error) => serde_json::json!({ "text": text.expose(), "error": error.to_string() }),
+        };
+        say(&said)?;
+    }
+    shutdown.cancel();
+    // Until it has unbound, which takes four seconds at most.
+    let until = Instant::now() + Duration::from_secs(5);
+    while Arc::strong_count(&clock) > 2 && Instant::now() < until {
+        sleep(Duration::from_millis(10)).await;
+    }
+    sleep(Duration::from_millis(200)).await;
+    Ok(())
+}
+
+fn say(what: &serde_json::Value) -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    writeln!(out, "{what}")?;
+    out.flush()
+}
