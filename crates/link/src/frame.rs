@@ -14,7 +14,7 @@ use tokio::time::{Instant, timeout_at};
 use zeroize::Zeroizing;
 
 /// A frame that was begun is whole by then, or its sender is stalled. Like `limits::HTTP_HEAD_TIMEOUT`.
-pub(crate) const FRAME_TIMEOUT: Duration = Duration::from_secs(10);
+const FRAME_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Why no more frames can be read from a connection. Without content.
 #[derive(Debug, thiserror::Error)]
@@ -23,8 +23,8 @@ pub(crate) enum FrameError {
     TooLong { length: usize, max: usize },
     #[error("the connection ended inside a frame")]
     Cut,
-    #[error("a frame was begun and not finished within {FRAME_TIMEOUT:?}")]
-    Stalled,
+    #[error("a frame was begun and not finished within {0:?}")]
+    Stalled(Duration),
     #[error("nothing came for {0:?}")]
     Idle(Duration),
     #[error("{0}")]
@@ -36,6 +36,7 @@ pub(crate) struct FrameReader<R> {
     from: R,
     header: usize,
     idle: Option<Duration>,
+    patience: Duration,
     buffer: Zeroizing<Vec<u8>>,
     start: usize,
     end: usize,
@@ -47,7 +48,16 @@ impl<R: AsyncRead + Unpin> FrameReader<R> {
     /// A reader of frames whose header has that many bytes. With `idle`, silence for so long is an error.
     pub(crate) fn new(from: R, header: usize, idle: Option<Duration>) -> Self {
         let most = 2 + header + limits::ISO_MESSAGE_BYTES_MAX;
-        Self { from, header, idle, buffer: Zeroizing::new(vec![0; 2 * most]), start: 0, end: 0, begun: None }
+        Self {
+            from,
+            header,
+            idle,
+            patience: FRAME_TIMEOUT,
+            buffer: Zeroizing::new(vec![0; 2 * most]),
+            start: 0,
+            end: 0,
+            begun: None,
+        }
     }
 
     /// The next message, without length and header; empty if the frame is shorter than its header. `None` is the end
@@ -65,7 +75,7 @@ impl<R: AsyncRead + Unpin> FrameReader<R> {
             }
             let (deadline, late) = if self.end > 0 {
                 let begun = *self.begun.get_or_insert_with(Instant::now);
-                (Some(begun + FRAME_TIMEOUT), FrameError::Stalled)
+                (Some(begun + self.patience), FrameError::Stalled(self.patience))
             } else {
                 self.begun = None;
                 (self.idle.map(|idle| Instant::now() + idle), FrameError::Idle(self.idle.unwrap_or_default()))
@@ -172,16 +182,17 @@ mod tests {
         assert!(reader.next().await.unwrap().is_none());
     }
 
-    #[tokio::test(start_paused = true)]
+    #[tokio::test]
     async fn a_frame_that_is_begun_must_be_finished_but_silence_may_be_allowed() {
         let (near, mut far) = tokio::io::duplex(64);
         tokio::io::AsyncWriteExt::write_all(&mut far, b"\0\x01a\0\x05ab").await.unwrap();
         let mut reader = FrameReader::new(near, 0, None);
+        reader.patience = Duration::from_millis(20);
         assert!(reader.next().await.unwrap().is_some());
-        assert!(matches!(reader.next().await, Err(FrameError::Stalled)));
+        assert!(matches!(reader.next().await, Err(FrameError::Stalled(_))));
 
         let (near, _far) = tokio::io::duplex(64);
-        let mut reader = FrameReader::new(near, 0, Some(Duration::from_secs(60)));
+        let mut reader = FrameReader::new(near, 0, Some(Duration::from_millis(20)));
         assert!(matches!(reader.next().await, Err(FrameError::Idle(_))));
     }
 
