@@ -54,6 +54,8 @@ async fn what_was_acknowledged_is_in_a_copy_of_the_files() {
         let dead = folder.path().join(format!("copy-{round}.db"));
         copy(&live, &dead);
         let opened = SqliteStore::open(&dead).unwrap();
+        let log = fs::metadata(format!("{}-wal", dead.display())).unwrap().len();
+        assert_eq!(log, 0, "what was found in the log is synced into the file before anybody reads it");
         for card in 0..100 {
             let row = opened.read(Table::Card, format!("{card}").as_bytes()).await.unwrap().unwrap();
             assert_eq!((row.version, u64::from(row.body[999])), (round + 1, round));

@@ -57,7 +57,9 @@ async fn run_out_of_space(path: &Path) {
     assert!(number > 10, "it was met too early: {fault}");
     assert!(matches!(&fault, StoreFault::Unknown(text) if text.contains("look at its space")), "{fault}");
 
-    // Known again: the file was opened afresh. Every acknowledged row is there, the last one is or is not.
+    // With room again, whoever comes first finds the file opened afresh, also a reader: every acknowledged row is
+    // there, the last one is or is not.
+    limit_files("unlimited");
     let mut found = present(&store).await;
     if found.last() == Some(&number) {
         found.pop();
@@ -65,7 +67,6 @@ async fn run_out_of_space(path: &Path) {
     assert_eq!(found, acknowledged);
 
     // Deciding again by identity is right either way.
-    limit_files("unlimited");
     let again = store.commit(vec![swap(number)]).await.unwrap();
     assert!(again == [Outcome::Won] || again == [Outcome::Lost]);
     for next in number + 1..number + 20 {
@@ -74,11 +75,34 @@ async fn run_out_of_space(path: &Path) {
     assert_eq!(present(&store).await, (0..number + 20).collect::<Vec<_>>());
 }
 
-#[tokio::test]
-async fn a_full_disk_is_told_and_outlived() {
-    const NAME: &str = "a_full_disk_is_told_and_outlived";
+/// The log is larger than any file may be: the file can neither be written nor opened again.
+async fn run_out_of_all_space(path: &Path) {
+    let store = SqliteStore::open(path).unwrap();
+    for number in 0..60 {
+        assert_eq!(store.commit(vec![swap(number)]).await.unwrap(), [Outcome::Won]);
+    }
+    limit_files("200000");
+    let fault = store.commit(vec![swap(60)]).await.unwrap_err();
+    assert!(matches!(fault, StoreFault::Unknown(_)), "{fault}");
+    // In doubt, nobody reads and nobody writes.
+    let read = store.read(Table::Card, &0_u64.to_be_bytes()).await.unwrap_err();
+    assert!(matches!(&read, StoreFault::Unavailable(text) if text.contains("opened again")), "{read}");
+    let write = store.commit(vec![swap(61)]).await.unwrap_err();
+    assert!(matches!(&write, StoreFault::Unavailable(_)), "{write}");
+
+    limit_files("unlimited");
+    let found = present(&store).await;
+    assert_eq!(found[..60], (0..60).collect::<Vec<_>>());
+    assert!(found.len() <= 61 && !found.contains(&61));
+    for number in found.len() as u64..80 {
+        assert_eq!(store.commit(vec![swap(number)]).await.unwrap(), [Outcome::Won]);
+    }
+}
+
+/// Runs this test once more in a process of its own, where `child` is told the store's file.
+async fn in_a_process_of_its_own(name: &str, child: impl AsyncFn(&Path)) {
     if let Some(path) = std::env::var_os(CHILD) {
-        return run_out_of_space(Path::new(&path)).await;
+        return child(Path::new(&path)).await;
     }
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("s.db");
@@ -86,7 +110,7 @@ async fn a_full_disk_is_told_and_outlived() {
     let child = Command::new("env")
         .arg("--ignore-signal=XFSZ")
         .arg(std::env::current_exe().unwrap())
-        .args(["--exact", NAME, "--nocapture"])
+        .args(["--exact", name, "--nocapture"])
         .env(CHILD, &path)
         .output()
         .expect("env is missing: apt-get install coreutils");
@@ -97,4 +121,15 @@ async fn a_full_disk_is_told_and_outlived() {
     let all = present(&store).await;
     assert_eq!(all, (0..all.len() as u64).collect::<Vec<_>>());
     assert!(all.len() > 30);
+}
+
+#[tokio::test]
+async fn a_full_disk_is_told_and_outlived() {
+    in_a_process_of_its_own("a_full_disk_is_told_and_outlived", run_out_of_space).await;
+}
+
+#[tokio::test]
+async fn a_file_that_cannot_be_opened_again_is_read_by_nobody_until_it_can() {
+    let name = "a_file_that_cannot_be_opened_again_is_read_by_nobody_until_it_can";
+    in_a_process_of_its_own(name, run_out_of_all_space).await;
 }

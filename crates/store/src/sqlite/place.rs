@@ -132,6 +132,7 @@ impl Place {
             }
             migrate::Fault::Altered { number } => OpenError::Altered { path: self.path.clone(), number },
         })?;
+        settle_log(&connection).map_err(refused)?;
         Ok(connection)
     }
 
@@ -171,6 +172,19 @@ impl Place {
 fn ensure_writable(connection: &Connection) -> Result<(), rusqlite::Error> {
     if connection.is_readonly("main")? {
         let code = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_READONLY);
+        return Err(rusqlite::Error::SqliteFailure(code, None));
+    }
+    Ok(())
+}
+
+/// Moves the log that was found into the file, synced, and begins a new one.
+///
+/// After a crash or a failed sync the log may hold a transaction that is read from memory and lies on no disk: nobody may be
+/// answered from it, nor a later one written behind it (a failed sync is not repeated by the next one).
+fn settle_log(connection: &Connection) -> Result<(), rusqlite::Error> {
+    let busy: bool = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))?;
+    if busy {
+        let code = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_BUSY);
         return Err(rusqlite::Error::SqliteFailure(code, None));
     }
     Ok(())

@@ -3,6 +3,7 @@
 //! Each reader's connection lies in a slot that the reader locks while it reads. After a COMMIT without an answer the
 //! writer locks every slot, closes what is in them and its own connection, opens anew, and only then answers.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 
@@ -31,6 +32,8 @@ pub(crate) enum Job {
     Commit { batch: Vec<Change>, reply: Reply<Vec<Outcome>> },
     /// One transaction that removes.
     Forget { table: Table, now: Moment, limit: usize, reply: Reply<usize> },
+    /// Opens the file if it could not be opened again, for somebody who wants to read.
+    Open { reply: Reply<()> },
 }
 
 /// A read, told whether there is a connection.
@@ -43,6 +46,8 @@ type Slot = Mutex<Option<Connection>>;
 pub(crate) struct Threads {
     jobs: Option<mpsc::Sender<Job>>,
     reads: Option<mpsc::Sender<Read>>,
+    /// Whether there are connections. Only a hint: the slots tell.
+    open: Arc<AtomicBool>,
     running: Vec<JoinHandle<()>>,
 }
 
@@ -63,9 +68,9 @@ impl Threads {
 
         let (jobs, waiting_jobs) = mpsc::channel(BATCHES_WAITING_MAX);
         let (reads, waiting_reads) = mpsc::channel::<Read>(READS_WAITING_MAX);
-        let mut threads = Threads { jobs: Some(jobs), reads: Some(reads), running: Vec::new() };
-        let shared = slots.clone();
-        let mut write = Writer { place, connection: Some(writer), slots: shared };
+        let open = Arc::new(AtomicBool::new(true));
+        let mut write = Writer { place, connection: Some(writer), slots: slots.clone(), open: open.clone() };
+        let mut threads = Threads { jobs: Some(jobs), reads: Some(reads), open, running: Vec::new() };
         threads.running.push(spawn("store-write".into(), Box::new(move || write.run(waiting_jobs)))?);
         let waiting = Arc::new(Mutex::new(waiting_reads));
         for at in 0..READERS {
@@ -88,6 +93,9 @@ impl Threads {
         doing: &'static str,
         query: impl FnOnce(&Connection) -> Result<T, rusqlite::Error> + Send + 'static,
     ) -> Result<T, StoreFault> {
+        if !self.open.load(Ordering::Relaxed) {
+            self.write(|reply| Job::Open { reply }).await?;
+        }
         let closed = |_| StoreFault::Unavailable(format!("{doing}: the store is closed"));
         let (reply, answer) = oneshot::channel();
         let read: Read = Box::new(move |connection| {
@@ -129,6 +137,7 @@ struct Writer {
     place: Place,
     connection: Option<Connection>,
     slots: Arc<[Slot]>,
+    open: Arc<AtomicBool>,
 }
 
 impl Writer {
@@ -142,6 +151,7 @@ impl Writer {
                 Job::Forget { table, now, limit, reply } => {
                     drop(reply.send(self.write(|connection| apply::forget(connection, table, now, limit))));
                 }
+                Job::Open { reply } => drop(reply.send(self.write(|_| Ok(())))),
             }
         }
     }
@@ -185,9 +195,10 @@ impl Writer {
                 }
             }
             Err(error) => {
-                tracing::error!(%error, "the store's file cannot be opened; the next write tries again")
+                tracing::error!(%error, "the store's file cannot be opened; whoever comes next tries again")
             }
         }
+        self.open.store(self.connection.is_some(), Ordering::Relaxed);
     }
 }
 
@@ -215,7 +226,7 @@ mod tests {
         let place = Place::take(&folder.path().join("s.db")).unwrap();
         let connection = Some(place.writer().unwrap());
         let slots = (0..READERS).map(|_| Mutex::new(Some(place.reader().unwrap()))).collect();
-        Writer { place, connection, slots }
+        Writer { place, connection, slots, open: Arc::new(AtomicBool::new(true)) }
     }
 
     fn mark_all(writer: &Writer) {
@@ -264,7 +275,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_does_not_open_again_is_tried_with_the_next_write() {
+    fn a_file_that_does_not_open_again_is_tried_again_by_whoever_comes_next() {
         let folder = TempDir::new().unwrap();
         let mut writer = writer(&folder);
         let (file, away) = (folder.path().join("s.db"), folder.path().join("away.db"));
@@ -274,10 +285,12 @@ mod tests {
         });
         assert!(matches!(done, Err(StoreFault::Unknown(_))));
         assert!(writer.slots.iter().all(|slot| held(slot).is_none()), "nobody reads a file in doubt");
+        assert!(!writer.open.load(Ordering::Relaxed));
         let refused = writer.write(|connection| apply::batch(connection, &[]));
         assert!(matches!(refused, Err(StoreFault::Unavailable(_))));
         std::fs::rename(&away, &file).unwrap();
         writer.write(|connection| apply::batch(connection, &[])).unwrap();
+        assert!(writer.open.load(Ordering::Relaxed));
         assert!(writer.slots.iter().all(|slot| held(slot).is_some()));
     }
 }
