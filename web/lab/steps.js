@@ -14,7 +14,7 @@ export function did(step) {
 export function readStep({ from, title }) {
   if (from === 'shop' && title === 'POST /v1/payments') did('shop');
   else if (title.startsWith('POST') && title.includes('pin-requests')) did('ask');
-  else if (/^200 .*\/verify$/.test(title)) did('paid');
+  else if (title === '200 settled') did('paid');
 }
 
 export function show() {

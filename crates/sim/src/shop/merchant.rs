@@ -93,8 +93,7 @@ impl Merchant {
         path: &str,
         body: Option<Value>,
     ) -> Result<T, MerchantError> {
-        let title = format!("{method} {path}");
-        self.tell("shop", "page", title.clone(), body.as_ref());
+        self.tell("shop", "page", format!("{method} {}", without_id(path)), body.as_ref());
         let request = Request::builder()
             .method(method)
             .uri(path)
@@ -109,7 +108,7 @@ impl Merchant {
         let request = request.map_err(|e| CallError::Unreachable(e.to_string()))?;
         let answer = self.http.send(request).await?;
         let told: Option<Value> = serde_json::from_slice(answer.body()).ok();
-        self.tell("page", "shop", format!("{} {title}", answer.status().as_u16()), told.as_ref());
+        self.tell("page", "shop", answered(answer.status(), path), told.as_ref());
         read(&answer, told)
     }
 
@@ -125,6 +124,23 @@ impl Merchant {
             .collect();
         self.tap.tell(Fact { from: from.to_owned(), to: to.to_owned(), wire: "HTTP", title, fields });
     }
+}
+
+/// `/v1/payments/…/verify`: the id is among the fields.
+fn without_id(path: &str) -> String {
+    let parts: Vec<&str> = path.split('/').map(|part| if part.len() > 16 { "…" } else { part }).collect();
+    parts.join("/")
+}
+
+/// `201 created`, `200 settled`, `422 refused`.
+fn answered(status: StatusCode, path: &str) -> String {
+    let word = match status {
+        StatusCode::CREATED => "created",
+        _ if !status.is_success() => "refused",
+        _ if path.ends_with("/verify") => "settled",
+        _ => "payment",
+    };
+    format!("{} {word}", status.as_u16())
 }
 
 fn read<T: for<'a> Deserialize<'a>>(

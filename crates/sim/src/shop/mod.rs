@@ -43,8 +43,19 @@ pub struct ShopConfig {
     pub names: Names,
     /// Who may show the shop in a frame: the lab's portal.
     pub frame_ancestors: Vec<String>,
+    /// Where the payment page opens.
+    pub page_opens: PageOpens,
     /// Who watches the calls to the gateway.
     pub tap: SharedTap,
+}
+
+/// Where the payment page opens when the customer pays.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum PageOpens {
+    /// Where the shop is; inside a frame, only if the gateway lets the frame's page show it.
+    InPlace,
+    /// In a tab of its own: right for a shop in a frame and a gateway that is in nobody's frame.
+    InNewTab,
 }
 
 /// A name in each language.
@@ -67,6 +78,7 @@ impl Names {
 
 struct Shop {
     names: Names,
+    page_opens: PageOpens,
     gateway_origin: String,
     callback: String,
     merchant: Merchant,
@@ -88,6 +100,7 @@ pub fn router(config: ShopConfig, http: Http, entropy: Arc<dyn Entropy>, clock: 
         merchant: Merchant::new(http, config.api_key, config.tap),
         orders: Orders::default(),
         names: config.names,
+        page_opens: config.page_opens,
         entropy,
         clock,
     });

@@ -12,7 +12,7 @@ use ramz_domain::{Language, Rial, digits};
 use serde::Deserialize;
 
 use super::{
-    Shop,
+    PageOpens, Shop,
     basket::{self, Basket},
     goods::{GOODS, Good, shown},
     merchant,
@@ -75,11 +75,20 @@ struct Home<'a> {
     frame: Frame<'a>,
     goods: &'static [Good],
     basket: &'a Basket,
+    opens: PageOpens,
 }
 
 impl Home<'_> {
     fn held(&self, good: &Good) -> u64 {
         self.basket.0.iter().find(|(held, _)| held.id == good.id).map_or(0, |(_, quantity)| *quantity)
+    }
+
+    /// Where the forms that lead to the payment page open.
+    fn target(&self) -> &'static str {
+        match self.opens {
+            PageOpens::InPlace => "_self",
+            PageOpens::InNewTab => "ramz-payment",
+        }
     }
 
     fn count(&self) -> String {
@@ -102,7 +111,8 @@ pub(super) async fn home(
     let language = language(&headers, asked.as_deref());
     let basket = Basket::of(&headers);
     let frame = Frame { shop: shop.names.of(language), language };
-    let mut response = page(StatusCode::OK, &Home { frame, goods: &GOODS, basket: &basket });
+    let mut response =
+        page(StatusCode::OK, &Home { frame, goods: &GOODS, basket: &basket, opens: shop.page_opens });
     let kept = basket::set_cookie(LANGUAGE_COOKIE, language.code());
     response.headers_mut().append(header::SET_COOKIE, kept);
     response
