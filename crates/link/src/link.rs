@@ -272,11 +272,10 @@ impl Inner {
     async fn run(self: Arc<Self>, connector: Arc<dyn Connector>) {
         let mut pause = limits::RECONNECT_FIRST;
         while !self.shutdown.is_cancelled() {
-            let ended = match self.connect(&*connector).await {
+            let (ended, was_up) = match self.connect(&*connector).await {
                 Ok(stream) => self.serve(stream).await,
-                Err(ended) => ended,
+                Err(ended) => (ended, false),
             };
-            let was_up = self.up.send_replace(false);
             if matches!(ended, Ended::ShutDown) {
                 tracing::info!(link = self.config.name, "link closed");
                 break;
@@ -314,8 +313,8 @@ impl Inner {
         pause / 2 + pause / 2 * part / u32::from(u16::MAX)
     }
 
-    /// One connection, from its first byte to its last.
-    async fn serve(&self, stream: BoxStream) -> Ended {
+    /// One connection, from its first byte to its last: why it ended, and whether it was up.
+    async fn serve(&self, stream: BoxStream) -> (Ended, bool) {
         let (read, write) = tokio::io::split(stream);
         let (queue, queued) = mpsc::channel(limits::LINK_IN_FLIGHT_MAX + NETWORK_IN_FLIGHT_MAX);
         let line = Line { flights: Flights::default(), queue, open: false, heard: Instant::now() };
@@ -327,10 +326,13 @@ impl Inner {
             ended = self.write(write, queued) => ended,
             ended = self.watch() => ended,
         };
-        if let Some(line) = self.state().line.take() {
+        let line = self.state().line.take();
+        // Down first, then the bad news: whoever hears it and waits for the link must not find it up.
+        let was_up = self.up.send_replace(false);
+        if let Some(line) = line {
             line.flights.end();
         }
-        ended
+        (ended, was_up)
     }
 
     async fn write<W: AsyncWrite + Unpin>(&self, mut to: W, mut queued: mpsc::Receiver<Outgoing>) -> Ended {

@@ -80,7 +80,7 @@ async fn a_dropped_connection_loses_what_is_in_flight_and_is_made_again() {
 #[tokio::test]
 async fn a_refused_or_unanswered_sign_on_connects_anew() {
     let (listener, address) = bind().await;
-    let asking = ask(LinkConfig { answer_timeout: Duration::from_millis(200), ..config(address) });
+    let asking = ask(LinkConfig { answer_timeout: Duration::from_secs(1), ..config(address) });
     let mut refuses = Hand::accept(&listener).await;
     let mut refusal = approved(&refuses.read().await);
     refusal.set(39, "91");
