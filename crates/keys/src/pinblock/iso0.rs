@@ -1,24 +1,24 @@
-//! Format 0: `0 L P…P F…F` ⊕ `0000` and the twelve digits left of the PAN's check digit, under TDEA.
+//! Format 0: PIN field ⊕ account number field, one TDEA encryption.
+//!
+//! The account number field is `0000` and the twelve rightmost digits of the PAN without its check digit. A wrong PAN
+//! spoils digits and fill, and is found out unless what it spoils happens to be digits again.
 
 use ramz_domain::{Pan, Pin};
 use zeroize::Zeroizing;
 
-use super::{NotAPinBlock, digit, nibbles, pack, pin_of};
+use super::{NotAPinBlock, field};
 use crate::soft::ZoneKey;
 
 const BYTES: usize = 8;
+const CONTROL: u8 = 0x0;
+const FILL: u8 = 0xf;
+/// The account number field starts with four zeros.
+const PAN_NIBBLE: usize = 4;
 
 pub(super) fn encode(zone: &ZoneKey, pin: &Pin, pan: &Pan) -> Option<Zeroizing<Vec<u8>>> {
-    let digits = pin.expose().as_bytes();
-    let mut field = Zeroizing::new([0x0f; 16]);
-    field[0] = 0;
-    field[1] = u8::try_from(digits.len()).ok()?;
-    for (nibble, character) in field[2..].iter_mut().zip(digits) {
-        *nibble = digit(*character);
-    }
     let mut block = Zeroizing::new([0; BYTES]);
-    pack(field.as_slice(), block.as_mut_slice());
-    combine(&mut block, pan);
+    field::write_pin(&mut *block, CONTROL, FILL, pin);
+    field::xor_digits(&mut *block, PAN_NIBBLE, account_number(pan));
     zone.tdea_encrypt(&mut block)?;
     Some(Zeroizing::new(block.to_vec()))
 }
@@ -27,27 +27,11 @@ pub(super) fn decode(zone: &ZoneKey, block: &[u8], pan: &Pan) -> Option<Result<P
     let Ok(block) = <[u8; BYTES]>::try_from(block) else { return Some(Err(NotAPinBlock)) };
     let mut block = Zeroizing::new(block);
     zone.tdea_decrypt(&mut block)?;
-    combine(&mut block, pan);
-    Some(read(&block))
+    field::xor_digits(&mut *block, PAN_NIBBLE, account_number(pan));
+    Some(field::read_pin(&*block, CONTROL, FILL).ok_or(NotAPinBlock))
 }
 
-fn read(block: &[u8; BYTES]) -> Result<Pin, NotAPinBlock> {
-    let field = nibbles::<16>(block);
-    let length = usize::from(field[1]);
-    if field[0] != 0 || !(4..=12).contains(&length) {
-        return Err(NotAPinBlock);
-    }
-    let (pin, fill) = field[2..].split_at(length);
-    if fill.iter().any(|nibble| *nibble != 0x0f) {
-        return Err(NotAPinBlock);
-    }
-    pin_of(pin)
-}
-
-fn combine(block: &mut [u8; BYTES], pan: &Pan) {
-    let digits = pan.expose().as_bytes();
-    let twelve = &digits[digits.len() - 13..digits.len() - 1];
-    for (byte, pair) in block[2..].iter_mut().zip(twelve.chunks_exact(2)) {
-        *byte ^= digit(pair[0]) << 4 | digit(pair[1]);
-    }
+fn account_number(pan: &Pan) -> &str {
+    let digits = pan.expose();
+    &digits[digits.len() - 13..digits.len() - 1]
 }

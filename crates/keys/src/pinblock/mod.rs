@@ -3,6 +3,7 @@
 //! Decoding is strict: a block of another key, PAN or format nearly never passes. What it decodes to never leaves this
 //! crate; [`crate::Keys`] only compares and translates.
 
+mod field;
 mod iso0;
 mod iso4;
 
@@ -41,36 +42,6 @@ pub(crate) fn decode(
     match format {
         PinBlockFormat::Iso0 => iso0::decode(zone, block, pan),
         PinBlockFormat::Iso4 => iso4::decode(zone, block, pan),
-    }
-}
-
-/// The PIN of digits in nibbles, if they are digits.
-fn pin_of(nibbles: &[u8]) -> Result<Pin, NotAPinBlock> {
-    let mut digits = Zeroizing::new(String::with_capacity(nibbles.len()));
-    for nibble in nibbles {
-        let digit = char::from_digit(u32::from(*nibble), 10).ok_or(NotAPinBlock)?;
-        digits.push(digit);
-    }
-    Pin::parse(&digits).map_err(|_| NotAPinBlock)
-}
-
-fn nibbles<const N: usize>(bytes: &[u8]) -> Zeroizing<[u8; N]> {
-    let mut nibbles = Zeroizing::new([0; N]);
-    for (at, nibble) in nibbles.iter_mut().enumerate() {
-        let byte = bytes[at / 2];
-        *nibble = if at % 2 == 0 { byte >> 4 } else { byte & 0x0f };
-    }
-    nibbles
-}
-
-fn digit(character: u8) -> u8 {
-    character - b'0'
-}
-
-/// Packs nibbles, two to a byte.
-fn pack(nibbles: &[u8], bytes: &mut [u8]) {
-    for (byte, pair) in bytes.iter_mut().zip(nibbles.chunks_exact(2)) {
-        *byte = pair[0] << 4 | pair[1];
     }
 }
 

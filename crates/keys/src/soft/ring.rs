@@ -5,7 +5,6 @@ use std::fmt;
 
 use minicbor::{Decode, Encode};
 use ramz_domain::Entropy;
-use ramz_domain::ambient::random_bytes;
 use zeroize::Zeroizing;
 
 use super::zone::{ZoneKey, decode_secret, encode_secret};
@@ -84,7 +83,10 @@ impl KeyRing {
     pub fn rotate(&mut self, purpose: Purpose, entropy: &dyn Entropy) -> KeyVersion {
         let versions = self.keys.entry(purpose as u8).or_default();
         let version = versions.keys().next_back().map_or(1, |newest| newest + 1);
-        versions.insert(version, Secret(Zeroizing::new(random_bytes::<32>(entropy).to_vec())));
+        // Filled where it stays: an array on the stack would leave a copy.
+        let mut secret = Secret(Zeroizing::new(vec![0; 32]));
+        entropy.fill(&mut secret.0);
+        versions.insert(version, secret);
         version
     }
 
@@ -113,14 +115,21 @@ impl KeyRing {
         }
     }
 
-    /// Whether every purpose has a key of 32 bytes.
+    /// A zone's check value as six hexadecimal digits, as the neighbour reads it out.
+    pub fn zone_check_value(&self, name: &str) -> Option<String> {
+        self.zones.get(name).map(|key| hex::encode_upper(key.check_value()))
+    }
+
+    /// Whether every purpose has a key, each of 32 bytes, and every zone's key is one that would be taken today.
     pub(super) fn is_whole(&self) -> bool {
+        // From 1, and with room for the next.
+        let numbered = |version: KeyVersion| (1..KeyVersion::MAX).contains(&version);
         let whole = |purpose: Purpose| {
             self.keys
                 .get(&(purpose as u8))
-                .is_some_and(|v| !v.is_empty() && v.values().all(|key| key.0.len() == 32))
+                .is_some_and(|v| !v.is_empty() && v.iter().all(|(n, key)| numbered(*n) && key.0.len() == 32))
         };
-        Purpose::ALL.into_iter().all(whole)
+        Purpose::ALL.into_iter().all(whole) && self.zones.values().all(ZoneKey::is_sound)
     }
 
     pub(super) fn newest(&self, purpose: Purpose) -> Result<(KeyVersion, &[u8]), KeyFault> {

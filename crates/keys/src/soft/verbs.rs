@@ -9,6 +9,7 @@ use hmac::{Hmac, Mac as _};
 use ramz_domain::ambient::random_bytes;
 use ramz_domain::{Entropy, Pan, Pin};
 use sha2::Sha256;
+use subtle::Choice;
 use zeroize::Zeroizing;
 
 use super::file::KeyFileError;
@@ -135,13 +136,10 @@ impl Keys for SoftKeys {
         candidates: &[PinSource],
     ) -> Result<Vec<usize>, KeyFault> {
         let presented = self.decode(block, zone, pan)?;
-        let mut matches = Vec::new();
-        for (at, candidate) in candidates.iter().enumerate() {
-            if self.pin(candidate)?.matches(&presented).into() {
-                matches.push(at);
-            }
-        }
-        Ok(matches)
+        let pins = candidates.iter().map(|source| self.pin(source)).collect::<Result<Vec<_>, _>>()?;
+        // All are compared before any result is looked at.
+        let same: Vec<Choice> = pins.iter().map(|pin| pin.matches(&presented)).collect();
+        Ok(same.into_iter().enumerate().filter_map(|(at, same)| bool::from(same).then_some(at)).collect())
     }
 
     fn make_pin_block(

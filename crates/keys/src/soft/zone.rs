@@ -35,8 +35,8 @@ pub enum ZoneError {
     /// The length is not one of the cipher's.
     #[error("a TDEA key has 16 or 24 bytes, an AES key 16, 24 or 32; this one has {0}")]
     Length(usize),
-    /// TDEA with equal halves is single DES.
-    #[error("two of this TDEA key's parts are equal: that would be single DES")]
+    /// TDEA with equal neighbours is single DES; a weak part (NIST SP 800-67) is no encryption worth the name.
+    #[error("this TDEA key is weak: two neighbouring parts are equal, or one is a weak DES key")]
     Weak,
 }
 
@@ -50,12 +50,15 @@ impl ZoneKey {
         if !fits {
             return Err(ZoneError::Length(key.len()));
         }
-        // Neighbouring parts: K1 = K2 or K2 = K3 cancels out. K1 = K3 is two-key TDEA.
-        let same = |a: &[u8], b: &[u8]| a.iter().zip(b).all(|(a, b)| a & 0xfe == b & 0xfe);
-        if cipher == ZoneCipher::Tdea && key.chunks(8).zip(key.chunks(8).skip(1)).any(|(a, b)| same(a, b)) {
+        if cipher == ZoneCipher::Tdea && is_weak(key) {
             return Err(ZoneError::Weak);
         }
         Ok(ZoneKey { cipher, key: Zeroizing::new(key.to_vec()) })
+    }
+
+    /// Whether it would be taken today: a key read from a file is looked at again.
+    pub(super) fn is_sound(&self) -> bool {
+        ZoneKey::new(self.cipher, &self.key).is_ok()
     }
 
     /// Which cipher it is for.
@@ -65,14 +68,14 @@ impl ZoneKey {
 
     /// The key check value: the first three bytes of encrypted zeros. Tells two parties that they have the same key.
     pub fn check_value(&self) -> [u8; 3] {
-        let (mut tdea, mut aes) = ([0; 8], [0; 16]);
-        let bytes: &[u8] = if self.tdea_encrypt(&mut tdea).is_some() {
-            &tdea
+        let (mut tdea, mut aes) = (Zeroizing::new([0; 8]), Zeroizing::new([0; 16]));
+        let block = if self.tdea_encrypt(&mut tdea).is_some() {
+            &tdea[..]
         } else {
             self.aes_encrypt(&mut aes);
-            &aes
+            &aes[..]
         };
-        [bytes[0], bytes[1], bytes[2]]
+        [block[0], block[1], block[2]]
     }
 
     pub(crate) fn tdea_encrypt(&self, block: &mut [u8; 8]) -> Option<()> {
@@ -108,6 +111,15 @@ impl ZoneKey {
             _ => None,
         }
     }
+}
+
+/// Looks at the 56 bits of each part that DES uses: the lowest bit of a byte is set to odd parity first.
+fn is_weak(key: &[u8]) -> bool {
+    let odd = |b: &u8| b & 0xfe | u8::from((b & 0xfe).count_ones().is_multiple_of(2));
+    let key: Zeroizing<Vec<u8>> = Zeroizing::new(key.iter().map(odd).collect());
+    // Neighbouring parts: K1 = K2 or K2 = K3 cancels out. K1 = K3 is two-key TDEA.
+    let cancels_out = key.chunks_exact(8).zip(key.chunks_exact(8).skip(1)).any(|(a, b)| a == b);
+    cancels_out || key.chunks_exact(8).any(|part| des::weak_key_test(part).is_err())
 }
 
 fn encrypt<C: KeyInit + BlockCipherEncrypt>(key: &[u8], block: &mut [u8]) -> Option<()> {
@@ -161,6 +173,21 @@ mod tests {
         assert_eq!(check(ZoneCipher::Tdea, &[3; 16]), Err(ZoneError::Weak));
         let same_but_parity = [[2u8; 8], [3u8; 8]].concat();
         assert_eq!(check(ZoneCipher::Tdea, &same_but_parity), Err(ZoneError::Weak));
+        for weak in [
+            "0000000000000000",
+            "0101010101010101",
+            "fefefefefefefefe",
+            "01fe01fe01fe01fe",
+            "e0fee0fef1fef1fe",
+        ] {
+            let weak = hex::decode(weak).unwrap();
+            assert_eq!(check(ZoneCipher::Tdea, &[&distinct[..8], &weak].concat()), Err(ZoneError::Weak));
+            assert_eq!(check(ZoneCipher::Tdea, &[&weak, &distinct[..16]].concat()), Err(ZoneError::Weak));
+        }
+        let last_equal = [&distinct[..8], &distinct[8..16], &distinct[8..16]].concat();
+        assert_eq!(check(ZoneCipher::Tdea, &last_equal), Err(ZoneError::Weak));
+        let two_key = [&distinct[..16], &distinct[..8]].concat();
+        assert_eq!(check(ZoneCipher::Tdea, &two_key), Ok(()));
         assert_eq!(check(ZoneCipher::Aes, &[3; 32]), Ok(()));
         assert_eq!(check(ZoneCipher::Aes, &[3; 31]), Err(ZoneError::Length(31)));
     }
