@@ -11,14 +11,11 @@ use ramz_api::net::{BoxStream, Connector, Door, Peer};
 use ramz_api::tap::NoTap;
 use ramz_domain::{Clock, Entropy, Moment, Pan, Pin, Rial};
 use ramz_iso8583::{Layout, Message, Mti};
-use ramz_keys::{
-    ChainLink, IndexPurpose, KeyFault, KeyVersion, Keys, PinBlock, PinBlockFormat, PinSource, Place, Tag,
-};
+use ramz_keys::{KeyRing, Keys, PinBlockFormat, SoftKeys, ZoneCipher, ZoneKey};
 use ramz_link::{Link, LinkConfig, Names};
 use ramz_sim::host::{Account, AccountState, CardHost};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::CancellationToken;
-use zeroize::Zeroizing;
 
 /// Longer than anything here takes, also on a busy machine.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
@@ -36,7 +33,7 @@ pub(crate) struct Bench {
 
 impl Bench {
     pub(crate) async fn new() -> Bench {
-        let host = CardHost::new(Arc::new(Swapped), "host");
+        let host = CardHost::new(Arc::new(keys()), "host");
         for (pan, state) in [(CARD, AccountState::Open), (CLOSED_CARD, AccountState::Closed)] {
             let account = Account {
                 pan: Pan::parse(pan).unwrap(),
@@ -152,7 +149,7 @@ pub(crate) fn with_pin(of: &Message, entry: &str, pin: &str) -> Message {
     message.remove(48);
     message.set(22, entry);
     let (pin, pan) = (Pin::parse(pin).unwrap(), Pan::parse(CARD).unwrap());
-    let block = Swapped.make_pin_block(&pin, &pan, "host", PinBlockFormat::Iso0).unwrap();
+    let block = keys().make_pin_block(&pin, &pan, "host", PinBlockFormat::Iso0).unwrap();
     message.set(52, block.bytes.as_slice());
     message
 }
@@ -197,91 +194,11 @@ impl Entropy for Counted {
     }
 }
 
-/// PIN blocks of its own kind: enough to tell equal from unequal, for the host only makes and compares them.
-struct Swapped;
-
-impl Swapped {
-    fn none<T>(&self) -> Result<T, KeyFault> {
-        Err(KeyFault::Store("the card host asks for PIN blocks only".to_owned()))
-    }
-}
-
-impl Keys for Swapped {
-    fn make_pin_block(
-        &self,
-        pin: &Pin,
-        pan: &Pan,
-        zone: &str,
-        format: PinBlockFormat,
-    ) -> Result<PinBlock, KeyFault> {
-        if zone != "host" {
-            return Err(KeyFault::NoZone(zone.to_owned()));
-        }
-        let mut bytes = Zeroizing::new(vec![0; 8]);
-        for (at, (pin, pan)) in pin.expose().bytes().zip(pan.expose().bytes().rev().cycle()).enumerate() {
-            bytes[at % 8] ^= (pin << 4 | (pan & 0x0F)) ^ u8::try_from(at).unwrap();
-        }
-        Ok(PinBlock { format, bytes })
-    }
-
-    fn index(&self, _: IndexPurpose, _: &[&[u8]]) -> Result<Tag, KeyFault> {
-        self.none()
-    }
-
-    fn index_all(&self, _: IndexPurpose, _: &[&[u8]]) -> Result<Vec<Tag>, KeyFault> {
-        self.none()
-    }
-
-    fn index_at(&self, _: KeyVersion, _: IndexPurpose, _: &[&[u8]]) -> Result<Tag, KeyFault> {
-        self.none()
-    }
-
-    fn seal(&self, _: Place<'_>, _: &[u8]) -> Result<Vec<u8>, KeyFault> {
-        self.none()
-    }
-
-    fn open(&self, _: Place<'_>, _: &[u8]) -> Result<Zeroizing<Vec<u8>>, KeyFault> {
-        self.none()
-    }
-
-    fn pin_version(&self) -> KeyVersion {
-        1
-    }
-
-    fn pin(&self, _: &PinSource) -> Result<Pin, KeyFault> {
-        self.none()
-    }
-
-    fn zone_takes(&self, zone: &str, format: PinBlockFormat) -> bool {
-        zone == "host" && format == PinBlockFormat::Iso0
-    }
-
-    fn pin_block_matches(
-        &self,
-        _: &PinBlock,
-        _: &str,
-        _: &Pan,
-        _: &[PinSource],
-    ) -> Result<Vec<usize>, KeyFault> {
-        self.none()
-    }
-
-    fn translate_pin_block(
-        &self,
-        _: &PinBlock,
-        _: &str,
-        _: &Pan,
-        _: &str,
-        _: PinBlockFormat,
-    ) -> Result<PinBlock, KeyFault> {
-        self.none()
-    }
-
-    fn journal_version(&self) -> KeyVersion {
-        1
-    }
-
-    fn chain(&self, _: KeyVersion, _: ChainLink<'_>) -> Result<[u8; 32], KeyFault> {
-        self.none()
-    }
+/// Soft keys with one zone, the same every time.
+fn keys() -> SoftKeys {
+    let entropy = Arc::new(Counted(AtomicU64::new(2)));
+    let mut ring = KeyRing::generate(&*entropy);
+    let key: [u8; 16] = std::array::from_fn(|at| u8::try_from(at).unwrap() << 1);
+    ring.add_zone("host", ZoneKey::new(ZoneCipher::Tdea, &key).unwrap()).unwrap();
+    SoftKeys::new(ring, entropy)
 }
