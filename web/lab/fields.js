@@ -5,7 +5,7 @@ import { say, spoken } from '/assets/words.js';
 /** From the payer's side to the bank's, then back to the payer. */
 export const LANES = ['shop', 'page', 'router', 'switch', 'bank', 'host', 'smsc', 'phone'];
 
-export const WIRES = [['HTTP', 'http'], ['ISO 8583', 'iso'], ['SMPP', 'smpp'], ['SMS', 'sms']];
+export const WIRES = [['HTTP', 'http'], ['ISO 8583', 'iso'], ['SMPP', 'smpp'], ['SMS', 'text']];
 export const wireClass = (wire) => WIRES.find(([name]) => name === wire)?.[1] ?? 'http';
 
 /** The lane of a name as messages have it: `bank mellat`, `card host`, `page`; or none. */

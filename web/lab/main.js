@@ -5,7 +5,7 @@ import { startClock } from '/assets/clock.js';
 import { lookNow, startPhone } from '/assets/phone.js';
 import { refresh, startWallet } from '/assets/wallet.js';
 import { startTrace } from '/assets/trace.js';
-import { readStep, show as showSteps } from '/assets/steps.js';
+import { isPaying, readStep, show as showSteps } from '/assets/steps.js';
 import { laneOf } from '/assets/fields.js';
 
 const button = document.getElementById('language');
@@ -41,7 +41,8 @@ function startShop({ shop }) {
   spokenAgain(() => {
     document.getElementById('shop-window').href = `${shop.url}/?lang=${spoken()}`;
     frame.title = say('shop');
-    home();
+    // A change of language does not throw away a payment under way.
+    if (!isPaying()) home();
   });
 }
 

@@ -10,6 +10,9 @@ export function did(step) {
   show();
 }
 
+/** Whether a payment is under way. */
+export const isPaying = () => done.has('shop') && !done.has('paid');
+
 /** What a message shows to have been done. */
 export function readStep({ from, title }) {
   if (from === 'shop' && title === 'POST /v1/payments') did('shop');

@@ -30,7 +30,7 @@ const WORDS = {
   },
   en: {
     title: 'Ramz lab',
-    what: 'A whole card network in one program on this computer. Buy something and watch the dynamic PIN travel from the bank to the phone, and what every message on the way says.',
+    what: 'A whole card network in one program on this computer. Buy something and watch its dynamic PIN travel from the bank to the phone, message by message.',
     clock: 'Lab clock', plus30: '+30 s', plus121: '+121 s', plusday: '+1 day',
     step1: 'Take something in the shop and press “Pay by card”', step2: 'Pick up a test card',
     step3: 'Press “Request dynamic PIN”', step4: 'Read the SMS on the phone', step5: 'Type the PIN and pay',
