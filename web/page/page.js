@@ -88,7 +88,7 @@ function wait(lastFour, untilMs) {
       refresh();
       return;
     }
-    const shown = words.waitFor(figures(minutes(left), page.lang), `••${figures(lastFour, page.lang)}`);
+    const shown = words.waitFor(figures(minutes(left), page.lang), `\u2066••${figures(lastFour, page.lang)}\u2069`);
     if (countdown.textContent !== shown) countdown.textContent = shown;
     countdown.style.setProperty("--left", String(Math.min(1, left / 120)));
     // Said aloud now and then only, not every second.

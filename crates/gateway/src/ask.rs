@@ -160,7 +160,7 @@ impl Gateway {
         };
         let body = request.to_json();
         self.tap.tell(asked_fact(pan, payment, &merchant.name_fa, &self.config.origin));
-        for attempt in 1.. {
+        for attempt in 1..=ATTEMPTS {
             let why = match self.router.ask(press, None, &body).await {
                 Ok(requested) => {
                     self.tap.tell(answered_fact("202"));

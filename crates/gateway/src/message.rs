@@ -203,7 +203,7 @@ mod tests {
         let reversal =
             Undo::decode(&undo().encode()).unwrap().reversal(true, Moment::from_unix_ms(1_709_238_700_000));
         for message in [&purchase, &reversal] {
-            let layout = Layout::ascii();
+            let layout = Layout::named("ascii").unwrap();
             let bytes = encode(&layout, message).unwrap();
             assert_eq!(&decode(&layout, &bytes).unwrap(), message);
         }
