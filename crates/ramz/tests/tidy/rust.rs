@@ -8,8 +8,10 @@ const LINES_MAX: usize = 600;
 const EMPTY_NAMES: &[&str] = &["common", "util", "utils", "helper", "helpers", "manager", "misc"];
 
 /// Types that hold a secret: a derived `Debug` would print it, a derived `Serialize` would send it.
-const SECRETS: &[&str] =
-    &["Pan", "Pin", "PinBlock", "Phone", "Passphrase", "KeyFile", "Typed", "Secret", "ApiKey", "ZoneKey"];
+const SECRETS: &[&str] = &[
+    "Pan", "Pin", "PinBlock", "Phone", "SmsText", "Secret", "ApiKey", "ZoneKey", "KeyRing", "SoftKeys",
+    "Tags",
+];
 
 fn opening(file: &File) -> Vec<String> {
     let first = file.text.lines().find(|line| !line.trim().is_empty()).unwrap_or_default();
