@@ -34,7 +34,7 @@ const WORDS = {
     clock: 'Lab clock', plus30: '+30 s', plus121: '+121 s', plusday: '+1 day',
     step1: 'Take something in the shop and press “Pay by card”', step2: 'Pick up a test card',
     step3: 'Press “Request dynamic PIN”', step4: 'Read the SMS on the phone', step5: 'Type the PIN and pay',
-    shop: 'Shop', home: 'Window', newwindow: 'Open in a new window',
+    shop: 'Shop', home: 'Shop front', newwindow: 'Open in a new window',
     phone: 'The cardholder’s phone', messages: 'Messages', nosms: 'No SMS yet. PINs arrive here.',
     newsms: 'New SMS from', code: 'PIN', copycode: 'Copy the PIN', copied: 'Copied', goodfor: 's left', ranout: 'Ran out',
     wallet: 'Your test card', copy: 'Copy', pan: 'Card number', expiry: 'Expiry', mobile: 'Mobile', balance: 'Balance (rial)', state: 'State', bank: 'Bank',
