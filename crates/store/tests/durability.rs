@@ -8,7 +8,11 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 
-use ramz_store::{Change, Committer, Head, OpenError, Outcome, SqliteStore, Store, StoreFault, Swap, Table};
+use ramz_domain::Moment;
+use ramz_store::{
+    Change, Committer, Head, OpenError, OutboxNew, Outcome, Sealed, SqliteStore, Store, StoreFault, Swap,
+    Table,
+};
 use tempfile::TempDir;
 
 fn swap(key: &str, expected: Option<u64>, body: Vec<u8>) -> Change {
@@ -230,4 +234,32 @@ fn a_file_of_a_newer_release_or_with_an_altered_migration_is_refused() {
     SqliteStore::open(&path).unwrap();
     change("UPDATE migration SET checksum = 'x' WHERE number = 1");
     refused(&path, "was altered after it landed");
+}
+
+#[tokio::test]
+async fn a_fault_tells_nothing_of_what_was_to_be_written() {
+    let folder = TempDir::new().unwrap();
+    let store = SqliteStore::open(folder.path().join("s.db")).unwrap();
+    let secret = b"6104337000000016".to_vec();
+    let full = |key: &str, expected| match swap(key, expected, secret.clone()) {
+        Change::Swap(swap) => Change::Swap(Swap {
+            sealed: vec![Sealed { column: "pan", bytes: Some(secret.clone()) }],
+            outbox: vec![OutboxNew {
+                id: [7; 16],
+                body: secret.clone(),
+                expires: Moment::from_unix_ms(1),
+                leased_until: Moment::from_unix_ms(1),
+            }],
+            ..swap
+        }),
+        other => other,
+    };
+    store.commit(vec![full("card", None)]).await.unwrap();
+    // The database refuses the second message, the checks refuse the key.
+    for change in [full("card", Some(1)), full(&"6104337000000016".repeat(5), None)] {
+        let fault = store.commit(vec![change]).await.unwrap_err();
+        let text = format!("{fault} {fault:?}");
+        assert!(matches!(fault, StoreFault::Statement(_)));
+        assert!(!text.contains("6104337000000016") && !text.contains("54, 49, 48"), "{text}");
+    }
 }

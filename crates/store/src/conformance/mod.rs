@@ -87,6 +87,7 @@ pub fn cases() -> Vec<Case> {
         swaps::tables_are_apart,
         swaps::a_commit_is_read_at_once,
         rows::sealed_columns_are_set_replaced_removed_and_stay,
+        rows::a_row_and_its_sealed_columns_are_of_one_instant,
         rows::the_head_and_the_body_read_back,
         rows::a_swap_without_entries_keeps_the_head,
         rows::a_head_that_does_not_continue_the_journal_is_refused,

@@ -1,6 +1,7 @@
 //! What a row carries: body, sealed columns, head and journal; and listing keys.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::sample::{commit, entry, swap};
 use super::{Wrong, refused, same};
@@ -29,6 +30,45 @@ pub(super) async fn sealed_columns_are_set_replaced_removed_and_stay(
     same("columns", sealed().await?, "pan=".into())?;
     let twice = bare(Some(5)).with_sealed("pan", Some(b"3")).with_sealed("pan", None);
     refused("a column twice", commit(&*store, twice).await)
+}
+
+pub(super) async fn a_row_and_its_sealed_columns_are_of_one_instant(
+    store: Arc<dyn Store>,
+) -> Result<(), Wrong> {
+    const SWAPS: u64 = 300;
+    let numbered = |version: u64| {
+        let text = version.to_string();
+        swap(Table::Card, b"k", (version > 0).then_some(version), &text)
+            .with_sealed("c", Some(text.as_bytes()))
+    };
+    same("insert", commit(&*store, numbered(0)).await?, Outcome::Won)?;
+    let end = Arc::new(AtomicBool::new(false));
+    let reader = {
+        let (store, ended) = (store.clone(), end.clone());
+        tokio::spawn(async move {
+            loop {
+                let Some(row) = store.read(Table::Card, b"k").await? else {
+                    return Err(Wrong("the row went away".into()));
+                };
+                same("the column", row.sealed, vec![("c".to_owned(), row.body.clone())])?;
+                same(
+                    "the version",
+                    row.version.checked_sub(1).map(|n| n.to_string().into_bytes()),
+                    Some(row.body),
+                )?;
+                if ended.load(Ordering::Relaxed) {
+                    return Ok(());
+                }
+                tokio::task::yield_now().await;
+            }
+        })
+    };
+    for version in 1..=SWAPS {
+        same("swap", commit(&*store, numbered(version)).await?, Outcome::Won)?;
+        tokio::task::yield_now().await;
+    }
+    end.store(true, Ordering::Relaxed);
+    reader.await.map_err(|error| Wrong(format!("a task: {error}")))?
 }
 
 pub(super) async fn the_head_and_the_body_read_back(store: Arc<dyn Store>) -> Result<(), Wrong> {
