@@ -262,6 +262,27 @@ mod tests {
     }
 
     #[test]
+    fn a_ring_that_holds_no_sound_keys_is_refused() {
+        // A purpose is missing; a key of 31 bytes; version 0; a TDEA zone key that is single DES.
+        let key = |n: u8, version: u8, length: u8| {
+            [&[n, 0xa1, version, 0x81, 0x58, length][..], &vec![7; usize::from(length)]].concat()
+        };
+        let check = |keys: &[Vec<u8>], zones: &[u8], whole: bool| {
+            let head = [0x82, 0xa0 + u8::try_from(keys.len()).unwrap()];
+            let ring: KeyRing = minicbor::decode(&[&head[..], &keys.concat(), zones].concat()).unwrap();
+            assert_eq!(ring.is_whole(), whole);
+        };
+        let all: Vec<_> = (0..4).map(|n| key(n, 1, 32)).collect();
+        let zone = |key: &[u8]| [&[0xa1, 0x61, b'z', 0x82, 0x00, 0x50][..], key].concat();
+        check(&all, &[0xa0], true);
+        check(&all[..3], &[0xa0], false);
+        check(&[&all[..3], &[key(3, 1, 31)]].concat(), &[0xa0], false);
+        check(&[&all[..3], &[key(3, 0, 32)]].concat(), &[0xa0], false);
+        check(&all, &zone(b"01234567fedcba98"), true);
+        check(&all, &zone(b"0123456701234567"), false);
+    }
+
+    #[test]
     fn altered_costs_cannot_exhaust_the_machine() {
         for at in [1, 5, 9] {
             let mut file = sealed();

@@ -323,6 +323,76 @@ mod tests {
     }
 
     #[test]
+    fn a_pin_is_spread_evenly_and_keeps_leading_zeros() {
+        let keys = keys();
+        for digits in 5..=8 {
+            let mut first = [0; 10];
+            for n in 0..2000u16 {
+                let mut source = source(0, digits);
+                source.challenge.0[..2].copy_from_slice(&n.to_be_bytes());
+                let pin = keys.pin(&source).unwrap();
+                assert_eq!(pin.expose().len(), usize::from(digits));
+                first[usize::from(pin.expose().as_bytes()[0] - b'0')] += 1;
+            }
+            // 200 of each expected; the standard deviation is 13.
+            assert!(first.iter().all(|count| (130..270).contains(count)), "{digits} digits: {first:?}");
+        }
+    }
+
+    #[test]
+    fn a_chain_binds_every_part_of_its_link() {
+        let keys = keys();
+        let base = ChainLink { card: CardId([1; 16]), seq: 1, previous: &[0; 32], entry: b"entry" };
+        let others = [
+            ChainLink { card: CardId([2; 16]), ..base },
+            ChainLink { seq: 2, ..base },
+            ChainLink { previous: &[1; 32], ..base },
+            ChainLink { entry: b"entrz", ..base },
+            ChainLink { entry: b"", ..base },
+        ];
+        for other in others {
+            assert_ne!(keys.chain(1, other), keys.chain(1, base));
+        }
+        assert_eq!(keys.chain(2, base), Err(KeyFault::NoKey { purpose: "journal", version: 2 }));
+    }
+
+    #[test]
+    fn every_bit_of_a_sealed_column_counts() {
+        let mut keys = keys();
+        keys.ring.rotate(Purpose::Data, &Counting::default());
+        let place = Place { row: &[1; 16], column: "card.pan" };
+        let sealed = keys.seal(place, b"6104337000000016").unwrap();
+        assert_eq!(sealed[..5], [1, 0, 0, 0, 2]);
+        for at in 0..sealed.len() {
+            for bit in 0..8 {
+                let mut altered = sealed.clone();
+                altered[at] ^= 1 << bit;
+                assert!(keys.open(place, &altered).is_err(), "byte {at}, bit {bit}");
+            }
+            assert!(keys.open(place, &sealed[..at]).is_err(), "{at} bytes");
+        }
+        assert!(keys.open(place, &[&sealed[..], &[0]].concat()).is_err());
+        // Relabelled as an older key that is live: the version is bound too.
+        let mut relabelled = sealed;
+        relabelled[4] = 1;
+        assert_eq!(keys.open(place, &relabelled), Err(KeyFault::DoesNotOpen("card.pan".into())));
+    }
+
+    #[test]
+    fn a_candidate_that_cannot_be_computed_is_a_fault_and_no_mismatch() {
+        let keys = keys();
+        let good = source(1, 7);
+        let pin = keys.pin(&good).unwrap();
+        let block = keys.make_pin_block(&pin, &pan(), "switch", PinBlockFormat::Iso0).unwrap();
+        for lost in [PinSource { version: 2, ..good }, PinSource { digits: 9, ..good }] {
+            for candidates in [[good, lost], [lost, good]] {
+                assert!(keys.pin_block_matches(&block, "switch", &pan(), &candidates).is_err());
+            }
+        }
+        assert_eq!(keys.pin_block_matches(&block, "switch", &pan(), &[]), Ok(vec![]));
+    }
+
+    #[test]
     fn debug_shows_no_secret() {
         let keys = keys();
         let block = keys
