@@ -78,7 +78,7 @@ const ENGLISH: Labels = Labels {
     time_left: "Time left",
     pay_to: "Pay to",
     rial: "rial",
-    equals: "that is",
+    equals: "equal to",
     order: "Order",
     description: "For",
     card: "Card details",

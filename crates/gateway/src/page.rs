@@ -109,7 +109,7 @@ impl Gateway {
             merchant: if language == Language::Persian { &merchant.name_fa } else { &merchant.name_en },
             order: &payment.order,
             description: &payment.description,
-            host: &self.config.origin,
+            host: &self.config.public_url,
             amount: if language == Language::Persian {
                 digits::persian(&commas).replace(',', "٬")
             } else {

@@ -107,7 +107,6 @@ impl Running {
 ///
 /// # Errors
 /// If the configuration cannot be used, or does not fit the keys.
-#[expect(clippy::unused_async, reason = "starting may come to wait; the callers are async already")]
 pub async fn start(config: Config, ports: Ports, shutdown: CancellationToken) -> Result<Running, StartError> {
     config.check()?;
     let http = Http::new(ports.router, &config.router, ROUTER_TIMEOUT)?;

@@ -2,6 +2,10 @@
 //! in a file, and a clock moved by hand.
 
 #[cfg(test)]
+mod browser;
+#[cfg(test)]
+mod logs;
+#[cfg(test)]
 mod merchants;
 #[cfg(test)]
 mod page;

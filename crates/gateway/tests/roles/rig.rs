@@ -1,10 +1,10 @@
 //! The stage: a gateway between a router and a bank that the test plays.
 
 use std::{
-    io::{self, Write},
+    io,
     net::SocketAddr,
     sync::{
-        Arc, Mutex, OnceLock,
+        Arc, Mutex,
         atomic::{AtomicU64, AtomicUsize, Ordering},
     },
     time::Duration,
@@ -40,6 +40,9 @@ use tokio::{
     time::{sleep, timeout},
 };
 use tokio_util::sync::CancellationToken;
+
+pub(crate) use crate::browser::{Browser, browse, card, solve};
+pub(crate) use crate::logs::logs;
 
 pub(crate) const PAN: &str = "6104337000000016";
 pub(crate) const OTHER_PAN: &str = "6104337000000024";
@@ -453,75 +456,6 @@ pub(crate) async fn call(
     Answered { status: parts.status, headers: parts.headers, text, json }
 }
 
-/// A browser with the page of one payment open.
-#[derive(Clone)]
-pub(crate) struct Browser {
-    pub(crate) address: SocketAddr,
-    pub(crate) id: String,
-    pub(crate) cookie: String,
-    pub(crate) token: String,
-    pub(crate) seen: Value,
-}
-
-pub(crate) async fn browse(address: SocketAddr, id: &str) -> Browser {
-    let page = call(address, Method::GET, &format!("/pay/{id}"), &[], &Value::Null).await;
-    assert_eq!(page.status, StatusCode::OK);
-    let cookie = page.headers[header::SET_COOKIE].to_str().unwrap().split(';').next().unwrap().to_owned();
-    let token = attribute(&page.text, "data-token");
-    let seen = serde_json::from_str(&attribute(&page.text, "data-seen")).unwrap();
-    Browser { address, id: id.to_owned(), cookie, token, seen }
-}
-
-/// An attribute's value, unescaped as a browser does.
-pub(crate) fn attribute(html: &str, name: &str) -> String {
-    let value = html.split_once(&format!("{name}=\"")).unwrap().1.split_once('"').unwrap().0;
-    value
-        .replace("&#34;", "\"")
-        .replace("&quot;", "\"")
-        .replace("&#60;", "<")
-        .replace("&#62;", ">")
-        .replace("&#38;", "&")
-}
-
-pub(crate) fn card(pan: &str) -> Value {
-    json!({ "pan": pan, "expiry": "07/28", "cvv2": CVV2, "pin": PIN, "lang": "en" })
-}
-
-impl Browser {
-    pub(crate) async fn call(&self, method: Method, action: &str, body: &Value) -> Answered {
-        let headers = [("cookie", self.cookie.as_str()), ("ramz-page", self.token.as_str())];
-        call(self.address, method, &format!("/pay/{}/{action}", self.id), &headers, body).await
-    }
-
-    pub(crate) async fn pay(&self, pan: &str) -> Answered {
-        self.call(Method::POST, "authorise", &card(pan)).await
-    }
-
-    pub(crate) async fn state(&self) -> Value {
-        self.call(Method::GET, "state", &Value::Null).await.json
-    }
-
-    /// A press of the PIN button, with the bot check solved.
-    pub(crate) async fn ask(&self, pan: &str, press: u128) -> Answered {
-        let state = self.state().await;
-        let proof = solve(state["challenge"].as_str().unwrap());
-        self.press(pan, press, &proof).await
-    }
-
-    pub(crate) async fn press(&self, pan: &str, press: u128, proof: &str) -> Answered {
-        let press = uuid::Uuid::from_u128(press);
-        self.call(Method::POST, "pin", &json!({ "pan": pan, "press": press, "proof": proof })).await
-    }
-}
-
-pub(crate) fn solve(challenge: &str) -> String {
-    let solves = |n: &String| {
-        let hash = Sha256::digest(format!("{challenge}:{n}").as_bytes());
-        u16::from_be_bytes([hash[0], hash[1]]) >> 1 == 0
-    };
-    (0_u32..).map(|n| n.to_string()).find(solves).unwrap()
-}
-
 /// Waits for a condition, not for a time.
 pub(crate) async fn until(what: &str, condition: impl AsyncFn() -> bool) {
     let waiting = async {
@@ -530,39 +464,4 @@ pub(crate) async fn until(what: &str, condition: impl AsyncFn() -> bool) {
         }
     };
     timeout(PATIENCE, waiting).await.unwrap_or_else(|_| panic!("never came: {what}"));
-}
-
-/// Everything that was logged by this process, at every level.
-pub(crate) fn logs() -> &'static Logs {
-    static LOGS: OnceLock<Logs> = OnceLock::new();
-    LOGS.get_or_init(|| {
-        let logs = Logs::default();
-        let writer = logs.clone();
-        tracing_subscriber::fmt()
-            .with_max_level(tracing_subscriber::filter::LevelFilter::TRACE)
-            .with_ansi(false)
-            .with_writer(move || writer.clone())
-            .init();
-        logs
-    })
-}
-
-#[derive(Clone, Default)]
-pub(crate) struct Logs(Arc<Mutex<Vec<u8>>>);
-
-impl Logs {
-    pub(crate) fn bytes(&self) -> Vec<u8> {
-        self.0.lock().unwrap().clone()
-    }
-}
-
-impl Write for Logs {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
 }
