@@ -1,0 +1,121 @@
+//! `ramz keys`: makes and changes a key file. Keys never go to standard output; zone keys come from files.
+
+use std::path::PathBuf;
+
+use anyhow::Context as _;
+use clap::{Args, Subcommand, ValueEnum};
+use ramz_keys::{Argon2Params, KeyRing, Purpose, ZoneCipher, ZoneKey};
+use zeroize::Zeroizing;
+
+use super::say;
+use crate::system::SystemEntropy;
+use crate::system::files::{read_secret, write_private};
+
+#[derive(Debug, Args)]
+pub(super) struct Options {
+    #[command(subcommand)]
+    command: Keys,
+}
+
+#[derive(Debug, Args)]
+struct KeyFile {
+    /// The key file
+    #[arg(long, value_name = "FILE")]
+    file: PathBuf,
+    /// A file whose first line is the passphrase
+    #[arg(long, value_name = "FILE")]
+    passphrase_file: PathBuf,
+}
+
+#[derive(Debug, Subcommand)]
+enum Keys {
+    /// Make a key file with fresh keys
+    Init(KeyFile),
+    /// Show purposes, versions, zones and check values; never keys
+    Show(KeyFile),
+    /// Add a fresh key of a purpose: new things are made under it, older ones stay readable
+    Rotate {
+        #[command(flatten)]
+        key_file: KeyFile,
+        /// index, data, pin or journal
+        purpose: String,
+    },
+    /// Add or replace a zone PIN key
+    Zone {
+        #[command(flatten)]
+        key_file: KeyFile,
+        /// The zone's name, as in the configuration
+        name: String,
+        /// The cipher
+        #[arg(long)]
+        cipher: Cipher,
+        /// A file whose first line is the key in hexadecimal
+        #[arg(long, value_name = "FILE")]
+        key_file_hex: PathBuf,
+    },
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Cipher {
+    /// PIN block format 0
+    Tdea,
+    /// PIN block format 4
+    Aes,
+}
+
+impl KeyFile {
+    fn open(&self) -> anyhow::Result<KeyRing> {
+        let bytes = std::fs::read(&self.file).with_context(|| format!("cannot read {}", self.file.display()))?;
+        KeyRing::open(&bytes, read_secret(&self.passphrase_file)?.as_bytes()).context(self.file.display().to_string())
+    }
+
+    fn write(&self, ring: &KeyRing) -> anyhow::Result<()> {
+        let passphrase = read_secret(&self.passphrase_file)?;
+        write_private(&self.file, &ring.seal(passphrase.as_bytes(), Argon2Params::STRONG, &SystemEntropy)?)
+    }
+}
+
+pub(super) fn run(options: Options) -> anyhow::Result<()> {
+    match options.command {
+        Keys::Init(key_file) => {
+            let path = key_file.file.display();
+            anyhow::ensure!(!key_file.file.exists(), "{path} is there already: its keys protect data, it is not replaced");
+            key_file.write(&KeyRing::generate(&SystemEntropy))?;
+            say::line(format!("{path} made; keep a copy of it and its passphrase apart from the store"));
+        }
+        Keys::Show(key_file) => show(&key_file.open()?),
+        Keys::Rotate { key_file, purpose } => {
+            let purpose = Purpose::parse(&purpose).context("a purpose is index, data, pin or journal")?;
+            let mut ring = key_file.open()?;
+            let version = ring.rotate(purpose, &SystemEntropy);
+            key_file.write(&ring)?;
+            say::line(format!("{} key version {version} added; restart the role to use it", purpose.word()));
+        }
+        Keys::Zone { key_file, name, cipher, key_file_hex } => {
+            let mut ring = key_file.open()?;
+            let hex = read_secret(&key_file_hex)?;
+            let key = Zeroizing::new(hex::decode(hex.as_bytes()).context("a zone key is hexadecimal")?);
+            let cipher = match cipher {
+                Cipher::Tdea => ZoneCipher::Tdea,
+                Cipher::Aes => ZoneCipher::Aes,
+            };
+            let key = ZoneKey::new(cipher, &key)?;
+            let check_value = hex::encode_upper(key.check_value());
+            ring.add_zone(&name, key)?;
+            key_file.write(&ring)?;
+            say::line(format!("zone {name} added, check value {check_value}"));
+        }
+    }
+    Ok(())
+}
+
+fn show(ring: &KeyRing) {
+    let view = ring.view();
+    for (purpose, versions) in view.purposes {
+        let versions: Vec<String> = versions.iter().map(u32::to_string).collect();
+        say::line(format!("{purpose:<8} versions {}", versions.join(", ")));
+    }
+    for (name, cipher, check_value) in view.zones {
+        say::line(format!("zone     {name} {cipher:?} check value {}", hex::encode_upper(check_value)));
+    }
+}

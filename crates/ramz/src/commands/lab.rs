@@ -1,0 +1,54 @@
+//! `ramz lab`: the main job, in one command.
+
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+
+use clap::Args;
+use tokio_util::sync::CancellationToken;
+
+use super::{role, say};
+use crate::lab;
+
+#[derive(Debug, Args)]
+pub(super) struct Options {
+    /// Keep everything in this folder; the default is a temporary one
+    #[arg(long, value_name = "DIR")]
+    data: Option<PathBuf>,
+    /// The portal's port; shop, gateway, router and banks follow it
+    #[arg(long, value_name = "N", default_value_t = 8700)]
+    port: u16,
+    /// Do not open a browser
+    #[arg(long)]
+    no_open: bool,
+    /// What to log, as in RUST_LOG
+    #[arg(long, value_name = "FILTER", default_value = "warn")]
+    log: String,
+}
+
+impl Options {
+    pub(super) fn log_filter(&self) -> String {
+        self.log.clone()
+    }
+}
+
+pub(super) async fn run(options: Options) -> anyhow::Result<()> {
+    let shutdown = CancellationToken::new();
+    let lab = lab::start(lab::Options { data: options.data, port: options.port }, &shutdown).await?;
+    say::line(format!("lab ready {}", lab.url));
+    if !options.no_open {
+        open(&lab.url);
+    }
+    role::told_to_stop().await?;
+    shutdown.cancel();
+    lab.stopped().await;
+    Ok(())
+}
+
+/// Opens the portal if there is a desktop; without one the printed address has to do.
+fn open(url: &str) {
+    let desktop = std::env::var_os("DISPLAY").is_some() || std::env::var_os("WAYLAND_DISPLAY").is_some();
+    if desktop {
+        let quiet = || Stdio::null();
+        let _ = Command::new("xdg-open").arg(url).stdin(quiet()).stdout(quiet()).stderr(quiet()).spawn();
+    }
+}

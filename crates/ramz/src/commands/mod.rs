@@ -1,0 +1,87 @@
+//! The command line. PANs, PINs and passphrases come from a prompt or a file, never from arguments.
+
+mod cards;
+mod configuration;
+mod journal;
+mod keys;
+mod lab;
+mod load;
+mod role;
+pub(crate) mod say;
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::config::{Config, LogConfig};
+use crate::system::log;
+
+/// Dynamic PINs for bank cards: issue them, carry them to the cardholder, spend them exactly once.
+#[derive(Debug, Parser)]
+#[command(name = "ramz", version, arg_required_else_help = true)]
+pub(crate) struct Ramz {
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// Where the settings are.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct Settings {
+    /// A TOML file that says what differs from the defaults (`ramz config show`)
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+}
+
+impl Settings {
+    fn load(&self) -> anyhow::Result<Config> {
+        Config::load(self.config.as_deref())
+    }
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// The whole system in one process, with banks, shop and phones, in the browser
+    Lab(lab::Options),
+    /// A bank's service: PIN requests, card authorisation, back office
+    Issuer(Settings),
+    /// Harim: from payment pages to the card's bank
+    Router(Settings),
+    /// A payment page and its merchant API
+    Gateway(Settings),
+    /// Add, show, lock and unlock cards at an issuer's back office
+    Cards(cards::Options),
+    /// Make and change a key file
+    Keys(keys::Options),
+    /// Check a card's journal
+    Journal(journal::Options),
+    /// Check or show the configuration
+    Config(configuration::Options),
+    /// Measure a running lab: PIN requests and authorisations from this process, in a closed loop
+    Load(load::Options),
+}
+
+/// Runs a command to its end.
+pub(crate) fn run(ramz: Ramz) -> anyhow::Result<()> {
+    let filter = match &ramz.command {
+        Command::Issuer(settings) | Command::Router(settings) | Command::Gateway(settings) => {
+            settings.load()?.table::<LogConfig>("log")?.filter
+        }
+        Command::Lab(options) => options.log_filter(),
+        _ => "warn".to_owned(),
+    };
+    log::start(&filter)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    runtime.block_on(async {
+        match ramz.command {
+            Command::Lab(options) => lab::run(options).await,
+            Command::Issuer(settings) => role::issuer(&settings.load()?).await,
+            Command::Router(settings) => role::router(&settings.load()?).await,
+            Command::Gateway(settings) => role::gateway(&settings.load()?).await,
+            Command::Cards(options) => cards::run(options).await,
+            Command::Keys(options) => keys::run(options),
+            Command::Journal(options) => journal::run(options).await,
+            Command::Config(options) => configuration::run(&options),
+            Command::Load(options) => load::run(options).await,
+        }
+    })
+}

@@ -1,0 +1,219 @@
+//! One bank of the lab: SMSC and card host, the issuer before them, and its cards.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use async_trait::async_trait;
+use ramz_api::back_office::CardBody;
+use ramz_api::net::Door;
+use ramz_domain::card::CardStatus;
+use ramz_domain::{CardId, Pin};
+use ramz_issuer::Running;
+use ramz_iso8583::Layout;
+use ramz_link::Names;
+use ramz_sim::handsets::Handsets;
+use ramz_sim::host::{Account, AccountState, CardHost};
+use ramz_sim::portal::{CardNow, Cards};
+use ramz_sim::smsc::{self, Smsc};
+use serde_json::{Value, json};
+use tokio::time::{Instant, sleep};
+use tokio_util::sync::CancellationToken;
+
+use super::cards::{self, LabCard, LabState};
+use super::folder::Folder;
+use super::pinned::{BankPort, PinnedBank, Ports};
+use crate::client::BackOffice;
+use crate::config::{Config, IssuerConfig, OperatorConfig};
+use crate::roles::{self, Surroundings, open_keys};
+use crate::system::tcp::TcpDoor;
+
+/// A bank that runs.
+pub(crate) struct Bank {
+    pinned: &'static PinnedBank,
+    number: usize,
+    cards: Vec<(LabCard, CardId)>,
+    host: Arc<CardHost>,
+    pub(crate) smsc: Arc<Smsc>,
+    issuer: Arc<Running>,
+}
+
+/// Starts a bank and adds its cards through the back office.
+pub(crate) async fn start(
+    folder: &Folder,
+    ports: &Ports,
+    number: usize,
+    pinned: &'static PinnedBank,
+    handsets: &Arc<Handsets>,
+    around: &Surroundings,
+    shutdown: &CancellationToken,
+) -> anyhow::Result<Bank> {
+    let config: IssuerConfig = Config::load(Some(&folder.file(&format!("{}.toml", pinned.id))))?.table("issuer")?;
+    let account = smsc::Account {
+        system_id: pinned.id.to_owned(),
+        password: folder.secret("smpp-password")?,
+        name: format!("bank {}", pinned.id),
+        short_code: pinned.short_code.to_owned(),
+    };
+    let (clock, tap) = (Arc::clone(&around.clock), Arc::clone(&around.tap));
+    let door = door(ports.bank(number, BankPort::Smpp)).await?;
+    let smsc = Smsc::start(door, vec![account], Arc::clone(handsets), clock, Arc::clone(&tap), shutdown.child_token());
+    let keys = Arc::new(open_keys(&config.keys, &around.entropy)?);
+    let host = CardHost::new(keys, config.bank.host.zone.clone());
+    let lab_cards = cards::of(pinned, number)?;
+    for card in &lab_cards {
+        host.open(Account {
+            pan: card.pan.clone(),
+            balance: card.balance,
+            first_pin: Some(Pin::parse(card.static_first_pin)?),
+            second_pin: Some(Pin::parse(card.static_second_pin)?),
+            state: AccountState::Open,
+        })?;
+    }
+    let host_door = self::door(ports.bank(number, BankPort::Host)).await?;
+    let layout = Layout::named(&config.bank.host.layout).context("the host's layout")?;
+    let names = Names { ours: "card host".into(), theirs: format!("bank {}", pinned.id) };
+    // The issuer's own tap sees both directions of this wire.
+    let silent = Arc::new(ramz_api::tap::NoTap);
+    tokio::spawn(Arc::clone(&host).run(host_door, layout, Vec::new(), silent, names, shutdown.child_token()));
+
+    let issuer = Arc::new(roles::issuer::start(&config, around, shutdown).await?);
+    let operator: OperatorConfig =
+        Config::load(Some(&folder.file(&format!("{}-operator.toml", pinned.id))))?.table("operator")?;
+    let office = BackOffice::new(&operator)?;
+    let mut cards = Vec::new();
+    for card in lab_cards {
+        let id = add(&office, &card, pinned).await.with_context(|| format!("card {}", card.pan.masked()))?;
+        if card.state == LabState::Locked {
+            office.lock(id).await?;
+        }
+        cards.push((card, id));
+    }
+    Ok(Bank { pinned, number, cards, host, smsc, issuer })
+}
+
+async fn door(port: u16) -> anyhow::Result<Arc<dyn Door>> {
+    Ok(Arc::new(TcpDoor::bind(&format!("127.0.0.1:{port}")).await?))
+}
+
+/// A card that is there already, from an earlier run with the same folder, stays as it is.
+async fn add(office: &BackOffice, card: &LabCard, bank: &PinnedBank) -> anyhow::Result<CardId> {
+    if let Some(id) = office.find(&card.pan).await? {
+        return Ok(id);
+    }
+    let expiry = card.expiry.as_bytes().try_into().context("an expiry has four digits")?;
+    let body = CardBody {
+        pan: Some(card.pan.clone()),
+        expiry: Some(expiry),
+        phone: Some(card.phone.clone()),
+        language: Some(card.language),
+        status: Some(CardStatus::Active),
+        customer: None,
+        product: Some(format!("{} lab", bank.id)),
+    };
+    office.add(&body).await
+}
+
+impl Bank {
+    pub(crate) fn id(&self) -> &'static str {
+        self.pinned.id
+    }
+
+    /// Waits until the card host is signed on and the SMSC bound.
+    pub(crate) async fn ready(&self) -> anyhow::Result<()> {
+        let until = Instant::now() + super::READY_WITHIN;
+        while !(self.issuer.host.is_up() && self.smsc.bound() > 0) {
+            anyhow::ensure!(Instant::now() < until, "the links to card host and SMSC are not up");
+            sleep(Duration::from_millis(20)).await;
+        }
+        Ok(())
+    }
+
+    pub(crate) async fn stopped(&self) {
+        self.issuer.stopped().await;
+    }
+
+    /// Its entry in `lab.json`.
+    pub(crate) fn json(&self, ports: &Ports, folder: &Folder) -> anyhow::Result<Value> {
+        let PinnedBank { id, name_fa, name_en, short_code, iins, .. } = self.pinned;
+        let port = |of| ports.bank(self.number, of);
+        Ok(json!({
+            "id": id,
+            "name": name_fa,
+            "name_en": name_en,
+            "iins": iins,
+            "api": format!("https://localhost:{}", port(BankPort::Api)),
+            "admin": format!("https://localhost:{}", port(BankPort::Admin)),
+            "app": format!("http://localhost:{}", port(BankPort::App)),
+            "short_code": short_code,
+            "metrics": format!("http://localhost:{}", port(BankPort::Metrics)),
+            "iso8583": { "address": format!("localhost:{}", port(BankPort::Switch)), "layout": "ascii", "header": "" },
+            "smpp": {
+                "address": format!("localhost:{}", port(BankPort::Smpp)),
+                "system_id": id,
+                "password": folder.secret("smpp-password")?.as_str(),
+            },
+            "zone": {
+                "id": "switch",
+                "cipher": "tdea",
+                "key": folder.secret(&format!("{id}-switch-zone"))?.as_str(),
+                "pin_block_format": 0,
+            },
+        }))
+    }
+
+    /// Its cards' entries in `lab.json`.
+    pub(crate) fn cards_json(&self) -> Vec<Value> {
+        let each = |(card, id): &(LabCard, CardId)| {
+            json!({
+                "bank": self.pinned.id,
+                "card": id.to_string(),
+                "pan": card.pan.expose(),
+                "expiry": card.expiry,
+                "cvv2": card.cvv2,
+                "static_first_pin": card.static_first_pin,
+                "static_second_pin": card.static_second_pin,
+                "phone": card.phone.as_ref().map(|phone| format!("0{}", &phone.expose()[2..])),
+                "balance": card.balance.get(),
+                "state": card.state.word(card.phone.as_ref()),
+            })
+        };
+        self.cards.iter().map(each).collect()
+    }
+
+    /// What the portal needs to tell balances and states as they are now.
+    pub(crate) fn watched(&self) -> Watched {
+        let cards = self.cards.iter().map(|(card, id)| (card.pan.clone(), *id, card.phone.is_some())).collect();
+        Watched { cards, host: Arc::clone(&self.host), issuer: Arc::clone(&self.issuer) }
+    }
+}
+
+/// A bank's cards as they are now.
+pub(crate) struct Watched {
+    cards: Vec<(ramz_domain::Pan, CardId, bool)>,
+    host: Arc<CardHost>,
+    issuer: Arc<Running>,
+}
+
+/// All banks' cards as they are now.
+pub(crate) struct AllCards(pub(crate) Vec<Watched>);
+
+#[async_trait]
+impl Cards for AllCards {
+    async fn now(&self) -> Vec<CardNow> {
+        let mut now = Vec::new();
+        for bank in &self.0 {
+            for (pan, id, has_phone) in &bank.cards {
+                let balance = bank.host.balance(pan).map_or(0, |balance| balance.get());
+                let locked = bank.issuer.locked(*id).await;
+                let state = match (locked, has_phone) {
+                    (true, _) => "locked",
+                    (false, false) => "no phone",
+                    (false, true) => "active",
+                };
+                now.push(CardNow { pan: pan.expose().to_owned(), balance, state: state.to_owned() });
+            }
+        }
+        now
+    }
+}

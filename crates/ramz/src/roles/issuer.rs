@@ -1,0 +1,56 @@
+//! An issuer from its configuration.
+
+use std::sync::Arc;
+
+use ramz_issuer::engine::TheRules;
+use ramz_issuer::{Ports, Running};
+use ramz_sms::smpp::{SmppConfig, SmppSender};
+use tokio_util::sync::CancellationToken;
+
+use super::{Surroundings, open_keys, open_store, optional_door, plain, plain_door, tls_door};
+use crate::config::IssuerConfig;
+use crate::system::files::read_secret;
+
+/// Starts an issuer; it runs until `shutdown`.
+pub(crate) async fn start(
+    config: &IssuerConfig,
+    around: &Surroundings,
+    shutdown: &CancellationToken,
+) -> anyhow::Result<Running> {
+    let keys = Arc::new(open_keys(&config.keys, &around.entropy)?);
+    let store = open_store(&config.store)?;
+    let listen = &config.listen;
+    let (api, admin) = (tls_door(&listen.api, &config.tls).await?, tls_door(&listen.admin, &config.tls).await?);
+    let (switch, metrics) = (plain_door(&listen.switch).await?, optional_door(&listen.metrics).await?);
+    let sms = SmppConfig::new(
+        &format!("bank {}", config.bank.id),
+        &config.sms.address,
+        &config.sms.system_id,
+        read_secret(&config.sms.password_file)?,
+        &config.sms.sender,
+    )?;
+    let Surroundings { clock, entropy, tap } = around.clone();
+    let sender = SmppSender::start(
+        sms,
+        plain(),
+        Arc::clone(&clock),
+        Arc::clone(&entropy),
+        Arc::clone(&tap),
+        shutdown.child_token(),
+    );
+    let ports = Ports {
+        clock,
+        entropy,
+        keys,
+        store,
+        sender,
+        rules: Arc::new(TheRules),
+        api,
+        admin,
+        switch,
+        metrics,
+        host: plain(),
+        tap,
+    };
+    Ok(ramz_issuer::start(&config.bank, ports, shutdown)?)
+}

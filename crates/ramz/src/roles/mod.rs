@@ -1,0 +1,61 @@
+//! Roles from their configuration: what each is handed, and how it is started. The lab starts its roles here too.
+
+pub(crate) mod gateway;
+pub(crate) mod issuer;
+pub(crate) mod router;
+
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use ramz_api::net::{Connector, Door};
+use ramz_api::tap::SharedTap;
+use ramz_domain::{Clock, Entropy};
+use ramz_keys::SoftKeys;
+use ramz_store::SqliteStore;
+
+use crate::config::{KeysConfig, StoreConfig};
+use crate::system::files::read_secret;
+use crate::system::tcp::{TcpConnector, TcpDoor};
+use crate::system::tls::{MutualTls, TlsConfig, TlsDoor};
+
+/// What every role is handed from outside its configuration.
+#[derive(Clone)]
+pub(crate) struct Surroundings {
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) entropy: Arc<dyn Entropy>,
+    pub(crate) tap: SharedTap,
+}
+
+async fn plain_door(address: &str) -> anyhow::Result<Arc<dyn Door>> {
+    Ok(Arc::new(TcpDoor::bind(address).await?))
+}
+
+async fn optional_door(address: &str) -> anyhow::Result<Option<Arc<dyn Door>>> {
+    if address.is_empty() { Ok(None) } else { plain_door(address).await.map(Some) }
+}
+
+async fn tls_door(address: &str, tls: &TlsConfig) -> anyhow::Result<Arc<dyn Door>> {
+    Ok(Arc::new(TlsDoor::before(TcpDoor::bind(address).await?, tls)?))
+}
+
+fn mutual_tls(tls: &TlsConfig) -> anyhow::Result<Arc<dyn Connector>> {
+    Ok(Arc::new(MutualTls::new(tls)?))
+}
+
+fn plain() -> Arc<dyn Connector> {
+    Arc::new(TcpConnector)
+}
+
+/// Opens a key file. Stretching its passphrase takes a moment, once.
+pub(crate) fn open_keys(config: &KeysConfig, entropy: &Arc<dyn Entropy>) -> anyhow::Result<SoftKeys> {
+    let passphrase = read_secret(&config.passphrase_file)?;
+    let path = config.file.display();
+    let sealed = std::fs::read(&config.file)
+        .with_context(|| format!("cannot read the key file {path}; make one with `ramz keys init`"))?;
+    SoftKeys::open(&sealed, passphrase.as_bytes(), Arc::clone(entropy)).with_context(|| format!("key file {path}"))
+}
+
+pub(crate) fn open_store(config: &StoreConfig) -> anyhow::Result<Arc<SqliteStore>> {
+    let opened = SqliteStore::open(&config.path);
+    Ok(Arc::new(opened.with_context(|| format!("store {}", config.path.display()))?))
+}
