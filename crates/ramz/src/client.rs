@@ -70,7 +70,10 @@ impl BackOffice {
             .uri(path)
             .header(header::CONTENT_TYPE, "application/json")
             .body(Bytes::from(body))?;
-        self.0.send(request).await.context("the back office cannot be reached: is the issuer running, is the URL right?")
+        self.0
+            .send(request)
+            .await
+            .context("the back office cannot be reached: is the issuer running, is the URL right?")
     }
 }
 

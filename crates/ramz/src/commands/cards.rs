@@ -79,7 +79,8 @@ impl Which {
     async fn find(&self, office: &BackOffice) -> anyhow::Result<CardId> {
         if let Some(card) = &self.card {
             // A number typed by mistake must not stay in the shell's history unnoticed, nor be repeated here.
-            return CardId::parse(card).context("a card id is 32 hexadecimal digits; leave it out to be asked for the card number");
+            return CardId::parse(card)
+                .context("a card id is 32 hexadecimal digits; leave it out to be asked for the card number");
         }
         let pan = ask_pan()?;
         let found = office.find(&pan).await?;
@@ -100,7 +101,8 @@ fn read_card(file: &std::path::Path) -> anyhow::Result<CardBody> {
         *bytes = std::fs::read(file).with_context(|| format!("cannot read {}", file.display()))?;
     }
     CardBody::parse_new(&bytes).map_err(|problem| {
-        let errors: Vec<String> = problem.errors.iter().map(|e| format!("\n  {}: {}", e.pointer, e.detail)).collect();
+        let errors: Vec<String> =
+            problem.errors.iter().map(|e| format!("\n  {}: {}", e.pointer, e.detail)).collect();
         anyhow::anyhow!("the card is malformed{}", errors.concat())
     })
 }
@@ -121,7 +123,8 @@ fn ask_card() -> anyhow::Result<CardBody> {
     json.insert("pan".to_owned(), pan.expose().into());
     let bytes = Zeroizing::new(serde_json::Value::Object(json).to_string().into_bytes());
     CardBody::parse_new(&bytes).map_err(|problem| {
-        let errors: Vec<String> = problem.errors.iter().map(|e| format!("{}: {}", e.pointer, e.detail)).collect();
+        let errors: Vec<String> =
+            problem.errors.iter().map(|e| format!("{}: {}", e.pointer, e.detail)).collect();
         anyhow::anyhow!("{}", errors.join("; "))
     })
 }

@@ -65,8 +65,10 @@ enum Cipher {
 
 impl KeyFile {
     fn open(&self) -> anyhow::Result<KeyRing> {
-        let bytes = std::fs::read(&self.file).with_context(|| format!("cannot read {}", self.file.display()))?;
-        KeyRing::open(&bytes, read_secret(&self.passphrase_file)?.as_bytes()).context(self.file.display().to_string())
+        let bytes =
+            std::fs::read(&self.file).with_context(|| format!("cannot read {}", self.file.display()))?;
+        KeyRing::open(&bytes, read_secret(&self.passphrase_file)?.as_bytes())
+            .context(self.file.display().to_string())
     }
 
     fn write(&self, ring: &KeyRing) -> anyhow::Result<()> {
@@ -79,7 +81,10 @@ pub(super) fn run(options: Options) -> anyhow::Result<()> {
     match options.command {
         Keys::Init(key_file) => {
             let path = key_file.file.display();
-            anyhow::ensure!(!key_file.file.exists(), "{path} is there already: its keys protect data, it is not replaced");
+            anyhow::ensure!(
+                !key_file.file.exists(),
+                "{path} is there already: its keys protect data, it is not replaced"
+            );
             key_file.write(&KeyRing::generate(&SystemEntropy))?;
             say::line(format!("{path} made; keep a copy of it and its passphrase apart from the store"));
         }

@@ -20,12 +20,19 @@ pub(super) struct Options {
     /// Do not open a browser
     #[arg(long)]
     no_open: bool,
+    /// Add so many cards for `ramz load`
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    measured_cards: usize,
     /// What to log, as in RUST_LOG
     #[arg(long, value_name = "FILTER", default_value = "warn")]
     log: String,
 }
 
 impl Options {
+    fn lab(&self) -> lab::Options {
+        lab::Options { data: self.data.clone(), port: self.port, measured_cards: self.measured_cards }
+    }
+
     pub(super) fn log_filter(&self) -> String {
         self.log.clone()
     }
@@ -33,7 +40,7 @@ impl Options {
 
 pub(super) async fn run(options: Options) -> anyhow::Result<()> {
     let shutdown = CancellationToken::new();
-    let lab = lab::start(lab::Options { data: options.data, port: options.port }, &shutdown).await?;
+    let lab = lab::start(options.lab(), &shutdown).await?;
     say::line(format!("lab ready {}", lab.url));
     if !options.no_open {
         open(&lab.url);

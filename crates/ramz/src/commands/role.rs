@@ -30,7 +30,10 @@ pub(super) async fn issuer(config: &Config) -> anyhow::Result<()> {
     let config: IssuerConfig = config.table("issuer")?;
     let shutdown = CancellationToken::new();
     let issuer = roles::issuer::start(&config, &around(), &shutdown).await?;
-    say::line(format!("issuer {} ready: api {} switch {} admin {}", config.bank.id, issuer.api, issuer.switch, issuer.admin));
+    say::line(format!(
+        "issuer {} ready: api {} switch {} admin {}",
+        config.bank.id, issuer.api, issuer.switch, issuer.admin
+    ));
     told_to_stop().await?;
     shutdown.cancel();
     issuer.stopped().await;

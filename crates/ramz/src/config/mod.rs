@@ -117,12 +117,17 @@ impl Config {
     pub(crate) fn load(path: Option<&Path>) -> anyhow::Result<Config> {
         let mut table = defaults()?;
         if let Some(path) = path {
-            let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+            let text =
+                std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
             let over: Table = text.parse().with_context(|| format!("{} is no TOML", path.display()))?;
             for key in over.keys() {
                 let known: Vec<&str> = table.keys().map(String::as_str).collect();
                 let known = known.join(", ");
-                anyhow::ensure!(table.contains_key(key), "{}: unknown table [{key}]; there are {known}", path.display());
+                anyhow::ensure!(
+                    table.contains_key(key),
+                    "{}: unknown table [{key}]; there are {known}",
+                    path.display()
+                );
             }
             lay_over(&mut table, over);
         }

@@ -8,25 +8,30 @@ use async_trait::async_trait;
 use ramz_api::back_office::CardBody;
 use ramz_api::net::Door;
 use ramz_domain::card::CardStatus;
-use ramz_domain::{CardId, Pin};
-use ramz_issuer::Running;
+use ramz_domain::{CardId, Pin, Rial};
 use ramz_iso8583::Layout;
+use ramz_issuer::Running;
 use ramz_link::Names;
 use ramz_sim::handsets::Handsets;
 use ramz_sim::host::{Account, AccountState, CardHost};
 use ramz_sim::portal::{CardNow, Cards};
 use ramz_sim::smsc::{self, Smsc};
 use serde_json::{Value, json};
+use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 
 use super::cards::{self, LabCard, LabState};
 use super::folder::Folder;
+use super::measured;
 use super::pinned::{BankPort, PinnedBank, Ports};
 use crate::client::BackOffice;
 use crate::config::{Config, IssuerConfig, OperatorConfig};
 use crate::roles::{self, Surroundings, open_keys};
 use crate::system::tcp::TcpDoor;
+
+/// Cards added at the same time.
+const ADD_AT_ONCE: usize = 64;
 
 /// A bank that runs.
 pub(crate) struct Bank {
@@ -48,7 +53,8 @@ pub(crate) async fn start(
     around: &Surroundings,
     shutdown: &CancellationToken,
 ) -> anyhow::Result<Bank> {
-    let config: IssuerConfig = Config::load(Some(&folder.file(&format!("{}.toml", pinned.id))))?.table("issuer")?;
+    let config: IssuerConfig =
+        Config::load(Some(&folder.file(&format!("{}.toml", pinned.id))))?.table("issuer")?;
     let account = smsc::Account {
         system_id: pinned.id.to_owned(),
         password: folder.secret("smpp-password")?,
@@ -57,7 +63,14 @@ pub(crate) async fn start(
     };
     let (clock, tap) = (Arc::clone(&around.clock), Arc::clone(&around.tap));
     let door = door(ports.bank(number, BankPort::Smpp)).await?;
-    let smsc = Smsc::start(door, vec![account], Arc::clone(handsets), clock, Arc::clone(&tap), shutdown.child_token());
+    let smsc = Smsc::start(
+        door,
+        vec![account],
+        Arc::clone(handsets),
+        clock,
+        Arc::clone(&tap),
+        shutdown.child_token(),
+    );
     let keys = Arc::new(open_keys(&config.keys, &around.entropy)?);
     let host = CardHost::new(keys, config.bank.host.zone.clone());
     let lab_cards = cards::of(pinned, number)?;
@@ -78,9 +91,7 @@ pub(crate) async fn start(
     tokio::spawn(Arc::clone(&host).run(host_door, layout, Vec::new(), silent, names, shutdown.child_token()));
 
     let issuer = Arc::new(roles::issuer::start(&config, around, shutdown).await?);
-    let operator: OperatorConfig =
-        Config::load(Some(&folder.file(&format!("{}-operator.toml", pinned.id))))?.table("operator")?;
-    let office = BackOffice::new(&operator)?;
+    let office = back_office(folder, pinned)?;
     let mut cards = Vec::new();
     for card in lab_cards {
         let id = add(&office, &card, pinned).await.with_context(|| format!("card {}", card.pan.masked()))?;
@@ -94,6 +105,12 @@ pub(crate) async fn start(
 
 async fn door(port: u16) -> anyhow::Result<Arc<dyn Door>> {
     Ok(Arc::new(TcpDoor::bind(&format!("127.0.0.1:{port}")).await?))
+}
+
+fn back_office(folder: &Folder, pinned: &PinnedBank) -> anyhow::Result<BackOffice> {
+    let file = folder.file(&format!("{}-operator.toml", pinned.id));
+    let operator: OperatorConfig = Config::load(Some(&file))?.table("operator")?;
+    BackOffice::new(&operator)
 }
 
 /// A card that is there already, from an earlier run with the same folder, stays as it is.
@@ -117,6 +134,43 @@ async fn add(office: &BackOffice, card: &LabCard, bank: &PinnedBank) -> anyhow::
 impl Bank {
     pub(crate) fn id(&self) -> &'static str {
         self.pinned.id
+    }
+
+    /// Adds cards for measuring, in the host and at the issuer; those that are there stay.
+    pub(crate) async fn add_measured(&self, folder: &Folder, count: usize) -> anyhow::Result<()> {
+        anyhow::ensure!(count <= measured::MAX, "at most {} measured cards", measured::MAX);
+        let office = Arc::new(back_office(folder, self.pinned)?);
+        let numbers: Vec<usize> = (0..count).collect();
+        for batch in numbers.chunks(ADD_AT_ONCE) {
+            let mut adding = JoinSet::new();
+            for number in batch {
+                let (pan, phone) = measured::card(*number)?;
+                self.host.open(Account {
+                    pan: pan.clone(),
+                    balance: Rial::new(100_000_000_000)?,
+                    first_pin: None,
+                    second_pin: None,
+                    state: AccountState::Open,
+                })?;
+                let body = CardBody {
+                    pan: Some(pan.clone()),
+                    expiry: measured::EXPIRY.as_bytes().try_into().ok(),
+                    phone: Some(Some(phone)),
+                    ..CardBody::default()
+                };
+                let office = Arc::clone(&office);
+                adding.spawn(async move {
+                    match office.find(&pan).await? {
+                        Some(_) => anyhow::Ok(()),
+                        None => office.add(&body).await.map(|_| ()),
+                    }
+                });
+            }
+            while let Some(added) = adding.join_next().await {
+                added??;
+            }
+        }
+        Ok(())
     }
 
     /// Waits until the card host is signed on and the SMSC bound.
@@ -183,7 +237,8 @@ impl Bank {
 
     /// What the portal needs to tell balances and states as they are now.
     pub(crate) fn watched(&self) -> Watched {
-        let cards = self.cards.iter().map(|(card, id)| (card.pan.clone(), *id, card.phone.is_some())).collect();
+        let cards =
+            self.cards.iter().map(|(card, id)| (card.pan.clone(), *id, card.phone.is_some())).collect();
         Watched { cards, host: Arc::clone(&self.host), issuer: Arc::clone(&self.issuer) }
     }
 }

@@ -28,7 +28,9 @@ impl Folder {
         folder.secret_or("smpp-password", || hex::encode(random_bytes::<4>(entropy)))?;
         for bank in &BANKS {
             for zone in ["switch", "host"] {
-                folder.secret_or(&format!("{}-{zone}-zone", bank.id), || hex::encode(random_bytes::<16>(entropy)))?;
+                folder.secret_or(&format!("{}-{zone}-zone", bank.id), || {
+                    hex::encode(random_bytes::<16>(entropy))
+                })?;
             }
         }
         for bank in &BANKS {

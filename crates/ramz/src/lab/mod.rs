@@ -8,6 +8,7 @@ mod bank;
 mod cards;
 mod certificates;
 mod folder;
+pub(crate) mod measured;
 mod pinned;
 mod portal;
 mod settings;
@@ -39,6 +40,8 @@ pub(crate) struct Options {
     pub(crate) data: Option<PathBuf>,
     /// The portal's port; the others follow.
     pub(crate) port: u16,
+    /// Cards for `ramz load`, at the first bank.
+    pub(crate) measured_cards: usize,
 }
 
 /// A lab that runs.
@@ -77,15 +80,22 @@ pub(crate) async fn start(options: Options, shutdown: &CancellationToken) -> any
         let bank = bank::start(&folder, &ports, number, pinned, &handsets, &around, shutdown).await;
         banks.push(bank.with_context(|| format!("bank {}", pinned.id))?);
     }
-    let router: crate::config::RouterConfig = Config::load(Some(&folder.file("router.toml")))?.table("router")?;
+    if let Some(first) = banks.first() {
+        first.add_measured(&folder, options.measured_cards).await.context("cards for measuring")?;
+    }
+    let router: crate::config::RouterConfig =
+        Config::load(Some(&folder.file("router.toml")))?.table("router")?;
     roles::router::start(&router, &around, shutdown).await.context("router")?;
-    let gateway: crate::config::GatewayConfig = Config::load(Some(&folder.file("gateway.toml")))?.table("gateway")?;
+    let gateway: crate::config::GatewayConfig =
+        Config::load(Some(&folder.file("gateway.toml")))?.table("gateway")?;
     let gateway = roles::gateway::start(&gateway, &around, shutdown).await.context("gateway")?;
     portal::start(&folder, &ports, &banks, &handsets, trace, clock, &around, shutdown).await?;
     for bank in &banks {
         bank.ready().await.with_context(|| format!("bank {} does not come up", bank.id()))?;
     }
-    timeout(READY_WITHIN, gateway.links_up()).await.context("the gateway's links to the banks do not come up")?;
+    timeout(READY_WITHIN, gateway.links_up())
+        .await
+        .context("the gateway's links to the banks do not come up")?;
     Ok(Lab { url: format!("http://localhost:{}/", ports.portal()), banks, gateway, _temporary: temporary })
 }
 

@@ -41,7 +41,8 @@ pub(crate) async fn start(
 ) -> anyhow::Result<()> {
     let at = |port: u16| format!("http://localhost:{port}");
     let (portal_url, shop_url, gateway_url) = (at(ports.portal()), at(ports.shop()), at(ports.gateway()));
-    let door = |port: u16| async move { anyhow::Ok(Arc::new(TcpDoor::bind(&format!("127.0.0.1:{port}")).await?)) };
+    let door =
+        |port: u16| async move { anyhow::Ok(Arc::new(TcpDoor::bind(&format!("127.0.0.1:{port}")).await?)) };
     let http = Http::new(Arc::new(TcpConnector), &gateway_url, Duration::from_secs(20))?;
     let config = ShopConfig {
         gateway_url,
@@ -61,7 +62,8 @@ pub(crate) async fn start(
     let cards = AllCards(banks.iter().map(Bank::watched).collect());
     let operators = banks.iter().map(|bank| Arc::clone(&bank.smsc)).collect();
     tracing::debug!(now = %clock.now().rfc3339(), "the lab's clock");
-    let state = PortalState { lab_json, trace: Arc::clone(&trace), clock, cards: Some(Arc::new(cards)), shop_url };
+    let state =
+        PortalState { lab_json, trace: Arc::clone(&trace), clock, cards: Some(Arc::new(cards)), shop_url };
     let portal = portal::router(state).merge(handsets::router(Arc::clone(handsets), operators));
     tokio::spawn(serve(door(ports.portal()).await?, portal, entropy(), shutdown.child_token()));
     // Open event streams would hold the drain up.

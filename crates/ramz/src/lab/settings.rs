@@ -4,7 +4,9 @@ use serde_json::json;
 
 use super::certificates::{ASKER, GATEWAY, OPERATOR, ROUTER};
 use super::folder::Folder;
-use super::pinned::{ACQUIRER, BANKS, BankPort, MERCHANT, MERCHANT_EN, MERCHANT_FA, ORIGIN, PinnedBank, Ports, TERMINAL};
+use super::pinned::{
+    ACQUIRER, BANKS, BankPort, MERCHANT, MERCHANT_EN, MERCHANT_FA, ORIGIN, PinnedBank, Ports, TERMINAL,
+};
 
 /// Writes `<bank>.toml`, `<bank>-operator.toml`, `router.toml` and `gateway.toml`.
 pub(crate) fn write(folder: &Folder, ports: &Ports) -> anyhow::Result<()> {
@@ -19,7 +21,8 @@ pub(crate) fn write(folder: &Folder, ports: &Ports) -> anyhow::Result<()> {
 }
 
 fn put(folder: &Folder, name: &str, value: &serde_json::Value) -> anyhow::Result<()> {
-    let about = "# Written by `ramz lab`. Start the role alone with it: `ramz <role> --config <this file>`.\n\n";
+    let about =
+        "# Written by `ramz lab`. Start the role alone with it: `ramz <role> --config <this file>`.\n\n";
     std::fs::write(folder.file(name), format!("{about}{}", toml::to_string_pretty(value)?))?;
     Ok(())
 }
@@ -80,8 +83,8 @@ fn router(folder: &Folder, ports: &Ports) -> serde_json::Value {
         .collect();
     let paced = |name| {
         let mut asker = asker(name);
-        asker["rate_per_s"] = json!(200);
-        asker["burst"] = json!(1000);
+        asker["rate_per_s"] = json!(20_000);
+        asker["burst"] = json!(40_000);
         asker
     };
     json!({

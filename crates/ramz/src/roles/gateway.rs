@@ -20,7 +20,9 @@ pub(crate) async fn start(
     for merchant in &mut page.merchants {
         if let Some(file) = &merchant.api_key_file {
             let key = ApiKey::new(&read_secret(file)?);
-            merchant.api_key = Some(key.with_context(|| format!("{}: an API key has 20 characters or more", file.display()))?);
+            merchant.api_key = Some(
+                key.with_context(|| format!("{}: an API key has 20 characters or more", file.display()))?,
+            );
         }
     }
     let Surroundings { clock, entropy, tap } = around.clone();

@@ -20,7 +20,8 @@ pub(crate) async fn start(
     let keys = Arc::new(open_keys(&config.keys, &around.entropy)?);
     let store = open_store(&config.store)?;
     let listen = &config.listen;
-    let (api, admin) = (tls_door(&listen.api, &config.tls).await?, tls_door(&listen.admin, &config.tls).await?);
+    let (api, admin) =
+        (tls_door(&listen.api, &config.tls).await?, tls_door(&listen.admin, &config.tls).await?);
     let (switch, metrics) = (plain_door(&listen.switch).await?, optional_door(&listen.metrics).await?);
     let sms = SmppConfig::new(
         &format!("bank {}", config.bank.id),

@@ -52,7 +52,8 @@ pub(crate) fn open_keys(config: &KeysConfig, entropy: &Arc<dyn Entropy>) -> anyh
     let path = config.file.display();
     let sealed = std::fs::read(&config.file)
         .with_context(|| format!("cannot read the key file {path}; make one with `ramz keys init`"))?;
-    SoftKeys::open(&sealed, passphrase.as_bytes(), Arc::clone(entropy)).with_context(|| format!("key file {path}"))
+    SoftKeys::open(&sealed, passphrase.as_bytes(), Arc::clone(entropy))
+        .with_context(|| format!("key file {path}"))
 }
 
 pub(crate) fn open_store(config: &StoreConfig) -> anyhow::Result<Arc<SqliteStore>> {

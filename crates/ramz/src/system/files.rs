@@ -17,18 +17,22 @@ pub(crate) fn write_private(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
     };
     let beside = folder.join(format!(".{}.{}.new", name.to_string_lossy(), std::process::id()));
     let write = || -> std::io::Result<()> {
-        let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&beside)?;
+        let mut file =
+            OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&beside)?;
         file.write_all(bytes)?;
         file.sync_all()?;
         fs::rename(&beside, path)?;
         File::open(folder)?.sync_all()
     };
-    write().inspect_err(|_| _ = fs::remove_file(&beside)).with_context(|| format!("cannot write {}", path.display()))
+    write()
+        .inspect_err(|_| _ = fs::remove_file(&beside))
+        .with_context(|| format!("cannot write {}", path.display()))
 }
 
 /// The first line of a file that holds one secret.
 pub(crate) fn read_secret(path: &Path) -> anyhow::Result<Zeroizing<String>> {
-    let text = Zeroizing::new(fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?);
+    let text =
+        Zeroizing::new(fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?);
     let secret = text.lines().next().unwrap_or("").trim();
     anyhow::ensure!(!secret.is_empty(), "{} holds no secret in its first line", path.display());
     Ok(Zeroizing::new(secret.to_owned()))

@@ -12,15 +12,19 @@ const NEVER: [&str; 3] = ["rusmpp=off", "rusmppc=off", "rusmpp_core=off"];
 /// Starts logging. `filter` as in `RUST_LOG`, for example `info` or `warn,ramz_issuer=debug`.
 pub(crate) fn start(filter: &str) -> anyhow::Result<()> {
     let builder = tracing_subscriber::fmt().with_env_filter(quiet(filter)?).with_writer(std::io::stderr);
-    let started =
-        if std::io::stderr().is_terminal() { builder.compact().try_init() } else { builder.json().try_init() };
+    let started = if std::io::stderr().is_terminal() {
+        builder.compact().try_init()
+    } else {
+        builder.json().try_init()
+    };
     started.map_err(|error| anyhow::anyhow!("cannot start logging: {error}"))
 }
 
 fn quiet(filter: &str) -> anyhow::Result<EnvFilter> {
     let mut directives: Vec<&str> = filter.split(',').filter(|d| !d.trim().starts_with("rusmpp")).collect();
     directives.extend(NEVER);
-    EnvFilter::try_new(directives.join(",")).map_err(|error| anyhow::anyhow!("log filter {filter:?}: {error}"))
+    EnvFilter::try_new(directives.join(","))
+        .map_err(|error| anyhow::anyhow!("log filter {filter:?}: {error}"))
 }
 
 #[cfg(test)]

@@ -16,9 +16,9 @@ pub(crate) struct TcpDoor {
 impl TcpDoor {
     /// Binds `host:port`; port 0 takes a free one.
     pub(crate) async fn bind(address: &str) -> anyhow::Result<TcpDoor> {
-        let listener = TcpListener::bind(address)
-            .await
-            .map_err(|error| anyhow::anyhow!("cannot listen on {address}: {error}. Is it taken by another process?"))?;
+        let listener = TcpListener::bind(address).await.map_err(|error| {
+            anyhow::anyhow!("cannot listen on {address}: {error}. Is it taken by another process?")
+        })?;
         let address = listener.local_addr()?;
         Ok(TcpDoor { listener, address })
     }

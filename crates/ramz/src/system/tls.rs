@@ -144,14 +144,16 @@ fn roots(file: &Path) -> anyhow::Result<RootCertStore> {
 }
 
 fn identity(config: &TlsConfig) -> anyhow::Result<(Vec<CertificateDer<'static>>, PrivateKeyDer<'static>)> {
-    let key = PrivateKeyDer::from_pem_file(&config.key_file)
-        .map_err(|error| anyhow::anyhow!("cannot read a private key from {}: {error}", config.key_file.display()))?;
+    let key = PrivateKeyDer::from_pem_file(&config.key_file).map_err(|error| {
+        anyhow::anyhow!("cannot read a private key from {}: {error}", config.key_file.display())
+    })?;
     Ok((certificates(&config.cert_file)?, key))
 }
 
 fn certificates(file: &Path) -> anyhow::Result<Vec<CertificateDer<'static>>> {
     let cannot = |error| anyhow::anyhow!("cannot read certificates from {}: {error}", file.display());
-    let chain: Vec<_> = CertificateDer::pem_file_iter(file).map_err(cannot)?.collect::<Result<_, _>>().map_err(cannot)?;
+    let chain: Vec<_> =
+        CertificateDer::pem_file_iter(file).map_err(cannot)?.collect::<Result<_, _>>().map_err(cannot)?;
     anyhow::ensure!(!chain.is_empty(), "{} holds no certificate", file.display());
     Ok(chain)
 }
