@@ -1,0 +1,312 @@
+//! What an issuer is handed in these tests: a clock moved by hand, randomness from a seed, an operator that keeps the
+//! texts, keys that count how often a PIN was compared, and a tap that remembers.
+
+use std::io;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, OnceLock};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use ramz_api::tap::{Fact, Tap};
+use ramz_domain::{Clock, Entropy, Moment, Pan, Pin};
+use ramz_keys::{
+    ChainLink, IndexPurpose, KeyFault, KeyVersion, Keys, PinBlock, PinBlockFormat, PinSource, Place, SoftKeys, Tag,
+};
+use ramz_sms::port::{Accepted, Outgoing, SendError, Sender};
+use tokio::sync::watch;
+use tracing_subscriber::filter::{LevelFilter, Targets};
+use tracing_subscriber::fmt::MakeWriter;
+use tracing_subscriber::layer::SubscriberExt as _;
+use zeroize::Zeroizing;
+
+/// Stands until it is moved.
+pub(crate) struct Hand(AtomicU64);
+
+impl Hand {
+    /// 2026-11-24T01:52:44Z.
+    pub(crate) fn new() -> Arc<Hand> {
+        Arc::new(Hand(AtomicU64::new(1_795_485_164_000)))
+    }
+
+    pub(crate) fn advance(&self, span: Duration) {
+        self.0.fetch_add(u64::try_from(span.as_millis()).unwrap(), Ordering::SeqCst);
+    }
+}
+
+impl Clock for Hand {
+    fn now(&self) -> Moment {
+        Moment::from_unix_ms(self.0.load(Ordering::SeqCst))
+    }
+}
+
+/// SplitMix64 from a seed: different bytes each time, the same in each run.
+pub(crate) struct Seeded(AtomicU64);
+
+impl Seeded {
+    pub(crate) fn new(seed: u64) -> Arc<Seeded> {
+        Arc::new(Seeded(AtomicU64::new(seed)))
+    }
+}
+
+impl Entropy for Seeded {
+    fn fill(&self, bytes: &mut [u8]) {
+        for chunk in bytes.chunks_mut(8) {
+            let mut z = self.0.fetch_add(0x9E37_79B9_7F4A_7C15, Ordering::SeqCst);
+            z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+            z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+            chunk.copy_from_slice(&(z ^ (z >> 31)).to_be_bytes()[..chunk.len()]);
+        }
+    }
+}
+
+/// How the operator feels.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Mood {
+    /// Takes everything.
+    Up,
+    /// No line.
+    Down,
+    /// Too busy.
+    Throttled,
+    /// Takes it, and the answer is lost.
+    Unknown,
+    /// Says no.
+    Refused,
+    /// Takes it in, and neither keeps nor answers it until the mood changes.
+    Held,
+}
+
+/// One text that reached the operator.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct Sms {
+    pub(crate) to: String,
+    pub(crate) text: String,
+    pub(crate) not_after: Moment,
+}
+
+impl Sms {
+    /// The PIN in it.
+    pub(crate) fn pin(&self) -> String {
+        let line = self.text.lines().find_map(|line| line.strip_prefix("رمز:").or(line.strip_prefix("PIN: ")));
+        line.expect("a PIN's line").to_owned()
+    }
+}
+
+/// Keeps every text. Like the real line, it looks at the expiry right before it takes one.
+pub(crate) struct Operator {
+    clock: Arc<Hand>,
+    mood: watch::Sender<Mood>,
+    taken: Mutex<Vec<Sms>>,
+    attempts: AtomicUsize,
+}
+
+impl Operator {
+    pub(crate) fn new(clock: Arc<Hand>) -> Arc<Operator> {
+        let (mood, taken, attempts) = (watch::Sender::new(Mood::Up), Mutex::default(), AtomicUsize::new(0));
+        Arc::new(Operator { clock, mood, taken, attempts })
+    }
+
+    pub(crate) fn is_in(&self, mood: Mood) {
+        self.mood.send_replace(mood);
+    }
+
+    /// Texts to a number, oldest first.
+    pub(crate) fn texts(&self, phone: &str) -> Vec<Sms> {
+        self.taken.lock().unwrap().iter().filter(|sms| sms.to == phone).cloned().collect()
+    }
+
+    pub(crate) fn attempts(&self) -> usize {
+        self.attempts.load(Ordering::SeqCst)
+    }
+
+    fn keep(&self, sms: &Outgoing) {
+        let text = sms.text.expose().to_owned();
+        let sms = Sms { to: sms.to.expose().to_owned(), text, not_after: sms.not_after };
+        self.taken.lock().unwrap().push(sms);
+    }
+}
+
+#[async_trait]
+impl Sender for Operator {
+    async fn send(&self, sms: Outgoing) -> Result<Accepted, SendError> {
+        self.attempts.fetch_add(1, Ordering::SeqCst);
+        let mood = *self.mood.borrow();
+        if mood == Mood::Held {
+            let _ = self.mood.subscribe().wait_for(|mood| *mood != Mood::Held).await;
+        }
+        let mood = *self.mood.borrow();
+        match mood {
+            Mood::Down => return Err(SendError::Down("no bind".into())),
+            Mood::Throttled => return Err(SendError::Throttled),
+            Mood::Refused => return Err(SendError::Refused { status: "ESME_RINVDSTADR".into() }),
+            Mood::Up | Mood::Unknown | Mood::Held => {}
+        }
+        if self.clock.now() >= sms.not_after {
+            return Err(SendError::Expired);
+        }
+        self.keep(&sms);
+        match mood {
+            Mood::Unknown => Err(SendError::Unknown),
+            _ => Ok(Accepted { parts: 1, message_ids: vec!["1".into()] }),
+        }
+    }
+
+    fn is_up(&self) -> bool {
+        *self.mood.borrow() != Mood::Down
+    }
+}
+
+/// Counts how often a presented PIN was compared with one.
+pub(crate) struct CountingKeys {
+    inner: Arc<SoftKeys>,
+    compared: AtomicUsize,
+}
+
+impl CountingKeys {
+    pub(crate) fn new(inner: Arc<SoftKeys>) -> Arc<CountingKeys> {
+        Arc::new(CountingKeys { inner, compared: AtomicUsize::new(0) })
+    }
+
+    /// Calls that compared, so far.
+    pub(crate) fn compared(&self) -> usize {
+        self.compared.load(Ordering::SeqCst)
+    }
+}
+
+impl Keys for CountingKeys {
+    fn index(&self, purpose: IndexPurpose, parts: &[&[u8]]) -> Result<Tag, KeyFault> {
+        self.inner.index(purpose, parts)
+    }
+
+    fn index_all(&self, purpose: IndexPurpose, parts: &[&[u8]]) -> Result<Vec<Tag>, KeyFault> {
+        self.inner.index_all(purpose, parts)
+    }
+
+    fn index_at(&self, version: KeyVersion, purpose: IndexPurpose, parts: &[&[u8]]) -> Result<Tag, KeyFault> {
+        self.inner.index_at(version, purpose, parts)
+    }
+
+    fn seal(&self, place: Place<'_>, clear: &[u8]) -> Result<Vec<u8>, KeyFault> {
+        self.inner.seal(place, clear)
+    }
+
+    fn open(&self, place: Place<'_>, sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>, KeyFault> {
+        self.inner.open(place, sealed)
+    }
+
+    fn pin_version(&self) -> KeyVersion {
+        self.inner.pin_version()
+    }
+
+    fn pin(&self, source: &PinSource) -> Result<Pin, KeyFault> {
+        self.inner.pin(source)
+    }
+
+    fn zone_takes(&self, zone: &str, format: PinBlockFormat) -> bool {
+        self.inner.zone_takes(zone, format)
+    }
+
+    fn pin_block_matches(
+        &self,
+        block: &PinBlock,
+        zone: &str,
+        pan: &Pan,
+        candidates: &[PinSource],
+    ) -> Result<Vec<usize>, KeyFault> {
+        self.compared.fetch_add(1, Ordering::SeqCst);
+        self.inner.pin_block_matches(block, zone, pan, candidates)
+    }
+
+    fn make_pin_block(&self, pin: &Pin, pan: &Pan, zone: &str, format: PinBlockFormat) -> Result<PinBlock, KeyFault> {
+        self.inner.make_pin_block(pin, pan, zone, format)
+    }
+
+    fn translate_pin_block(
+        &self,
+        block: &PinBlock,
+        from_zone: &str,
+        pan: &Pan,
+        to_zone: &str,
+        to_format: PinBlockFormat,
+    ) -> Result<PinBlock, KeyFault> {
+        self.inner.translate_pin_block(block, from_zone, pan, to_zone, to_format)
+    }
+
+    fn journal_version(&self) -> KeyVersion {
+        self.inner.journal_version()
+    }
+
+    fn chain(&self, version: KeyVersion, link: ChainLink<'_>) -> Result<[u8; 32], KeyFault> {
+        self.inner.chain(version, link)
+    }
+}
+
+/// Remembers what went over the wires, as the trace shows it.
+#[derive(Default)]
+pub(crate) struct Trace(Mutex<Vec<Fact>>);
+
+impl Trace {
+    pub(crate) fn facts(&self) -> Vec<Fact> {
+        self.0.lock().unwrap().clone()
+    }
+
+    /// The last message of that kind that came to somebody: its fields as `number name`, masked.
+    pub(crate) fn last(&self, to: &str, title: &str) -> Option<Fact> {
+        self.facts().into_iter().rev().find(|fact| fact.to == to && fact.title.starts_with(title))
+    }
+}
+
+impl Tap for Trace {
+    fn tell(&self, fact: Fact) {
+        self.0.lock().unwrap().push(fact);
+    }
+}
+
+/// A field's masked value in a fact.
+pub(crate) fn shown(fact: &Fact, field: u8) -> Option<&str> {
+    let number = format!("{field} ");
+    fact.fields.iter().find(|(name, _)| name.starts_with(&number)).map(|(_, value)| value.as_str())
+}
+
+/// Everything that any room of ours logged since the program started, at every level.
+#[derive(Clone, Default)]
+pub(crate) struct Logs(Arc<Mutex<Vec<u8>>>);
+
+impl Logs {
+    /// The one log of this program: all its tests write into it.
+    pub(crate) fn all() -> Logs {
+        static LOGS: OnceLock<Logs> = OnceLock::new();
+        let start = || {
+            let logs = Logs::default();
+            let ours = Targets::new().with_target("ramz", LevelFilter::TRACE);
+            let lines = tracing_subscriber::fmt::layer().with_ansi(false).with_writer(logs.clone());
+            let subscriber = tracing_subscriber::registry().with(ours).with(lines);
+            tracing::subscriber::set_global_default(subscriber).unwrap();
+            logs
+        };
+        LOGS.get_or_init(start).clone()
+    }
+
+    pub(crate) fn bytes(&self) -> Vec<u8> {
+        self.0.lock().unwrap().clone()
+    }
+}
+
+impl io::Write for Logs {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl<'a> MakeWriter<'a> for Logs {
+    type Writer = Logs;
+
+    fn make_writer(&'a self) -> Logs {
+        self.clone()
+    }
+}
