@@ -72,11 +72,18 @@ stage() {
 # The part of a log that says what went wrong.
 excerpt() {
   local log=$1
-  {
-    grep -E -A 12 '^error|^test .* FAILED$|panicked at|^Diff in |✗|not ok|ignored tests? |tests are ignored' "$log" | head -n 60 || true
-    echo '…'
-    tail -n 8 "$log"
-  } | awk '!/^--$/' | sed 's/^/      │ /'
+  awk '
+    /^error(\[|:)/ { left = 9 }
+    /^---- .* stdout ----/ { left = 24 }
+    /^failures:|^test result:/ { left = 0 }
+    /✗|^not ok|^FAIL|are ignored/ { left = 2 }
+    /^test .* ok$|^running |^note: |^stack backtrace/ { next }
+    left > 0 && shown < 70 { print; left--; shown++ }
+    { kept[NR % 12] = $0 }
+    END {
+      if (!shown) for (n = NR - 11; n <= NR; n++) if (n > 0 && (n % 12) in kept) print kept[n % 12]
+      else if (shown == 70) print "…"
+    }' "$log" | sed 's/^/      │ /'
   printf '      └ %s\n' "${log#"$PWD"/}"
 }
 

@@ -30,6 +30,7 @@ const MAY_EXPOSE: &[(&str, &str)] = &[
     // Typed by the operator, sent to the back office.
     ("crates/ramz/src/commands/cards.rs", "prompt"),
     // Made-up cards and phones.
+    ("crates/ramz/src/commands/load.rs", "measure"),
     ("crates/ramz/src/lab/bank.rs", "lab"),
     ("crates/sim/examples/smpp_peer.rs", "peer"),
     ("crates/sim/src/handsets/mod.rs", "phone"),
