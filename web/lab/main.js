@@ -38,6 +38,10 @@ function startShop({ shop }) {
   };
   document.getElementById('shop-address').textContent = shop.url.replace(/^https?:\/\//, '');
   document.getElementById('shop-home').addEventListener('click', home);
+  // Back from a payment page in a tab of its own: the basket is another now.
+  document.addEventListener('visibilitychange', () => {
+    if (!document.hidden && !isPaying()) home();
+  });
   spokenAgain(() => {
     document.getElementById('shop-window').href = `${shop.url}/?lang=${spoken()}`;
     frame.title = say('shop');

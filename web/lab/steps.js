@@ -7,6 +7,8 @@ const done = new Set();
 export function did(step) {
   if (step === 'shop' && (done.has('paid') || done.has('ask'))) ['ask', 'sms', 'paid'].forEach((s) => done.delete(s));
   done.add(step);
+  // Nobody asks for a PIN without a card.
+  if (step === 'ask') done.add('card');
   show();
 }
 

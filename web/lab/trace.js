@@ -9,7 +9,9 @@ const ROWS_MAX = 500;
 const rows = document.getElementById('rows');
 const roll = document.getElementById('roll');
 const lanes = [...LANES];
-const hidden = new Set();
+// Sign-ons and echoes keep the links alive and tell nothing of a payment: hidden until asked for.
+const hidden = new Set(['upkeep']);
+const isUpkeep = ({ wire, title }) => wire === 'ISO 8583' && /^08\d\d /.test(title);
 let banks = [];
 let facts = [];
 let held = [];
@@ -98,12 +100,13 @@ function add(fact) {
     facts.shift();
     rows.firstElementChild?.remove();
   }
-  const made = row(fact, facts.at(-2));
+  const made = row(fact, facts.slice(0, -1));
   made.classList.add('fresh');
   rows.append(made);
   siftRow(made);
-  document.getElementById('quiet').hidden = true;
+  if (!made.hidden) document.getElementById('quiet').hidden = true;
   if (atEnd) roll.scrollTop = roll.scrollHeight;
+  if (made.hidden) return;
   for (const name of [fact.from, fact.to]) {
     const head = document.getElementById('heads').children[place(name)];
     head?.animate?.([{ color: 'var(--lapis)' }, {}], { duration: 1200 });
@@ -115,22 +118,23 @@ const place = (name) => Math.max(lanes.indexOf(laneOf(name) ?? name), 0);
 
 function draw() {
   roll.style.setProperty('--lanes', lanes.length);
-  document.getElementById('heads').replaceChildren(...lanes.map((lane) => node('span', { class: facts.some(({ from, to }) => [from, to].some((n) => (laneOf(n) ?? n) === lane)) ? 'met' : '' }, LANES.includes(lane) ? say(`lane_${lane}`) : lane)));
-  rows.replaceChildren(...facts.map((fact, i) => row(fact, facts[i - 1])));
-  document.getElementById('quiet').hidden = facts.length > 0;
+  document.getElementById('heads').replaceChildren(...lanes.map((lane) => node('span', { class: facts.some((fact) => !isUpkeep(fact) && [fact.from, fact.to].some((n) => (laneOf(n) ?? n) === lane)) ? 'met' : '' }, LANES.includes(lane) ? say(`lane_${lane}`) : lane)));
+  rows.replaceChildren(...facts.map((fact, i) => row(fact, facts.slice(Math.max(0, i - 40), i))));
+  document.getElementById('quiet').hidden = facts.some((fact) => !isUpkeep(fact));
   sift();
   roll.scrollTop = roll.scrollHeight;
 }
 
 function drawWires() {
-  document.getElementById('wires').replaceChildren(...WIRES.map(([name, kind]) => node('button', { type: 'button', class: kind, 'aria-pressed': String(!hidden.has(name)), dir: 'ltr', onclick: (event) => {
+  const chips = [...WIRES, ['upkeep', 'iso']];
+  document.getElementById('wires').replaceChildren(...chips.map(([name, kind]) => node('button', { type: 'button', class: kind, 'aria-pressed': String(!hidden.has(name)), dir: 'ltr', onclick: (event) => {
     if (!hidden.delete(name)) hidden.add(name);
     event.currentTarget.setAttribute('aria-pressed', String(!hidden.has(name)));
     sift();
-  } }, name)));
+  } }, name === 'upkeep' ? say('upkeep') : name)));
 }
 
-function row(fact, before) {
+function row(fact, earlier) {
   const [from, to] = [place(fact.from), place(fact.to)];
   const arrow = node('span', { class: `arrow ${wireClass(fact.wire)}${from > to ? ' back' : ''}${from === to ? ' self' : ''}` }, node('span', { class: 'title', dir: 'ltr' }, fact.title, outcome(fact)));
   arrow.style.gridColumn = `${Math.min(from, to) + 1} / ${Math.max(from, to) + 2}`;
@@ -139,7 +143,8 @@ function row(fact, before) {
   const details = node('details', {},
     node('summary', {}, node('time', { dir: 'ltr' }, `${tehran(fact.at_ms)}.${String(fact.at_ms % 1000).padStart(3, '0')}`), node('span', { class: 'way' }, way), node('span', { class: 'lanes' }, arrow)),
     node('div', { class: 'inside' }, node('p', {}, node('b', {}, way), node('span', { class: `wire ${wireClass(fact.wire)}`, dir: 'ltr' }, fact.wire), node('span', { class: 'seq' }, `#${digits(fact.seq)}`)), fields(fact)));
-  const pause = before && fact.at_ms - before.at_ms > 4000;
+  const before = earlier.findLast((one) => !isUpkeep(one));
+  const pause = before && !isUpkeep(fact) && fact.at_ms - before.at_ms > 4000;
   const made = node('li', { class: pause ? 'later' : '' }, details);
   made.fact = fact;
   return made;
@@ -165,5 +170,5 @@ const sift = () => [...rows.children].forEach(siftRow);
 function siftRow(item) {
   const { fact } = item;
   const text = () => [fact.title, fact.from, fact.to, shownName(fact.from, banks), shownName(fact.to, banks), ...fact.fields.flat()].join(' ').toLowerCase();
-  item.hidden = hidden.has(fact.wire) || (words !== '' && !text().includes(words));
+  item.hidden = hidden.has(fact.wire) || (hidden.has('upkeep') && isUpkeep(fact)) || (words !== '' && !text().includes(words));
 }

@@ -104,13 +104,14 @@ function complain(errors) {
     field.setAttribute("aria-invalid", "true");
     field.setAttribute("aria-describedby", "problem");
   }
-  say("bad", errors.map(([, message]) => message));
+  say("fields", errors.map(([, message]) => message));
   errors[0][0].focus();
 }
 
 /** Says what is wrong, above the button. */
 function say(kind, lines) {
   problem.dataset.kind = kind;
+  delete problem.dataset.code;
   problem.replaceChildren(
     ...lines.map((line) => {
       const p = document.createElement("p");

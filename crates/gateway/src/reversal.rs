@@ -19,27 +19,25 @@ use crate::{
     rows::{Column, NotChanged, RowFault},
 };
 
-/// Reversals asked for at the same time.
-const AT_ONCE: usize = 32;
+/// Reversals asked for at the same time. What is due beyond it waits for the next look.
+const AT_ONCE: usize = 256;
 
-/// Sweeps until the shutdown: every few seconds, and when woken.
+/// Sweeps until the shutdown: every few seconds, and when woken. A bank that is slow to answer holds up no other look: what
+/// was taken is not due while it is asked for. At the end, what was asked for gets its answer.
 pub(crate) async fn sweep(gateway: Arc<Gateway>, shutdown: CancellationToken) {
+    let mut asked = JoinSet::new();
     loop {
-        let mut running = JoinSet::new();
+        while asked.try_join_next().is_some() {}
         match gateway.payments.store().due(Table::Payment, gateway.now(), limits::SWEEP_ROWS).await {
             Ok(rows) => {
-                for (key, _) in rows {
+                for (key, _) in rows.into_iter().take(AT_ONCE.saturating_sub(asked.len())) {
                     let Ok(key) = key.try_into() else { continue };
-                    if running.len() >= AT_ONCE {
-                        let _ = running.join_next().await;
-                    }
                     let gateway = Arc::clone(&gateway);
-                    running.spawn(async move { gateway.reverse(PaymentId(key)).await });
+                    asked.spawn(async move { gateway.reverse(PaymentId(key)).await });
                 }
             }
             Err(fault) => tracing::error!(%fault, "cannot look for payments to reverse"),
         }
-        while running.join_next().await.is_some() {}
         if let Err(fault) =
             gateway.payments.store().forget(Table::Payment, gateway.now(), limits::SWEEP_ROWS).await
         {
@@ -48,9 +46,10 @@ pub(crate) async fn sweep(gateway: Arc<Gateway>, shutdown: CancellationToken) {
         tokio::select! {
             () = gateway.sweep.notified() => {}
             () = sleep(limits::SWEEP_EVERY) => {}
-            () = shutdown.cancelled() => return,
+            () = shutdown.cancelled() => break,
         }
     }
+    while asked.join_next().await.is_some() {}
 }
 
 impl Gateway {
