@@ -25,6 +25,11 @@ pub struct Fact {
 pub trait Tap: Send + Sync + 'static {
     /// Tells a fact.
     fn tell(&self, fact: Fact);
+
+    /// Whether anybody watches: masking a message for nobody is work that a payment would wait for.
+    fn watches(&self) -> bool {
+        true
+    }
 }
 
 /// Nobody watches.
@@ -33,6 +38,10 @@ pub struct NoTap;
 
 impl Tap for NoTap {
     fn tell(&self, _: Fact) {}
+
+    fn watches(&self) -> bool {
+        false
+    }
 }
 
 /// A shared tap.

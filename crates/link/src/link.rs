@@ -95,7 +95,7 @@ struct Outgoing {
     /// The flight to claim before writing; `None` for an answer of ours.
     flight: Option<u64>,
     frame: Zeroizing<Vec<u8>>,
-    fact: Fact,
+    fact: Option<Fact>,
 }
 
 /// Why a connection ended.
@@ -205,7 +205,7 @@ impl Inner {
 
     async fn ask(&self, request: Message, patience: Duration, traffic: Traffic) -> Result<Message, AskError> {
         let frame = frame::write(&self.config.layout, &self.config.header, &request)?;
-        let fact = self.names.sent(&request);
+        let fact = self.tap.watches().then(|| self.names.sent(&request));
         let (id, mut outcome) = self.board(&request, frame, fact, traffic)?;
         drop(request);
         let back = TakeBack { inner: self, id };
@@ -227,7 +227,7 @@ impl Inner {
         &self,
         request: &Message,
         frame: Zeroizing<Vec<u8>>,
-        fact: Fact,
+        fact: Option<Fact>,
         traffic: Traffic,
     ) -> Result<(u64, tokio::sync::oneshot::Receiver<Result<Message, AskError>>), AskError> {
         let mut state = self.state();
@@ -341,7 +341,7 @@ impl Inner {
             let mut next = Some(first);
             while let Some(Outgoing { flight, frame, fact }) = next {
                 if flight.is_none_or(|id| self.claim(id)) {
-                    self.tap.tell(fact);
+                    fact.into_iter().for_each(|fact| self.tap.tell(fact));
                     bytes.extend_from_slice(&frame);
                 }
                 next = if bytes.len() < WRITE_BYTES { queued.try_recv().ok() } else { None };
@@ -389,7 +389,7 @@ impl Inner {
 
     fn receive(&self, message: Message) {
         if message.mti().is_response() {
-            let fact = self.names.received(&message);
+            let fact = self.tap.watches().then(|| self.names.received(&message));
             let late = {
                 let mut state = self.state();
                 let Some(line) = state.line.as_mut() else { return };
@@ -399,7 +399,7 @@ impl Inner {
                 landed.err()
             };
             match late {
-                None => self.tap.tell(fact),
+                None => fact.into_iter().for_each(|fact| self.tap.tell(fact)),
                 Some(late) => {
                     tracing::info!(
                         link = self.config.name,
@@ -428,7 +428,7 @@ impl Inner {
                 return;
             }
         };
-        let fact = self.names.sent(&answer);
+        let fact = self.tap.watches().then(|| self.names.sent(&answer));
         if let Some(line) = &mut self.state().line {
             line.heard = Instant::now();
             // A full queue: the other side floods us with echoes and does not read. It will ask again.

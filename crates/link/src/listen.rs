@@ -192,7 +192,9 @@ impl Listener {
     }
 
     async fn ask(&self, request: Message, peer: &Peer) -> Option<Frame> {
-        self.tap.tell(self.names.received(&request));
+        if self.tap.watches() {
+            self.tap.tell(self.names.received(&request));
+        }
         if let Some(answer) = network::answer(&request) {
             return self.framed(answer);
         }
@@ -200,7 +202,9 @@ impl Listener {
         let answer = self.answer.answer(request, peer).await?;
         match frame::write(&self.layout, &self.header, &answer) {
             Ok(frame) => {
-                self.tap.tell(self.names.sent(&answer));
+                if self.tap.watches() {
+                    self.tap.tell(self.names.sent(&answer));
+                }
                 Some(frame)
             }
             Err(error) => {
@@ -213,7 +217,9 @@ impl Listener {
     fn framed(&self, answer: Message) -> Option<Frame> {
         match frame::write(&self.layout, &self.header, &answer) {
             Ok(frame) => {
-                self.tap.tell(self.names.sent(&answer));
+                if self.tap.watches() {
+                    self.tap.tell(self.names.sent(&answer));
+                }
                 Some(frame)
             }
             Err(error) => {

@@ -12,12 +12,13 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::post;
 use axum::{Extension, Json, Router};
 use ramz_api::net::Peer;
-use ramz_api::pin_request::{Checked, IDEMPOTENCY_KEY, PATH, PayeeChecked, PinRequest, PinRequested, RAMZ_ASKER};
+use ramz_api::pin_request::{
+    Checked, PATH, PayeeChecked, PinRequest, PinRequested, RAMZ_ASKER, idempotency_key,
+};
 use ramz_api::problem::{FieldError, Problem};
 use ramz_api::serve::JsonBody;
 use ramz_api::tap::{Fact, SharedTap};
 use ramz_domain::Entropy;
-use uuid::Uuid;
 
 use super::{certified, fault};
 use crate::admission::{Admissions, Admitted};
@@ -56,14 +57,17 @@ async fn ask(
     headers: HeaderMap,
     body: Result<JsonBody, Problem>,
 ) -> Response {
-    match door.ask(&peer, &headers, body).await {
+    let asker = match door.asker(&peer, &headers) {
+        Ok(asker) => asker,
+        Err(problem) => return problem.into_response(),
+    };
+    match door.ask(&asker, &headers, body).await {
         Ok(requested) => {
-            let status = StatusCode::ACCEPTED;
-            door.tell("POST /v1/pin-requests 202", &[("valid_for_s", requested.valid_for_s.to_string())], false);
-            (status, Json(requested)).into_response()
+            asker.tell(&door, "202", &[("valid_for_s", requested.valid_for_s.to_string())]);
+            (StatusCode::ACCEPTED, Json(requested)).into_response()
         }
         Err(problem) => {
-            door.tell(&format!("POST /v1/pin-requests {}", problem.kind.code()), &[("type", problem.kind.uri())], false);
+            asker.tell(&door, &problem.kind.code().to_string(), &[("type", problem.kind.uri())]);
             problem.into_response()
         }
     }
@@ -72,22 +76,21 @@ async fn ask(
 impl PinRequestDoor {
     async fn ask(
         &self,
-        peer: &Peer,
+        asker: &Asker<'_>,
         headers: &HeaderMap,
         body: Result<JsonBody, Problem>,
     ) -> Result<PinRequested, Problem> {
-        let asker = self.asker(peer, headers)?;
         let key = idempotency_key(headers)?;
         let JsonBody(bytes) = body?;
         let request = PinRequest::parse(&bytes)?;
-        self.tell_request(&request);
-        if let Asker::Own(config) = &asker.1 {
+        asker.tell_request(self, &request);
+        if let Some(config) = asker.own {
             allowed(config, &request)?;
         }
         if !self.iins.contains(request.pan.iin().as_str()) {
             return Err(Problem::unknown_issuer());
         }
-        match self.admissions.admit(&asker.0, key, &request).await {
+        match self.admissions.admit(&asker.name, key, &request).await {
             Ok(Admitted::Yes(id)) => Ok(PinRequested {
                 request: id,
                 valid_for_s: self.valid_for_s,
@@ -99,34 +102,46 @@ impl PinRequestDoor {
     }
 
     /// Who asks. A router speaks for others and is believed; anybody else speaks for itself.
-    fn asker(&self, peer: &Peer, headers: &HeaderMap) -> Result<(String, Asker<'_>), Problem> {
+    fn asker(&self, peer: &Peer, headers: &HeaderMap) -> Result<Asker<'_>, Problem> {
         let name = certified(peer).ok_or_else(Problem::unknown_asker)?;
         if self.routers.contains(name) {
             let passed_on = headers.get(RAMZ_ASKER).and_then(|value| value.to_str().ok());
             let passed_on = passed_on.filter(|asker| (1..=128).contains(&asker.len()));
-            return passed_on.map(|asker| (asker.to_owned(), Asker::Routed)).ok_or_else(Problem::unknown_asker);
+            let name = passed_on.ok_or_else(Problem::unknown_asker)?.to_owned();
+            return Ok(Asker { name, own: None });
         }
         let config = self.askers.get(name).ok_or_else(Problem::unknown_asker)?;
-        Ok((name.to_owned(), Asker::Own(config)))
-    }
-
-    fn tell_request(&self, request: &Checked) {
-        let amount = format!("{} rial", request.amount.with_commas());
-        let fields = [("pan", request.pan.masked()), ("kind", request.kind.code().to_owned()), ("amount", amount)];
-        self.tell("POST /v1/pin-requests", &fields, true);
-    }
-
-    fn tell(&self, title: &str, fields: &[(&str, String)], asked: bool) {
-        let (us, them) = (self.name.clone(), "router".to_owned());
-        let (from, to) = if asked { (them, us) } else { (us, them) };
-        let fields = fields.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect();
-        self.tap.tell(Fact { from, to, wire: "HTTP", title: title.to_owned(), fields });
+        Ok(Asker { name: name.to_owned(), own: Some(config) })
     }
 }
 
-enum Asker<'a> {
-    Routed,
-    Own(&'a AskerConfig),
+/// Who asks: through a router, or on its own with what is registered for it.
+struct Asker<'a> {
+    name: String,
+    own: Option<&'a AskerConfig>,
+}
+
+impl Asker<'_> {
+    fn tell_request(&self, door: &PinRequestDoor, request: &Checked) {
+        let amount = format!("{} rial", request.amount.with_commas());
+        let fields = [("pan", request.pan.masked()), ("kind", request.kind.code().to_owned()), ("amount", amount)];
+        self.tell_from(door, true, "POST /v1/pin-requests", &fields);
+    }
+
+    fn tell(&self, door: &PinRequestDoor, answer: &str, fields: &[(&str, String)]) {
+        self.tell_from(door, false, answer, fields);
+    }
+
+    /// The router tells what goes over its own wires; who comes without one is told here.
+    fn tell_from(&self, door: &PinRequestDoor, asked: bool, title: &str, fields: &[(&str, String)]) {
+        if self.own.is_none() {
+            return;
+        }
+        let (us, them) = (door.name.clone(), self.name.clone());
+        let (from, to) = if asked { (them, us) } else { (us, them) };
+        let fields = fields.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect();
+        door.tap.tell(Fact { from, to, wire: "HTTP", title: title.to_owned(), fields });
+    }
 }
 
 fn allowed(config: &AskerConfig, request: &Checked) -> Result<(), Problem> {
@@ -143,9 +158,4 @@ fn allowed(config: &AskerConfig, request: &Checked) -> Result<(), Problem> {
         errors.push(FieldError::new("/payment/origin", "use an origin that is registered for this asker"));
     }
     if errors.is_empty() { Ok(()) } else { Err(Problem::not_allowed(errors)) }
-}
-
-fn idempotency_key(headers: &HeaderMap) -> Result<Uuid, Problem> {
-    let value = headers.get(IDEMPOTENCY_KEY).and_then(|value| value.to_str().ok());
-    value.and_then(|value| Uuid::parse_str(value).ok()).ok_or_else(Problem::key_missing)
 }
