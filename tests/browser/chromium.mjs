@@ -1,0 +1,105 @@
+// Chromium, watched. Whatever a test does, no page may ask for anything outside this machine, complain in its console, run
+// something inline or come without a content security policy.
+
+import { createRequire } from "node:module";
+import { join } from "node:path";
+
+export const PHONE = { width: 390, height: 844 };
+export const DESKTOP = { width: 1280, height: 860 };
+
+export class Chromium {
+  static async start({ CHROMIUM, BROWSER_TOOLS, SHOTS }) {
+    const { chromium } = createRequire(join(BROWSER_TOOLS, "x.js"))("playwright-core");
+    const browser = await chromium.launch({
+      executablePath: CHROMIUM,
+      headless: true,
+      args: [
+        "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+        "--disable-component-update", "--disable-sync", "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE localhost",
+      ],
+    });
+    return Object.assign(new Chromium(), { browser, shots: SHOTS });
+  }
+
+  desk(lab) {
+    return new Desk(this, lab);
+  }
+
+  stop() {
+    return this.browser.close();
+  }
+}
+
+/** Where one test sits: its browser windows, and what went wrong in them unasked. */
+class Desk {
+  constructor(chromium, lab) {
+    this.chromium = chromium;
+    this.lab = lab;
+    this.contexts = [];
+    this.problems = [];
+  }
+
+  /** A fresh browser profile's window. `lang`, `dark` and `viewport` are the person's. */
+  async window({ viewport = DESKTOP, dark = false, ...options } = {}) {
+    const context = await this.chromium.browser.newContext({
+      viewport,
+      colorScheme: dark ? "dark" : "light",
+      reducedMotion: "reduce",
+      locale: "fa-IR",
+      ...options,
+    });
+    context.setDefaultTimeout(20_000);
+    this.contexts.push(context);
+    this.watch(context);
+    return context.newPage();
+  }
+
+  watch(context) {
+    const bad = (what) => this.problems.push(what);
+    context.on("request", (request) => {
+      const url = new URL(request.url());
+      const local = ["data:", "blob:", "about:"].includes(url.protocol) || url.hostname === "localhost";
+      if (!local) bad(`a request left the machine: ${url.origin}`);
+    });
+    context.on("response", (response) => {
+      if (response.request().resourceType() !== "document" || response.status() < 200 || response.status() >= 300) return;
+      const policy = response.headers()["content-security-policy"] ?? "";
+      if (!policy.includes("default-src 'none'")) bad(`no policy at ${new URL(response.url()).pathname}: ${policy}`);
+      if (/unsafe-(inline|eval)|\*/.test(policy)) bad(`a loose policy: ${policy}`);
+    });
+    context.on("console", (message) => {
+      if (!["error", "warning"].includes(message.type())) return;
+      const what = `${message.type()} in the console: ${message.text()} (${message.location().url})`;
+      if (!this.expected?.some((words) => what.includes(words))) bad(what);
+    });
+    context.on("weberror", (error) => bad(`an error in a page: ${error.error()}`));
+    context.on("page", (page) => page.on("crash", () => bad("a page crashed")));
+  }
+
+  /** The console will say this, and rightly. */
+  expect(...words) {
+    this.expected = words;
+  }
+
+  /** Throws if anything went wrong unasked. */
+  hold() {
+    if (this.problems.length > 0) throw new Error([...new Set(this.problems)].join("\n"));
+  }
+
+  /** Keeps a page as a picture. */
+  async keep(page, name, options = {}) {
+    await page.evaluate(() => document.fonts.ready);
+    await page.screenshot({ path: join(this.chromium.shots, `${name}.png`), animations: "disabled", ...options });
+  }
+
+  /** Keeps whatever is open, for whoever looks into a failure. */
+  async picture(name) {
+    for (const [i, page] of this.contexts.flatMap((context) => context.pages()).entries()) {
+      await this.keep(page, `${name}-${i}`, { timeout: 5000 }).catch(() => {});
+    }
+  }
+
+  async leave() {
+    await Promise.all(this.contexts.map((context) => context.close().catch(() => {})));
+  }
+}

@@ -1,0 +1,101 @@
+// The lab from outside: what programs may ask it (lab.json, handsets, clock, cards, trace, the merchant API).
+
+import assert from "node:assert/strict";
+
+const WAIT_MS = 20_000;
+
+/** Calls until the answer is worth something, then returns it. */
+export async function until(what, look, limit = WAIT_MS) {
+  const end = performance.now() + limit;
+  for (;;) {
+    const found = await look();
+    if (found) return found;
+    if (performance.now() > end) throw new Error(`waited ${limit / 1000} s for ${what}`);
+    await new Promise((done) => setTimeout(done, 40));
+  }
+}
+
+async function json(url, request) {
+  const answer = await fetch(url, { redirect: "error", ...request });
+  const body = await answer.json();
+  if (!answer.ok) throw new Error(`${request?.method ?? "GET"} ${new URL(url).pathname}: ${answer.status} ${body.type} ${body.detail}`);
+  return body;
+}
+
+const post = (body, headers) => ({ method: "POST", headers: { "content-type": "application/json", ...headers }, body: JSON.stringify(body) });
+
+export class Lab {
+  static async at(url) {
+    const known = await json(new URL("/lab.json", url));
+    return Object.assign(new Lab(), { known, portal: known.portal, shop: known.shop.url, gateway: known.gateway.url, pins: new Set() });
+  }
+
+  /** The n-th card of a bank, from 1, as lab.json has it. */
+  card(bank, n) {
+    return this.known.cards.filter((card) => card.bank === bank)[n - 1];
+  }
+
+  bank(id) {
+    return this.known.banks.find((bank) => bank.id === id);
+  }
+
+  async balance({ pan }) {
+    return (await this.cardNow({ pan })).balance;
+  }
+
+  async cardNow({ pan }) {
+    const { cards } = await json(`${this.portal}/lab/cards`);
+    return cards.find((card) => card.pan === pan);
+  }
+
+  messages(phone) {
+    return json(`${this.portal}/handsets/${phone}/messages`);
+  }
+
+  /** The SMS that comes to the card's phone while `doing`: its text, and the PIN in it. */
+  async smsDuring({ phone }, doing) {
+    const before = (await this.messages(phone)).length;
+    await doing();
+    const { text, from } = await until("an SMS", async () => (await this.messages(phone))[before]);
+    const code = /^(?:رمز:|PIN: )(\d+)$/m.exec(text)?.[1];
+    assert.ok(code, `no PIN in the SMS:\n${text}`);
+    this.pins.add(code);
+    return { text, from, code };
+  }
+
+  async now() {
+    return Date.parse((await json(`${this.portal}/lab/clock`)).now);
+  }
+
+  advance(advance_s) {
+    return json(`${this.portal}/lab/clock`, post({ advance_s }));
+  }
+
+  /** Everything that went over a wire and is still kept, after number `seq`. */
+  async trace(seq = 0) {
+    return (await json(`${this.portal}/trace?after=${seq}`)).facts;
+  }
+
+  async lastSeq() {
+    return (await this.trace()).at(-1)?.seq ?? 0;
+  }
+
+  /** Opens a payment as a shop does; `callback` is the lab's shop. */
+  open(amount, order = `B${amount}`) {
+    const wanted = { amount, kind: "purchase", order, description: "", callback: `${this.shop}/paid` };
+    return json(`${this.gateway}/v1/payments`, post(wanted, this.key));
+  }
+
+  /** A payment as its merchant sees it. */
+  payment(id) {
+    return json(`${this.gateway}/v1/payments/${id}`, { headers: this.key });
+  }
+
+  verify(id, amount) {
+    return json(`${this.gateway}/v1/payments/${id}/verify`, post({ amount }, this.key));
+  }
+
+  get key() {
+    return { authorization: `Bearer ${this.known.gateway.api_key}` };
+  }
+}

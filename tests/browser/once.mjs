@@ -1,0 +1,54 @@
+// However it is pressed, a payment is made once.
+
+import assert from "node:assert/strict";
+
+import { Payer } from "./payer.mjs";
+
+const asked = (facts) => facts.filter((fact) => fact.from === "page" && fact.title.startsWith("0200")).length;
+
+export const tests = {
+  async "a double click on the button is one authorisation and one debit"(desk, lab) {
+    const card = lab.card("melli", 3);
+    const payer = await Payer.of(desk, lab, 190_000, { lang: "en" });
+    await payer.typeCard(card);
+    await payer.get("pin").fill(await payer.pin(card));
+    const [before, seq] = [await lab.balance(card), await lab.lastSeq()];
+    await payer.get("pay").dblclick();
+    await payer.receipt();
+    assert.equal(before - (await lab.balance(card)), 190_000);
+    assert.equal(asked(await lab.trace(seq)), 1);
+  },
+
+  async "a double click on the PIN button is one request and one SMS"(desk, lab) {
+    const card = lab.card("melli", 1);
+    const payer = await Payer.of(desk, lab, 200_000, { lang: "en" });
+    await payer.typeCard(card);
+    const posts = [];
+    payer.page.on("request", (request) => request.url().endsWith("/pin") && posts.push(request));
+    const before = (await lab.messages(card.phone)).length;
+    const { code } = await lab.smsDuring(card, () => payer.get("request-pin").dblclick());
+    await payer.get("countdown").waitFor();
+    await payer.pay(code);
+    await payer.receipt();
+    assert.equal(posts.length, 1);
+    assert.equal((await lab.messages(card.phone)).length, before + 1);
+  },
+
+  async "the same payment in two windows, paid in both at once, is debited once"(desk, lab) {
+    const card = lab.card("melli", 3);
+    desk.expect("409");
+    const first = await Payer.of(desk, lab, 210_000, { lang: "en" });
+    const page = await first.page.context().newPage();
+    await page.goto(first.page.url());
+    const second = Object.assign(new Payer(page, lab), { payment: first.payment });
+    await second.ready();
+    for (const payer of [first, second]) await payer.typeCard(card);
+    const pin = await first.pin(card);
+    for (const payer of [first, second]) await payer.get("pin").fill(pin);
+    const before = await lab.balance(card);
+    await Promise.all([first, second].map((payer) => payer.get("pay").click()));
+    await Promise.all([first, second].map((payer) => payer.receipt()));
+    assert.equal(before - (await lab.balance(card)), 210_000);
+    assert.equal((await first.state()).state, "paid");
+  },
+};

@@ -1,0 +1,67 @@
+// The lab's portal: what a newcomer sees first.
+
+import assert from "node:assert/strict";
+
+import { grouped, Payer } from "./payer.mjs";
+import { PHONE } from "./chromium.mjs";
+
+const lang = (page) => page.evaluate(() => [document.documentElement.lang, document.documentElement.dir].join(" "));
+
+export const tests = {
+  async "it opens in Persian, with shop, phone, ATM, cards and trace"(desk, lab) {
+    const page = await desk.window();
+    await page.goto(lab.portal);
+    assert.equal(await lang(page), "fa rtl");
+    await page.frameLocator("#shop-frame").locator(".good").first().waitFor();
+    await page.locator("#phone-number").filter({ hasText: /\d/ }).waitFor();
+    assert.ok(await page.locator(".atm").isVisible());
+    assert.ok(await page.locator("#trace-live.on").isVisible(), "the trace is not live");
+    await page.locator("#deck tr").nth(lab.known.cards.length - 1).waitFor();
+    assert.equal(await page.locator("#deck tr").count(), lab.known.cards.length);
+    const deck = await page.locator("#deck").innerText();
+    for (const { pan } of lab.known.cards) assert.ok(deck.includes(grouped(pan)), `${pan} is not among the cards`);
+    assert.match(await page.locator("#clock-time").textContent(), /^[۰-۹]{2}:[۰-۹]{2}:[۰-۹]{2}$/);
+  },
+
+  async "it speaks English when asked, and the shop with it, also after a reload"(desk, lab) {
+    const page = await desk.window();
+    await page.goto(lab.portal);
+    await page.locator("#phone-number").filter({ hasText: /\d/ }).waitFor();
+    await page.locator("#language").click();
+    assert.equal(await lang(page), "en ltr");
+    await page.frameLocator("#shop-frame").locator("html[lang=en]").waitFor({ state: "attached" });
+    await page.locator("#deck tr").first().waitFor();
+    const said = (await page.locator("body").innerText()).replace("فارسی", "");
+    assert.equal(/.*[\u0600-\u06ff].*/.exec(said)?.[0], undefined, "Persian is left over");
+    await page.reload();
+    assert.equal(await lang(page), "en ltr");
+    assert.equal(await page.locator("#language").textContent(), "فارسی");
+  },
+
+  async "a payment shows on it while it happens: the SMS on the phone, the messages in the trace"(desk, lab) {
+    const portal = await desk.window();
+    await portal.goto(lab.portal);
+    await portal.locator("#trace-live.on").waitFor();
+    const card = lab.card("melli", 3);
+    const payer = await Payer.of(desk, lab, 310_000, { lang: "en" });
+    await payer.typeCard(card);
+    const pin = await payer.pin(card);
+    await portal.locator("#inbox .sms .code", { hasText: pin }).waitFor();
+    await payer.pay(pin);
+    await payer.receipt();
+    await portal.locator("#rows li", { hasText: "0210" }).first().waitFor();
+    assert.ok(!(await portal.locator("#rows").textContent()).includes(pin), "the trace shows the PIN");
+  },
+
+  async "on a phone it shows one pane at a time, and nothing sticks out"(desk, lab) {
+    const page = await desk.window({ viewport: PHONE });
+    await page.goto(lab.portal);
+    await page.locator("#tabs [data-go=cards]").waitFor();
+    for (const tab of ["shop", "phone", "cards", "trace"]) {
+      await page.locator(`#tabs [data-go=${tab}]`).click();
+      await page.locator(`[data-pane=${tab}]`).first().waitFor();
+      const wide = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
+      assert.ok(wide <= 0, `${tab}: ${wide} px too wide`);
+    }
+  },
+};
