@@ -88,7 +88,9 @@ pub(crate) async fn start(options: Options, shutdown: &CancellationToken) -> any
     roles::router::start(&router, &around, shutdown).await.context("router")?;
     let gateway: crate::config::GatewayConfig =
         Config::load(Some(&folder.file("gateway.toml")))?.table("gateway")?;
-    let gateway = roles::gateway::start(&gateway, &around, shutdown).await.context("gateway")?;
+    // Its neighbours tell what it sends and receives; told at both ends, each message would be seen twice.
+    let unwatched = Surroundings { tap: Arc::new(ramz_api::tap::NoTap), ..around.clone() };
+    let gateway = roles::gateway::start(&gateway, &unwatched, shutdown).await.context("gateway")?;
     portal::start(&folder, &ports, &banks, &handsets, trace, clock, &around, shutdown).await?;
     for bank in &banks {
         bank.ready().await.with_context(|| format!("bank {} does not come up", bank.id()))?;
