@@ -60,7 +60,7 @@ function rows(receipt, page, words) {
  * is taken by itself after a success.
  */
 export function showResult(root, page, words, { state, receipt, redirect, text }) {
-  const heading = element("h2", { tabindex: "-1", id: "result-title" }, words[state] ?? words.failed);
+  const heading = element("h1", { tabindex: "-1", id: "result-title" }, words[state] ?? words.failed);
   const parts = [icon(state), heading, element("p", { class: "result-text" }, text ?? words[`${state}Text`] ?? "")];
   if (receipt) parts.push(rows(receipt, page, words));
   let stop = () => {};
