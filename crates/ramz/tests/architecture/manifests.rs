@@ -1,9 +1,9 @@
 //! What every manifest of the house has in common: lints, edition and licence from the root, versions in the root only,
-//! no Cargo features.
+//! no Cargo features. And what tests bring in from other registries: one exact version each.
 
 use toml::{Table, Value};
 
-use crate::{assert_none, metadata};
+use crate::{assert_none, metadata, root};
 
 /// Keys of `[package]` that come from the root.
 const INHERITED: &[&str] = &["version", "edition", "rust-version", "license", "publish"];
@@ -67,4 +67,62 @@ fn a_manifest_that_goes_its_own_way_is_noticed() {
         &["m: serde is optional, which is a Cargo feature"],
     );
     check(&with("[features]\nfast = []\n"), &["m: has Cargo features; whatever is built is always built"]);
+}
+
+/// `name==1.2.3`, and nothing else.
+fn loose_requirements(text: &str) -> Vec<String> {
+    let lines = text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'));
+    let exact = |line: &&str| line.split_once("==").is_some_and(|(_, version)| is_exact(version));
+    lines.filter(|line| !exact(line)).map(str::to_owned).collect()
+}
+
+/// Versions of a `package.json` that say a range.
+fn loose_packages(text: &str) -> Vec<String> {
+    let package: serde_json::Value = serde_json::from_str(text).unwrap();
+    let sections =
+        ["dependencies", "devDependencies"].into_iter().filter_map(|s| package.get(s)?.as_object());
+    let all = sections.flatten();
+    all.filter(|(_, version)| !version.as_str().is_some_and(is_exact)).map(|(name, _)| name.clone()).collect()
+}
+
+fn is_exact(version: &str) -> bool {
+    version.starts_with(|c: char| c.is_ascii_digit())
+        && version.chars().all(|c| c.is_ascii_alphanumeric() || ".-+".contains(c))
+}
+
+#[test]
+fn what_tests_bring_in_is_one_exact_version() {
+    let (mut faults, mut folders, mut seen) = (Vec::new(), vec![root().join("tests")], 0);
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(&folder).unwrap() {
+            let path = entry.unwrap().path();
+            let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            let loose = match name.as_str() {
+                "node_modules" => continue,
+                _ if path.is_dir() => {
+                    folders.push(path);
+                    continue;
+                }
+                "requirements.txt" => loose_requirements(&std::fs::read_to_string(&path).unwrap()),
+                "package.json" => loose_packages(&std::fs::read_to_string(&path).unwrap()),
+                "package-lock.json" => vec!["a lock file, which names a registry".to_owned()],
+                _ => continue,
+            };
+            seen += 1;
+            faults.extend(
+                loose.into_iter().map(|what| format!("{}: {what}: name one exact version", path.display())),
+            );
+        }
+    }
+    assert!(seen > 0, "nothing found in tests/: does the rule look in the right place?");
+    assert_none(&faults);
+}
+
+#[test]
+fn a_loose_version_is_noticed() {
+    assert_eq!(loose_requirements("# why\na==1.2\nb>=1\nc\nd==1.*\n"), ["b>=1", "c", "d==1.*"]);
+    assert_eq!(
+        loose_packages(r#"{ "dependencies": { "a": "1.2.3", "b": "^1.2.3", "c": "*" } }"#),
+        ["b", "c"]
+    );
 }
