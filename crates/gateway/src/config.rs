@@ -26,6 +26,9 @@ pub struct Config {
     pub merchants: Vec<Merchant>,
     /// Where authorisations go, by IIN.
     pub links: Vec<BankLink>,
+    /// Origins whose pages may show the payment page in a frame. Mostly none: a frame hides where a PIN is typed.
+    #[serde(default)]
+    pub frame_ancestors: Vec<String>,
     /// A payment that is not paid by then is expired. Seconds.
     #[serde(default = "twenty_minutes")]
     pub open_for_s: u64,
@@ -137,6 +140,11 @@ impl Config {
         })?;
         for (place, seconds) in [("open_for_s", self.open_for_s), ("verify_within_s", self.verify_within_s)] {
             ensure((60..=86_400).contains(&seconds), place, || "write 60 to 86400 seconds".into())?;
+        }
+        for origin in &self.frame_ancestors {
+            ensure(origin_of(origin).is_some_and(|of| of == *origin), "frame_ancestors", || {
+                format!("{origin:?} is no origin: write https://shop.example, without a path")
+            })?;
         }
         let mut ids = BTreeSet::new();
         for (n, merchant) in self.merchants.iter().enumerate() {

@@ -20,9 +20,9 @@ use crate::{
     words::{rial_words, toman_words},
 };
 
-/// Nothing from elsewhere, nothing inline, in nobody's frame.
+/// Nothing from elsewhere, nothing inline. Who may show the page in a frame is added: nobody, if nobody is configured.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; font-src 'self'; img-src 'self'; \
-                      connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
+                      connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors ";
 
 #[derive(Deserialize)]
 pub(crate) struct Asked {
@@ -74,7 +74,7 @@ pub(crate) async fn page(
         Err(no) if no.is_missing() => {
             let (lang, dir) = direction(language);
             match (Missing { lang, dir, t: labels::of(language) }).render() {
-                Ok(html) => dressed((StatusCode::NOT_FOUND, Html(html)).into_response()),
+                Ok(html) => gateway.dressed((StatusCode::NOT_FOUND, Html(html)).into_response()),
                 Err(error) => gateway.fault(&error).into_response(),
             }
         }
@@ -120,12 +120,39 @@ impl Gateway {
             toman: toman_words(payment.amount, language),
             seen: serde_json::to_string(&self.seen(id, payment)).unwrap_or_default(),
         };
-        let mut response = dressed(Html(page.render()?).into_response());
+        let mut response = self.dressed(Html(page.render()?).into_response());
         let secure = self.config.public_url.starts_with("https:");
         if fresh && let Ok(cookie) = HeaderValue::from_str(&browser.cookie(id, secure)) {
             response.headers_mut().insert(header::SET_COOKIE, cookie);
         }
         Ok(response)
+    }
+
+    /// The headers of every document.
+    fn dressed(&self, mut response: Response) -> Response {
+        let headers = response.headers_mut();
+        for (name, value) in [
+            (header::CACHE_CONTROL, "no-store"),
+            (header::REFERRER_POLICY, "no-referrer"),
+            (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+            (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
+            (
+                HeaderName::from_static("permissions-policy"),
+                "camera=(), microphone=(), geolocation=(), payment=(), otp-credentials=(self)",
+            ),
+        ] {
+            headers.insert(name, HeaderValue::from_static(value));
+        }
+        let frames = &self.config.frame_ancestors;
+        let ancestors = if frames.is_empty() { "'none'".to_owned() } else { frames.join(" ") };
+        if frames.is_empty() {
+            // For browsers that do not know frame-ancestors; it cannot name a single origin.
+            headers.insert(header::X_FRAME_OPTIONS, HeaderValue::from_static("DENY"));
+        }
+        let policy = HeaderValue::from_str(&format!("{POLICY}{ancestors}"));
+        let policy = policy.unwrap_or(HeaderValue::from_static("default-src 'none'"));
+        headers.insert(header::CONTENT_SECURITY_POLICY, policy);
+        response
     }
 }
 
@@ -134,24 +161,4 @@ fn direction(language: Language) -> (&'static str, &'static str) {
         Language::Persian => ("fa", "rtl"),
         Language::English => ("en", "ltr"),
     }
-}
-
-/// The headers of every document.
-fn dressed(mut response: Response) -> Response {
-    let headers = response.headers_mut();
-    for (name, value) in [
-        (header::CONTENT_SECURITY_POLICY, POLICY),
-        (header::CACHE_CONTROL, "no-store"),
-        (header::REFERRER_POLICY, "no-referrer"),
-        (header::X_FRAME_OPTIONS, "DENY"),
-        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
-        (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
-        (
-            HeaderName::from_static("permissions-policy"),
-            "camera=(), microphone=(), geolocation=(), payment=(), otp-credentials=(self)",
-        ),
-    ] {
-        headers.insert(name, HeaderValue::from_static(value));
-    }
-    response
 }

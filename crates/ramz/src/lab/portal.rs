@@ -50,7 +50,7 @@ pub(crate) async fn start(
         public_url: shop_url.clone(),
         names: Names { persian: MERCHANT_FA.into(), english: MERCHANT_EN.into() },
         frame_ancestors: vec![portal_url],
-        page_opens: PageOpens::InNewTab,
+        page_opens: PageOpens::InPlace,
         tap: Arc::clone(&around.tap),
     };
     let shop = shop::router(config, http, Arc::clone(&around.entropy), Arc::clone(&around.clock));

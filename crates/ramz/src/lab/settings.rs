@@ -120,6 +120,7 @@ fn gateway(folder: &Folder, ports: &Ports) -> serde_json::Value {
             "origin": ORIGIN,
             "acquirer": ACQUIRER,
             "router": format!("https://localhost:{}", ports.router()),
+            "frame_ancestors": [format!("http://localhost:{}", ports.portal())],
             "merchants": [{
                 "id": "shop",
                 "name_fa": MERCHANT_FA,
