@@ -290,6 +290,7 @@ pub(crate) async fn rig_on(store: Arc<dyn Store>) -> Rig {
         callbacks: vec!["https://shop.example".into()],
     };
     let config = Config {
+        frame_ancestors: Vec::new(),
         public_url: "http://localhost:8702".into(),
         origin: "pay.example".into(),
         acquirer: "581672061".into(),
