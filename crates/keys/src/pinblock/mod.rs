@@ -80,6 +80,12 @@ mod tests {
     }
 
     #[test]
+    fn debug_of_a_block_shows_its_format_only() {
+        let block = crate::PinBlock { format: PinBlockFormat::Iso0, bytes: vec![0xab; 8].into() };
+        assert_eq!(format!("{block:?}"), "PinBlock(Iso0, …)");
+    }
+
+    #[test]
     fn a_block_of_format_4_binds_the_pan() {
         let zone = zone(PinBlockFormat::Iso4, &[7; 16]);
         let pin = Pin::parse("0472013").unwrap();

@@ -193,6 +193,12 @@ mod tests {
     }
 
     #[test]
+    fn debug_shows_the_cipher_only() {
+        let key = ZoneKey::new(ZoneCipher::Aes, &[3; 32]).unwrap();
+        assert_eq!(format!("{key:?}"), "ZoneKey(Aes, …)");
+    }
+
+    #[test]
     fn the_check_value_is_that_of_encrypted_zeros() {
         // FIPS 197's and NIST's all-zero keys are weak examples; this AES-128 value is from NIST SP 800-38B (L of the
         // key 2b7e…4f3c: 7df76b…).
