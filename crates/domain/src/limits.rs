@@ -17,8 +17,6 @@ pub const STALE_KEPT: Duration = Duration::from_secs(600);
 pub const ANSWERS_MAX: usize = 32;
 /// How long an answer is kept at least. With [`ANSWERS_MAX`] answers younger than this, a new transaction is 65.
 pub const ANSWERS_KEPT: Duration = Duration::from_secs(600);
-/// Admissions whose PIN is being sent that one challenge remembers: the first and two resends.
-pub const SENDS_MAX: u8 = 3;
 /// Wrong expiries one door (acquirer and terminal) may present for a card in [`EXPIRY_FAILURES_WINDOW`].
 pub const EXPIRY_FAILURES_PER_DOOR: usize = 5;
 /// Wrong expiries all doors together may present.
