@@ -119,6 +119,8 @@ pub(crate) struct Bank {
     pub(crate) keys: Arc<CountingKeys>,
     pub(crate) operator: Arc<Operator>,
     pub(crate) host: Arc<CardHost>,
+    /// The nodes' way to the host.
+    pub(crate) way: Arc<Dial>,
     pub(crate) trace: Arc<Trace>,
     pub(crate) host_trace: Arc<Trace>,
     pub(crate) build: Build,
@@ -212,6 +214,7 @@ impl Bank {
             operator: Operator::new(clock.clone()),
             keys: CountingKeys::new(soft.clone()),
             trace: Arc::default(),
+            way: Arc::default(),
             store: Mutex::new(build.store.clone()),
             keys_asked: AtomicU64::new(1),
             _shutdown: shutdown.drop_guard(),
@@ -231,7 +234,7 @@ impl Bank {
         let (config, shutdown) = (config(self.host_address), CancellationToken::new());
         let (clock, entropy, keys) = (self.clock.clone(), self.entropy.clone(), self.keys.clone());
         let (store, sender, rules) = (self.store(), self.operator.clone(), self.build.rules.clone());
-        let (tap, stop): (SharedTap, _) = (self.trace.clone(), shutdown.clone());
+        let (tap, stop, way): (SharedTap, _, _) = (self.trace.clone(), shutdown.clone(), self.way.clone());
         let started = runtime.spawn(async move {
             let (api, admin) = (Loopback::bind(Some("router")).await, Loopback::bind(Some("operator")).await);
             let (switch, metrics) = (Loopback::bind(Some("switch")).await, Loopback::bind(None).await);
@@ -246,7 +249,7 @@ impl Bank {
                 admin: admin.clone(),
                 switch,
                 metrics: Some(metrics.clone()),
-                host: Arc::new(Dial),
+                host: way,
                 tap,
             };
             (start(&config, ports, &stop).unwrap(), api, admin, metrics.address())
@@ -272,7 +275,7 @@ impl Bank {
         };
         let (clock, entropy) = (self.clock.clone(), self.entropy.clone());
         let names = names("switch", "bank mellat");
-        Link::start(config, Arc::new(Dial), clock, entropy, Arc::new(NoTap), names, shutdown.clone())
+        Link::start(config, Arc::new(Dial::default()), clock, entropy, Arc::new(NoTap), names, shutdown.clone())
     }
 
     /// Kills a node: nothing of it runs on. What the store then has is what is left.
@@ -393,6 +396,23 @@ impl Bank {
         entries.iter().map(word).collect()
     }
 
+    /// Cuts the nodes off from the card host, until [`Self::reconnect`].
+    pub(crate) async fn cut_off(&self, node: &Node) -> Told {
+        self.way.cut_off(true);
+        self.host.drop_connections();
+        until("the host's link is down", async || !node.running.host.is_up()).await
+    }
+
+    pub(crate) async fn reconnect(&self, node: &Node) -> Told {
+        self.way.cut_off(false);
+        until("the host's link is up", async || node.running.host.is_up()).await
+    }
+
+    /// Waits until the host was asked so often in all.
+    pub(crate) async fn host_was_asked(&self, times: u32) -> Told {
+        until("the host is asked", async || self.host.asked_in_all().times >= times).await
+    }
+
     /// Every card's journal verifies.
     pub(crate) async fn journals_are_whole(&self) -> Told {
         let store = self.store();
@@ -423,6 +443,13 @@ impl Node {
         let (link, message) = (self.switch[connection].clone(), message.clone());
         let asked = tokio::spawn(async move { link.ask(message, PATIENCE).await });
         async move { asked.await.unwrap().map_err(|error| format!("no answer: {error}")) }
+    }
+
+    /// Waits until so many messages of the switch got no answer.
+    pub(crate) async fn was_silent(&self, times: u32) -> Told {
+        let line = format!("ramz_authorisations_total{{response_code=\"other\"}} {times}");
+        let counted = async || http(self.metrics, "GET", "/metrics", &[], "").await.body.contains(&line);
+        until("silence is counted", counted).await
     }
 
     /// A PIN request of the router for an asker.

@@ -1,1 +1,88 @@
-//! Empty yet.
+//! A reversal takes a payment back and never revives its PIN; one that comes first refuses its original.
+
+use ramz_iso8583::Message;
+
+use crate::bank::{Bank, CARD, Node, Told, on_both_stores, same};
+use crate::messages::{Wish, code, refusal, repeated, reversal, reversal_by_reference};
+
+on_both_stores! {
+    a_reversal_by_original_data_never_revives_the_pin,
+    a_reversal_by_reference_never_revives_the_pin,
+    a_reversal_that_comes_first_refuses_its_original,
+    a_reversal_by_reference_that_comes_first_refuses_its_original,
+    a_partial_reversal_leaves_the_answer,
+    a_reversal_of_nothing_that_is_known_passes,
+}
+
+async fn a_reversal_by_original_data_never_revives_the_pin(bank: &Bank, node: Node) -> Told {
+    never_revives(bank, &node, reversal).await
+}
+
+async fn a_reversal_by_reference_never_revives_the_pin(bank: &Bank, node: Node) -> Told {
+    never_revives(bank, &node, reversal_by_reference).await
+}
+
+async fn never_revives(bank: &Bank, node: &Node, undo: fn(&Message) -> Message) -> Told {
+    let wish = Wish::purchase(21_000);
+    let pin = bank.pin(node, CARD, &wish).await?;
+    let payment = bank.payment(CARD, &wish, &pin);
+    same(code(&node.ask(&payment).await?), "00".into(), "the payment")?;
+    let undo = undo(&payment);
+    for again in [undo.clone(), repeated(&undo), undo] {
+        same(code(&node.ask(&again).await?), "00".into(), "the reversal")?;
+        same(bank.spent(CARD), 0, "debited after the reversal")?;
+    }
+    same(bank.host.asked_in_all().credits, 1, "credits")?;
+    same(bank.pay(node, CARD, &wish, &pin).await?, "55".into(), "the PIN again")?;
+    let original = refusal(&node.ask(&repeated(&payment)).await?);
+    same(original, ("12".into(), "reversed_before".into()), "the original again")?;
+    same(bank.state(CARD).await.failures(), 0, "failures")?;
+    let story = ["Created", "PinIssued", "PinSpent", "HostAnswered", "Reversed"].map(String::from).to_vec();
+    same(bank.story(CARD).await, story, "story")
+}
+
+async fn a_reversal_that_comes_first_refuses_its_original(bank: &Bank, node: Node) -> Told {
+    comes_first(bank, &node, reversal).await
+}
+
+async fn a_reversal_by_reference_that_comes_first_refuses_its_original(bank: &Bank, node: Node) -> Told {
+    comes_first(bank, &node, reversal_by_reference).await
+}
+
+async fn comes_first(bank: &Bank, node: &Node, undo: fn(&Message) -> Message) -> Told {
+    let wish = Wish::purchase(22_000);
+    let pin = bank.pin(node, CARD, &wish).await?;
+    let payment = bank.payment(CARD, &wish, &pin);
+    same(code(&node.ask(&undo(&payment)).await?), "00".into(), "the reversal")?;
+    for original in [payment.clone(), repeated(&payment)] {
+        let refused = refusal(&node.ask(&original).await?);
+        same(refused, ("12".into(), "reversed_before".into()), "the original")?;
+    }
+    same(bank.host.asked(&payment).debits, 0, "debits")?;
+    same(bank.keys.compared(), 0, "comparisons")?;
+    same(bank.pay(node, CARD, &wish, &pin).await?, "00".into(), "the unspent PIN in a payment of its own")
+}
+
+async fn a_partial_reversal_leaves_the_answer(bank: &Bank, node: Node) -> Told {
+    let wish = Wish::purchase(23_000);
+    let pin = bank.pin(&node, CARD, &wish).await?;
+    let payment = bank.payment(CARD, &wish, &pin);
+    let first = node.ask(&payment).await?;
+    same(code(&first), "00".into(), "the payment")?;
+    let mut partial = reversal(&payment);
+    partial.set(95, format!("{:012}{:0>30}", 3_000, ""));
+    same(code(&node.ask(&partial).await?), "00".into(), "the partial reversal")?;
+    same(bank.spent(CARD), 3_000, "debited after it")?;
+    let again = node.ask(&repeated(&payment)).await?;
+    same((code(&again), again.get(38)), ("00".into(), first.get(38)), "the original's answer")?;
+    same(bank.pay(&node, CARD, &wish, &pin).await?, "55".into(), "the PIN again")
+}
+
+async fn a_reversal_of_nothing_that_is_known_passes(bank: &Bank, node: Node) -> Told {
+    let strange = Wish::purchase(24_000).message(&crate::messages::pan(crate::bank::UNKNOWN));
+    same(code(&node.ask(&reversal(&strange)).await?), "00".into(), "of an unknown card: the host's to say")?;
+    let mut nameless = reversal(&Wish::purchase(24_000).message(&crate::messages::pan(CARD)));
+    nameless.remove(90);
+    let expected = ("30".to_owned(), "format_error:90".to_owned());
+    same(refusal(&node.ask(&nameless).await?), expected, "one that names no original")
+}

@@ -3,6 +3,7 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
@@ -41,11 +42,25 @@ impl Door for Loopback {
     }
 }
 
-pub(crate) struct Dial;
+/// Connects over loopback, unless it is cut off.
+#[derive(Default)]
+pub(crate) struct Dial {
+    cut_off: AtomicBool,
+}
+
+impl Dial {
+    /// From now on there is no way, or there is again.
+    pub(crate) fn cut_off(&self, cut_off: bool) {
+        self.cut_off.store(cut_off, Ordering::SeqCst);
+    }
+}
 
 #[async_trait]
 impl Connector for Dial {
     async fn connect(&self, host: &str, port: u16) -> io::Result<BoxStream> {
+        if self.cut_off.load(Ordering::SeqCst) {
+            return Err(io::ErrorKind::ConnectionRefused.into());
+        }
         let stream = TcpStream::connect((host, port)).await?;
         stream.set_nodelay(true)?;
         Ok(Box::pin(stream))
