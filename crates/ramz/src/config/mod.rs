@@ -137,7 +137,11 @@ impl Config {
     /// One table, read.
     pub(crate) fn table<T: DeserializeOwned>(&self, name: &str) -> anyhow::Result<T> {
         let table = self.0.get(name).cloned().unwrap_or_else(|| Value::Table(Table::new()));
-        table.try_into().with_context(|| format!("configuration, table [{name}]"))
+        table.try_into().map_err(|error: toml::de::Error| {
+            // One line: what is wrong, then where.
+            let words: Vec<String> = error.to_string().lines().map(|line| line.trim().to_owned()).collect();
+            anyhow::anyhow!("configuration, table [{name}]: {}", words.join(", ").trim_end_matches(", "))
+        })
     }
 
     /// All tables, read: what `config check` does.
