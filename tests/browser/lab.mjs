@@ -27,7 +27,7 @@ const post = (body, headers) => ({ method: "POST", headers: { "content-type": "a
 export class Lab {
   static async at(url) {
     const known = await json(new URL("/lab.json", url));
-    return Object.assign(new Lab(), { known, portal: known.portal, shop: known.shop.url, gateway: known.gateway.url, pins: new Set() });
+    return Object.assign(new Lab(), { known, portal: known.portal, shop: known.shop.url, gateway: known.gateway.url, pins: new Set(), heard: [] });
   }
 
   /** The n-th card of a bank, from 1, as lab.json has it. */
@@ -74,6 +74,11 @@ export class Lab {
   /** Everything that went over a wire and is still kept, after number `seq`. */
   async trace(seq = 0) {
     return (await json(`${this.portal}/trace?after=${seq}`)).facts;
+  }
+
+  /** Remembers what the trace holds by now: the lab itself keeps the last 500 messages only. */
+  async listen() {
+    this.heard.push(...(await this.trace(this.heard.at(-1)?.seq)));
   }
 
   async lastSeq() {

@@ -1,7 +1,5 @@
 // Pictures of every page, in both languages, light and dark, on a phone and on a desk: kept for people to look at. What a
-// program can see is checked: nothing sticks out sideways, and everything to be touched is large enough.
-
-import assert from "node:assert/strict";
+// program can see is checked: nothing sticks out sideways or is cut off, and everything to be touched is large enough.
 
 import { DESKTOP, PHONE } from "./chromium.mjs";
 import { grouped, otherThan, Payer } from "./payer.mjs";
@@ -12,37 +10,50 @@ const NARROW = { width: 320, height: 640 };
 async function shoot(desk, page, name) {
   for (const [size, viewport] of Object.entries({ narrow: NARROW, phone: PHONE, desk: DESKTOP })) {
     await page.setViewportSize(viewport);
-    const wide = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
-    assert.ok(wide <= 0, `${name} is ${wide} px too wide for ${viewport.width} px`);
+    const flaws = await page.evaluate(flawsOfDocument);
+    desk.problems.push(...flaws.map((flaw) => `${name}, ${viewport.width} px: ${flaw}`));
     if (size !== "narrow") await desk.keep(page, `${name}-${size}`, { fullPage: true });
   }
 }
 
-async function touchable(page, name) {
-  await page.setViewportSize(PHONE);
-  const small = await page.evaluate(() =>
-    [...document.querySelectorAll("a[href], button, input, select")]
-      .filter((element) => element.checkVisibility())
-      .map((element) => [element.id || element.textContent.trim(), element.getBoundingClientRect().height])
-      .filter(([, height]) => height < 24),
-  );
-  assert.deepEqual(small, [], `${name}: lower than the 24 px of WCAG 2.5.8`);
+/** Runs in the page: what sticks out, is cut off by a frame that cannot be scrolled, or is too low to be touched. */
+function flawsOfDocument() {
+  const flaws = [];
+  const wide = document.documentElement.scrollWidth - document.documentElement.clientWidth;
+  if (wide > 0) flaws.push(`${wide} px too wide`);
+  for (const element of document.querySelectorAll("a[href], button, input, select")) {
+    const own = element.getBoundingClientRect();
+    if (!element.checkVisibility() || own.width < 2) continue;
+    const name = element.id || element.textContent.trim() || element.name;
+    // WCAG 2.5.8, which excepts links within a text.
+    if (own.height < 24 && getComputedStyle(element).display !== "inline") flaws.push(`«${name}» is ${Math.round(own.height)} px high: lower than 24`);
+    for (let frame = element.parentElement; frame; frame = frame.parentElement) {
+      const { overflowX, overflowY } = getComputedStyle(frame);
+      const edge = frame.getBoundingClientRect();
+      const scrolls = (overflow) => ["auto", "scroll"].includes(overflow);
+      if (scrolls(overflowX) || scrolls(overflowY)) break;
+      const cut = Math.max(edge.left - own.left, own.right - edge.right);
+      if (["hidden", "clip"].includes(overflowX) && cut > 1) {
+        flaws.push(`«${name}» is cut off by ${Math.round(cut)} of its ${Math.round(own.width)} px`);
+        break;
+      }
+    }
+  }
+  return flaws;
 }
 
-async function walk(desk, lab, lang, dark, card, amountOf) {
+async function walk(desk, lab, lang, dark, card, goods) {
   const name = (page) => `${page}-${lang}-${dark ? "dark" : "light"}`;
-  const shop = await desk.window({ dark });
-  await shop.goto(`${lab.shop}/?lang=${lang}`);
-  await shoot(desk, shop, name("shop"));
-  await touchable(shop, name("shop"));
-  const page = await buy(shop, amountOf);
+  const page = await desk.window({ dark });
+  await page.goto(`${lab.shop}/?lang=${lang}`);
+  await shoot(desk, page, name("shop"));
+  await buy(page, goods);
   const payer = new Payer(page, lab);
   payer.payment = new URL(page.url()).pathname.split("/").pop();
   if (lang === "en") await page.locator("#lang").click();
   await page.locator(`html[lang=${lang}]`).waitFor({ state: "attached" });
   await payer.ready();
   await shoot(desk, page, name("page"));
-  await touchable(page, name("page"));
   await payer.get("pay").click();
   await shoot(desk, page, name("page-incomplete"));
   await payer.typeCard(card);
@@ -55,7 +66,6 @@ async function walk(desk, lab, lang, dark, card, amountOf) {
   await payer.receipt();
   await payer.get("stay").click();
   await shoot(desk, page, name("success"));
-  await touchable(page, name("success"));
   await page.locator("#back").click();
   await page.waitForURL(`${lab.shop}/paid?payment=*`);
   await shoot(desk, page, name("receipt"));

@@ -50,6 +50,7 @@ async function attempt(name, test) {
     return error;
   } finally {
     clearTimeout(timer);
+    await lab.listen();
     await desk.leave();
   }
 }

@@ -11,6 +11,12 @@ export const commas = (n) => String(n).replace(/\B(?=(\d{3})+$)/g, ",");
 /** A PIN of the same length that is not this one. */
 export const otherThan = (pin, by = 1) => String((Number(pin) + by) % 10 ** pin.length).padStart(pin.length, "0");
 
+/** A card number from all its digits but the last (Luhn: ISO/IEC 7812-1, annex B). */
+export function withCheckDigit(body) {
+  const sum = [...body].reverse().reduce((sum, d, i) => sum + (i % 2 ? Number(d) : Number(d) * 2 - (d > "4" ? 9 : 0)), 0);
+  return `${body}${(10 - (sum % 10)) % 10}`;
+}
+
 export class Payer {
   constructor(page, lab) {
     this.page = page;

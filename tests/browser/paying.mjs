@@ -9,9 +9,9 @@ export const tests = {
   async "from the basket to the receipt, in Persian"(desk, lab) {
     const card = lab.card("mellat", 1);
     const [before, seq] = [await lab.balance(card), await lab.lastSeq()];
-    const shop = await desk.window();
-    await shop.goto(lab.shop);
-    const page = await buy(shop, ["saffron"]);
+    const page = await desk.window();
+    await page.goto(lab.shop);
+    await buy(page, ["saffron"]);
     const payer = new Payer(page, lab);
     payer.payment = new URL(page.url()).pathname.split("/").pop();
     await payer.ready();

@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 
 import { grouped, Payer } from "./payer.mjs";
 import { PHONE } from "./chromium.mjs";
+import { buy } from "./shop.mjs";
 
 const lang = (page) => page.evaluate(() => [document.documentElement.lang, document.documentElement.dir].join(" "));
 
@@ -51,6 +52,39 @@ export const tests = {
     await payer.receipt();
     await portal.locator("#rows li", { hasText: "0210" }).first().waitFor();
     assert.ok(!(await portal.locator("#rows").textContent()).includes(pin), "the trace shows the PIN");
+  },
+
+  async "card, shop, page and phone are used side by side, from the basket to the receipt"(desk, lab) {
+    const page = await desk.window({ permissions: ["clipboard-read", "clipboard-write"] });
+    const card = lab.card("mellat", 2);
+    const before = await lab.balance(card);
+    await page.goto(`${lab.portal}/?lang=en`);
+    await page.locator("#trace-live.on").waitFor();
+    await page.locator("#choose button", { hasText: card.pan.slice(-4) }).click();
+    await page.locator("#phone-number", { hasText: "0912 000 1101" }).waitFor();
+    const shop = page.frameLocator("#shop-frame");
+    await buy(shop, ["hafez"]);
+    // Copied from the card and pasted into the page, field by field.
+    for (const [label, id, value] of [["Card number", "pan", card.pan], ["CVV2", "cvv2", card.cvv2]]) {
+      await page.locator("#card").getByRole("button", { name: label }).click();
+      await shop.locator(`#${id}`).focus();
+      await page.keyboard.press("Control+V");
+      assert.equal((await shop.locator(`#${id}`).inputValue()).replace(/ /g, ""), value);
+    }
+    await shop.locator("#expiry-month").fill(card.expiry.slice(2));
+    await shop.locator("#expiry-year").fill(card.expiry.slice(0, 2));
+    const { code } = await lab.smsDuring(card, () => shop.locator("#request-pin").click());
+    await page.locator("#inbox .sms .code", { hasText: code }).getByRole("button").click();
+    await shop.locator("#pin").focus();
+    await page.keyboard.press("Control+V");
+    assert.equal(await shop.locator("#pin").inputValue(), code);
+    await shop.locator("#pay").click();
+    await shop.locator('#result[data-state="paid"]').waitFor();
+    await shop.locator("#back").click();
+    await shop.locator("h1", { hasText: "Paid" }).waitFor();
+    assert.equal(before - (await lab.balance(card)), 680_000);
+    await page.waitForFunction(() => document.querySelectorAll("#steps .done").length === 5);
+    await page.locator("#card", { hasText: (before - 680_000).toLocaleString("en") }).waitFor();
   },
 
   async "on a phone it shows one pane at a time, and nothing sticks out"(desk, lab) {

@@ -5,7 +5,7 @@ import { readFileSync } from "node:fs";
 
 export const tests = {
   async "no card number, no PIN and no CVV2 is in the trace or in the log"(_desk, lab) {
-    const trace = JSON.stringify(await lab.trace());
+    const trace = JSON.stringify(lab.heard);
     const log = readFileSync(process.env.LAB_LOG, "utf8");
     const places = { trace, log };
     for (const [place, text] of Object.entries(places)) {
@@ -15,7 +15,7 @@ export const tests = {
       }
       for (const pin of lab.pins) assert.doesNotMatch(text, new RegExp(`(?<!\\d)${pin}(?!\\d)`), `a PIN is in the ${place}`);
     }
-    assert.ok(lab.pins.size > 0, "no PIN was used: this test held nothing");
+    assert.ok(lab.pins.size > 0 && lab.heard.length > 0, "nothing was done before: this test held nothing");
     const phones = new Set(lab.known.cards.map(({ phone }) => phone).filter(Boolean));
     for (const phone of phones) assert.ok(!log.includes(phone.slice(1)), "a phone number is in the log");
   },

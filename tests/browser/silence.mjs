@@ -2,13 +2,7 @@
 
 import assert from "node:assert/strict";
 
-import { Payer } from "./payer.mjs";
-
-/** Luhn's check digit (ISO/IEC 7812-1, annex B). */
-function withCheckDigit(body) {
-  const sum = [...body].reverse().reduce((sum, d, i) => sum + (i % 2 ? Number(d) : Number(d) * 2 - (d > "4" ? 9 : 0)), 0);
-  return `${body}${(10 - (sum % 10)) % 10}`;
-}
+import { Payer, withCheckDigit } from "./payer.mjs";
 
 /** What the page shows and the gateway answers after asking for this card. */
 async function askedFor(desk, lab, card, lang) {
