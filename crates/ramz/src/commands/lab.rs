@@ -41,11 +41,12 @@ impl Options {
 pub(super) async fn run(options: Options) -> anyhow::Result<()> {
     let shutdown = CancellationToken::new();
     let lab = lab::start(options.lab(), &shutdown).await?;
+    let stop = role::Stop::listen()?;
     say::line(format!("lab ready {}", lab.url));
     if !options.no_open {
         open(&lab.url);
     }
-    role::told_to_stop().await?;
+    stop.asked().await;
     shutdown.cancel();
     lab.stopped().await;
     Ok(())

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use ramz_api::tap::NoTap;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 use super::say;
@@ -16,25 +16,38 @@ fn around() -> Surroundings {
     Surroundings { clock: Arc::new(SystemClock), entropy: Arc::new(SystemEntropy), tap: Arc::new(NoTap) }
 }
 
-/// Waits for SIGTERM or SIGINT.
-pub(super) async fn told_to_stop() -> anyhow::Result<()> {
-    let (mut term, mut int) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
-    tokio::select! {
-        _ = term.recv() => {}
-        _ = int.recv() => {}
+/// SIGTERM and SIGINT, listened for from the moment this is made: before a role says that it is ready, for whoever waits
+/// for that word may ask it to stop at once.
+pub(super) struct Stop {
+    term: Signal,
+    int: Signal,
+}
+
+impl Stop {
+    /// Listens from now on.
+    pub(super) fn listen() -> anyhow::Result<Stop> {
+        Ok(Stop { term: signal(SignalKind::terminate())?, int: signal(SignalKind::interrupt())? })
     }
-    Ok(())
+
+    /// Waits for either.
+    pub(super) async fn asked(mut self) {
+        tokio::select! {
+            _ = self.term.recv() => {}
+            _ = self.int.recv() => {}
+        }
+    }
 }
 
 pub(super) async fn issuer(config: &Config) -> anyhow::Result<()> {
     let config: IssuerConfig = config.table("issuer")?;
     let shutdown = CancellationToken::new();
     let issuer = roles::issuer::start(&config, &around(), &shutdown).await?;
+    let stop = Stop::listen()?;
     say::line(format!(
         "issuer {} ready: api {} switch {} admin {}",
         config.bank.id, issuer.api, issuer.switch, issuer.admin
     ));
-    told_to_stop().await?;
+    stop.asked().await;
     shutdown.cancel();
     issuer.stopped().await;
     Ok(())
@@ -44,8 +57,9 @@ pub(super) async fn router(config: &Config) -> anyhow::Result<()> {
     let config: RouterConfig = config.table("router")?;
     let shutdown = CancellationToken::new();
     let router = roles::router::start(&config, &around(), &shutdown).await?;
+    let stop = Stop::listen()?;
     say::line(format!("router ready: api {}", router.address));
-    told_to_stop().await?;
+    stop.asked().await;
     shutdown.cancel();
     Ok(router.task.await?)
 }
@@ -54,8 +68,9 @@ pub(super) async fn gateway(config: &Config) -> anyhow::Result<()> {
     let config: GatewayConfig = config.table("gateway")?;
     let shutdown = CancellationToken::new();
     let gateway = roles::gateway::start(&config, &around(), &shutdown).await?;
+    let stop = Stop::listen()?;
     say::line(format!("gateway ready: page {}", config.listen.page));
-    told_to_stop().await?;
+    stop.asked().await;
     shutdown.cancel();
     gateway.finished().await;
     Ok(())
