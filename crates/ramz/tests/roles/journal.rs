@@ -1,0 +1,79 @@
+//! `ramz journal verify`: a journal that was altered behind our back is found.
+
+use rusqlite::Connection;
+use serde_json::json;
+
+use crate::processes::bank::{ASKER, Bank, IIN, OPERATOR, card, payee};
+use crate::processes::process::{Said, run};
+use crate::processes::wires::{fresh_key, pan};
+
+const PHONE: &str = "09120001101";
+
+fn verify(bank: &Bank) -> Said {
+    run(["journal", "verify", "--config", bank.file("issuer.toml").to_str().unwrap()], "")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_altered_entry_is_told() {
+    let bank = Bank::open().await;
+    bank.quick_keys();
+    let mut issuer = bank.start();
+    bank.ready().await;
+    let (office, api) = (bank.site(2, OPERATOR), bank.site(0, ASKER));
+    let mut ids = Vec::new();
+    for number in 1..=3 {
+        let pan = pan(IIN, number);
+        let added = office.post("/admin/v1/cards", &card(&pan, PHONE)).await;
+        assert_eq!(added.status, 201, "{}", added.text);
+        let id = added.json()["card"].as_str().unwrap().to_owned();
+        let amount = 1_000 + u64::from(number);
+        assert_eq!(api.ask(fresh_key(), &payee().request(pan.expose(), amount)).await.unwrap().status, 202);
+        bank.pin_comes(PHONE, amount).await;
+        for verb in ["lock", "unlock"] {
+            assert_eq!(office.post(&format!("/admin/v1/cards/{id}/{verb}"), &json!({})).await.status, 200);
+        }
+        ids.push(id);
+    }
+    assert_eq!(issuer.terminate().0.code(), Some(0));
+
+    let whole = verify(&bank);
+    assert_eq!(whole.code, Some(0), "{}", whole.err);
+    assert!(
+        whole.out.starts_with("3 cards, ") && whole.out.ends_with(", 0 broken chains\n"),
+        "{}",
+        whole.out
+    );
+
+    let owner = hex::decode(&ids[1]).unwrap();
+    let alter = |sql: &str| {
+        let file = Connection::open(bank.file("issuer.db")).unwrap();
+        assert_eq!(file.execute(sql, [&owner]).unwrap(), 1, "{sql}");
+    };
+    let entry: Vec<u8> = {
+        let file = Connection::open(bank.file("issuer.db")).unwrap();
+        file.query_row("SELECT entry FROM journal WHERE owner = ?1 AND seq = 2", [&owner], |row| row.get(0))
+            .unwrap()
+    };
+    let set = |bytes: &[u8]| {
+        alter(&format!("UPDATE journal SET entry = x'{}' WHERE owner = ?1 AND seq = 2", hex::encode(bytes)))
+    };
+    // Each byte, by its lowest bit.
+    for at in [0, entry.len() / 2, entry.len() - 1] {
+        let mut altered = entry.clone();
+        altered[at] ^= 1;
+        set(&altered);
+        broken(&verify(&bank), &ids[1]);
+    }
+    set(&entry);
+    assert_eq!(verify(&bank).code, Some(0), "put back, it is whole again");
+    alter("DELETE FROM journal WHERE owner = ?1 AND seq = 2");
+    broken(&verify(&bank), &ids[1]);
+}
+
+#[track_caller]
+fn broken(said: &Said, card: &str) {
+    assert_eq!(said.code, Some(1), "{}", said.out);
+    assert!(said.out.contains(&format!("card {card}: ")), "{}", said.out);
+    assert!(said.out.ends_with(", 1 broken chains\n"), "{}", said.out);
+    assert!(said.err.contains("the journal was altered"), "{}", said.err);
+}

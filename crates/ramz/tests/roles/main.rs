@@ -1,0 +1,11 @@
+//! Each role as its own process, without any of the lab: started from files, driven over its sockets, ended by signals.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on should stop")]
+
+mod journal;
+mod paying;
+#[path = "../processes/mod.rs"]
+#[expect(dead_code, reason = "every target uses another part of the harness")]
+mod processes;
+mod refusing;
+mod stopping;
