@@ -57,7 +57,10 @@ struct Released<'a>(&'a Turns, CardId);
 
 impl Drop for Released<'_> {
     fn drop(&mut self) {
-        self.0.lock().remove(&self.1);
+        // After an ordinary end the card is free already, and may have its next task and commands that wait for it.
+        if std::thread::panicking() {
+            self.0.lock().remove(&self.1);
+        }
     }
 }
 
