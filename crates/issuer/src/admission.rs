@@ -106,21 +106,31 @@ impl Admissions {
         let due = self.engine.store.due(Table::Admission, now, limits::SWEEP_ROWS).await?;
         let mut taken = 0;
         for (key, row) in due {
-            let record = record_of(&row)?;
-            if record.not_after < now {
-                self.finish(key, row.version, record).await?;
-                continue;
+            // One record that cannot be taken up must not hold up the others.
+            match self.take_up(key, &row, now).await {
+                Ok(true) => taken += 1,
+                Ok(false) => {}
+                Err(fault) => tracing::error!(%fault, "a request could not be taken up; trying again"),
             }
-            let lease = Some(now.plus(limits::LEASE));
-            let swap = swap(key.clone(), Some(row.version), &record, Vec::new(), lease)?;
-            if self.engine.committer.commit(Change::Swap(swap)).await? == Outcome::Lost {
-                continue;
-            }
-            let request = self.opened(&record, &row)?;
-            self.start_work(key, row.version + 1, record, request);
-            taken += 1;
         }
         Ok(taken)
+    }
+
+    /// Leases one record and starts its work; false if it is too late for it, or if another node was first.
+    async fn take_up(self: &Arc<Self>, key: Vec<u8>, row: &Row, now: Moment) -> Result<bool, EngineFault> {
+        let record = record_of(row)?;
+        if record.not_after < now {
+            self.finish(key, row.version, record).await?;
+            return Ok(false);
+        }
+        let lease = Some(now.plus(limits::LEASE));
+        let swap = swap(key.clone(), Some(row.version), &record, Vec::new(), lease)?;
+        if self.engine.committer.commit(Change::Swap(swap)).await? == Outcome::Lost {
+            return Ok(false);
+        }
+        let request = self.opened(&record, row)?;
+        self.start_work(key, row.version + 1, record, request);
+        Ok(true)
     }
 
     /// Waits until the work in hand is done: at shutdown.

@@ -79,8 +79,13 @@ impl Outbox {
             let Ok(card) = <[u8; 16]>::try_from(row.owner.as_slice()).map(CardId) else { continue };
             let until = now.plus(limits::LEASE);
             let lease = Change::Lease { owner: row.owner, id: row.id, expected: row.leased_until, until };
-            if engine.committer.commit(lease).await? == Outcome::Lost {
-                continue;
+            match engine.committer.commit(lease).await {
+                Ok(Outcome::Won) => {}
+                Ok(Outcome::Lost) => continue,
+                Err(fault) => {
+                    tracing::error!(%card, %fault, "a message could not be taken over; trying again");
+                    continue;
+                }
             }
             taken += 1;
             let dispatch = Dispatch { card, id: row.id, body: row.body, expires: row.expires, leased_until: until };

@@ -34,7 +34,8 @@ async fn sweep(
     admissions: &Arc<Admissions>,
     outbox: &Arc<Outbox>,
 ) -> Result<(usize, usize), EngineFault> {
-    let taken = (admissions.resume().await?, outbox.resume().await?);
+    // Each does its part, whatever became of the other.
+    let (requests, messages) = (admissions.resume().await, outbox.resume().await);
     engine.store.forget(Table::Admission, engine.clock.now(), limits::SWEEP_ROWS).await?;
-    Ok(taken)
+    Ok((requests?, messages?))
 }
