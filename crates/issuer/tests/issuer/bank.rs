@@ -71,7 +71,8 @@ pub(crate) struct Build {
     pub(crate) rules: Arc<dyn Rules>,
     /// Called when a scenario begins its attack: broken parts behave until then.
     pub(crate) attack: Box<dyn Fn() + Send + Sync>,
-    folder: Option<tempfile::TempDir>,
+    /// Where SQLite keeps its file.
+    pub(crate) folder: Option<tempfile::TempDir>,
 }
 
 impl Default for Build {

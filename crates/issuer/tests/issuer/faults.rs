@@ -1,1 +1,164 @@
-//! Empty yet.
+//! When the store fails: the one that is hit gets 96 and others pass; an unknown commit is decided again by identity,
+//! so that nothing is approved twice and nothing is lost.
+
+use std::sync::Arc;
+
+use ramz_store::faults::{Failing, FaultyStore};
+use ramz_store::{MemoryStore, Table};
+
+use crate::bank::{Bank, Build, CARD, Node, OTHER_CARD, Told, same, tried};
+use crate::guess::wrong;
+use crate::messages::{Wish, code, repeated};
+
+async fn faulty(scenario: impl AsyncFn(&Bank, Node, &FaultyStore) -> Told) {
+    let store = Arc::new(FaultyStore::new(Arc::new(MemoryStore::new())));
+    let told = tried(Build::over(store.clone()), async |bank, node| scenario(bank, node, &store).await);
+    assert_eq!(told.await, Ok(()));
+}
+
+#[tokio::test]
+async fn a_poisoned_card_faults_alone() {
+    faulty(async |bank, node, store| {
+        let wish = Wish::purchase(61_000);
+        let (pin, other_pin) = (bank.pin(&node, CARD, &wish).await?, bank.pin(&node, OTHER_CARD, &wish).await?);
+        bank.settled().await?;
+        store.poison(Table::Card, &bank.card(CARD).0);
+        let poisoned = node.asking(0, &bank.payment(CARD, &wish, &pin));
+        let other = node.asking(0, &bank.payment(OTHER_CARD, &wish, &other_pin));
+        same(code(&poisoned.await?), "96".into(), "the poisoned card")?;
+        same(code(&other.await?), "00".into(), "the card beside it")?;
+        store.heal();
+        same(bank.state(CARD).await.failures(), 0, "a fault is no try; failures")?;
+        same(bank.pay(&node, CARD, &wish, &pin).await?, "00".into(), "the PIN, healed")?;
+        same((bank.spent(CARD), bank.spent(OTHER_CARD)), (61_000, 61_000), "debited")
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_spend_of_unknown_outcome_is_decided_again() {
+    for failing in [Failing::UnknownWritten, Failing::UnknownNotWritten] {
+        for faults in 1..=3 {
+            faulty(async |bank, node, store| {
+                let wish = Wish::purchase(62_000);
+                let pin = bank.pin(&node, CARD, &wish).await?;
+                bank.settled().await?;
+                store.next_commits(vec![Some(failing); faults]);
+                same(bank.pay(&node, CARD, &wish, &pin).await?, "00".into(), "the right PIN")?;
+                same(bank.pay(&node, CARD, &wish, &pin).await?, "55".into(), "the same PIN again")?;
+                let asked = bank.host.asked_in_all();
+                same((asked.times, asked.debits), (1, 1), "asked of the host, and debited")
+            })
+            .await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_guess_of_unknown_outcome_counts_once() {
+    for failing in [Failing::UnknownWritten, Failing::UnknownNotWritten] {
+        faulty(async |bank, node, store| {
+            let wish = Wish::purchase(63_000);
+            let pin = bank.pin(&node, CARD, &wish).await?;
+            bank.settled().await?;
+            store.next_commits([Some(failing)]);
+            same(bank.pay(&node, CARD, &wish, &wrong(&pin)).await?, "55".into(), "a wrong PIN")?;
+            same(bank.state(CARD).await.failures(), 1, "failures")
+        })
+        .await;
+    }
+}
+
+#[tokio::test]
+async fn a_spend_that_stays_unknown_is_96_and_a_repeat_finds_out() {
+    faulty(async |bank, node, store| {
+        let wish = Wish::purchase(64_000);
+        let pin = bank.pin(&node, CARD, &wish).await?;
+        bank.settled().await?;
+        let payment = bank.payment(CARD, &wish, &pin);
+        store.next_commits([Some(Failing::UnknownNotWritten); 4]);
+        same(code(&node.ask(&payment).await?), "96".into(), "the payment")?;
+        same(bank.host.asked_in_all().times, 0, "asked of the host")?;
+        same(code(&node.ask(&repeated(&payment)).await?), "00".into(), "the repeat")?;
+        same(bank.host.asked(&payment).debits, 1, "debits")
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_hosts_answer_that_cannot_be_kept_is_silence() {
+    for failing in [Failing::Unavailable, Failing::Statement] {
+        faulty(async |bank, node, store| {
+            let wish = Wish::purchase(65_000);
+            let pin = bank.pin(&node, CARD, &wish).await?;
+            bank.settled().await?;
+            let payment = bank.payment(CARD, &wish, &pin);
+            store.next_commits([None, Some(failing)]);
+            drop(node.asking(0, &payment));
+            node.was_silent(1).await?;
+            same(code(&node.ask_over(1, &repeated(&payment)).await?), "00".into(), "the repeat")?;
+            let asked = bank.host.asked(&payment);
+            same((asked.times, asked.debits), (2, 1), "asked of the host, and debited")
+        })
+        .await;
+    }
+}
+
+#[tokio::test]
+async fn a_hosts_answer_of_unknown_outcome_is_relayed_once_it_is_known() {
+    for failing in [Failing::UnknownWritten, Failing::UnknownNotWritten] {
+        faulty(async |bank, node, store| {
+            let wish = Wish::purchase(66_000);
+            let pin = bank.pin(&node, CARD, &wish).await?;
+            bank.settled().await?;
+            store.next_commits([None, Some(failing)]);
+            let payment = bank.payment(CARD, &wish, &pin);
+            same(code(&node.ask(&payment).await?), "00".into(), "the payment")?;
+            same(code(&node.ask(&repeated(&payment)).await?), "00".into(), "the repeat")?;
+            same(bank.host.asked(&payment).times, 1, "asked of the host")
+        })
+        .await;
+    }
+}
+
+#[tokio::test]
+async fn a_store_that_cannot_be_read_is_96_and_no_try() {
+    faulty(async |bank, node, store| {
+        let wish = Wish::purchase(67_000);
+        let pin = bank.pin(&node, CARD, &wish).await?;
+        bank.settled().await?;
+        store.fail_reads(true);
+        same(bank.pay(&node, CARD, &wish, &wrong(&pin)).await?, "96".into(), "a wrong PIN")?;
+        same(bank.ask_pin(&node, CARD, &wish).await.status, 202, "a PIN request is admitted all the same")?;
+        store.fail_reads(false);
+        same(bank.state(CARD).await.failures(), 0, "failures")?;
+        same(bank.pay(&node, CARD, &wish, &pin).await?, "00".into(), "the right PIN")
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn no_command_is_lost_between_two_turns_of_a_card() {
+    use ramz_domain::card::{Answer, Command, Mark};
+    let (bank, node) = Bank::open(Build::default()).await;
+    let (card, engine) = (bank.card(CARD), node.running.engine.clone());
+    let mut telling = tokio::task::JoinSet::new();
+    for _ in 0..4 {
+        let engine = engine.clone();
+        telling.spawn(async move {
+            for _ in 0..10_000 {
+                // Awaited by nobody: nothing is written, so that turns are as short as they can be.
+                let answer = ramz_domain::card::HostAnswer {
+                    response_code: "00".into(),
+                    authorisation_code: None,
+                    reference: None,
+                };
+                let told = engine.tell(card, Command::HostAnswered { identity: Mark([7; 16]), answer }).await;
+                assert!(matches!(told, Ok(Answer::NotAwaited)), "{told:?}");
+            }
+        });
+    }
+    while let Some(told) = telling.join_next().await {
+        told.unwrap();
+    }
+}

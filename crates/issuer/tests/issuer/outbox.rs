@@ -1,1 +1,139 @@
-//! Empty yet.
+//! What goes to the operator: the same PIN each time, at least once, and never after its expiry.
+
+use ramz_domain::Clock as _;
+use ramz_keys::{Keys as _, PinSource};
+
+use crate::bank::{Bank, CARD, NO_PHONE, Node, Told, on_both_stores, same, until};
+use crate::doubles::Mood;
+use crate::guess::wrong;
+use crate::messages::{Wish, phone};
+
+on_both_stores! {
+    the_same_pin_is_sent_again_at_most_twice_with_its_first_expiry,
+    nothing_is_sent_to_who_may_not_pay,
+    nothing_is_sent_after_the_expiry,
+    a_busy_operator_gets_it_later,
+    an_answer_that_was_lost_means_the_same_pin_again,
+    what_the_operator_refuses_is_not_sent_again,
+    a_crash_between_commit_and_sending_sends_it_once_more,
+    a_spent_pin_is_not_sent,
+}
+
+async fn the_same_pin_is_sent_again_at_most_twice_with_its_first_expiry(bank: &Bank, node: Node) -> Told {
+    let wish = Wish::purchase(71_000);
+    let pin = bank.pin(&node, CARD, &wish).await?;
+    // Seconds that pass before the next request, and how many texts there are then.
+    for (pass, texts) in [(10, 1), (19, 1), (1, 2), (29, 2), (1, 3), (30, 3), (20, 3)] {
+        bank.advance(pass);
+        same(bank.ask_pin(&node, CARD, &wish).await.status, 202, "a request")?;
+        bank.settled().await?;
+        same(bank.operator.texts(&phone(CARD)).len(), texts, "texts")?;
+    }
+    let texts = bank.operator.texts(&phone(CARD));
+    for sms in &texts {
+        same(sms, &texts[0], "a text")?;
+    }
+    bank.advance(9);
+    same(bank.pay(&node, CARD, &wish, &pin).await?, "00".into(), "within its first validity")
+}
+
+async fn nothing_is_sent_to_who_may_not_pay(bank: &Bank, node: Node) -> Told {
+    let wish = Wish::purchase(72_000);
+    let pin = bank.pin(&node, CARD, &wish).await?;
+    for _ in 0..3 {
+        bank.pay(&node, CARD, &wish, &wrong(&pin)).await?;
+    }
+    bank.settled().await?;
+    let attempts = bank.operator.attempts();
+    bank.advance(40);
+    for n in [CARD, NO_PHONE, crate::bank::CLOSED, crate::bank::UNKNOWN] {
+        for wish in [wish.clone(), Wish::purchase(72_500)] {
+            same(bank.ask_pin(&node, n, &wish).await.status, 202, "a request")?;
+        }
+    }
+    bank.settled().await?;
+    same(bank.operator.attempts(), attempts, "SMS")?;
+    same(bank.story(NO_PHONE).await, ["Created", "PinNotSent", "PinNotSent"].map(String::from).to_vec(), "story")
+}
+
+async fn nothing_is_sent_after_the_expiry(bank: &Bank, node: Node) -> Told {
+    bank.operator.is_in(Mood::Down);
+    bank.ask_pin(&node, CARD, &Wish::purchase(73_000)).await;
+    until("the operator was tried", async || bank.operator.attempts() > 0).await?;
+    bank.advance(120);
+    bank.operator.is_in(Mood::Up);
+    bank.settled().await?;
+    same(bank.operator.texts(&phone(CARD)).len(), 0, "texts")
+}
+
+async fn a_busy_operator_gets_it_later(bank: &Bank, node: Node) -> Told {
+    for mood in [Mood::Throttled, Mood::Down] {
+        let before = bank.operator.texts(&phone(CARD)).len();
+        let attempts = bank.operator.attempts();
+        bank.operator.is_in(mood);
+        let wish = Wish::purchase(74_000 + before as u64);
+        bank.ask_pin(&node, CARD, &wish).await;
+        until("the operator was tried", async || bank.operator.attempts() > attempts).await?;
+        bank.operator.is_in(Mood::Up);
+        let sms = bank.text_after(CARD, before).await?;
+        bank.settled().await?;
+        same(bank.operator.texts(&phone(CARD)).len(), before + 1, "texts")?;
+        same(bank.pay(&node, CARD, &wish, &sms.pin()).await?, "00".into(), "the PIN")?;
+    }
+    Ok(())
+}
+
+async fn an_answer_that_was_lost_means_the_same_pin_again(bank: &Bank, node: Node) -> Told {
+    bank.operator.is_in(Mood::Unknown);
+    let wish = Wish::purchase(75_000);
+    let pin = bank.pin(&node, CARD, &wish).await?;
+    bank.operator.is_in(Mood::Up);
+    let again = bank.text_after(CARD, 1).await?;
+    same(again.pin(), pin.clone(), "the PIN of the second text")?;
+    bank.settled().await?;
+    same(bank.operator.texts(&phone(CARD)).len(), 2, "texts")?;
+    same(bank.pay(&node, CARD, &wish, &pin).await?, "00".into(), "the PIN")
+}
+
+async fn what_the_operator_refuses_is_not_sent_again(bank: &Bank, node: Node) -> Told {
+    bank.operator.is_in(Mood::Refused);
+    bank.ask_pin(&node, CARD, &Wish::purchase(76_000)).await;
+    bank.settled().await?;
+    same(bank.operator.attempts(), 1, "attempts")
+}
+
+async fn a_crash_between_commit_and_sending_sends_it_once_more(bank: &Bank, node: Node) -> Told {
+    bank.operator.is_in(Mood::Held);
+    let wish = Wish::purchase(77_000);
+    bank.ask_pin(&node, CARD, &wish).await;
+    until("the operator has it in hand", async || bank.operator.attempts() == 1).await?;
+    let state = bank.state(CARD).await;
+    let open = state.open(bank.clock.now()).next().ok_or("no PIN is open")?;
+    let source = PinSource {
+        version: open.key_version,
+        digits: open.digits,
+        card: bank.card(CARD),
+        challenge: open.id,
+        payment: open.payment,
+    };
+    let pin = bank.soft.pin(&source).unwrap().expose().to_owned();
+    bank.crash(node);
+    bank.operator.is_in(Mood::Up);
+    bank.advance(16);
+    let node = bank.node().await;
+    let sms = bank.text_after(CARD, 0).await?;
+    same((sms.pin(), sms.not_after), (pin.clone(), open.expires), "the PIN and its expiry")?;
+    bank.settled().await?;
+    same(bank.operator.texts(&phone(CARD)).len(), 1, "texts")?;
+    same(bank.pay(&node, CARD, &wish, &pin).await?, "00".into(), "the PIN")
+}
+
+async fn a_spent_pin_is_not_sent(bank: &Bank, node: Node) -> Told {
+    bank.operator.is_in(Mood::Unknown);
+    let wish = Wish::purchase(78_000);
+    let pin = bank.pin(&node, CARD, &wish).await?;
+    same(bank.pay(&node, CARD, &wish, &pin).await?, "00".into(), "the PIN, before the operator's answer")?;
+    bank.settled().await?;
+    let attempts = bank.operator.attempts();
+    same(attempts <= 2, true, "a spent PIN is sent again and again")
+}

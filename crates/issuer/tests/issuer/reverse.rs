@@ -78,7 +78,7 @@ async fn a_partial_reversal_leaves_the_answer(bank: &Bank, node: Node) -> Told {
     same(bank.pay(&node, CARD, &wish, &pin).await?, "55".into(), "the PIN again")
 }
 
-async fn a_reversal_of_nothing_that_is_known_passes(bank: &Bank, node: Node) -> Told {
+async fn a_reversal_of_nothing_that_is_known_passes(_: &Bank, node: Node) -> Told {
     let strange = Wish::purchase(24_000).message(&crate::messages::pan(crate::bank::UNKNOWN));
     same(code(&node.ask(&reversal(&strange)).await?), "00".into(), "of an unknown card: the host's to say")?;
     let mut nameless = reversal(&Wish::purchase(24_000).message(&crate::messages::pan(CARD)));
