@@ -85,9 +85,9 @@ export class Lab {
     return (await this.trace()).at(-1)?.seq ?? 0;
   }
 
-  /** Opens a payment as a shop does; `callback` is the lab's shop. */
+  /** Opens a payment as a shop does. The way back leads to the shop's window: the shop itself knows nothing of it. */
   open(amount, order = `B${amount}`) {
-    const wanted = { amount, kind: "purchase", order, description: "", callback: `${this.shop}/paid` };
+    const wanted = { amount, kind: "purchase", order, description: "", callback: `${this.shop}/` };
     return json(`${this.gateway}/v1/payments`, post(wanted, this.key));
   }
 

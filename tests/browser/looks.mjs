@@ -75,7 +75,7 @@ async function walk(desk, lab, lang, dark, card, goods) {
   await portal.locator("#trace-live.on").waitFor();
   await portal.frameLocator("#shop-frame").locator(".good").first().waitFor();
   await portal.locator("#deck").filter({ hasText: grouped(card.pan) }).waitFor();
-  await portal.locator("#rows li").first().waitFor();
+  await portal.locator("#rows li:visible").first().waitFor();
   await shoot(desk, portal, name("portal"));
   await portal.setViewportSize(PHONE);
   for (const tab of ["phone", "cards", "trace"]) {

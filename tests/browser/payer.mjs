@@ -25,10 +25,13 @@ export class Payer {
 
   /** Opens a payment of that amount in a window of this desk. */
   static async of(desk, lab, amount, { lang = "fa", window = {} } = {}) {
-    const page = await desk.window(window);
+    return Payer.at(await desk.window(window), lab, amount, lang);
+  }
+
+  /** The same in a window that is there already. */
+  static async at(page, lab, amount, lang) {
     const opened = await lab.open(amount);
-    const payer = new Payer(page, lab);
-    payer.payment = opened.payment;
+    const payer = Object.assign(new Payer(page, lab), { payment: opened.payment });
     await page.goto(`${opened.page}?lang=${lang}`);
     await payer.ready();
     return payer;

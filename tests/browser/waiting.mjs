@@ -61,10 +61,7 @@ export const tests = {
     const card = lab.card("melli", 3);
     const page = await desk.window();
     await page.clock.install();
-    const { payment, page: url } = await lab.open(160_000);
-    await page.goto(`${url}?lang=en`);
-    const payer = Object.assign(new Payer(page, lab), { payment });
-    await payer.ready();
+    const payer = await Payer.at(page, lab, 160_000, "en");
     await payer.typeCard(card);
     await payer.pin(card);
     await page.clock.pauseAt(await page.evaluate(() => Date.now() + 1000));
