@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use ramz_domain::card::{CardDetails, CardState, CardStatus, Command, UnlockedBy};
-use ramz_domain::{CardId, Language, Pan, Phone};
+use ramz_domain::{CardId, Language, Pan, Phone, limits};
 use ramz_keys::{IndexPurpose, Place};
 use ramz_store::{Change, Head, Outcome, Sealed, Swap, Table};
 
@@ -114,8 +114,19 @@ async fn claim(engine: &Arc<Engine>, pan: &Pan) -> Result<CardId, EngineFault> {
     }
 }
 
-/// Changes what is known of a card. A new phone ends the PINs that went to the old one.
+/// Changes what is known of a card. A new phone ends the PINs that went to the old one. What the change leaves out is
+/// what stands there when it is committed, also with two changes at once.
 pub async fn change(engine: &Arc<Engine>, id: CardId, change: &CardChange) -> Result<(), EngineFault> {
+    for _ in 0..limits::SWAP_ATTEMPTS_MAX {
+        match change_once(engine, id, change).await {
+            Err(EngineFault::Changed) => {}
+            told => return told,
+        }
+    }
+    Err(EngineFault::Contended(limits::SWAP_ATTEMPTS_MAX))
+}
+
+async fn change_once(engine: &Arc<Engine>, id: CardId, change: &CardChange) -> Result<(), EngineFault> {
     let Some((state, columns)) = engine.open(id).await? else { return Err(EngineFault::NoCard) };
     let phone_changed = change.phone.as_ref().is_some_and(|phone| *phone != columns.phone);
     let expiry = match &change.expiry {
@@ -136,7 +147,8 @@ pub async fn change(engine: &Arc<Engine>, id: CardId, change: &CardChange) -> Re
         sealed.push(seal_profile(engine, id, profile)?);
     }
     let command = Command::Update { details, phone_changed };
-    engine.tell(id, Job { command, presented: None, sealed }).await.map(|_| ())
+    let made_from = Some(columns.version);
+    engine.tell(id, Job { command, presented: None, sealed, made_from }).await.map(|_| ())
 }
 
 /// Locks the card's dynamic PIN until it is unlocked.

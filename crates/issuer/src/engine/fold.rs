@@ -45,7 +45,7 @@ impl Engine {
         let mut unknown = 0;
         for _ in 0..limits::SWAP_ATTEMPTS_MAX {
             let stored = self.store.read(Table::Card, &card.0).await?.ok_or(EngineFault::NoCard)?;
-            let folded = self.decide_all(card, row::state(&stored.body)?, jobs);
+            let folded = self.decide_all(card, &stored, row::state(&stored.body)?, jobs);
             let Some(next) = &folded.next else { return Ok(folded.answers) };
             let (swap, dispatches) = self.swap(card, &stored, next, &folded)?;
             match self.committer.commit(Change::Swap(swap)).await {
@@ -64,11 +64,15 @@ impl Engine {
         Err(EngineFault::Contended(limits::SWAP_ATTEMPTS_MAX))
     }
 
-    fn decide_all(&self, card: CardId, state: CardState, jobs: &[Job]) -> Folded {
+    fn decide_all(&self, card: CardId, stored: &Row, state: CardState, jobs: &[Job]) -> Folded {
         let mut folded =
             Folded { answers: Vec::new(), next: None, entries: Vec::new(), sends: Vec::new(), sealed: Vec::new() };
         let mut state = state;
         for job in jobs {
+            if job.made_from.is_some_and(|version| version != stored.version || folded.next.is_some()) {
+                folded.answers.push(Err(EngineFault::Changed));
+                continue;
+            }
             let at = state.at(self.clock.now());
             let now = at.now();
             let evidence = match self.evidence(card, &at, job) {

@@ -19,7 +19,7 @@ use std::sync::Arc;
 use ramz_domain::card::{Answer, CardState, Command, Policy};
 use ramz_domain::{CardId, Clock, Entropy, Moment, Pan, Phone};
 use ramz_keys::{IndexPurpose, KeyFault, Keys, PinBlock, Place};
-use ramz_store::{Committer, Sealed, Store, StoreFault, Table};
+use ramz_store::{Committer, Sealed, Store, StoreFault, Table, Version};
 use tokio::sync::mpsc;
 
 pub use row::{CardColumns, JournalRecord, PAN_COLUMN, PHONE_COLUMN, Profile, verify_journal};
@@ -76,11 +76,14 @@ pub struct Job {
     pub presented: Option<Presented>,
     /// Sealed columns that change with it.
     pub sealed: Vec<Sealed>,
+    /// The row it was made from, if it repeats what stood there: on a row that has changed nothing is decided
+    /// ([`EngineFault::Changed`]).
+    pub made_from: Option<Version>,
 }
 
 impl From<Command> for Job {
     fn from(command: Command) -> Job {
-        Job { command, presented: None, sealed: Vec::new() }
+        Job { command, presented: None, sealed: Vec::new(), made_from: None }
     }
 }
 
@@ -105,6 +108,9 @@ pub enum EngineFault {
     /// A row that cannot be read or written.
     #[error("{0}")]
     Row(String),
+    /// The card is not any more what a job was made from.
+    #[error("the card has changed meanwhile")]
+    Changed,
     /// The row kept changing under us.
     #[error("gave up after {0} lost swaps: something writes this card in a loop")]
     Contended(usize),
@@ -175,7 +181,7 @@ impl Engine {
     pub async fn open(&self, card: CardId) -> Result<Option<(CardState, CardColumns)>, EngineFault> {
         let Some(stored) = self.store.read(Table::Card, &card.0).await? else { return Ok(None) };
         let state = row::state(&stored.body)?;
-        let mut columns = CardColumns { pan: None, phone: None, profile: Profile::default() };
+        let mut columns = CardColumns { version: stored.version, pan: None, phone: None, profile: Profile::default() };
         for (column, bytes) in &stored.sealed {
             let place = Place { row: &card.0, column };
             let clear = self.keys.open(place, bytes)?;

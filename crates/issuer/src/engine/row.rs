@@ -4,7 +4,7 @@ use minicbor::{Decode, Encode};
 use ramz_domain::card::{CardState, Entry};
 use ramz_domain::{CardId, Moment, Pan, Phone};
 use ramz_keys::{ChainLink, KeyFault, Keys, Tag};
-use ramz_store::{Head, JournalEntry, Store, Table};
+use ramz_store::{Head, JournalEntry, Store, Table, Version};
 
 use super::EngineFault;
 
@@ -18,6 +18,8 @@ pub(crate) const PROFILE_COLUMN: &str = "card.profile";
 /// A card's sealed columns, opened.
 #[derive(Debug)]
 pub struct CardColumns {
+    /// The row's version that they were read with.
+    pub version: Version,
     /// The card's number.
     pub pan: Option<Pan>,
     /// The registered mobile.

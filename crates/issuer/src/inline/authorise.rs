@@ -53,7 +53,7 @@ impl Inline {
             return self.while_host_is_down(&request, card, &command).await;
         }
         let presented = Presented { pan, expiry, pin_block, zone: self.switch_zone.name.clone() };
-        let job = Job { command, presented: Some(presented), sealed: Vec::new() };
+        let job = Job { command, presented: Some(presented), sealed: Vec::new(), made_from: None };
         match self.engine.tell(card, job).await? {
             Answer::AskHost { repeat } => self.ask_host(request, tags, card, identity, repeat).await,
             Answer::Again(answer) => Ok(reply::again(&request, &answer)),
