@@ -9,10 +9,15 @@ const rooms = ["portal", "shop", "paying", "refusals", "binding", "silence", "wa
 
 const words = process.argv.slice(2);
 const wanted = (name) => words.length === 0 || words.some((word) => name.includes(word));
-const lab = await Lab.at(process.env.LAB);
-const chromium = await Chromium.start(process.env);
+// Whatever ends it early is a failure that is counted.
+process.on("uncaughtException", (error) => {
+  console.log(`✗ ${error.stack ?? error}\n${passed} passed, ${failed + 1} failed`);
+  process.exit(1);
+});
 let passed = 0;
 let failed = 0;
+const lab = await Lab.at(process.env.LAB);
+const chromium = await Chromium.start(process.env);
 
 for (const room of rooms) {
   const { tests } = await import(`./${room}.mjs`);
