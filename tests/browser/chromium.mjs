@@ -39,7 +39,7 @@ class Desk {
     this.problems = [];
   }
 
-  /** A fresh browser profile's window. `lang`, `dark` and `viewport` are the person's. */
+  /** A window of a fresh profile: `viewport`, `dark` and whatever else the driver's contexts take. */
   async window({ viewport = DESKTOP, dark = false, ...options } = {}) {
     const context = await this.chromium.browser.newContext({
       viewport,
