@@ -15,6 +15,10 @@ pub const STALE_CHALLENGES_MAX: usize = 8;
 pub const STALE_KEPT: Duration = Duration::from_secs(600);
 /// Answers a card remembers, so that a repeat gets the same one.
 pub const ANSWERS_MAX: usize = 32;
+/// Reversals without an original that a card remembers, apart from its answers: they cannot keep a cardholder from paying.
+pub const TOMBSTONES_MAX: usize = 8;
+/// Wrong PINs in a row after which only an ATM or the bank unlocks; a policy may say fewer.
+pub const FAILURES_MAX: u32 = 20;
 /// How long an answer is kept at least. With [`ANSWERS_MAX`] answers younger than this, a new transaction is 65.
 pub const ANSWERS_KEPT: Duration = Duration::from_secs(600);
 /// Wrong expiries one door (acquirer and terminal) may present for a card in [`EXPIRY_FAILURES_WINDOW`].

@@ -96,15 +96,18 @@ impl Gateway {
             if !repeat && !proof::solves(&challenge, proof) {
                 return Err(NotNow::Proof(challenge));
             }
-            Ok(((), Column::Keep))
+            Ok((repeat, Column::Keep))
         });
-        let (_, payment) = claimed.await.map_err(|not| {
+        let (repeat, payment) = claimed.await.map_err(|not| {
             self.refuse(not, |why| match why {
                 NotNow::Ask(NoAsk::Standing(standing)) => No::standing(standing),
                 NotNow::Ask(NoAsk::Wait(until)) => {
                     No::later(Kind::AskAgainLater, until.since(now).as_millis().div_ceil(1000) as u64)
                 }
                 NotNow::Ask(NoAsk::NoMore) => No::new(Kind::NoMoreAsks),
+                NotNow::Ask(NoAsk::OtherCard) => {
+                    No::malformed(&[("/press", "make a new id for each press of the button")])
+                }
                 NotNow::Proof(challenge) => No::proof(challenge),
             })
         })?;
@@ -119,6 +122,8 @@ impl Gateway {
                 let payment = kept.await.map_or(payment, |(_, payment)| payment);
                 Ok(self.waiting(id, &payment, again_at))
             }
+            // A repeat that fails takes nothing back: its press was taken before.
+            Err(no) if repeat => Err(no),
             Err(no) => {
                 let taken_back = self.payments.change(id, |payment| {
                     payment.not_asked(press);

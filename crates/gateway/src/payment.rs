@@ -231,6 +231,8 @@ pub(crate) enum NoAsk {
     Wait(Moment),
     /// The page has asked often enough.
     NoMore,
+    /// This press was another card's.
+    OtherCard,
 }
 
 /// How verifying ended.
@@ -333,8 +335,8 @@ impl Payment {
             Standing::Open => {}
             other => return Err(NoAsk::Standing(other)),
         }
-        if self.asks.iter().any(|ask| ask.press == *press.as_bytes() && ask.card == card) {
-            return Ok(true);
+        if let Some(known) = self.asks.iter().find(|ask| ask.press == *press.as_bytes()) {
+            return if known.card == card { Ok(true) } else { Err(NoAsk::OtherCard) };
         }
         let waits = self.asks.iter().filter(|ask| ask.card == card).map(|ask| ask.again_at).max();
         if let Some(until) = waits.filter(|until| *until > now) {

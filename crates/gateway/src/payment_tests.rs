@@ -142,6 +142,7 @@ fn the_same_card_waits_another_need_not_and_five_are_enough() {
     let wait = 2 * MINUTE;
     assert_eq!(payment.ask([1; 32], press(1), wait, NOW), Ok(false));
     assert_eq!(payment.ask([1; 32], press(1), wait, NOW), Ok(true), "a repeat of the press");
+    assert_eq!(payment.ask([2; 32], press(1), wait, NOW), Err(NoAsk::OtherCard), "a press is one card's");
     assert_eq!(payment.ask([1; 32], press(2), wait, NOW), Err(NoAsk::Wait(NOW.plus(wait))));
     assert_eq!(payment.ask([2; 32], press(3), wait, NOW), Ok(false));
     assert_eq!(payment.ask([1; 32], press(4), wait, NOW.plus(wait)), Ok(false));

@@ -44,9 +44,6 @@ struct Record {
     not_after: Moment,
     #[n(5)]
     done: bool,
-    /// The PIN's name is chosen now, so that work done twice issues one PIN.
-    #[n(6)]
-    fresh: ChallengeId,
 }
 
 /// What an asker is told.
@@ -65,8 +62,25 @@ impl Admissions {
         Arc::new(Admissions { engine, work, tasks: TaskTracker::new() })
     }
 
-    /// Records a request; when it returns, the record is durable.
-    pub async fn admit(self: &Arc<Self>, asker: &str, key: Uuid, request: &Checked) -> Result<Admitted, EngineFault> {
+    /// Records a request; when it returns, the record is durable. An asker that goes away meanwhile takes nothing along:
+    /// what is recorded is worked on.
+    pub async fn admit(
+        self: &Arc<Self>,
+        asker: &str,
+        key: Uuid,
+        request: &Checked,
+    ) -> Result<Admitted, EngineFault> {
+        let (this, asker, request) = (Arc::clone(self), asker.to_owned(), request.clone());
+        let recording = self.tasks.spawn(async move { this.record(&asker, key, &request).await });
+        recording.await.unwrap_or(Err(EngineFault::Stopping))
+    }
+
+    async fn record(
+        self: &Arc<Self>,
+        asker: &str,
+        key: Uuid,
+        request: &Checked,
+    ) -> Result<Admitted, EngineFault> {
         let engine = &self.engine;
         let row_key = Digest::of(&[b"admission", asker.as_bytes(), key.as_bytes()]).0.to_vec();
         let now = engine.clock.now();
@@ -78,7 +92,6 @@ impl Admissions {
             at: now,
             not_after: now.plus(engine.policy.valid_for),
             done: false,
-            fresh: ChallengeId::random(engine.entropy.as_ref()),
         };
         let json = request.to_json();
         let place = Place { row: &record.id.0, column: REQUEST_COLUMN };
@@ -92,7 +105,8 @@ impl Admissions {
         }
         let row = engine.store.read(Table::Admission, &row_key).await?;
         let known = record_of(&row.ok_or(EngineFault::NoCard)?)?;
-        let again = engine.keys.index_at(known.key_version, IndexPurpose::Admission, &parts(request).each())?;
+        let again =
+            engine.keys.index_at(known.key_version, IndexPurpose::Admission, &parts(request).each())?;
         if bool::from(again.bytes.ct_eq(&known.digest)) {
             Ok(Admitted::Yes(record_id(&known)))
         } else {
@@ -172,7 +186,8 @@ impl Admissions {
             amount: request.amount,
             payee_name: name(&request.payee),
             origin: Some(request.origin.clone()),
-            fresh: record.fresh,
+            // Never the name of an earlier try: the PIN that it issued may have been spent, and forgotten since.
+            fresh: ChallengeId::random(engine.entropy.as_ref()),
             key_version: engine.keys.pin_version(),
             not_after: record.not_after,
         };
@@ -192,7 +207,8 @@ impl Admissions {
 
     fn opened(&self, record: &Record, row: &Row) -> Result<Checked, EngineFault> {
         let sealed = row.sealed.iter().find(|(column, _)| column == REQUEST_COLUMN);
-        let (_, sealed) = sealed.ok_or_else(|| EngineFault::Row("an open admission has no sealed request".into()))?;
+        let (_, sealed) =
+            sealed.ok_or_else(|| EngineFault::Row("an open admission has no sealed request".into()))?;
         let place = Place { row: &record.id.0, column: REQUEST_COLUMN };
         let json = self.engine.keys.open(place, sealed)?;
         PinRequest::parse(&json).map_err(|_| EngineFault::Row("a sealed request does not read back".into()))

@@ -108,7 +108,8 @@ async fn claim(engine: &Arc<Engine>, pan: &Pan) -> Result<CardId, EngineFault> {
     match engine.committer.commit(Change::Swap(swap)).await? {
         Outcome::Won => Ok(id),
         Outcome::Lost => {
-            let row = engine.store.read(Table::CardIndex, &index_key(&tag)).await?.ok_or(EngineFault::NoCard)?;
+            let row =
+                engine.store.read(Table::CardIndex, &index_key(&tag)).await?.ok_or(EngineFault::NoCard)?;
             row_card_id(&row.body)
         }
     }

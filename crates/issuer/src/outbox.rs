@@ -88,7 +88,8 @@ impl Outbox {
                 }
             }
             taken += 1;
-            let dispatch = Dispatch { card, id: row.id, body: row.body, expires: row.expires, leased_until: until };
+            let dispatch =
+                Dispatch { card, id: row.id, body: row.body, expires: row.expires, leased_until: until };
             let Ok(slot) = Arc::clone(&self.slots).acquire_owned().await else { break };
             let this = Arc::clone(self);
             self.tasks.spawn(async move {
@@ -125,7 +126,9 @@ impl Outbox {
             if self.engine.clock.now() >= dispatch.leased_until {
                 return Ok(Fate::Leave("its lease is over".into()));
             }
-            let Some(outgoing) = self.make(dispatch).await? else { return Ok(Fate::Settle("of no use any more")) };
+            let Some(outgoing) = self.make(dispatch).await? else {
+                return Ok(Fate::Settle("of no use any more"));
+            };
             match self.sender.send(outgoing).await {
                 Ok(_) => return Ok(Fate::Settle("accepted")),
                 Err(SendError::Expired) => return Ok(Fate::Settle("expired")),

@@ -20,7 +20,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::admission::Admissions;
-use crate::config::Config;
+use crate::config::{Config, HostConfig};
 use crate::counts::Counts;
 use crate::engine::{Engine, Parts, Rules};
 use crate::inline::{Inline, Zone};
@@ -89,7 +89,9 @@ pub enum StartError {
     #[error("issuer: {0:?} is not an IIN of six digits")]
     Iin(String),
     /// The key file cannot serve a link.
-    #[error("issuer: the key file has no zone {zone:?} for PIN block format {format}; add it with `ramz keys zone`")]
+    #[error(
+        "issuer: the key file has no zone {zone:?} for PIN block format {format}; add it with `ramz keys zone`"
+    )]
     Zone {
         /// The zone asked for.
         zone: String,
@@ -107,28 +109,26 @@ pub fn start(config: &Config, ports: Ports, shutdown: &CancellationToken) -> Res
     let keys = &ports.keys;
     let switch_zone = zone(keys.as_ref(), &config.switch.zone, config.switch.pin_block_format)?;
     let host_zone = zone(keys.as_ref(), &config.host.zone, config.host.pin_block_format)?;
+    let bank = format!("bank {}", config.id);
     let (switch_layout, switch_header) = shape(&config.switch.layout, &config.switch.header)?;
-    let (host_layout, host_header) = shape(&config.host.layout, &config.host.header)?;
+    let link = host_link(&bank, &config.host)?;
     let (queue, dispatches) = mpsc::channel(outbox::QUEUE);
     let (api, switch, admin) = (ports.api.address(), ports.switch.address(), ports.admin.address());
-    let bank = format!("bank {}", config.id);
     let tasks = TaskTracker::new();
     let counts = Arc::new(Counts::default());
 
-    let link = LinkConfig {
-        name: format!("{bank} → card host"),
-        address: config.host.address.clone(),
-        layout: host_layout,
-        header: host_header,
-        sign_on: config.host.sign_on,
-        echo_every: limits::LINK_ECHO_EVERY,
-        answer_timeout: Duration::from_secs(5),
-    };
     let names = Names { ours: bank.clone(), theirs: "card host".into() };
     let (clock, entropy) = (&ports.clock, &ports.entropy);
     let tap = || Arc::clone(&ports.tap);
-    let host =
-        Link::start(link, ports.host, Arc::clone(clock), Arc::clone(entropy), tap(), names, shutdown.child_token());
+    let host = Link::start(
+        link,
+        ports.host,
+        Arc::clone(clock),
+        Arc::clone(entropy),
+        tap(),
+        names,
+        shutdown.child_token(),
+    );
     let engine = Engine::new(Parts {
         store: Arc::clone(&ports.store),
         keys: Arc::clone(keys),
@@ -141,13 +141,23 @@ pub fn start(config: &Config, ports: Ports, shutdown: &CancellationToken) -> Res
     let admissions = Admissions::new(Arc::clone(&engine));
     let bank_name = BankName { fa: config.name_fa.clone(), en: config.name_en.clone() };
     let outbox = Outbox::new(Arc::clone(&engine), Arc::clone(&ports.sender), bank_name);
-    let sweep = sweeper::run(Arc::clone(&engine), Arc::clone(&admissions), Arc::clone(&outbox), shutdown.clone());
+    let sweep =
+        sweeper::run(Arc::clone(&engine), Arc::clone(&admissions), Arc::clone(&outbox), shutdown.clone());
     tasks.spawn(sweep);
     tasks.spawn(outbox.run(dispatches, shutdown.clone()));
 
-    let inline = Inline::new(Arc::clone(&engine), Arc::clone(&host), Arc::clone(&counts), switch_zone, host_zone);
+    let inline =
+        Inline::new(Arc::clone(&engine), Arc::clone(&host), Arc::clone(&counts), switch_zone, host_zone);
     let names = Names { ours: bank.clone(), theirs: "switch".into() };
-    tasks.spawn(listen(ports.switch, switch_layout, switch_header, Arc::new(inline), tap(), names, shutdown.clone()));
+    tasks.spawn(listen(
+        ports.switch,
+        switch_layout,
+        switch_header,
+        Arc::new(inline),
+        tap(),
+        names,
+        shutdown.clone(),
+    ));
 
     let door = pin_request_door(config, bank, Arc::clone(&admissions), Arc::clone(entropy), tap());
     let answering = serve(ports.api, web::pin_requests::routes(door), Arc::clone(entropy), shutdown.clone());
@@ -163,7 +173,8 @@ pub fn start(config: &Config, ports: Ports, shutdown: &CancellationToken) -> Res
     let office = web::back_office::routes(Arc::new(office));
     tasks.spawn(serve(ports.admin, office, Arc::clone(entropy), shutdown.clone()));
     if let Some(door) = ports.metrics {
-        let health = web::health::routes(Arc::new(Health { host: Arc::clone(&host), sender: ports.sender, counts }));
+        let health =
+            web::health::routes(Arc::new(Health { host: Arc::clone(&host), sender: ports.sender, counts }));
         tasks.spawn(serve(door, health, Arc::clone(entropy), shutdown.clone()));
     }
     tasks.close();
@@ -190,7 +201,8 @@ fn pin_request_door(
     entropy: Arc<dyn Entropy>,
     tap: SharedTap,
 ) -> Arc<PinRequestDoor> {
-    let askers: BTreeMap<_, _> = config.askers.iter().map(|asker| (asker.name.clone(), asker.clone())).collect();
+    let askers: BTreeMap<_, _> =
+        config.askers.iter().map(|asker| (asker.name.clone(), asker.clone())).collect();
     Arc::new(PinRequestDoor {
         admissions,
         entropy,
@@ -201,6 +213,19 @@ fn pin_request_door(
         askers,
         valid_for_s: config.policy.valid_for_s,
         ask_again_after_s: config.policy.ask_again_after_s,
+    })
+}
+
+fn host_link(bank: &str, host: &HostConfig) -> Result<LinkConfig, StartError> {
+    let (layout, header) = shape(&host.layout, &host.header)?;
+    Ok(LinkConfig {
+        name: format!("{bank} → card host"),
+        address: host.address.clone(),
+        layout,
+        header,
+        sign_on: host.sign_on,
+        echo_every: limits::LINK_ECHO_EVERY,
+        answer_timeout: Duration::from_secs(5),
     })
 }
 

@@ -36,6 +36,8 @@ async fn sweep(
 ) -> Result<(usize, usize), EngineFault> {
     // Each does its part, whatever became of the other.
     let (requests, messages) = (admissions.resume().await, outbox.resume().await);
-    engine.store.forget(Table::Admission, engine.clock.now(), limits::SWEEP_ROWS).await?;
+    while engine.store.forget(Table::Admission, engine.clock.now(), limits::SWEEP_ROWS).await?
+        == limits::SWEEP_ROWS
+    {}
     Ok((requests?, messages?))
 }

@@ -209,7 +209,8 @@ impl Listener {
             }
             Err(error) => {
                 tracing::error!(%error, title = fact::title(&answer), "an answer that the layout cannot express");
-                self.framed(malfunction)
+                // What was approved must not look declined: silence lets the other side reverse it.
+                if answer.get(39) == Some("00") { None } else { self.framed(malfunction) }
             }
         }
     }

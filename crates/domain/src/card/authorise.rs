@@ -20,12 +20,14 @@ impl CardState {
             return Some(answer);
         }
         let refusal = match () {
-            () if self.status != CardStatus::Active => Refusal::NotPermitted,
+            // A repeat gets the answer given before; another expiry under the same identity is no second guess.
+            () if self.had_wrong_expiry(authorisation) => Refusal::WrongExpiry,
             () if self.door_is_throttled(authorisation) => Refusal::TooOften,
             () if !expiry_matches => Refusal::WrongExpiry,
+            () if self.status != CardStatus::Active => Refusal::NotPermitted,
             () if self.locked(policy, now).is_some() => Refusal::TriesExceeded,
             () if self.open.is_empty() && self.stale.is_empty() => Refusal::NoOpenPin,
-            () if self.answers.len() >= limits::ANSWERS_MAX => Refusal::TooOften,
+            () if self.answers_given() >= limits::ANSWERS_MAX => Refusal::TooOften,
             () => return None,
         };
         Some(Answer::Refused(refusal))
@@ -86,6 +88,14 @@ impl CardState {
         })
     }
 
+    fn answers_given(&self) -> usize {
+        self.answers.iter().filter(|answer| answer.identity.is_some()).count()
+    }
+
+    fn had_wrong_expiry(&self, authorisation: &Authorisation) -> bool {
+        self.expiry_failures.iter().any(|failure| failure.identity == authorisation.identity)
+    }
+
     /// A door that keeps presenting wrong expiries is refused; a clean door never is, so that nobody who merely
     /// knows a PAN can keep its cardholder from paying elsewhere.
     fn door_is_throttled(&self, authorisation: &Authorisation) -> bool {
@@ -97,7 +107,7 @@ impl CardState {
     fn wrong_expiry(mut self, authorisation: &Authorisation, now: Moment) -> Decided {
         let Authorisation { door, identity, .. } = *authorisation;
         let answer = Answer::Refused(Refusal::WrongExpiry);
-        if self.expiry_failures.iter().any(|failure| failure.identity == identity) {
+        if self.had_wrong_expiry(authorisation) {
             return unchanged(answer);
         }
         if self.expiry_failures.len() >= limits::EXPIRY_FAILURES_MAX {

@@ -1,11 +1,12 @@
 //! What the bank does with a card: unlock it, change what is known of it.
 
-use super::{Answer, CardDetails, CardState, CardStatus, Decided, Entry, Policy, Tries, UnlockedBy};
-use crate::Moment;
+use super::{Answer, CardDetails, CardState, CardStatus, Decided, Entry, Tries, UnlockedBy};
+use crate::{Moment, limits};
 
 impl CardState {
-    pub(super) fn lock(mut self, policy: &Policy) -> Decided {
-        self.tries.failures = policy.failures_until_closed;
+    /// As many failures as any policy allows: a later, more lenient policy must not unlock the card.
+    pub(super) fn lock(mut self) -> Decided {
+        self.tries.failures = self.tries.failures.max(limits::FAILURES_MAX);
         self.writes(Answer::Done, vec![Entry::Locked { until: None }])
     }
 

@@ -228,7 +228,7 @@ pub enum Answer {
     },
     /// Done.
     Done,
-    /// Nothing like that is awaited.
+    /// Nothing like that is awaited, or it cannot be noted now.
     NotAwaited,
 }
 

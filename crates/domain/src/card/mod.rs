@@ -392,7 +392,7 @@ impl CardAt {
             Command::Authorise(authorisation) => state.authorise(authorisation, evidence, policy, now),
             Command::HostAnswered { identity, answer } => state.host_answered(*identity, answer),
             Command::Reverse { reversal, reference } => state.reverse(*reversal, *reference, now),
-            Command::Lock => state.lock(policy),
+            Command::Lock => state.lock(),
             Command::Unlock { by } => state.unlock(*by),
             Command::Update { details, phone_changed } => state.update(details, *phone_changed, now),
         }

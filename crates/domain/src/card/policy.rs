@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::limits;
+
 /// A bank's choices.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Policy {
@@ -79,7 +81,7 @@ impl Policy {
         range(self.resends <= 2, "resends must be at most 2")?;
         range((1..=5).contains(&self.failures_until_locked), "failures_until_locked must be 1 to 5")?;
         range(
-            (self.failures_until_locked..=20).contains(&self.failures_until_closed),
+            (self.failures_until_locked..=limits::FAILURES_MAX).contains(&self.failures_until_closed),
             "failures_until_closed must be from failures_until_locked to 20",
         )?;
         range(

@@ -252,3 +252,47 @@ fn the_same_admission_again_sends_nothing_again() {
     card.pay(Pay::right("A", "t1"), 41);
     assert_eq!(card.ask_as("A", "admission 1", 42), "already served");
 }
+
+#[test]
+fn a_pin_that_was_spent_and_forgotten_is_not_issued_again() {
+    let mut card = Card::active();
+    card.ask_as("A", "admission 1", 0);
+    card.pay(Pay::right("A", "t1"), 1);
+    for n in 0..9 {
+        card.ask(&format!("B+{n}"), 2);
+    }
+    // The record of admission 1 is taken up again: whatever it issues has another name, hence another PIN.
+    let again = card.ask_as("A", "admission 1", 3);
+    assert!(again.starts_with("sent"), "{again}");
+    assert_eq!(card.pay(Pay::right("A", "t1"), 3), "ask host again", "the old transaction stays what it was");
+}
+
+#[test]
+fn an_expiry_cannot_be_guessed_under_one_identity() {
+    let mut card = Card::active();
+    card.ask("A", 0);
+    assert_eq!(card.pay(Pay::right("A", "e").with_wrong_expiry(), 1), "54 wrong_expiry");
+    assert_eq!(card.pay(Pay::right("A", "e"), 1), "54 wrong_expiry", "a repeat gets the answer given before");
+    assert_eq!(card.pay(Pay::right("A", "t"), 1), "ask host");
+}
+
+#[test]
+fn reversals_of_nothing_keep_nobody_from_paying() {
+    let mut card = Card::active();
+    for n in 0..40 {
+        let answer = card.reverse(&format!("r{n}"), 0);
+        assert_eq!(answer, if n < 8 { "reversed, original unknown" } else { "not awaited" });
+    }
+    card.ask("A", 1);
+    assert_eq!(card.pay(Pay::right("A", "t1"), 1), "ask host");
+}
+
+#[test]
+fn a_host_that_answers_after_the_reversal_is_not_awaited() {
+    let mut card = Card::active();
+    card.ask("A", 0);
+    card.pay(Pay::right("A", "t1"), 1);
+    card.reverse("t1", 2);
+    let answer = HostAnswer { response_code: "00".into(), authorisation_code: None, reference: None };
+    assert_eq!(card.tell(&Command::HostAnswered { identity: cards::mark("t1"), answer }), "not awaited");
+}

@@ -3,7 +3,7 @@
 use ramz_domain::card::{Answer, CardAt, CardState, Command, Entry, Evidence};
 use ramz_domain::{CardId, ChallengeId, Moment, limits};
 use ramz_keys::{IndexPurpose, PinSource};
-use ramz_store::{Change, Outcome, OutboxNew, Row, Sealed, StoreFault, Swap, Table};
+use ramz_store::{Change, OutboxNew, Outcome, Row, Sealed, StoreFault, Swap, Table};
 use subtle::ConstantTimeEq as _;
 
 use super::turns::Waiting;
@@ -65,8 +65,13 @@ impl Engine {
     }
 
     fn decide_all(&self, card: CardId, stored: &Row, state: CardState, jobs: &[Job]) -> Folded {
-        let mut folded =
-            Folded { answers: Vec::new(), next: None, entries: Vec::new(), sends: Vec::new(), sealed: Vec::new() };
+        let mut folded = Folded {
+            answers: Vec::new(),
+            next: None,
+            entries: Vec::new(),
+            sends: Vec::new(),
+            sealed: Vec::new(),
+        };
         let mut state = state;
         for job in jobs {
             if job.made_from.is_some_and(|version| version != stored.version || folded.next.is_some()) {
@@ -113,7 +118,13 @@ impl Engine {
         }
         let sources: Vec<PinSource> = candidates
             .iter()
-            .map(|c| PinSource { version: c.key_version, digits: c.digits, card, challenge: c.id, payment: c.payment })
+            .map(|c| PinSource {
+                version: c.key_version,
+                digits: c.digits,
+                card,
+                challenge: c.id,
+                payment: c.payment,
+            })
             .collect();
         let matches = self.keys.pin_block_matches(pin_block, zone, pan, &sources)?;
         let matched = matches.into_iter().filter_map(|at| candidates.get(at)).map(|c| c.id).collect();
@@ -141,7 +152,13 @@ impl Engine {
             .collect();
         let dispatches = outbox
             .iter()
-            .map(|new| Dispatch { card, id: new.id, body: new.body.clone(), expires: new.expires, leased_until })
+            .map(|new| Dispatch {
+                card,
+                id: new.id,
+                body: new.body.clone(),
+                expires: new.expires,
+                leased_until,
+            })
             .collect();
         let swap = Swap {
             table: Table::Card,

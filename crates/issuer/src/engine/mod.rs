@@ -181,11 +181,13 @@ impl Engine {
     pub async fn open(&self, card: CardId) -> Result<Option<(CardState, CardColumns)>, EngineFault> {
         let Some(stored) = self.store.read(Table::Card, &card.0).await? else { return Ok(None) };
         let state = row::state(&stored.body)?;
-        let mut columns = CardColumns { version: stored.version, pan: None, phone: None, profile: Profile::default() };
+        let mut columns =
+            CardColumns { version: stored.version, pan: None, phone: None, profile: Profile::default() };
         for (column, bytes) in &stored.sealed {
             let place = Place { row: &card.0, column };
             let clear = self.keys.open(place, bytes)?;
-            let text = || std::str::from_utf8(&clear).map_err(|_| EngineFault::Row(format!("{column} is no text")));
+            let text =
+                || std::str::from_utf8(&clear).map_err(|_| EngineFault::Row(format!("{column} is no text")));
             match column.as_str() {
                 PAN_COLUMN => columns.pan = Pan::parse(text()?).ok(),
                 PHONE_COLUMN => columns.phone = Phone::parse(text()?).ok(),
@@ -197,7 +199,11 @@ impl Engine {
     }
 
     /// The hash a card's expiry is kept as.
-    pub fn expiry_tag(&self, card: CardId, expiry: &[u8; 4]) -> Result<ramz_domain::card::ExpiryTag, EngineFault> {
+    pub fn expiry_tag(
+        &self,
+        card: CardId,
+        expiry: &[u8; 4],
+    ) -> Result<ramz_domain::card::ExpiryTag, EngineFault> {
         let tag = self.keys.index(IndexPurpose::Expiry, &[&card.0, expiry])?;
         Ok(ramz_domain::card::ExpiryTag { version: tag.version, bytes: tag.bytes })
     }

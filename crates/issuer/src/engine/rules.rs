@@ -8,7 +8,13 @@ use ramz_domain::card::{Candidate, CardAt, Command, Decided, Evidence, Policy};
 /// The two steps of a decision.
 pub trait Rules: Send + Sync + 'static {
     /// What a presented PIN is to be compared with.
-    fn candidates(&self, card: &CardAt, command: &Command, expiry_matches: bool, policy: &Policy) -> Vec<Candidate>;
+    fn candidates(
+        &self,
+        card: &CardAt,
+        command: &Command,
+        expiry_matches: bool,
+        policy: &Policy,
+    ) -> Vec<Candidate>;
 
     /// What is decided.
     fn decide(&self, card: CardAt, command: &Command, evidence: &Evidence, policy: &Policy) -> Decided;
@@ -19,7 +25,13 @@ pub trait Rules: Send + Sync + 'static {
 pub struct TheRules;
 
 impl Rules for TheRules {
-    fn candidates(&self, card: &CardAt, command: &Command, expiry_matches: bool, policy: &Policy) -> Vec<Candidate> {
+    fn candidates(
+        &self,
+        card: &CardAt,
+        command: &Command,
+        expiry_matches: bool,
+        policy: &Policy,
+    ) -> Vec<Candidate> {
         card.candidates(command, expiry_matches, policy)
     }
 

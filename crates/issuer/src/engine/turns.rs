@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use ramz_domain::card::Answer;
+use ramz_domain::card::{Answer, Command};
 use ramz_domain::{CardId, limits};
 use tokio::sync::oneshot;
 
@@ -28,7 +28,9 @@ impl Turns {
     fn queue(&self, card: CardId, waiting: Waiting) -> Result<bool, EngineFault> {
         let mut cards = self.lock();
         match cards.get_mut(&card) {
-            Some(queue) if queue.len() >= limits::CARD_QUEUE_MAX => Err(EngineFault::Busy),
+            Some(queue) if queue.len() >= limits::CARD_QUEUE_MAX && may_be_refused(&waiting.job.command) => {
+                Err(EngineFault::Busy)
+            }
             Some(queue) => {
                 queue.push(waiting);
                 Ok(false)
@@ -50,6 +52,12 @@ impl Turns {
         }
         waiting
     }
+}
+
+/// Whoever knows a card's number can fill its queue with these. What follows from a payment that is under way (the host's
+/// answer, its reversal) and what the bank does is bounded by what is in flight, and must get through.
+fn may_be_refused(command: &Command) -> bool {
+    matches!(command, Command::Authorise(_) | Command::Request(_))
 }
 
 /// If the task panicked, the card must not stay taken for ever: those who wait get a fault.

@@ -15,7 +15,9 @@ impl Inline {
     pub(super) async fn authorise(&self, request: Message, tags: Tags) -> Result<Message, Refused> {
         let pan = transaction::pan(&request)?;
         let slot = transaction::slot(&request)?;
-        let card = self.engine.find(&pan).await?;
+        // What a repeat is about may have been approved: whatever fails now, only silence lets the switch reverse it.
+        let again = request.mti().is_repeat();
+        let card = self.engine.find(&pan).await.map_err(|fault| unless_repeated(again, fault))?;
         match (slot, card) {
             (Slot::First, _) => self.pass_with_first_pin(request, &pan).await,
             (Slot::Second, None) => Err(Refused::No(Refusal::NoSuchCard)),
@@ -28,7 +30,9 @@ impl Inline {
         if let Some(block) = pin_block(&request, &self.switch_zone) {
             let (from, to) = (&self.switch_zone.name, &self.host_zone);
             let keys = &self.engine.keys;
-            let block = keys.translate_pin_block(&block, from, pan, &to.name, to.format).map_err(EngineFault::from)?;
+            let block = keys
+                .translate_pin_block(&block, from, pan, &to.name, to.format)
+                .map_err(EngineFault::from)?;
             request.set(52, block.bytes.to_vec());
         }
         self.pass(&request).await
@@ -54,20 +58,32 @@ impl Inline {
         }
         let presented = Presented { pan, expiry, pin_block, zone: self.switch_zone.name.clone() };
         let job = Job { command, presented: Some(presented), sealed: Vec::new(), made_from: None };
-        match self.engine.tell(card, job).await? {
+        let again = request.mti().is_repeat();
+        match self.engine.tell(card, job).await.map_err(|fault| unless_repeated(again, fault))? {
             Answer::AskHost { repeat } => self.ask_host(request, tags, card, identity, repeat).await,
             Answer::Again(answer) => Ok(reply::again(&request, &answer)),
             Answer::Refused(refusal) => Err(Refused::No(refusal)),
-            other => Err(Refused::Fault(EngineFault::Row(format!("an authorisation was answered {other:?}")))),
+            other => {
+                Err(Refused::Fault(EngineFault::Row(format!("an authorisation was answered {other:?}"))))
+            }
         }
     }
 
     /// Nothing is spent while the host cannot be asked; what was answered before is answered again.
-    async fn while_host_is_down(&self, request: &Message, card: CardId, command: &Command) -> Result<Message, Refused> {
-        let state = self.engine.look(card).await?.ok_or(EngineFault::NoCard)?;
+    async fn while_host_is_down(
+        &self,
+        request: &Message,
+        card: CardId,
+        command: &Command,
+    ) -> Result<Message, Refused> {
+        let again = request.mti().is_repeat();
+        let state = self.engine.look(card).await.map_err(|fault| unless_repeated(again, fault))?;
+        let state = state.ok_or(EngineFault::NoCard)?;
         match state.at(self.engine.clock.now()).answer_given(command) {
             Some(Answer::Again(answer)) => Ok(reply::again(request, &answer)),
             Some(Answer::Refused(refusal)) => Err(Refused::No(refusal)),
+            // Asked before, answer not known: only the host or a reversal can tell.
+            Some(Answer::AskHost { .. }) => Err(Refused::Silence),
             _ => Err(Refused::No(Refusal::IssuerInoperative)),
         }
     }
@@ -91,8 +107,8 @@ impl Inline {
         let answer = match self.host.ask(request, limits::HOST_TIMEOUT).await {
             Ok(answer) => relayed(answer)?,
             // Asked, perhaps approved: only a reversal can tell. The switch sends one when it hears nothing.
-            Err(error) if error.was_sent() => return Err(Refused::Silence),
-            // Not one byte left: this is an answer, and a repeat gets it too.
+            Err(error) if repeat || error.was_sent() => return Err(Refused::Silence),
+            // Not one byte left, now or before: this is an answer, and a repeat gets it too.
             Err(_) => reply::refusal(&asked_as, Refusal::IssuerInoperative),
         };
         let Some(response_code) = answer.get(39) else {
@@ -106,12 +122,25 @@ impl Inline {
         };
         let command = Command::HostAnswered { identity, answer: noted };
         match Arc::clone(&self.engine).tell(card, command).await {
-            Ok(_) => Ok(answer),
+            Ok(Answer::Done) => Ok(answer),
+            // Reversed meanwhile: an approval must not follow the answer to its reversal.
+            Ok(_) => Err(Refused::Silence),
             // The host approved and we cannot keep it: silence, so that the switch reverses what it cannot rely on.
             Err(fault) => {
                 tracing::error!(%card, %fault, "a host's answer could not be kept");
                 Err(Refused::Silence)
             }
         }
+    }
+}
+
+fn unless_repeated(again: bool, fault: EngineFault) -> Refused {
+    match fault {
+        EngineFault::PinBlock(_) => fault.into(),
+        fault if again => {
+            tracing::error!(%fault, "a repeated authorisation failed");
+            Refused::Silence
+        }
+        fault => fault.into(),
     }
 }

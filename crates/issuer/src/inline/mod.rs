@@ -76,13 +76,20 @@ impl From<EngineFault> for Refused {
 
 impl Inline {
     /// The door, over its parts.
-    pub fn new(engine: Arc<Engine>, host: Arc<Link>, counts: Arc<Counts>, switch_zone: Zone, host_zone: Zone) -> Inline {
+    pub fn new(
+        engine: Arc<Engine>,
+        host: Arc<Link>,
+        counts: Arc<Counts>,
+        switch_zone: Zone,
+        host_zone: Zone,
+    ) -> Inline {
         Inline { engine, host, counts, switch_zone, host_zone, in_flight: InFlight::default() }
     }
 
     async fn answered(&self, request: &Message) -> Result<Message, Refused> {
         let mut request = request.clone();
-        let mut tags = de48::of(&request).map_err(|_| Refused::Format(48, "tagged values TTLLLvalue, each tag once"))?;
+        let mut tags =
+            de48::of(&request).map_err(|_| Refused::Format(48, "tagged values TTLLLvalue, each tag once"))?;
         if tags.remove(de48::PIN_VERIFIED) {
             put(&tags, &mut request)?;
         }

@@ -1,6 +1,6 @@
 //! 0400 and 0420: note the reversal, commit, pass it on. It never revives a PIN.
 
-use ramz_domain::card::{Command, Mark};
+use ramz_domain::card::{Answer, Command, Mark};
 use ramz_iso8583::Message;
 
 use super::transaction::{pan, reference_mark, reversal_mark};
@@ -9,15 +9,19 @@ use super::{Inline, Refused};
 impl Inline {
     pub(super) async fn reverse(&self, request: Message) -> Result<Message, Refused> {
         let pan = pan(&request)?;
-        // A partial reversal (DE95) changes an amount, not the fact that the PIN was spent and answered.
-        let full = !request.has(95);
+        // A partial reversal (DE95: the amount that stays) changes an amount, not the fact that the PIN was spent and
+        // answered. Many switches send zeros in a full one.
+        let full = request.get(95).is_none_or(|amounts| amounts.bytes().take(12).all(|digit| digit == b'0'));
         if full && let Some(card) = self.engine.find(&pan).await? {
-            let reference = reference_mark(&request);
-            let original = original(&request)?;
-            let Some(reversal) = original.or(reference) else {
-                return Err(Refused::Format(90, "the original's data, or DE37 and DE41"));
+            let (reversal, reference) = match (original(&request)?, reference_mark(&request)) {
+                (Some(original), _) => (original, None),
+                (None, Some(reference)) => (reference, Some(reference)),
+                (None, None) => return Err(Refused::Format(90, "the original's data, or DE37 and DE41")),
             };
-            self.engine.tell(card, Command::Reverse { reversal, reference }).await?;
+            let noted = self.engine.tell(card, Command::Reverse { reversal, reference }).await?;
+            if noted == Answer::NotAwaited {
+                return Err(Refused::Silence);
+            }
         }
         self.pass(&request).await
     }

@@ -40,7 +40,11 @@ pub(super) fn expiry(request: &Message) -> Result<[u8; 4], Refused> {
 }
 
 /// Everything of a second-PIN payment that the card decides on.
-pub(super) fn authorisation(request: &Message, tags: &Tags, keys: &dyn Keys) -> Result<Authorisation, Refused> {
+pub(super) fn authorisation(
+    request: &Message,
+    tags: &Tags,
+    keys: &dyn Keys,
+) -> Result<Authorisation, Refused> {
     let code = required(request, 3, "the processing code")?;
     let kind = code.get(..2).and_then(PaymentKind::from_processing_code);
     let kind = kind.ok_or(Refused::No(match code.get(..2) {
@@ -63,7 +67,13 @@ pub(super) fn authorisation(request: &Message, tags: &Tags, keys: &dyn Keys) -> 
         .collect();
     let content = |payment: &Payment| {
         let payee = payment.payee.digest();
-        Mark::of(&[code.as_bytes(), &amount.get().to_be_bytes(), merchant.trim().as_bytes(), currency.as_bytes(), &payee.0])
+        Mark::of(&[
+            code.as_bytes(),
+            &amount.get().to_be_bytes(),
+            merchant.trim().as_bytes(),
+            currency.as_bytes(),
+            &payee.0,
+        ])
     };
     Ok(Authorisation {
         identity: Mark::of(&[stan, time, date, acquirer, terminal].map(str::as_bytes)),
@@ -91,7 +101,9 @@ fn payees(
         PaymentKind::Transfer => {
             let to = required(request, 103, "the payee's card")?;
             let to = Pan::parse(to).map_err(|_| Refused::Format(103, "the payee's card"))?;
-            let tags = keys.index_all(IndexPurpose::PayeePan, &[to.expose().as_bytes()]).map_err(EngineFault::from)?;
+            let tags = keys
+                .index_all(IndexPurpose::PayeePan, &[to.expose().as_bytes()])
+                .map_err(EngineFault::from)?;
             Ok(tags.into_iter().map(|tag| Payee::Card(tag.bytes)).collect())
         }
         PaymentKind::Bill => match (tags.get(BILL), tags.get(BILL_PAYMENT)) {

@@ -55,9 +55,15 @@ async fn only_operators(State(office): Shared, request: Request, next: Next) -> 
     }
 }
 
-async fn add(State(office): Shared, Extension(peer): Extension<Peer>, JsonBody(body): JsonBody) -> Result<Response, Problem> {
+async fn add(
+    State(office): Shared,
+    Extension(peer): Extension<Peer>,
+    JsonBody(body): JsonBody,
+) -> Result<Response, Problem> {
     let body = CardBody::parse_new(&body)?;
-    let (Some(pan), Some(expiry)) = (body.pan, body.expiry) else { return Err(Problem::malformed(Vec::new())) };
+    let (Some(pan), Some(expiry)) = (body.pan, body.expiry) else {
+        return Err(Problem::malformed(Vec::new()));
+    };
     if !office.iins.contains(pan.iin().as_str()) {
         return Err(Problem::unknown_issuer());
     }
@@ -75,9 +81,9 @@ async fn add(State(office): Shared, Extension(peer): Extension<Peer>, JsonBody(b
             tracing::info!(card = %id, operator = certified(&peer), "card added");
             Ok((StatusCode::CREATED, Json(json!({ "card": id.to_string() }))).into_response())
         }
-        Added::Existing(id) => {
-            Err(Problem::already_exists(format!("This card is there as {id}. Change it with PUT {CARDS}/{id}.")))
-        }
+        Added::Existing(id) => Err(Problem::already_exists(format!(
+            "This card is there as {id}. Change it with PUT {CARDS}/{id}."
+        ))),
     }
 }
 
@@ -106,8 +112,13 @@ async fn change(
         customer: body.customer.or(columns.profile.customer),
         product: body.product.or(columns.profile.product),
     });
-    let change =
-        CardChange { expiry: body.expiry, phone: body.phone, language: body.language, status: body.status, profile };
+    let change = CardChange {
+        expiry: body.expiry,
+        phone: body.phone,
+        language: body.language,
+        status: body.status,
+        profile,
+    };
     cards::change(&office.engine, id, &change).await.map_err(|f| office.problem(&f))?;
     tracing::info!(card = %id, operator = certified(&peer), "card changed");
     office.view(id).await.map(Json)

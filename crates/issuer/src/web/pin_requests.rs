@@ -124,7 +124,8 @@ struct Asker<'a> {
 impl Asker<'_> {
     fn tell_request(&self, door: &PinRequestDoor, request: &Checked) {
         let amount = format!("{} rial", request.amount.with_commas());
-        let fields = [("pan", request.pan.masked()), ("kind", request.kind.code().to_owned()), ("amount", amount)];
+        let fields =
+            [("pan", request.pan.masked()), ("kind", request.kind.code().to_owned()), ("amount", amount)];
         self.tell_from(door, true, "POST /v1/pin-requests", &fields);
     }
 
@@ -152,7 +153,10 @@ fn allowed(config: &AskerConfig, request: &Checked) -> Result<(), Problem> {
     if let PayeeChecked::Merchant { acquirer, .. } = &request.payee
         && !config.acquirers.contains(acquirer)
     {
-        errors.push(FieldError::new("/payment/payee/acquirer", "use an acquirer that is registered for this asker"));
+        errors.push(FieldError::new(
+            "/payment/payee/acquirer",
+            "use an acquirer that is registered for this asker",
+        ));
     }
     if !config.origins.contains(&request.origin) {
         errors.push(FieldError::new("/payment/origin", "use an origin that is registered for this asker"));
