@@ -21,11 +21,19 @@ async fn only_operators_come_in(bank: &Bank, node: Node) -> Told {
     let card = format!("/{}", bank.card(CARD));
     for peer in [None, Some("router"), Some("nobody")] {
         node.admin.peers_are(peer);
-        for (method, path, body) in
-            [("GET", &*card, ""), ("PUT", &card, "{}"), ("POST", "", "{}"), ("POST", "/find", "{}"), ("GET", "/x", "")]
-        {
+        for (method, path, body) in [
+            ("GET", &*card, ""),
+            ("PUT", &card, "{}"),
+            ("POST", "", "{}"),
+            ("POST", "/find", "{}"),
+            ("GET", "/x", ""),
+        ] {
             let reply = node.admin(method, path, body).await;
-            same((reply.status, reply.problem().as_str()), (401, "unknown-asker"), &format!("{peer:?} {method}"))?;
+            same(
+                (reply.status, reply.problem().as_str()),
+                (401, "unknown-asker"),
+                &format!("{peer:?} {method}"),
+            )?;
         }
         let reply = node.admin("POST", &format!("{card}/unlock"), "").await;
         same(reply.status, 401, "unlock")?;
@@ -51,7 +59,8 @@ async fn a_card_is_added_once(bank: &Bank, node: Node) -> Told {
 }
 
 async fn errors_name_their_places(bank: &Bank, node: Node) -> Told {
-    let bad = r#"{"pan":"6104337000000011","expiry":"2913","phone":"x","status":"new","language":"de","limit":1}"#;
+    let bad =
+        r#"{"pan":"6104337000000011","expiry":"2913","phone":"x","status":"new","language":"de","limit":1}"#;
     let reply = node.admin("POST", "", bad).await;
     same((reply.status, reply.problem().as_str()), (400, "malformed"), "a bad card")?;
     let pointers = ["/limit", "/pan", "/expiry", "/phone", "/language", "/status"].map(String::from).to_vec();
@@ -59,7 +68,8 @@ async fn errors_name_their_places(bank: &Bank, node: Node) -> Told {
     same(reply.body.contains("6104337000000011"), false, "the value is repeated")?;
     let reply = node.admin("POST", "", r#"{"pan":"4111111111111111","expiry":"2911"}"#).await;
     same((reply.status, reply.problem().as_str()), (404, "unknown-issuer"), "a foreign card")?;
-    let reply = node.admin("PUT", &format!("/{}", bank.card(CARD)), &format!(r#"{{"pan":"{}"}}"#, pan(CARD))).await;
+    let reply =
+        node.admin("PUT", &format!("/{}", bank.card(CARD)), &format!(r#"{{"pan":"{}"}}"#, pan(CARD))).await;
     same((reply.status, reply.pointers()), (400, vec!["/pan".to_owned()]), "a new number")?;
     for (method, path) in [("GET", ""), ("PUT", ""), ("POST", "/unlock")] {
         for card in ["00000000000000000000000000000000", "x"] {
@@ -101,9 +111,17 @@ async fn a_new_phone_ends_the_open_pins(bank: &Bank, node: Node) -> Told {
     let wish = Wish::purchase(83_000);
     let pin = bank.pin(&node, CARD, &wish).await?;
     let body = format!(r#"{{"phone":"+{}"}}"#, phone(CARD));
-    same(node.admin("PUT", &card, &body).await.json()["open_pins"].as_u64(), Some(1), "the same phone; open PINs")?;
+    same(
+        node.admin("PUT", &card, &body).await.json()["open_pins"].as_u64(),
+        Some(1),
+        "the same phone; open PINs",
+    )?;
     let body = format!(r#"{{"phone":"+{}"}}"#, phone(50));
-    same(node.admin("PUT", &card, &body).await.json()["open_pins"].as_u64(), Some(0), "a new phone; open PINs")?;
+    same(
+        node.admin("PUT", &card, &body).await.json()["open_pins"].as_u64(),
+        Some(0),
+        "a new phone; open PINs",
+    )?;
     same(bank.pay(&node, CARD, &wish, &pin).await?, "55".into(), "the PIN that went to the old phone")?;
     same(bank.state(CARD).await.failures(), 0, "failures")?;
     same(bank.ask_pin(&node, CARD, &wish).await.status, 202, "a request")?;
@@ -119,7 +137,11 @@ async fn a_new_phone_ends_the_open_pins(bank: &Bank, node: Node) -> Told {
 async fn a_new_expiry_is_the_one_that_counts(bank: &Bank, node: Node) -> Told {
     let wish = Wish::purchase(84_000);
     let pin = bank.pin(&node, CARD, &wish).await?;
-    same(node.admin("PUT", &format!("/{}", bank.card(CARD)), r#"{"expiry":"3212"}"#).await.status, 200, "a change")?;
+    same(
+        node.admin("PUT", &format!("/{}", bank.card(CARD)), r#"{"expiry":"3212"}"#).await.status,
+        200,
+        "a change",
+    )?;
     same(bank.pay(&node, CARD, &wish, &pin).await?, "54".into(), "the old expiry")?;
     let mut payment = bank.payment(CARD, &wish, &pin);
     payment.set(14, "3212");
@@ -147,7 +169,11 @@ async fn a_locked_card_is_unlocked(bank: &Bank, node: Node) -> Told {
         bank.pay(&node, CARD, &wish, &wrong(&pin)).await?;
     }
     let shown = node.admin("GET", &card, "").await.json();
-    same((shown["locked"].as_bool(), shown["locked_until"].as_str()), (Some(true), Some("2026-11-24T02:07:44Z")), "locked")?;
+    same(
+        (shown["locked"].as_bool(), shown["locked_until"].as_str()),
+        (Some(true), Some("2026-11-24T02:07:44Z")),
+        "locked",
+    )?;
     let shown = node.admin("POST", &format!("{card}/unlock"), "").await.json();
     same((shown["locked"].as_bool(), shown["failures"].as_u64()), (Some(false), Some(0)), "unlocked")?;
     same(bank.pay(&node, CARD, &wish, &pin).await?, "00".into(), "the open PIN")

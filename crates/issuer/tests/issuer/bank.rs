@@ -186,7 +186,9 @@ impl Bank {
     pub(crate) async fn open(build: Build) -> (Bank, Node) {
         let bank = Bank::without_cards(build).await;
         let node = bank.node().await;
-        for (n, phone_of) in [(CARD, Some(CARD)), (OTHER_CARD, Some(OTHER_CARD)), (NO_PHONE, None), (CLOSED, Some(CLOSED))] {
+        for (n, phone_of) in
+            [(CARD, Some(CARD)), (OTHER_CARD, Some(OTHER_CARD)), (NO_PHONE, None), (CLOSED, Some(CLOSED))]
+        {
             bank.add(&node, n, phone_of).await;
         }
         let closed = node.admin("PUT", &format!("/{}", bank.card(CLOSED)), r#"{"status":"closed"}"#).await;
@@ -210,7 +212,14 @@ impl Bank {
         let (shutdown, host_trace) = (CancellationToken::new(), Arc::new(Trace::default()));
         let layout = Layout::named("ascii").unwrap();
         let tap: SharedTap = host_trace.clone();
-        tokio::spawn(host.clone().run(door, layout, Vec::new(), tap, names("host", "bank"), shutdown.clone()));
+        tokio::spawn(host.clone().run(
+            door,
+            layout,
+            Vec::new(),
+            tap,
+            names("host", "bank"),
+            shutdown.clone(),
+        ));
         Bank {
             operator: Operator::new(clock.clone()),
             keys: CountingKeys::new(soft.clone()),
@@ -261,7 +270,15 @@ impl Bank {
         for link in &switch {
             link.came_up().await;
         }
-        Node { runtime: Some(runtime), running, api, admin, metrics, switch, _shutdown: shutdown.drop_guard() }
+        Node {
+            runtime: Some(runtime),
+            running,
+            api,
+            admin,
+            metrics,
+            switch,
+            _shutdown: shutdown.drop_guard(),
+        }
     }
 
     fn switch(&self, to: SocketAddr, shutdown: &CancellationToken) -> Arc<Link> {
@@ -276,7 +293,15 @@ impl Bank {
         };
         let (clock, entropy) = (self.clock.clone(), self.entropy.clone());
         let names = names("switch", "bank mellat");
-        Link::start(config, Arc::new(Dial::default()), clock, entropy, Arc::new(NoTap), names, shutdown.clone())
+        Link::start(
+            config,
+            Arc::new(Dial::default()),
+            clock,
+            entropy,
+            Arc::new(NoTap),
+            names,
+            shutdown.clone(),
+        )
     }
 
     /// Kills a node: nothing of it runs on. What the store then has is what is left.
@@ -294,7 +319,8 @@ impl Bank {
     /// Adds a card to the bank and to its host.
     pub(crate) async fn add(&self, node: &Node, n: u32, phone_of: Option<u32>) {
         let phone = phone_of.map_or(String::new(), |of| format!(r#","phone":"+{}""#, phone(of)));
-        let added = node.admin("POST", "", &format!(r#"{{"pan":"{}","expiry":"{EXPIRY}"{phone}}}"#, pan(n))).await;
+        let added =
+            node.admin("POST", "", &format!(r#"{{"pan":"{}","expiry":"{EXPIRY}"{phone}}}"#, pan(n))).await;
         assert_eq!(added.status, 201, "{}", added.body);
         let account = Account {
             pan: Pan::parse(&pan(n)).unwrap(),
@@ -440,7 +466,11 @@ impl Node {
     }
 
     /// Begins to ask, beside what else happens.
-    pub(crate) fn asking(&self, connection: usize, message: &Message) -> impl Future<Output = Result<Message, String>> + use<> {
+    pub(crate) fn asking(
+        &self,
+        connection: usize,
+        message: &Message,
+    ) -> impl Future<Output = Result<Message, String>> + use<> {
         let (link, message) = (self.switch[connection].clone(), message.clone());
         let asked = tokio::spawn(async move { link.ask(message, PATIENCE).await });
         async move { asked.await.unwrap().map_err(|error| format!("no answer: {error}")) }

@@ -10,7 +10,8 @@ use async_trait::async_trait;
 use ramz_api::tap::{Fact, Tap};
 use ramz_domain::{Clock, Entropy, Moment, Pan, Pin};
 use ramz_keys::{
-    ChainLink, IndexPurpose, KeyFault, KeyVersion, Keys, PinBlock, PinBlockFormat, PinSource, Place, SoftKeys, Tag,
+    ChainLink, IndexPurpose, KeyFault, KeyVersion, Keys, PinBlock, PinBlockFormat, PinSource, Place,
+    SoftKeys, Tag,
 };
 use ramz_sms::port::{Accepted, Outgoing, SendError, Sender};
 use tokio::sync::watch;
@@ -87,7 +88,8 @@ pub(crate) struct Sms {
 impl Sms {
     /// The PIN in it.
     pub(crate) fn pin(&self) -> String {
-        let line = self.text.lines().find_map(|line| line.strip_prefix("رمز:").or(line.strip_prefix("PIN: ")));
+        let line =
+            self.text.lines().find_map(|line| line.strip_prefix("رمز:").or(line.strip_prefix("PIN: ")));
         line.expect("a PIN's line").to_owned()
     }
 }
@@ -98,12 +100,13 @@ pub(crate) struct Operator {
     mood: watch::Sender<Mood>,
     taken: Mutex<Vec<Sms>>,
     attempts: AtomicUsize,
+    offered_late: AtomicUsize,
 }
 
 impl Operator {
     pub(crate) fn new(clock: Arc<Hand>) -> Arc<Operator> {
         let (mood, taken, attempts) = (watch::Sender::new(Mood::Up), Mutex::default(), AtomicUsize::new(0));
-        Arc::new(Operator { clock, mood, taken, attempts })
+        Arc::new(Operator { clock, mood, taken, attempts, offered_late: AtomicUsize::new(0) })
     }
 
     pub(crate) fn is_in(&self, mood: Mood) {
@@ -119,6 +122,11 @@ impl Operator {
         self.attempts.load(Ordering::SeqCst)
     }
 
+    /// Texts that were handed over after their expiry.
+    pub(crate) fn offered_late(&self) -> usize {
+        self.offered_late.load(Ordering::SeqCst)
+    }
+
     fn keep(&self, sms: &Outgoing) {
         let text = sms.text.expose().to_owned();
         let sms = Sms { to: sms.to.expose().to_owned(), text, not_after: sms.not_after };
@@ -130,6 +138,9 @@ impl Operator {
 impl Sender for Operator {
     async fn send(&self, sms: Outgoing) -> Result<Accepted, SendError> {
         self.attempts.fetch_add(1, Ordering::SeqCst);
+        if self.clock.now() >= sms.not_after {
+            self.offered_late.fetch_add(1, Ordering::SeqCst);
+        }
         let mood = *self.mood.borrow();
         if mood == Mood::Held {
             let _ = self.mood.subscribe().wait_for(|mood| *mood != Mood::Held).await;
@@ -217,7 +228,13 @@ impl Keys for CountingKeys {
         self.inner.pin_block_matches(block, zone, pan, candidates)
     }
 
-    fn make_pin_block(&self, pin: &Pin, pan: &Pan, zone: &str, format: PinBlockFormat) -> Result<PinBlock, KeyFault> {
+    fn make_pin_block(
+        &self,
+        pin: &Pin,
+        pan: &Pan,
+        zone: &str,
+        format: PinBlockFormat,
+    ) -> Result<PinBlock, KeyFault> {
         self.inner.make_pin_block(pin, pan, zone, format)
     }
 

@@ -20,7 +20,8 @@ async fn faulty(scenario: impl AsyncFn(&Bank, Node, &FaultyStore) -> Told) {
 async fn a_poisoned_card_faults_alone() {
     faulty(async |bank, node, store| {
         let wish = Wish::purchase(61_000);
-        let (pin, other_pin) = (bank.pin(&node, CARD, &wish).await?, bank.pin(&node, OTHER_CARD, &wish).await?);
+        let (pin, other_pin) =
+            (bank.pin(&node, CARD, &wish).await?, bank.pin(&node, OTHER_CARD, &wish).await?);
         bank.settled().await?;
         store.poison(Table::Card, &bank.card(CARD).0);
         let poisoned = node.asking(0, &bank.payment(CARD, &wish, &pin));

@@ -29,7 +29,8 @@ pub(crate) async fn three_wrong_pins_lock(bank: &Bank, node: Node) -> Told {
     same(bank.pay(&node, CARD, &wish, &pin).await?, "75".into(), "the right PIN of a locked card")?;
     same(bank.keys.compared(), 3, "comparisons")?;
     same(bank.host.asked_in_all().times, 0, "asked of the host")?;
-    let story = ["Created", "PinIssued", "Refused", "Refused", "Refused", "Locked"].map(String::from).to_vec();
+    let story =
+        ["Created", "PinIssued", "Refused", "Refused", "Refused", "Locked"].map(String::from).to_vec();
     same(bank.story(CARD).await, story, "story")
 }
 

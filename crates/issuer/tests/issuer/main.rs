@@ -5,19 +5,35 @@
 //! not hold. Each runs over the memory store and over SQLite; those that guard a PIN run once more in `teeth`, over a
 //! part that is broken on purpose, and must then fail.
 
+#[cfg(test)]
 mod admission;
+#[cfg(test)]
 mod back_office;
+#[cfg(test)]
 mod bank;
+#[cfg(test)]
 mod doubles;
+#[cfg(test)]
 mod faults;
+#[cfg(test)]
 mod guess;
+#[cfg(test)]
 mod messages;
+#[cfg(test)]
 mod outbox;
+#[cfg(test)]
 mod refuse;
+#[cfg(test)]
 mod repeat;
+#[cfg(test)]
 mod request;
+#[cfg(test)]
 mod reverse;
+#[cfg(test)]
 mod secrets;
+#[cfg(test)]
 mod spend;
+#[cfg(test)]
 mod teeth;
+#[cfg(test)]
 mod wires;

@@ -36,7 +36,13 @@ pub(crate) struct Wish {
 
 impl Wish {
     pub(crate) fn purchase(amount: u64) -> Wish {
-        Wish { kind: "purchase", amount, merchant: MERCHANT, to: pan(900), bill: ("1234567890123", "9876543210") }
+        Wish {
+            kind: "purchase",
+            amount,
+            merchant: MERCHANT,
+            to: pan(900),
+            bill: ("1234567890123", "9876543210"),
+        }
     }
 
     pub(crate) fn of(self, kind: &'static str) -> Wish {

@@ -53,7 +53,11 @@ async fn nothing_is_sent_to_who_may_not_pay(bank: &Bank, node: Node) -> Told {
     }
     bank.settled().await?;
     same(bank.operator.attempts(), attempts, "SMS")?;
-    same(bank.story(NO_PHONE).await, ["Created", "PinNotSent", "PinNotSent"].map(String::from).to_vec(), "story")
+    same(
+        bank.story(NO_PHONE).await,
+        ["Created", "PinNotSent", "PinNotSent"].map(String::from).to_vec(),
+        "story",
+    )
 }
 
 async fn nothing_is_sent_after_the_expiry(bank: &Bank, node: Node) -> Told {
@@ -63,6 +67,7 @@ async fn nothing_is_sent_after_the_expiry(bank: &Bank, node: Node) -> Told {
     bank.advance(120);
     bank.operator.is_in(Mood::Up);
     bank.settled().await?;
+    same(bank.operator.offered_late(), 0, "texts offered after their expiry")?;
     same(bank.operator.texts(&phone(CARD)).len(), 0, "texts")
 }
 

@@ -73,7 +73,11 @@ async fn a_verified_tag_from_outside_is_taken_away(bank: &Bank, node: Node) -> T
     let wish = Wish::purchase(32_000);
     let mut without_pin = wish.message(&pan(CARD));
     set_tag(&mut without_pin, PIN_VERIFIED, PIN_VERIFIED_DYNAMIC);
-    same(refusal(&node.ask(&without_pin).await?), expects("57", "not_permitted"), "verified, says the switch")?;
+    same(
+        refusal(&node.ask(&without_pin).await?),
+        expects("57", "not_permitted"),
+        "verified, says the switch",
+    )?;
     let pin = bank.pin(&node, CARD, &wish).await?;
     let mut guess = bank.payment(CARD, &wish, &wrong(&pin));
     set_tag(&mut guess, PIN_VERIFIED, PIN_VERIFIED_DYNAMIC);
@@ -103,7 +107,11 @@ async fn the_first_pin_is_the_hosts_matter(bank: &Bank, node: Node) -> Told {
     same(code(&node.ask(&at_the_till("1111")).await?), "55".into(), "a wrong first PIN")?;
     let mut garbled = at_the_till(FIRST_PIN);
     garbled.set(52, [0x5A; 8]);
-    same(refusal(&node.ask(&garbled).await?), expects("30", "format_error:52"), "a first PIN's block that is none")?;
+    same(
+        refusal(&node.ask(&garbled).await?),
+        expects("30", "format_error:52"),
+        "a first PIN's block that is none",
+    )?;
     let mut cash = at_the_till(FIRST_PIN);
     cash.set(3, "010000");
     same(code(&node.ask(&cash).await?), "00".into(), "cash, with the first PIN")?;
@@ -133,7 +141,11 @@ async fn the_host_sees_no_dynamic_pin(bank: &Bank, node: Node) -> Told {
     );
     let mut under_another_key = wish.message(&pan(CARD));
     under_another_key.set(52, block.unwrap().bytes.as_slice());
-    same(refusal(&node.ask(&under_another_key).await?), expects("30", "format_error:52"), "under another zone's key")
+    same(
+        refusal(&node.ask(&under_another_key).await?),
+        expects("30", "format_error:52"),
+        "under another zone's key",
+    )
 }
 
 async fn garbled_messages_are_answered_with_their_place(bank: &Bank, node: Node) -> Told {
@@ -159,7 +171,11 @@ async fn garbled_messages_are_answered_with_their_place(bank: &Bank, node: Node)
             continue;
         }
         let answer = said(&bytes).await;
-        same(refusal(&answer), expects("30", &format!("format_error:{field}")), &format!("a ! in field {field}"))?;
+        same(
+            refusal(&answer),
+            expects("30", &format!("format_error:{field}")),
+            &format!("a ! in field {field}"),
+        )?;
     }
     // Without a trace number nothing can be answered; the line stays.
     let (mut nameless, mut cut) = (whole(), whole());

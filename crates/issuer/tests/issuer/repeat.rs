@@ -38,7 +38,9 @@ async fn a_repeat_waits_for_the_one_in_flight(bank: &Bank, node: Node) -> Told {
         let arrived = async || {
             let facts = bank.trace.facts();
             let of_it = |fact: &&ramz_api::tap::Fact| {
-                fact.to == "bank mellat" && crate::doubles::shown(fact, 11) == Some(&trace) && fact.title.starts_with("020")
+                fact.to == "bank mellat"
+                    && crate::doubles::shown(fact, 11) == Some(&trace)
+                    && fact.title.starts_with("020")
             };
             facts.iter().filter(of_it).count() == 2
         };
@@ -165,7 +167,11 @@ async fn nothing_is_spent_while_the_host_is_away(bank: &Bank, node: Node) -> Tol
     let payment = bank.payment(CARD, &wish, &pin);
     let away = ("91".to_owned(), "issuer_inoperative".to_owned());
     same(refusal(&node.ask(&payment).await?), away.clone(), "while the host is away")?;
-    same(bank.pay(&node, CARD, &wish, &wrong(&pin)).await?, "91".into(), "a wrong PIN while the host is away")?;
+    same(
+        bank.pay(&node, CARD, &wish, &wrong(&pin)).await?,
+        "91".into(),
+        "a wrong PIN while the host is away",
+    )?;
     same(given(&node.ask(&repeated(&paid)).await?), given(&first), "a repeat while the host is away")?;
     let state = bank.state(CARD).await;
     same(state.failures(), 0, "failures")?;

@@ -62,6 +62,10 @@ async fn busy(bank: &Bank, node: &Node) -> Result<Vec<String>, String> {
     let mut garbled = bank.payment(CARD, &wish, &last);
     garbled.set(52, [0x5A; 8]);
     node.ask(&garbled).await?;
+    // An asker of its own: what goes over its wire is told to the trace here.
+    node.api.peers_are(Some("page"));
+    node.pin_request("", &bank.key(), &Wish::purchase(2_500_000).json(&pan(CARD))).await;
+    node.api.peers_are(Some("router"));
     bank.settled().await?;
     bank.operator.is_in(Mood::Throttled);
     bank.ask_pin(node, CARD, &Wish::purchase(3_000_000)).await;
@@ -120,7 +124,7 @@ fn written(digits: &str) -> Vec<Vec<u8>> {
         ways.extend([number.to_be_bytes().to_vec(), number.to_le_bytes().to_vec()]);
     } else {
         // A PIN block's field in the clear: format 0, length, digits, fill.
-        let fill = if digits.len() % 2 == 0 { "FF" } else { "F" };
+        let fill = if digits.len().is_multiple_of(2) { "FF" } else { "F" };
         ways.push(packed(&format!("{:02}{digits}{fill}", digits.len())));
     }
     ways

@@ -45,7 +45,11 @@ pub(crate) async fn a_pin_pays_once(bank: &Bank, node: Node) -> Told {
     same(bank.pay(&node, CARD, &wish, &pin).await?, "55".into(), "the same PIN again")?;
     same(bank.spent(CARD), 1_250_000, "debited")?;
     same(bank.state(CARD).await.failures(), 0, "a spent PIN is no guess; failures")?;
-    same(bank.story(CARD).await, ["Created", "PinIssued", "PinSpent", "HostAnswered"].map(String::from).to_vec(), "story")
+    same(
+        bank.story(CARD).await,
+        ["Created", "PinIssued", "PinSpent", "HostAnswered"].map(String::from).to_vec(),
+        "story",
+    )
 }
 
 pub(crate) async fn of_64_at_once_one_pays(bank: &Bank, node: Node) -> Told {
@@ -91,7 +95,11 @@ async fn burns(bank: &Bank, node: &Node, other: &Wish) -> Told {
     same(bank.pay(node, CARD, &wish, &pin).await?, "55".into(), "then for its own")?;
     same(bank.state(CARD).await.failures(), 1, "a burnt PIN counts no more")?;
     same(bank.host.asked_in_all().times, 0, "asked of the host")?;
-    same(bank.story(CARD).await, ["Created", "PinIssued", "PinBurnt", "Refused"].map(String::from).to_vec(), "story")
+    same(
+        bank.story(CARD).await,
+        ["Created", "PinIssued", "PinBurnt", "Refused"].map(String::from).to_vec(),
+        "story",
+    )
 }
 
 async fn a_pin_is_good_for_120_seconds(bank: &Bank, node: Node) -> Told {

@@ -8,7 +8,9 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use ramz_domain::Moment;
-use ramz_domain::card::{Answer, Candidate, CardAt, CardState, Command, Decided, Evidence, Policy, Requested};
+use ramz_domain::card::{
+    Answer, Candidate, CardAt, CardState, Command, Decided, Evidence, Policy, Requested,
+};
 use ramz_issuer::engine::{Rules, TheRules};
 use ramz_store::conformance::broken::{AnswersFirst, NoGuard};
 use ramz_store::{Change, JournalEntry, Key, MemoryStore, OutboxRow, Outcome, Row, Store, StoreFault, Table};
@@ -48,7 +50,8 @@ async fn a_commit_without_the_version_guard_is_caught() {
 #[tokio::test]
 async fn a_stale_attempt_counter_is_caught() {
     let store = Arc::new(StaleBodies::new(Arc::new(MemoryStore::new())));
-    caught(over(store.clone(), store.attacked.clone()), guess::three_wrong_pins_lock, "a wrong PIN: \"55\"").await;
+    caught(over(store.clone(), store.attacked.clone()), guess::three_wrong_pins_lock, "a wrong PIN: \"55\"")
+        .await;
     let store = Arc::new(StaleBodies::new(Arc::new(MemoryStore::new())));
     let scenario = guess::of_64_wrong_pins_on_two_nodes_two_are_answered_55;
     caught(over(store.clone(), store.attacked.clone()), scenario, "answers:").await;
@@ -80,7 +83,11 @@ async fn a_guess_is_counted_though_the_node_crashes(bank: &Bank, node: Node) -> 
     let node = bank.node().await;
     same(bank.state(CARD).await.failures(), 1, "failures after the crash")?;
     for expected in ["55", "75"] {
-        same(bank.pay(&node, CARD, &wish, &wrong(&pin)).await?, expected.into(), "a wrong PIN after the crash")?;
+        same(
+            bank.pay(&node, CARD, &wish, &wrong(&pin)).await?,
+            expected.into(),
+            "a wrong PIN after the crash",
+        )?;
     }
     Ok(())
 }
@@ -117,13 +124,20 @@ async fn a_resend_keeps_the_first_expiry(bank: &Bank, node: Node) -> Told {
 struct ComparesLocked;
 
 impl Rules for ComparesLocked {
-    fn candidates(&self, card: &CardAt, command: &Command, expiry_matches: bool, policy: &Policy) -> Vec<Candidate> {
+    fn candidates(
+        &self,
+        card: &CardAt,
+        command: &Command,
+        expiry_matches: bool,
+        policy: &Policy,
+    ) -> Vec<Candidate> {
         let candidates = TheRules.candidates(card, command, expiry_matches, policy);
         if !candidates.is_empty() {
             return candidates;
         }
         let open = card.state().open(card.now());
-        open.map(|c| Candidate { id: c.id, digits: c.digits, key_version: c.key_version, payment: c.payment }).collect()
+        open.map(|c| Candidate { id: c.id, digits: c.digits, key_version: c.key_version, payment: c.payment })
+            .collect()
     }
 
     fn decide(&self, card: CardAt, command: &Command, evidence: &Evidence, policy: &Policy) -> Decided {
@@ -135,7 +149,13 @@ impl Rules for ComparesLocked {
 struct AnyPayment;
 
 impl Rules for AnyPayment {
-    fn candidates(&self, card: &CardAt, command: &Command, expiry_matches: bool, policy: &Policy) -> Vec<Candidate> {
+    fn candidates(
+        &self,
+        card: &CardAt,
+        command: &Command,
+        expiry_matches: bool,
+        policy: &Policy,
+    ) -> Vec<Candidate> {
         TheRules.candidates(card, command, expiry_matches, policy)
     }
 
@@ -153,7 +173,13 @@ impl Rules for AnyPayment {
 struct ExtendsOnResend;
 
 impl Rules for ExtendsOnResend {
-    fn candidates(&self, card: &CardAt, command: &Command, expiry_matches: bool, policy: &Policy) -> Vec<Candidate> {
+    fn candidates(
+        &self,
+        card: &CardAt,
+        command: &Command,
+        expiry_matches: bool,
+        policy: &Policy,
+    ) -> Vec<Candidate> {
         TheRules.candidates(card, command, expiry_matches, policy)
     }
 
