@@ -18,6 +18,8 @@ let held = [];
 let paused = false;
 let words = '';
 let last = 0;
+// The number of the newest message when the page was opened: up to it, all is history.
+let opened = 0;
 
 /** Follows the lab's messages; `heard` is told each new one (not those from before). */
 export function startTrace(lab, heard) {
@@ -61,10 +63,10 @@ function sayPause() {
   document.getElementById('trace-pause').textContent = paused ? `${say('resume')}${held.length ? ` (${digits(held.length)})` : ''}` : say('pause');
 }
 
-function follow(heard) {
+async function follow(heard) {
   const live = document.getElementById('trace-live');
+  opened = await newest();
   const stream = new EventSource('/trace/stream');
-  const began = performance.now();
   stream.onopen = () => {
     live.className = 'live on';
     live.title = say('live');
@@ -76,15 +78,23 @@ function follow(heard) {
   stream.onmessage = ({ data }) => {
     const fact = JSON.parse(data);
     // Lower numbers than before: the lab was started anew.
-    if (fact.seq <= last) facts = [];
+    if (fact.seq <= last) [facts, opened] = [[], 0];
     last = fact.seq;
     if (paused) {
       held = [...held, fact].slice(-ROWS_MAX);
       sayPause();
     } else add(fact);
-    // What comes at once when the stream opens is history.
-    if (performance.now() - began > 700) heard(fact);
+    if (fact.seq > opened) heard(fact);
   };
+}
+
+async function newest() {
+  try {
+    const answer = await fetch('/trace');
+    return answer.ok ? (await answer.json()).last : 0;
+  } catch {
+    return 0;
+  }
 }
 
 function add(fact) {

@@ -22,6 +22,19 @@ function hueOf(bank) {
   return hue;
 }
 
+/**
+ * A whole expiry that was copied from elsewhere, as `[year, month]`; `null` if it is none. The year comes first, as Iranian
+ * cards print it, unless what would be the month then is none.
+ */
+export function expiryOf(text) {
+  const digits = digitsOf(text);
+  if (digits.length !== 4 && digits.length !== 6) return null;
+  const isMonth = (month) => month >= "01" && month <= "12";
+  const [first, last] = [digits.slice(0, 2), digits.slice(-2)];
+  if (isMonth(last) && (digits.length === 4 || /^(13|14|20)/.test(digits))) return [digits.slice(0, -2), last];
+  return isMonth(first) ? [digits.slice(2), first] : null;
+}
+
 export class Card {
   constructor(root, lang, words, changed) {
     this.root = root;
@@ -49,6 +62,16 @@ export class Card {
       if (digits.length === 4) this.cvv2.focus();
     });
     digitField(this.cvv2, 4, plain, changed);
+    for (const field of [this.month, this.year]) {
+      field.addEventListener("paste", (event) => {
+        const expiry = expiryOf(event.clipboardData?.getData("text") ?? "");
+        if (!expiry) return;
+        event.preventDefault();
+        [this.year.value, this.month.value] = expiry;
+        changed();
+        this.cvv2.focus();
+      });
+    }
   }
 
   get digits() {

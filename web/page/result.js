@@ -51,7 +51,7 @@ function rows(receipt, page, words) {
   row(words.card, figures(receipt.card.replace(/\*+/, " •••••• "), lang), "ltr");
   row(words.time, when(receipt.at_ms, lang));
   row(words.merchant, merchant);
-  row(words.order, order);
+  row(words.order, /^[0-9]+$/.test(order) ? figures(order, lang) : order);
   return list;
 }
 
