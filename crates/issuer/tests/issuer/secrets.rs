@@ -16,7 +16,7 @@ use sha2::{Digest as _, Sha256};
 use crate::bank::{Bank, CARD, CLOSED, NO_PHONE, Node, OTHER_CARD, Told, on_both_stores, same};
 use crate::doubles::{Logs, Mood};
 use crate::guess::wrong;
-use crate::messages::{EXPIRY, IIN, Wish, pan, phone, repeated, reversal};
+use crate::messages::{EXPIRY, IIN, Wish, code, pan, phone, repeated, reversal};
 use crate::spend::codes;
 
 on_both_stores! {
@@ -33,10 +33,10 @@ async fn busy(bank: &Bank, node: &Node) -> Result<Vec<String>, String> {
             let pin = bank.pin(node, n, &wish).await?;
             let payment = bank.payment(n, &wish, &pin);
             same(bank.pay(node, n, &wish, &wrong(&pin)).await?, "55".into(), "a wrong PIN")?;
-            let mut wrong_expiry = payment.clone();
+            let mut wrong_expiry = bank.payment(n, &wish, &pin);
             wrong_expiry.set(14, "3005");
             node.ask(&wrong_expiry).await?;
-            node.ask(&payment).await?;
+            same(code(&node.ask(&payment).await?), "00".into(), "the payment")?;
             node.ask(&repeated(&payment)).await?;
             if round == 0 {
                 node.ask(&reversal(&payment)).await?;

@@ -1,5 +1,7 @@
 //! A PIN is spent once, also by many at the same instant and on two nodes; and only by its own payment, in its time.
 
+use std::time::Duration;
+
 use ramz_iso8583::Message;
 use tokio::task::JoinSet;
 
@@ -17,16 +19,23 @@ on_both_stores! {
     every_kind_of_payment_is_paid,
 }
 
-/// Field 39 of each answer, sorted.
+/// Longer than a card host may take, with 64 at once.
+const ANSWERED_BY_THEN: Duration = Duration::from_secs(20);
+
+/// Field 39 of each answer, or `silence`, sorted.
 pub(crate) async fn codes(nodes: &[&Node], messages: Vec<Message>) -> Result<Vec<String>, String> {
     let mut asking = JoinSet::new();
     for (at, message) in messages.into_iter().enumerate() {
         let link = nodes[at % nodes.len()].switch[0].clone();
-        asking.spawn(async move { link.ask(message, crate::bank::PATIENCE).await });
+        asking.spawn(async move { link.ask(message, ANSWERED_BY_THEN).await });
     }
     let mut codes = Vec::new();
     while let Some(answer) = asking.join_next().await {
-        codes.push(code(&answer.unwrap().map_err(|error| error.to_string())?));
+        codes.push(match answer.unwrap() {
+            Ok(answer) => code(&answer),
+            Err(error) if error.was_sent() => "silence".to_owned(),
+            Err(error) => return Err(error.to_string()),
+        });
     }
     codes.sort();
     Ok(codes)
