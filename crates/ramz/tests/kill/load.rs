@@ -8,12 +8,12 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use ramz_domain::Pan;
+use ramz_domain::{Pan, Phone};
 use ramz_iso8583::Message;
 use ramz_link::AskError;
 use serde_json::Value;
 use tokio::task::{JoinHandle, JoinSet};
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, timeout};
 use uuid::Uuid;
 
 use crate::pair::{Answered, Paid, Pair};
@@ -44,6 +44,7 @@ pub(crate) struct Load {
     faults: Mutex<Vec<String>>,
     later: Mutex<Vec<JoinHandle<()>>>,
     ending: AtomicBool,
+    began: Instant,
     done: AtomicUsize,
     last: AtomicU64,
 }
@@ -111,6 +112,7 @@ impl Load {
             faults: Mutex::default(),
             later: Mutex::default(),
             ending: AtomicBool::new(false),
+            began: Instant::now(),
             done: AtomicUsize::new(0),
             last: AtomicU64::new(0),
         })
@@ -144,7 +146,24 @@ impl Load {
     }
 
     fn fault(&self, what: String) {
-        self.faults.lock().unwrap().push(what);
+        let at = self.began.elapsed();
+        self.faults.lock().unwrap().push(format!("{at:.3?}: {what}"));
+    }
+
+    /// A pair in words: which card, what for, when, and what its phone got.
+    pub(crate) fn told_of(&self, pair: &Pair) -> String {
+        let (pan, phone) = &self.cards[pair.card];
+        let texts = self.bank.handsets.messages(&Phone::parse(phone).unwrap());
+        let texts: Vec<&str> = texts.iter().map(|message| message.text.expose()).collect();
+        let paid: Vec<String> = pair.paid.iter().map(|paid| self.told_of_one(paid)).collect();
+        let (amount, at) = (pair.amount, pair.at);
+        format!("{} of {amount} rial, admitted at {at:.3?} as {}: {paid:?} {texts:?}", pan.masked(), pair.id)
+    }
+
+    fn told_of_one(&self, paid: &Paid) -> String {
+        let (stan, debits) =
+            (paid.message.get(11).unwrap_or_default(), self.bank.host.asked(&paid.message).debits);
+        format!("trace {stan} was answered {} with {debits} debits", paid.answer.code)
     }
 
     async fn work(self: Arc<Load>) {
@@ -179,6 +198,7 @@ impl Load {
         let at = {
             let mut pairs = self.pairs.lock().unwrap();
             pairs.push(Pair {
+                at: self.began.elapsed(),
                 card,
                 amount,
                 key,
@@ -200,7 +220,7 @@ impl Load {
         };
         self.pairs.lock().unwrap()[at].pin = Some(pin.clone());
         let paid = self.pay(card, amount, &pin).await;
-        self.one_debit(&paid);
+        self.one_debit(card, &paid);
         self.pairs.lock().unwrap()[at].paid = paid;
         self.done.fetch_add(1, Ordering::SeqCst);
     }
@@ -303,15 +323,17 @@ impl Load {
         }
     }
 
+    /// An approval is the same for ever, and what was refused for its PIN is not approved later.
     async fn told_again(&self, paid: &Paid) {
         let again = self.settled(paid.message.clone(), true).await;
-        if paid.answer.code == "00" && again != paid.answer {
-            self.fault(format!("an approval was told differently: {:?}, then {again:?}", paid.answer));
+        let same = again == paid.answer;
+        if (paid.answer.code == "00" && !same) || (paid.answer.code == "55" && again.code == "00") {
+            self.fault(format!("told differently: {:?}, then {again:?}", paid.answer));
         }
     }
 
     /// What one PIN did at the host, and what the switch was told of it.
-    fn one_debit(&self, paid: &[Paid]) {
+    fn one_debit(&self, card: usize, paid: &[Paid]) {
         let each: Vec<(u32, &str)> =
             paid.iter().map(|p| (self.bank.host.asked(&p.message).debits, p.answer.code.as_str())).collect();
         let debits: u32 = each.iter().map(|(debits, _)| debits).sum();
@@ -319,7 +341,8 @@ impl Load {
         let known = each.iter().all(|(_, code)| matches!(*code, "00" | "55" | "91"));
         let approved = debits == 1 || each.iter().any(|(_, code)| *code == "91");
         if debits > 1 || !honest || !known || !approved {
-            self.fault(format!("one PIN: (debits, answer) {each:?}"));
+            let each: Vec<String> = paid.iter().map(|paid| self.told_of_one(paid)).collect();
+            self.fault(format!("one PIN of card {card}: {each:?}"));
         }
     }
 
@@ -343,7 +366,7 @@ impl Load {
                         this.fault(format!("a spent PIN was answered {answer:?}"));
                     }
                     let paid = [&pair.paid[..], &[Paid { message: anew, answer }]].concat();
-                    this.one_debit(&paid);
+                    this.one_debit(pair.card, &paid);
                 }
             });
         }

@@ -63,12 +63,11 @@ async fn what_was_answered_survives_kill_9() {
     load.end();
     let finished = timeout(TAKEN_UP_WITHIN, workers.finished()).await;
     let pairs = load.pairs();
-    let unread = pairs.iter().filter(|pair| pair.pin.is_none()).count();
-    assert!(
-        finished.is_ok() && unread == 0,
-        "{unread} SMS never came ({seeded}):\n{}",
-        load.faults().join("\n")
-    );
+    let unread: Vec<String> =
+        pairs.iter().filter(|pair| pair.pin.is_none()).map(|pair| load.told_of(pair)).collect();
+    let said = || format!("{seeded}\n{}\n{}", load.faults().join("\n"), issuer.complaints());
+    assert!(unread.is_empty(), "SMS that never came: {unread:#?} {}", said());
+    assert!(finished.is_ok(), "not answered to the end: {}", said());
 
     load.hold_all_to_their_word(&pairs).await;
     assert_eq!(load.faults(), Vec::<String>::new(), "({seeded})");

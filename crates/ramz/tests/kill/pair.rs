@@ -1,5 +1,7 @@
 //! One request and its payments: what was asked, and everything that was answered.
 
+use std::time::Duration;
+
 use ramz_iso8583::Message;
 use serde_json::Value;
 use uuid::Uuid;
@@ -13,6 +15,8 @@ pub(crate) struct Pair {
     pub(crate) body: Value,
     /// What the 202 said.
     pub(crate) id: Value,
+    /// When, from the beginning.
+    pub(crate) at: Duration,
     /// What the SMS said.
     pub(crate) pin: Option<String>,
     pub(crate) paid: Vec<Paid>,

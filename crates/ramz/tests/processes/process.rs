@@ -74,6 +74,13 @@ impl Process {
         fs::read_to_string(&self.errors).unwrap()
     }
 
+    /// The lines among it that are no mere information.
+    pub(crate) fn complaints(&self) -> String {
+        let said = self.said();
+        let lines: Vec<&str> = said.lines().filter(|line| !line.contains("\"level\":\"INFO\"")).collect();
+        lines.join("\n")
+    }
+
     /// Whether it still runs.
     pub(crate) fn runs(&mut self) -> bool {
         self.child.try_wait().unwrap().is_none()
