@@ -1,7 +1,4 @@
-//! What a PIN is and when it may be spent: pure values and one state machine.
-//!
-//! Nothing here reads a clock, draws randomness, touches a socket or holds a key. What is decided here is decided
-//! from a state, a command, an instant and random bytes, so that it can be decided again after a lost swap.
+#![doc = include_str!("../README.md")]
 
 pub mod ambient;
 pub mod card;

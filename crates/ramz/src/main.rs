@@ -1,4 +1,4 @@
-//! The one binary: dynamic PINs for bank cards. Starts roles and hands them clock, randomness, sockets, keys and stores.
+#![doc = include_str!("../README.md")]
 
 mod client;
 mod commands;
