@@ -35,6 +35,7 @@ export function choose(phone) {
   unread.delete(chosen);
   shown = [];
   drawNumbers();
+  bringIntoRow();
   drawInbox([]);
   if (chosen) read([]);
 }
@@ -96,12 +97,22 @@ function drawNumbers() {
   document.getElementById('phone-numbers').replaceChildren(...buttons);
 }
 
+/** Scrolls the row of numbers, and nothing else, until the chosen one is whole. */
+function bringIntoRow() {
+  const row = document.getElementById('phone-numbers');
+  const [edge, own] = [row, row.querySelector('[aria-pressed="true"]')].map((box) => box?.getBoundingClientRect());
+  if (!own) return;
+  const shaded = 40;
+  if (own.left < edge.left + shaded) row.scrollLeft += own.left - edge.left - shaded;
+  else if (own.right > edge.right - shaded) row.scrollLeft += own.right - edge.right + shaded;
+}
+
 function drawInbox(fresh) {
   document.getElementById('inbox-none').hidden = shown.length > 0;
   const ids = new Set(fresh.map(({ id }) => id));
   inbox.replaceChildren(...shown.slice(-30).map((message) => bubble(message, ids.has(message.id))));
-  inbox.scrollTop = inbox.scrollHeight;
   runDown();
+  inbox.scrollTop = inbox.scrollHeight;
 }
 
 function bubble({ from, text, received_at: at }, isNew) {

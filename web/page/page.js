@@ -188,6 +188,19 @@ async function follow() {
   return false;
 }
 
+/** The server's clock may have moved on without the browser's: while a phone sleeps, or in a lab. */
+async function hearTime() {
+  try {
+    clock.hear((await calls.state()).now_ms);
+  } catch {
+    // It is heard with the next answer.
+  }
+}
+
+document.addEventListener("visibilitychange", () => {
+  if (!document.hidden && !form.hidden) hearTime();
+});
+
 ask.addEventListener("click", async () => {
   if (!card.complete) return complain(card.errors().slice(0, 1));
   asking = true;
@@ -274,6 +287,7 @@ function refused(answer) {
   if (answer.result === "unknown") return end({ ...answer, state: "unknown", text: undefined });
   pin.value = "";
   if (answer.redirect) return end({ state: "failed", redirect: answer.redirect, text: `${answer.text} ${words.failedText}` });
+  hearTime();
   say("bad", [answer.text, answer.advice]);
   problem.dataset.code = answer.code;
   if (answer.next === "pin") pin.focus();
