@@ -5,7 +5,7 @@
 #   counted   the last `N passed[, M failed]` that the command prints; none, or zero, is a failure
 # shellcheck shell=bash
 
-PASSED=0 FAILED=0 STAGES=0 STARTED=0 RESULTS=()
+PASSED=0 FAILED=0 STAGES=0 STARTED=0 LAST_FAILED=0 RESULTS=()
 
 if [[ -t 1 && -z ${NO_COLOR:-} ]]; then
   bold=$'\e[1m' dim=$'\e[2m' green=$'\e[32m' red=$'\e[31m' plain=$'\e[0m'
@@ -58,7 +58,7 @@ stage() {
     if [[ $kind == lint ]]; then passed=0; fi
     failed=1
   fi
-  PASSED=$((PASSED + passed)) FAILED=$((FAILED + failed))
+  PASSED=$((PASSED + passed)) FAILED=$((FAILED + failed)) LAST_FAILED=$failed
   local seconds=$((SECONDS - from))
   RESULTS+=("$name|$passed|$failed|$(clock "$seconds")")
   if ((failed == 0)); then
@@ -87,9 +87,9 @@ excerpt() {
   printf '      └ %s\n' "${log#"$PWD"/}"
 }
 
-# Nothing after this stage makes sense if something before it failed.
+# Nothing that follows makes sense without the stage before.
 must_hold() {
-  if ((FAILED > 0)); then finish; fi
+  if ((LAST_FAILED > 0)); then finish; fi
 }
 
 # The last line of the output.
