@@ -18,13 +18,15 @@ use uuid::Uuid;
 
 use crate::pair::{Answered, Paid, Pair};
 use crate::processes::bank::{ASKER, Bank, EXPIRY, IIN, OPERATOR, card, payee};
-use crate::processes::wires::{ANSWER_WITHIN, Site, Switch, fresh_key, pan};
+use crate::processes::wires::{Site, Switch, fresh_key, pan};
 use crate::seeded::Seeded;
 
-const CARDS: usize = 240;
+const CARDS: usize = 320;
 const WORKERS: usize = 16;
-/// A card remembers 32 answers for ten minutes, and a pair leaves at most three.
-const PAIRS_A_CARD: usize = 9;
+/// A card remembers eight PINs that are over, and 32 answers, of which a pair leaves at most three.
+const PAIRS_A_CARD: usize = 7;
+/// A switch that has heard nothing repeats after this.
+const REPEAT_AFTER: Duration = Duration::from_secs(4);
 /// A worker does not wait longer for one pair.
 const MOMENT: Duration = Duration::from_millis(700);
 /// Before what was not answered is asked again.
@@ -292,7 +294,7 @@ impl Load {
 
     /// Sends a message once.
     async fn sent(&self, message: Message) -> Result<Answered, AskError> {
-        let answer = self.switch.link.ask(message.clone(), ANSWER_WITHIN).await;
+        let answer = self.switch.link.ask(message.clone(), REPEAT_AFTER).await;
         if matches!(&answer, Err(error) if error.was_sent()) {
             self.cut.messages.fetch_add(1, Ordering::SeqCst);
         }

@@ -245,20 +245,24 @@ async fn what_is_wrong_with_a_request_is_told_as_a_problem() {
             refused(&reply, &format!("{door} {path} with a huge body"));
         }
     }
-    // Without a key, or with one that is none.
+    a_key_is_needed(&lab, [site("router"), site("bank")]).await;
+    still_serves(&mut lab).await;
+}
+
+/// Without a key, or with one that is none.
+async fn a_key_is_needed(lab: &Lab, doors: [&Site; 2]) {
     let good = lab.payee.request(lab.card(0, "active")["pan"].as_str().unwrap(), 5_000).to_string();
     for key in [None, Some(""), Some("7"), Some("not-a-uuid"), Some("{}")] {
-        for door in ["router", "bank"] {
+        for door in doors {
             let mut request = Request::post("/v1/pin-requests").header("content-type", "application/json");
             if let Some(key) = key {
                 request = request.header("idempotency-key", key);
             }
-            let reply = answered(site(door), &request.body(Bytes::from(good.clone())).unwrap()).await;
-            refused(&reply, door);
-            assert_eq!(reply.status, 422, "{door} {key:?}: {}", reply.text);
+            let reply = answered(door, &request.body(Bytes::from(good.clone())).unwrap()).await;
+            refused(&reply, "without a key");
+            assert_eq!(reply.status, 422, "{key:?}: {}", reply.text);
         }
     }
-    still_serves(&mut lab).await;
 }
 
 /// An answer. A door that refuses without reading a body closes afterwards; the pool may learn of that too late.
