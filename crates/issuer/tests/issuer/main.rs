@@ -14,6 +14,8 @@ mod bank;
 #[cfg(test)]
 mod doubles;
 #[cfg(test)]
+mod doubt;
+#[cfg(test)]
 mod faults;
 #[cfg(test)]
 mod guess;

@@ -1,0 +1,76 @@
+//! While it is not known what the host did, nothing is said that could be taken for a decline: only silence lets the
+//! switch reverse. And what was reversed is not approved afterwards.
+
+use std::time::Duration;
+
+use ramz_link::AskError;
+
+use crate::bank::{Bank, CARD, Node, Told, on_both_stores, same, until};
+use crate::messages::{Wish, code, repeated, reversal};
+
+on_both_stores! {
+    a_repeat_of_a_payment_in_doubt_is_silence_while_the_host_is_away,
+    an_approval_does_not_follow_its_reversal,
+    a_reversal_with_zeros_for_the_amount_that_stays_is_full,
+    two_pins_for_one_payment_differ,
+}
+
+async fn a_repeat_of_a_payment_in_doubt_is_silence_while_the_host_is_away(bank: &Bank, node: Node) -> Told {
+    let wish = Wish::purchase(31_000);
+    let pin = bank.pin(&node, CARD, &wish).await?;
+    let payment = bank.payment(CARD, &wish, &pin);
+    bank.host.silence_next(1);
+    drop(node.asking(0, &payment));
+    bank.host_was_asked(1).await?;
+    same(bank.spent(CARD), 31_000, "debited, and nobody was told")?;
+    bank.cut_off(&node).await?;
+    node.was_silent(1).await?;
+    drop(node.asking(1, &repeated(&payment)));
+    node.was_silent(2).await?;
+    bank.reconnect(&node).await?;
+    same(
+        code(&node.ask_over(0, &repeated(&payment)).await?),
+        "00".into(),
+        "the repeat, once the host is back",
+    )?;
+    same(bank.host.asked(&payment).debits, 1, "debits")
+}
+
+async fn an_approval_does_not_follow_its_reversal(bank: &Bank, node: Node) -> Told {
+    let wish = Wish::purchase(32_000);
+    let pin = bank.pin(&node, CARD, &wish).await?;
+    let payment = bank.payment(CARD, &wish, &pin);
+    bank.host.hold();
+    drop(node.asking(0, &payment));
+    bank.host_was_asked(1).await?;
+    let undone = node.asking(1, &reversal(&payment));
+    until("the host has the reversal", async || bank.host.asked_in_all().credits == 1).await?;
+    bank.host.release();
+    same(code(&undone.await?), "00".into(), "the reversal")?;
+    node.was_silent(1).await?;
+    same(bank.spent(CARD), 0, "debited in the end")?;
+    same(code(&node.ask_over(1, &repeated(&payment)).await?), "12".into(), "the payment, repeated")
+}
+
+async fn a_reversal_with_zeros_for_the_amount_that_stays_is_full(bank: &Bank, node: Node) -> Told {
+    let wish = Wish::purchase(33_000);
+    let pin = bank.pin(&node, CARD, &wish).await?;
+    let payment = bank.payment(CARD, &wish, &pin);
+    same(code(&node.ask(&payment).await?), "00".into(), "the payment")?;
+    let mut full = reversal(&payment);
+    full.set(95, "0".repeat(42));
+    same(code(&node.ask(&full).await?), "00".into(), "the reversal")?;
+    same(bank.spent(CARD), 0, "debited after it")?;
+    same(code(&node.ask(&repeated(&payment)).await?), "12".into(), "the payment, repeated")
+}
+
+async fn two_pins_for_one_payment_differ(bank: &Bank, node: Node) -> Told {
+    let wish = Wish::purchase(34_000);
+    let mut pins = std::collections::BTreeSet::new();
+    for _ in 0..3 {
+        let pin = bank.pin(&node, CARD, &wish).await?;
+        same(bank.pay(&node, CARD, &wish, &pin).await?, "00".into(), "its payment")?;
+        pins.insert(pin);
+    }
+    same(pins.len(), 3, "different PINs")
+}
