@@ -23,8 +23,9 @@ use crate::seeded::Seeded;
 
 const CARDS: usize = 320;
 const WORKERS: usize = 16;
-/// A card remembers eight PINs that are over, and 32 answers, of which a pair leaves at most three.
-const PAIRS_A_CARD: usize = 7;
+/// More than the eight PINs that are over which a card remembers: a PIN that was spent and forgotten must not come back. A
+/// card remembers 32 answers, of which a pair leaves at most three.
+const PAIRS_A_CARD: usize = 10;
 /// A switch that has heard nothing repeats after this.
 const REPEAT_AFTER: Duration = Duration::from_secs(4);
 /// A worker does not wait longer for one pair.
