@@ -161,9 +161,10 @@ impl Answer for Faulty {
         match request.get(11) {
             Some("000001") => panic!("on purpose"),
             Some("000002") => None,
-            Some("000003") => {
+            Some(trace @ ("000003" | "000004")) => {
                 let mut wrong = approved(&request);
                 wrong.set(4, "x");
+                wrong.set(39, if trace == "000003" { "55" } else { "00" });
                 Some(wrong)
             }
             _ => Some(approved(&request)),
@@ -175,13 +176,14 @@ impl Answer for Faulty {
 async fn a_fault_in_one_answer_harms_no_other() {
     let listening = answer(Arc::new(Faulty), b"").await;
     let mut switch = Hand::connect(listening.address).await;
-    for trace in 1..=3 {
+    // The fourth is an approval: if it cannot be told, only silence lets the other side reverse it.
+    for trace in [1, 2, 4, 3] {
         switch.write(&purchase(trace)).await;
     }
     let malfunction = switch.read().await;
     assert_eq!((malfunction.get(11), malfunction.get(39)), (Some("000003"), Some("96")));
-    switch.write(&purchase(4)).await;
-    assert_eq!(switch.read().await, approved(&purchase(4)));
+    switch.write(&purchase(5)).await;
+    assert_eq!(switch.read().await, approved(&purchase(5)));
 }
 
 #[tokio::test]

@@ -26,6 +26,8 @@ const WORKERS: usize = 16;
 /// More than the eight PINs that are over which a card remembers: a PIN that was spent and forgotten must not come back. A
 /// card remembers 32 answers, of which a pair leaves at most three.
 const PAIRS_A_CARD: usize = 10;
+/// Pairs between two kills: the cards last for twenty lives and the end.
+const PAIRS_A_LIFE: usize = 70;
 /// A switch that has heard nothing repeats after this.
 const REPEAT_AFTER: Duration = Duration::from_secs(4);
 /// A worker does not wait longer for one pair.
@@ -49,6 +51,9 @@ pub(crate) struct Load {
     ending: AtomicBool,
     began: Instant,
     done: AtomicUsize,
+    /// Pairs that were begun, and how many may be.
+    begun: AtomicUsize,
+    allowed: AtomicUsize,
     last: AtomicU64,
 }
 
@@ -117,6 +122,8 @@ impl Load {
             ending: AtomicBool::new(false),
             began: Instant::now(),
             done: AtomicUsize::new(0),
+            begun: AtomicUsize::new(0),
+            allowed: AtomicUsize::new(0),
             last: AtomicU64::new(0),
         })
     }
@@ -133,6 +140,11 @@ impl Load {
     /// No new pairs from now on.
     pub(crate) fn end(&self) {
         self.ending.store(true, Ordering::SeqCst);
+    }
+
+    /// Lets the workers begin a life's share of pairs.
+    pub(crate) fn next_life(&self) {
+        self.allowed.store(self.begun.load(Ordering::SeqCst) + PAIRS_A_LIFE, Ordering::SeqCst);
     }
 
     /// Pairs that came to their end.
@@ -171,10 +183,14 @@ impl Load {
 
     async fn work(self: Arc<Load>) {
         while !self.ending.load(Ordering::SeqCst) {
-            let Some((card, left)) = self.free.lock().unwrap().pop_front() else {
+            // However fast this machine is, there is work left for the last life.
+            let allowed = self.begun.load(Ordering::SeqCst) < self.allowed.load(Ordering::SeqCst);
+            let free = if allowed { self.free.lock().unwrap().pop_front() } else { None };
+            let Some((card, left)) = free else {
                 sleep(AGAIN_AFTER).await;
                 continue;
             };
+            self.begun.fetch_add(1, Ordering::SeqCst);
             let this = Arc::clone(&self);
             let mut pair = tokio::spawn(async move {
                 this.pair(card).await;

@@ -41,6 +41,7 @@ async fn what_was_answered_survives_kill_9() {
     let workers = load.begin();
     for kill in 1..=KILLS {
         let pairs = load.done();
+        load.next_life();
         sleep(Duration::from_millis(seeded.below(1_400))).await;
         issuer.kill();
         if seeded.one_in(4) {
@@ -50,6 +51,7 @@ async fn what_was_answered_survives_kill_9() {
             rising.kill();
         }
         issuer = load.bank.start();
+        load.next_life();
         // Every life does some work, whenever it ends.
         let worked = async {
             while load.done() < pairs + 5 {
