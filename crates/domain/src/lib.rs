@@ -17,7 +17,7 @@ mod refusal;
 pub use ambient::{Clock, Entropy};
 pub use ids::{AdmissionId, CardId, ChallengeId, PaymentId};
 pub use language::Language;
-pub use moment::Moment;
+pub use moment::{Moment, civil};
 pub use money::{AmountError, RIAL_NUMERIC_CODE, Rial};
 pub use pan::{Iin, Pan, PanError, check_digit};
 pub use payment::{Digest, Payee, PayeeName, PayeeNameError, Payment, PaymentKind};

@@ -54,7 +54,7 @@ impl Moment {
 
 /// Year, month and day of a day counted from 1970-01-01 in the proleptic Gregorian calendar. Years are counted from
 /// March, so that the leap day comes last; 719,468 days lie between 0000-03-01 and 1970-01-01.
-fn civil(days: u64) -> (u64, u64, u64) {
+pub fn civil(days: u64) -> (u64, u64, u64) {
     let days = days + 719_468;
     let (era, of_era) = (days / 146_097, days % 146_097);
     let year_of_era = (of_era - of_era / 1460 + of_era / 36_524 - of_era / 146_096) / 365;

@@ -1,6 +1,6 @@
 //! The Gregorian date and time in Tehran, as ISO 8583 fields want them. Iran has kept UTC+03:30 since 2022.
 
-use ramz_domain::Moment;
+use ramz_domain::{Moment, civil};
 
 const TEHRAN_OFFSET_S: u64 = 12_600;
 
@@ -27,18 +27,11 @@ impl Civil {
     }
 
     fn at(seconds: u64) -> Civil {
-        let mut day_of_year = seconds / 86_400;
-        let mut year = 1970;
-        while day_of_year >= year_days(year) {
-            day_of_year -= year_days(year);
-            year += 1;
-        }
-        let (mut month, mut day) = (1, day_of_year);
-        while day >= month_days(year, month) {
-            day -= month_days(year, month);
-            month += 1;
-        }
-        Civil { year, month, day: day + 1, day_of_year: day_of_year + 1, seconds: seconds % 86_400 }
+        let (year, month, day) = civil(seconds / 86_400);
+        // Two days are missing from February, one in a leap year, counted as if each month had 275/9 of them.
+        let missing = if leap(year) { 1 } else { 2 };
+        let day_of_year = 275 * month / 9 - missing * ((month + 9) / 12) + day - 30;
+        Civil { year, month, day, day_of_year, seconds: seconds % 86_400 }
     }
 
     /// `hhmmss`: DE12.
@@ -62,19 +55,6 @@ fn leap(year: u64) -> bool {
     year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400))
 }
 
-fn year_days(year: u64) -> u64 {
-    if leap(year) { 366 } else { 365 }
-}
-
-fn month_days(year: u64, month: u64) -> u64 {
-    match month {
-        2 if leap(year) => 29,
-        2 => 28,
-        4 | 6 | 9 | 11 => 30,
-        _ => 31,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -93,6 +73,8 @@ mod tests {
         // 2024-02-29T20:29:59Z is the last second of 29 February in Tehran, one second later it is March.
         check(1_709_238_599, "235959", "0229", "4060");
         check(1_709_238_600, "000000", "0301", "4061");
+        check(1_735_676_999, "235959", "1231", "4366");
+        check(1_767_212_999, "235959", "1231", "5365");
         // 2027-12-31T23:59:59Z: already the next year there.
         check(1_830_297_599, "032959", "0101", "8001");
     }

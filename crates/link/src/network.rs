@@ -2,7 +2,7 @@
 //!
 //! Not here: key exchange, which belongs to whoever has the keys.
 
-use ramz_domain::Moment;
+use ramz_domain::{Moment, civil};
 use ramz_iso8583::{Message, Mti, MtiClass, de48};
 
 /// Field 70 of a sign-on.
@@ -63,21 +63,9 @@ pub(crate) fn format_error(request: &Message, field: Option<u8>) -> Message {
 /// Field 7: `MMDDhhmmss`, UTC.
 fn transmission_time(now: Moment) -> String {
     let seconds = now.unix_ms() / 1000;
-    let (month, day) = month_and_day(seconds / 86_400);
+    let (_, month, day) = civil(seconds / 86_400);
     let second = seconds % 86_400;
     format!("{month:02}{day:02}{:02}{:02}{:02}", second / 3600, second / 60 % 60, second % 60)
-}
-
-/// Month and day of a day counted from 1970-01-01, Gregorian. Years begin in March here, so that the leap day is last.
-fn month_and_day(days: u64) -> (u64, u64) {
-    // 0000-03-01 is 719,468 days before the epoch; 400 years have 146,097 days.
-    let day_of_era = (days + 719_468) % 146_097;
-    let year_of_era = (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    // Months from March alternate 31 and 30 days, 153 for five of them.
-    let month = (5 * day_of_year + 2) / 153;
-    let day = day_of_year - (153 * month + 2) / 5 + 1;
-    (if month < 10 { month + 3 } else { month - 9 }, day)
 }
 
 #[cfg(test)]
