@@ -4,7 +4,23 @@ import assert from "node:assert/strict";
 
 import { grouped, Payer } from "./payer.mjs";
 import { PHONE } from "./chromium.mjs";
+import { until } from "./lab.mjs";
 import { buy } from "./shop.mjs";
+
+// The browser writes to its clipboard, and pastes from it, after the press that asked for it is over: both are waited for.
+
+/** Presses a button that copies, until the clipboard holds what it copies. */
+async function copy(page, button, value) {
+  await button.click();
+  await page.waitForFunction(async (value) => (await navigator.clipboard.readText()) === value, value);
+}
+
+/** Pastes into a field, until it shows that. */
+async function paste(page, field, shown) {
+  await field.focus();
+  await page.keyboard.press("Control+V");
+  await until(`${shown} in the field`, async () => (await field.inputValue()) === shown);
+}
 
 const lang = (page) => page.evaluate(() => [document.documentElement.lang, document.documentElement.dir].join(" "));
 
@@ -66,18 +82,14 @@ export const tests = {
     await buy(shop, ["hafez"]);
     // Copied from the card and pasted into the page, field by field.
     for (const [label, id, value] of [["Card number", "pan", card.pan], ["CVV2", "cvv2", card.cvv2]]) {
-      await page.locator("#card").getByRole("button", { name: label }).click();
-      await shop.locator(`#${id}`).focus();
-      await page.keyboard.press("Control+V");
-      assert.equal((await shop.locator(`#${id}`).inputValue()).replace(/ /g, ""), value);
+      await copy(page, page.locator("#card").getByRole("button", { name: label }), value);
+      await paste(page, shop.locator(`#${id}`), id === "pan" ? grouped(value) : value);
     }
     await shop.locator("#expiry-month").fill(card.expiry.slice(2));
     await shop.locator("#expiry-year").fill(card.expiry.slice(0, 2));
     const { code } = await lab.smsDuring(card, () => shop.locator("#request-pin").click());
-    await page.locator("#inbox .sms .code", { hasText: code }).getByRole("button").click();
-    await shop.locator("#pin").focus();
-    await page.keyboard.press("Control+V");
-    assert.equal(await shop.locator("#pin").inputValue(), code);
+    await copy(page, page.locator("#inbox .sms .code", { hasText: code }).getByRole("button"), code);
+    await paste(page, shop.locator("#pin"), code);
     await shop.locator("#pay").click();
     await shop.locator('#result[data-state="paid"]').waitFor();
     await shop.locator("#back").click();
