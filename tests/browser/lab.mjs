@@ -3,6 +3,8 @@
 import assert from "node:assert/strict";
 
 const WAIT_MS = 20_000;
+/** A payment that its merchant does not verify within this is reversed. */
+const VERIFY_WITHIN_S = 20 * 60;
 
 /** Calls until the answer is worth something, then returns it. */
 export async function until(what, look, limit = WAIT_MS) {
@@ -27,7 +29,7 @@ const post = (body, headers) => ({ method: "POST", headers: { "content-type": "a
 export class Lab {
   static async at(url) {
     const known = await json(new URL("/lab.json", url));
-    return Object.assign(new Lab(), { known, portal: known.portal, shop: known.shop.url, gateway: known.gateway.url, pins: new Set(), heard: [] });
+    return Object.assign(new Lab(), { known, portal: known.portal, shop: known.shop.url, gateway: known.gateway.url, pins: new Set(), heard: [], opened: [] });
   }
 
   /** The n-th card of a bank, from 1, as lab.json has it. */
@@ -67,8 +69,18 @@ export class Lab {
     return Date.parse((await json(`${this.portal}/lab/clock`)).now);
   }
 
-  advance(advance_s) {
-    return json(`${this.portal}/lab/clock`, post({ advance_s }));
+  /** Moves the lab's clock. What the gateway reverses by then, since nobody verified it, is reversed when this returns: no
+   *  later test finds its card's balance change by itself. */
+  async advance(advance_s) {
+    const told = await json(`${this.portal}/lab/clock`, post({ advance_s }));
+    if (advance_s < VERIFY_WITHIN_S) return told;
+    for (const id of this.opened.splice(0)) {
+      await until("the reversal of what nobody verified", async () => {
+        const { state, verified } = await this.payment(id);
+        return verified || ["failed", "expired", "reversed"].includes(state);
+      });
+    }
+    return told;
   }
 
   /** Everything that went over a wire and is still kept, after number `seq`. */
@@ -86,9 +98,11 @@ export class Lab {
   }
 
   /** Opens a payment as a shop does. The way back leads to the shop's window: the shop itself knows nothing of it. */
-  open(amount, order = `B${amount}`) {
+  async open(amount, order = `B${amount}`) {
     const wanted = { amount, kind: "purchase", order, description: "", callback: `${this.shop}/` };
-    return json(`${this.gateway}/v1/payments`, post(wanted, this.key));
+    const opened = await json(`${this.gateway}/v1/payments`, post(wanted, this.key));
+    this.opened.push(opened.payment);
+    return opened;
   }
 
   /** A payment as its merchant sees it. */
