@@ -3,6 +3,7 @@
 pub mod back_office;
 pub mod client;
 pub mod directory;
+pub mod hop;
 mod json;
 pub mod net;
 pub mod openapi;

@@ -12,6 +12,7 @@ use axum::{
 };
 use ramz_api::{
     client::AskError,
+    hop,
     pin_request::{Checked, PayeeChecked, PinRequested},
     problem,
     serve::JsonBody,
@@ -20,6 +21,8 @@ use ramz_api::{
 use ramz_domain::{Language, Moment, Pan, PayeeName, PaymentId, PaymentKind};
 use ramz_keys::IndexPurpose;
 use serde::{Deserialize, Serialize};
+use tokio::time::Instant;
+use tracing::Instrument as _;
 use uuid::Uuid;
 
 use crate::{
@@ -80,12 +83,22 @@ pub(crate) async fn pin(
     let (press, proof) = (asked.press, asked.proof);
     let working = Arc::clone(&gateway);
     // A browser that goes away must not leave a press half done.
-    let work = gateway.work.spawn(async move { working.ask(id, pan, press, &proof).await });
+    let pressed = async move { working.press(id, pan, press, &proof).await };
+    let work = gateway.work.spawn(pressed.instrument(hop::span(press)));
     let waiting = work.await.map_err(|error| gateway.fault(&error))??;
     Ok((StatusCode::ACCEPTED, Json(waiting)))
 }
 
 impl Gateway {
+    /// One press, told in one line.
+    async fn press(&self, id: PaymentId, pan: Pan, press: Uuid, proof: &str) -> Result<Waiting, No> {
+        let began = Instant::now();
+        let answer = self.ask(id, pan, press, proof).await;
+        let outcome = answer.as_ref().map_or_else(|no| no.slug(), |_| "accepted");
+        tracing::info!(payment = %id, outcome, ms = hop::ms_since(began), "the PIN button was pressed");
+        answer
+    }
+
     async fn ask(&self, id: PaymentId, pan: Pan, press: Uuid, proof: &str) -> Result<Waiting, No> {
         let now = self.now();
         let tag = self.keys.index(IndexPurpose::Pan, &[pan.expose().as_bytes()]);

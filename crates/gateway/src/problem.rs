@@ -134,6 +134,14 @@ impl No {
         Problem::fault(incident).into()
     }
 
+    /// Its kind, for the log.
+    pub(crate) fn slug(&self) -> &'static str {
+        match &*self.body {
+            Body::Shared(problem) => problem.kind.slug(),
+            Body::Own { kind, .. } => kind.row().0,
+        }
+    }
+
     /// Whether there is no such payment.
     pub(crate) fn is_missing(&self) -> bool {
         matches!(&*self.body, Body::Own { kind: Kind::NoSuchPayment, .. })

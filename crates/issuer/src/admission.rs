@@ -3,20 +3,25 @@
 //! The 202 depends on this record alone. The card's work follows from it, in a task of its own, and never changes the
 //! answer. A record whose work was cut off is taken up again by the sweeper, until its PIN would be out of date.
 
+use std::fmt;
 use std::sync::Arc;
 
+use minicbor::bytes::ByteArray;
 use minicbor::{Decode, Encode};
+use ramz_api::hop;
 use ramz_api::pin_request::{Checked, PayeeChecked, PinRequest};
-use ramz_domain::card::{Command, PinRequest as Ask};
+use ramz_domain::card::{Answer, Command, PinRequest as Ask, Requested};
 use ramz_domain::{AdmissionId, ChallengeId, Digest, Moment, Payee, PayeeName, Payment, limits};
 use ramz_keys::{IndexPurpose, KeyFault, Keys, Place};
 use ramz_store::{Change, Head, Outcome, Row, Sealed, Swap, Table};
 use subtle::ConstantTimeEq as _;
 use tokio::sync::Semaphore;
+use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
+use tracing::Instrument as _;
 use uuid::Uuid;
 
-use crate::engine::{Engine, EngineFault};
+use crate::engine::{Engine, EngineFault, Job};
 
 const REQUEST_COLUMN: &str = "admission.request";
 
@@ -44,6 +49,9 @@ struct Record {
     not_after: Moment,
     #[n(5)]
     done: bool,
+    /// The idempotency key: logs know the request by it, also when its work is taken up after a crash.
+    #[n(6)]
+    request: Option<ByteArray<16>>,
 }
 
 /// What an asker is told.
@@ -92,6 +100,7 @@ impl Admissions {
             at: now,
             not_after: now.plus(engine.policy.valid_for),
             done: false,
+            request: Some(ByteArray::from(key.into_bytes())),
         };
         let json = request.to_json();
         let place = Place { row: &record.id.0, column: REQUEST_COLUMN };
@@ -160,22 +169,33 @@ impl Admissions {
             return;
         };
         let this = Arc::clone(self);
-        self.tasks.spawn(async move {
-            let id = record.id;
+        let asked = record.request;
+        let work = async move {
+            let (id, began) = (record.id, Instant::now());
             let worked = async {
-                this.work_on(&record, &request).await?;
-                this.finish(key, version, record).await
+                let outcome = this.work_on(&record, &request).await?;
+                this.finish(key, version, record).await.map(|()| outcome)
             };
-            if let Err(fault) = worked.await {
-                tracing::error!(admission = %id, %fault, "card work failed; it will be taken up again");
+            match worked.await {
+                Ok(outcome) => {
+                    tracing::info!(admission = %id, %outcome, ms = hop::ms_since(began), "card work done");
+                }
+                Err(fault) => {
+                    tracing::error!(admission = %id, %fault, "card work failed; it will be taken up again");
+                }
             }
             drop(slot);
-        });
+        };
+        match asked {
+            Some(asked) => self.tasks.spawn(work.instrument(hop::span(Uuid::from_bytes(asked.into())))),
+            None => self.tasks.spawn(work),
+        };
     }
 
-    async fn work_on(&self, record: &Record, request: &Checked) -> Result<(), EngineFault> {
+    /// What became of it: for the log, no asker is told.
+    async fn work_on(&self, record: &Record, request: &Checked) -> Result<Worked, EngineFault> {
         let engine = &self.engine;
-        let Some(card) = engine.find(&request.pan).await? else { return Ok(()) };
+        let Some(card) = engine.find(&request.pan).await? else { return Ok(Worked::NoCard) };
         let payee = payee(engine.keys.as_ref(), &request.payee)?;
         let payment = Payment { kind: request.kind, amount: request.amount, payee };
         let ask = Ask {
@@ -191,8 +211,14 @@ impl Admissions {
             key_version: engine.keys.pin_version(),
             not_after: record.not_after,
         };
-        match engine.tell(card, Command::Request(ask)).await {
-            Ok(_) | Err(EngineFault::NoCard) => Ok(()),
+        let job = Job {
+            request: record.request.map(|asked| Uuid::from_bytes(asked.into())),
+            ..Job::from(Command::Request(ask))
+        };
+        match engine.tell(card, job).await {
+            Ok(Answer::Requested(requested)) => Ok(Worked::Answered(requested)),
+            Ok(_) => Err(EngineFault::Row("a request was answered as something else".into())),
+            Err(EngineFault::NoCard) => Ok(Worked::NoCard),
             Err(fault) => Err(fault),
         }
     }
@@ -212,6 +238,23 @@ impl Admissions {
         let place = Place { row: &record.id.0, column: REQUEST_COLUMN };
         let json = self.engine.keys.open(place, sealed)?;
         PinRequest::parse(&json).map_err(|_| EngineFault::Row("a sealed request does not read back".into()))
+    }
+}
+
+/// What became of a request at its card.
+enum Worked {
+    NoCard,
+    Answered(Requested),
+}
+
+impl fmt::Display for Worked {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Worked::NoCard => f.write_str("no such card"),
+            Worked::Answered(Requested::Sent(_)) => f.write_str("sent"),
+            Worked::Answered(Requested::AlreadyServed) => f.write_str("served before"),
+            Worked::Answered(Requested::NotSent(why)) => write!(f, "not sent: {why:?}"),
+        }
     }
 }
 

@@ -5,6 +5,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use ramz_api::hop;
 use ramz_domain::card::Challenge;
 use ramz_domain::{CardId, ChallengeId, limits};
 use ramz_keys::PinSource;
@@ -12,8 +13,11 @@ use ramz_sms::port::{Outgoing, SendError, Sender, SmsText};
 use ramz_sms::texts::{PinText, pin_text};
 use ramz_store::{Change, Outcome};
 use tokio::sync::{Semaphore, mpsc};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+use tracing::Instrument as _;
+use uuid::Uuid;
 
 use crate::engine::{Dispatch, Engine, EngineFault};
 
@@ -36,6 +40,8 @@ pub struct Outbox {
 /// The bank as its SMS calls it.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct BankName {
+    /// As logs call it.
+    pub id: String,
     /// In Persian.
     pub fa: String,
     /// In English.
@@ -44,9 +50,25 @@ pub struct BankName {
 
 /// What is to become of an outbox row.
 enum Fate {
-    Settle(&'static str),
+    Settle {
+        outcome: &'static str,
+        /// Short messages that the operator took.
+        parts: usize,
+    },
     /// Left: the sweeper takes it when the lease is over.
     Leave(String),
+}
+
+/// An outbox row's body: the PIN's name, then the request's, if one asked for it.
+pub(crate) fn body(challenge: ChallengeId, request: Option<Uuid>) -> Vec<u8> {
+    [&challenge.0[..], request.as_ref().map_or(&[], |request| request.as_bytes())].concat()
+}
+
+/// Its parts again. Rows of the first release end after the PIN's name.
+fn parts(body: &[u8]) -> Option<(ChallengeId, Option<Uuid>)> {
+    let (challenge, request) = body.split_first_chunk::<16>()?;
+    let request = if request.is_empty() { None } else { Some(Uuid::from_slice(request).ok()?) };
+    Some((ChallengeId(*challenge), request))
 }
 
 impl Outbox {
@@ -101,18 +123,29 @@ impl Outbox {
     }
 
     async fn send(&self, dispatch: Dispatch) {
+        match parts(&dispatch.body) {
+            Some((_, Some(request))) => self.hand_over(dispatch).instrument(hop::span(request)).await,
+            _ => self.hand_over(dispatch).await,
+        }
+    }
+
+    async fn hand_over(&self, dispatch: Dispatch) {
         let Dispatch { card, id, .. } = dispatch;
+        let (bank, began) = (self.bank_name.id.as_str(), Instant::now());
         let fate = match self.try_to_send(&dispatch).await {
             Ok(fate) => fate,
             Err(fault) => Fate::Leave(fault.to_string()),
         };
         match fate {
-            Fate::Leave(why) => tracing::warn!(%card, message = %hex::encode(id), %why, "SMS not sent yet"),
-            Fate::Settle(how) => {
-                tracing::debug!(%card, message = %hex::encode(id), how, "SMS settled");
+            Fate::Leave(why) => {
+                tracing::warn!(%card, bank, sms = %hex::encode(id), %why, "SMS not sent yet");
+            }
+            Fate::Settle { outcome, parts } => {
+                let ms = hop::ms_since(began);
+                tracing::info!(%card, bank, sms = %hex::encode(id), outcome, parts, ms, "SMS handed over");
                 let settle = Change::Settle { owner: card.0.to_vec(), id };
                 if let Err(fault) = self.engine.committer.commit(settle).await {
-                    tracing::warn!(%card, message = %hex::encode(id), %fault, "SMS not settled; it may go out again");
+                    tracing::warn!(%card, sms = %hex::encode(id), %fault, "SMS not settled; it may go out again");
                 }
             }
         }
@@ -127,14 +160,16 @@ impl Outbox {
                 return Ok(Fate::Leave("its lease is over".into()));
             }
             let Some(outgoing) = self.make(dispatch).await? else {
-                return Ok(Fate::Settle("of no use any more"));
+                return Ok(Fate::Settle { outcome: "of no use any more", parts: 0 });
             };
             match self.sender.send(outgoing).await {
-                Ok(_) => return Ok(Fate::Settle("accepted")),
-                Err(SendError::Expired) => return Ok(Fate::Settle("expired")),
+                Ok(accepted) => {
+                    return Ok(Fate::Settle { outcome: "accepted", parts: accepted.parts });
+                }
+                Err(SendError::Expired) => return Ok(Fate::Settle { outcome: "expired", parts: 0 }),
                 Err(SendError::Refused { status }) => {
                     tracing::warn!(card = %dispatch.card, %status, "the operator refused an SMS");
-                    return Ok(Fate::Settle("refused"));
+                    return Ok(Fate::Settle { outcome: "refused", parts: 0 });
                 }
                 Err(SendError::Down(_) | SendError::Throttled | SendError::Unknown) => {}
             }
@@ -144,7 +179,7 @@ impl Outbox {
 
     /// The text and its number, from the row as it is now; `None` if its PIN was spent, replaced or ran out.
     async fn make(&self, dispatch: &Dispatch) -> Result<Option<Outgoing>, EngineFault> {
-        let Ok(challenge) = <[u8; 16]>::try_from(dispatch.body.as_slice()).map(ChallengeId) else {
+        let Some((challenge, _)) = parts(&dispatch.body) else {
             return Err(EngineFault::Row("an outbox row names no challenge".into()));
         };
         let Some((state, columns)) = self.engine.open(dispatch.card).await? else { return Ok(None) };

@@ -139,7 +139,8 @@ pub fn start(config: &Config, ports: Ports, shutdown: &CancellationToken) -> Res
         outbox: queue,
     });
     let admissions = Admissions::new(Arc::clone(&engine));
-    let bank_name = BankName { fa: config.name_fa.clone(), en: config.name_en.clone() };
+    let bank_name =
+        BankName { id: config.id.clone(), fa: config.name_fa.clone(), en: config.name_en.clone() };
     let outbox = Outbox::new(Arc::clone(&engine), Arc::clone(&ports.sender), bank_name);
     let sweep =
         sweeper::run(Arc::clone(&engine), Arc::clone(&admissions), Arc::clone(&outbox), shutdown.clone());
@@ -207,6 +208,7 @@ fn pin_request_door(
         admissions,
         entropy,
         tap,
+        bank: config.id.clone(),
         name,
         iins: config.iins.iter().cloned().collect(),
         routers: config.routers.iter().cloned().collect(),

@@ -22,6 +22,7 @@ use axum::{
 };
 use ramz_api::{
     directory::{self, Bank, Banks},
+    hop,
     net::Peer,
     openapi,
     pin_request::{self, Checked, PayeeChecked, PinRequest, PinRequested},
@@ -30,6 +31,9 @@ use ramz_api::{
     tap::{Fact, SharedTap},
 };
 use ramz_domain::Clock;
+use tokio::time::Instant;
+use tracing::Instrument as _;
+use uuid::Uuid;
 
 use crate::{
     askers::{Asker, Askers},
@@ -103,7 +107,27 @@ impl Desk {
         let key = pin_request::idempotency_key(request.headers());
         let JsonBody(body) = JsonBody::from_request(request, &()).await?;
         let key = key?;
-        let parsed = PinRequest::parse(&body);
+        self.pass_on(asker, key, &body).instrument(hop::span(key)).await
+    }
+
+    /// A request that has a name: from its body to its answer, told in one line.
+    async fn pass_on(&self, asker: &Asker, key: Uuid, body: &[u8]) -> Result<PinRequested, Problem> {
+        let began = Instant::now();
+        let mut bank = None;
+        let answer = self.forward(asker, key, body, &mut bank).await;
+        let outcome = answer.as_ref().map_or_else(|problem| problem.kind.slug(), |_| "accepted");
+        tracing::info!(asker = asker.name, bank, outcome, ms = hop::ms_since(began), "PIN request answered");
+        answer
+    }
+
+    async fn forward<'a>(
+        &'a self,
+        asker: &Asker,
+        key: Uuid,
+        body: &[u8],
+        to: &mut Option<&'a str>,
+    ) -> Result<PinRequested, Problem> {
+        let parsed = PinRequest::parse(body);
         self.tell(
             PAGE,
             ROUTER,
@@ -114,9 +138,10 @@ impl Desk {
         asker.may_ask(&checked)?;
         let bank = self.directory.issuer(checked.pan.iin()).ok_or_else(Problem::unknown_issuer)?;
         let way = self.way(bank).ok_or_else(ways::no_way)?;
+        *to = Some(&way.id);
         let there = format!("bank {}", way.id);
         self.tell(ROUTER, &there, "POST /v1/pin-requests".to_owned(), request_fields(asker, Some(&checked)));
-        let answer = way.forward(key, &asker.name, &body).await;
+        let answer = way.forward(key, &asker.name, body).await;
         self.tell(&there, ROUTER, answer_title(&answer), answer_fields(&answer));
         answer
     }

@@ -5,9 +5,11 @@ use ramz_domain::{CardId, ChallengeId, Moment, limits};
 use ramz_keys::{IndexPurpose, PinSource};
 use ramz_store::{Change, OutboxNew, Outcome, Row, Sealed, StoreFault, Swap, Table};
 use subtle::ConstantTimeEq as _;
+use uuid::Uuid;
 
 use super::turns::Waiting;
 use super::{Dispatch, Engine, EngineFault, Job, Presented, row};
+use crate::outbox;
 
 /// How often an unknown outcome is read back before the callers are told of a fault.
 const UNKNOWN_ATTEMPTS: usize = 3;
@@ -18,8 +20,15 @@ struct Folded {
     /// The new state, if any command writes.
     next: Option<CardState>,
     entries: Vec<(Moment, Entry)>,
-    sends: Vec<(ChallengeId, Moment)>,
+    sends: Vec<Send>,
     sealed: Vec<Sealed>,
+}
+
+/// A message that a decision sends: which PIN, for which request, until when.
+struct Send {
+    challenge: ChallengeId,
+    request: Option<Uuid>,
+    expires: Moment,
 }
 
 impl Engine {
@@ -91,7 +100,8 @@ impl Engine {
             folded.entries.extend(decided.entries.into_iter().map(|entry| (now, entry)));
             if let Some(next) = decided.next {
                 if let Some(challenge) = decided.send.and_then(|id| next.to_send(id, now)) {
-                    folded.sends.push((challenge.id, challenge.expires));
+                    let (challenge, expires) = (challenge.id, challenge.expires);
+                    folded.sends.push(Send { challenge, request: job.request, expires });
                 }
                 folded.sealed.retain(|old: &Sealed| job.sealed.iter().all(|new| new.column != old.column));
                 folded.sealed.extend(job.sealed.iter().cloned());
@@ -143,10 +153,10 @@ impl Engine {
         let outbox: Vec<OutboxNew> = folded
             .sends
             .iter()
-            .map(|(challenge, expires)| OutboxNew {
+            .map(|send| OutboxNew {
                 id: ramz_domain::ambient::random_bytes(self.entropy.as_ref()),
-                body: challenge.0.to_vec(),
-                expires: *expires,
+                body: outbox::body(send.challenge, send.request),
+                expires: send.expires,
                 leased_until,
             })
             .collect();

@@ -21,6 +21,7 @@ use ramz_domain::{CardId, Clock, Entropy, Moment, Pan, Phone};
 use ramz_keys::{IndexPurpose, KeyFault, Keys, PinBlock, Place};
 use ramz_store::{Committer, Sealed, Store, StoreFault, Table, Version};
 use tokio::sync::mpsc;
+use uuid::Uuid;
 
 pub use row::{CardColumns, JournalRecord, PAN_COLUMN, PHONE_COLUMN, Profile, verify_journal};
 pub(crate) use row::{PROFILE_COLUMN, body as row_body, card_id as row_card_id, chain, index_key};
@@ -46,7 +47,7 @@ pub struct Dispatch {
     pub card: CardId,
     /// The outbox row.
     pub id: [u8; 16],
-    /// The outbox row's body: which PIN.
+    /// The outbox row's body: which PIN, and for which request.
     pub body: Vec<u8>,
     /// Of no use afterwards.
     pub expires: Moment,
@@ -79,11 +80,13 @@ pub struct Job {
     /// The row it was made from, if it repeats what stood there: on a row that has changed nothing is decided
     /// ([`EngineFault::Changed`]).
     pub made_from: Option<Version>,
+    /// The asker's idempotency key, for [`Command::Request`]: logs know the request by it, as far as the SMS.
+    pub request: Option<Uuid>,
 }
 
 impl From<Command> for Job {
     fn from(command: Command) -> Job {
-        Job { command, presented: None, sealed: Vec::new(), made_from: None }
+        Job { command, presented: None, sealed: Vec::new(), made_from: None, request: None }
     }
 }
 

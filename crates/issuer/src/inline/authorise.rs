@@ -57,7 +57,7 @@ impl Inline {
             return self.while_host_is_down(&request, card, &command).await;
         }
         let presented = Presented { pan, expiry, pin_block, zone: self.switch_zone.name.clone() };
-        let job = Job { command, presented: Some(presented), sealed: Vec::new(), made_from: None };
+        let job = Job { presented: Some(presented), ..Job::from(command) };
         let again = request.mti().is_repeat();
         match self.engine.tell(card, job).await.map_err(|fault| unless_repeated(again, fault))? {
             Answer::AskHost { repeat } => self.ask_host(request, tags, card, identity, repeat).await,

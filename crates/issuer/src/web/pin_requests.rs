@@ -11,6 +11,7 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
 use axum::{Extension, Json, Router};
+use ramz_api::hop;
 use ramz_api::net::Peer;
 use ramz_api::pin_request::{
     Checked, PATH, PayeeChecked, PinRequest, PinRequested, RAMZ_ASKER, idempotency_key,
@@ -19,6 +20,9 @@ use ramz_api::problem::{FieldError, Problem};
 use ramz_api::serve::JsonBody;
 use ramz_api::tap::{Fact, SharedTap};
 use ramz_domain::Entropy;
+use tokio::time::Instant;
+use tracing::Instrument as _;
+use uuid::Uuid;
 
 use super::{certified, fault};
 use crate::admission::{Admissions, Admitted};
@@ -32,7 +36,9 @@ pub struct PinRequestDoor {
     pub entropy: Arc<dyn Entropy>,
     /// Who watches.
     pub tap: SharedTap,
-    /// What the trace calls this bank.
+    /// What logs call this bank.
+    pub bank: String,
+    /// What the trace calls it.
     pub name: String,
     /// This bank's IINs.
     pub iins: BTreeSet<String>,
@@ -81,6 +87,23 @@ impl PinRequestDoor {
         body: Result<JsonBody, Problem>,
     ) -> Result<PinRequested, Problem> {
         let key = idempotency_key(headers)?;
+        let named = async {
+            let began = Instant::now();
+            let answer = self.ask_by(asker, key, body).await;
+            let outcome = answer.as_ref().map_or_else(|problem| problem.kind.slug(), |_| "accepted");
+            let (bank, ms) = (self.bank.as_str(), hop::ms_since(began));
+            tracing::info!(asker = asker.name, bank, outcome, ms, "PIN request admitted or refused");
+            answer
+        };
+        named.instrument(hop::span(key)).await
+    }
+
+    async fn ask_by(
+        &self,
+        asker: &Asker<'_>,
+        key: Uuid,
+        body: Result<JsonBody, Problem>,
+    ) -> Result<PinRequested, Problem> {
         let JsonBody(bytes) = body?;
         let request = PinRequest::parse(&bytes)?;
         asker.tell_request(self, &request);

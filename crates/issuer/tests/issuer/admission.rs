@@ -12,14 +12,14 @@ use crate::bank::{Bank, Build, CARD, Node, OTHER_CARD, Told, same, tried};
 use crate::messages::{Wish, pan, phone};
 
 /// Runs a scenario over a store that can fail.
-async fn faulty(scenario: impl AsyncFn(&Bank, Node, &FaultyStore) -> Told) {
+pub(crate) async fn faulty(scenario: impl AsyncFn(&Bank, Node, &FaultyStore) -> Told) {
     let store = Arc::new(FaultyStore::new(Arc::new(MemoryStore::new())));
     let told = tried(Build::over(store.clone()), async |bank, node| scenario(bank, node, &store).await);
     assert_eq!(told.await, Ok(()));
 }
 
 /// Asks while the card cannot be written, so that the work is cut off.
-async fn cut_off(bank: &Bank, node: &Node, store: &FaultyStore, n: u32, key: &str) -> Told {
+pub(crate) async fn cut_off(bank: &Bank, node: &Node, store: &FaultyStore, n: u32, key: &str) -> Told {
     store.poison(Table::Card, &bank.card(n).0);
     let batches = store.batches().len();
     let reply = node.pin_request("page one", key, &Wish::purchase(51_000).json(&pan(n))).await;

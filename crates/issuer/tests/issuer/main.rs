@@ -30,6 +30,8 @@ mod repeat;
 #[cfg(test)]
 mod request;
 #[cfg(test)]
+mod request_id;
+#[cfg(test)]
 mod reverse;
 #[cfg(test)]
 mod secrets;

@@ -15,7 +15,9 @@ pub(crate) fn start(filter: &str) -> anyhow::Result<()> {
     let started = if std::io::stderr().is_terminal() {
         builder.compact().try_init()
     } else {
-        builder.json().try_init()
+        // One object a line: the event's own fields at the top, and its span, which names the request it belongs to. No field
+        // of ours is called timestamp, level, message, target or span: it would stand there twice.
+        builder.json().flatten_event(true).with_span_list(false).try_init()
     };
     started.map_err(|error| anyhow::anyhow!("cannot start logging: {error}"))
 }

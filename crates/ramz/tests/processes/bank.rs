@@ -159,12 +159,18 @@ impl Bank {
 
     /// A key file whose passphrase is stretched for a moment only: `ramz keys init` takes its time.
     pub(crate) fn quick_keys(&self) {
+        self.quick_key_file("issuer.keys", &[("switch", &ZONE_KEY), ("host", &HOST_ZONE_KEY)]);
+    }
+
+    /// The same for any role.
+    pub(crate) fn quick_key_file(&self, name: &str, zones: &[(&str, &[u8])]) {
         let mut ring = KeyRing::generate(&Random);
-        ring.add_zone("switch", zone(&ZONE_KEY)).unwrap();
-        ring.add_zone("host", zone(&HOST_ZONE_KEY)).unwrap();
+        for (name, key) in zones {
+            ring.add_zone(name, zone(key)).unwrap();
+        }
         let passphrase = fs::read_to_string(self.file("passphrase")).unwrap();
         let sealed = ring.seal(passphrase.trim().as_bytes(), Argon2Params::FOR_TESTS, &Random).unwrap();
-        fs::write(self.file("issuer.keys"), sealed).unwrap();
+        fs::write(self.file(name), sealed).unwrap();
     }
 
     /// Starts the issuer, and waits until it says that it is ready.

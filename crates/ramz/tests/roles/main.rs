@@ -2,10 +2,12 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on should stop")]
 
+mod house;
 mod journal;
 mod paying;
 #[path = "../processes/mod.rs"]
 #[expect(dead_code, reason = "every target uses another part of the harness")]
 mod processes;
 mod refusing;
+mod request_id;
 mod stopping;
