@@ -24,7 +24,7 @@ use tokio_util::sync::CancellationToken;
 use super::cards::{self, LabCard, LabState};
 use super::folder::Folder;
 use super::measured;
-use super::pinned::{BankPort, PinnedBank, Ports};
+use super::pinned::{BANKS, BankPort, PinnedBank, Ports};
 use crate::client::BackOffice;
 use crate::config::{Config, IssuerConfig, OperatorConfig};
 use crate::roles::{self, Surroundings, open_keys};
@@ -38,23 +38,28 @@ pub(crate) struct Bank {
     pinned: &'static PinnedBank,
     number: usize,
     cards: Vec<(LabCard, CardId)>,
-    host: Arc<CardHost>,
+    pub(crate) host: Arc<CardHost>,
     pub(crate) smsc: Arc<Smsc>,
     issuer: Arc<Running>,
 }
 
-/// Starts a bank and adds its cards through the back office.
-pub(crate) async fn start(
+/// What stands around a bank's issuer: the operator's SMSC and the card host.
+pub(crate) struct Neighbours {
+    pub(crate) host: Arc<CardHost>,
+    pub(crate) smsc: Arc<Smsc>,
+}
+
+/// Starts an issuer's neighbours where its configuration looks for them.
+pub(crate) async fn neighbours(
     folder: &Folder,
     ports: &Ports,
     number: usize,
-    pinned: &'static PinnedBank,
+    config: &IssuerConfig,
     handsets: &Arc<Handsets>,
     around: &Surroundings,
     shutdown: &CancellationToken,
-) -> anyhow::Result<Bank> {
-    let config: IssuerConfig =
-        Config::load(Some(&folder.file(&format!("{}.toml", pinned.id))))?.table("issuer")?;
+) -> anyhow::Result<Neighbours> {
+    let pinned = &BANKS[number];
     let account = smsc::Account {
         system_id: pinned.id.to_owned(),
         password: folder.secret("smpp-password")?,
@@ -63,16 +68,37 @@ pub(crate) async fn start(
     };
     let (clock, tap) = (Arc::clone(&around.clock), Arc::clone(&around.tap));
     let door = door(ports.bank(number, BankPort::Smpp)).await?;
-    let smsc = Smsc::start(
-        door,
-        vec![account],
-        Arc::clone(handsets),
-        clock,
-        Arc::clone(&tap),
-        shutdown.child_token(),
-    );
+    let (accounts, handsets) = (vec![account], Arc::clone(handsets));
+    let smsc = Smsc::start(door, accounts, handsets, clock, tap, shutdown.child_token());
     let keys = Arc::new(open_keys(&config.keys, &around.entropy)?);
     let host = CardHost::new(keys, config.bank.host.zone.clone());
+    let door = self::door(ports.bank(number, BankPort::Host)).await?;
+    let layout = Layout::named(&config.bank.host.layout).context("the host's layout")?;
+    let names = Names { ours: "card host".into(), theirs: format!("bank {}", pinned.id) };
+    // The issuer's own tap sees both directions of this wire.
+    let silent = Arc::new(ramz_api::tap::NoTap);
+    tokio::spawn(Arc::clone(&host).run(door, layout, Vec::new(), silent, names, shutdown.child_token()));
+    Ok(Neighbours { host, smsc })
+}
+
+/// An issuer's configuration, as written into the folder.
+pub(crate) fn issuer_config(folder: &Folder, number: usize) -> anyhow::Result<IssuerConfig> {
+    Config::load(Some(&folder.file(&format!("{}.toml", BANKS[number].id))))?.table("issuer")
+}
+
+/// Starts a bank and adds its cards through the back office.
+pub(crate) async fn start(
+    folder: &Folder,
+    ports: &Ports,
+    number: usize,
+    handsets: &Arc<Handsets>,
+    around: &Surroundings,
+    shutdown: &CancellationToken,
+) -> anyhow::Result<Bank> {
+    let pinned = &BANKS[number];
+    let config = issuer_config(folder, number)?;
+    let Neighbours { host, smsc } =
+        neighbours(folder, ports, number, &config, handsets, around, shutdown).await?;
     let lab_cards = cards::of(pinned, number)?;
     for card in &lab_cards {
         host.open(Account {
@@ -83,13 +109,6 @@ pub(crate) async fn start(
             state: AccountState::Open,
         })?;
     }
-    let host_door = self::door(ports.bank(number, BankPort::Host)).await?;
-    let layout = Layout::named(&config.bank.host.layout).context("the host's layout")?;
-    let names = Names { ours: "card host".into(), theirs: format!("bank {}", pinned.id) };
-    // The issuer's own tap sees both directions of this wire.
-    let silent = Arc::new(ramz_api::tap::NoTap);
-    tokio::spawn(Arc::clone(&host).run(host_door, layout, Vec::new(), silent, names, shutdown.child_token()));
-
     let issuer = Arc::new(roles::issuer::start(&config, around, shutdown).await?);
     let office = back_office(folder, pinned)?;
     let mut cards = Vec::new();
@@ -131,46 +150,51 @@ async fn add(office: &BackOffice, card: &LabCard, bank: &PinnedBank) -> anyhow::
     office.add(&body).await
 }
 
+/// Adds cards for measuring, in the host and at the issuer; those that are there stay.
+pub(crate) async fn add_measured(
+    folder: &Folder,
+    number: usize,
+    host: &CardHost,
+    count: usize,
+) -> anyhow::Result<()> {
+    anyhow::ensure!(count <= measured::MAX, "at most {} measured cards", measured::MAX);
+    let office = Arc::new(back_office(folder, &BANKS[number])?);
+    let numbers: Vec<usize> = (0..count).collect();
+    for batch in numbers.chunks(ADD_AT_ONCE) {
+        let mut adding = JoinSet::new();
+        for number in batch {
+            let (pan, phone) = measured::card(*number)?;
+            host.open(Account {
+                pan: pan.clone(),
+                balance: Rial::new(100_000_000_000)?,
+                first_pin: None,
+                second_pin: None,
+                state: AccountState::Open,
+            })?;
+            let body = CardBody {
+                pan: Some(pan.clone()),
+                expiry: measured::EXPIRY.as_bytes().try_into().ok(),
+                phone: Some(Some(phone)),
+                ..CardBody::default()
+            };
+            let office = Arc::clone(&office);
+            adding.spawn(async move {
+                match office.find(&pan).await? {
+                    Some(_) => anyhow::Ok(()),
+                    None => office.add(&body).await.map(|_| ()),
+                }
+            });
+        }
+        while let Some(added) = adding.join_next().await {
+            added??;
+        }
+    }
+    Ok(())
+}
+
 impl Bank {
     pub(crate) fn id(&self) -> &'static str {
         self.pinned.id
-    }
-
-    /// Adds cards for measuring, in the host and at the issuer; those that are there stay.
-    pub(crate) async fn add_measured(&self, folder: &Folder, count: usize) -> anyhow::Result<()> {
-        anyhow::ensure!(count <= measured::MAX, "at most {} measured cards", measured::MAX);
-        let office = Arc::new(back_office(folder, self.pinned)?);
-        let numbers: Vec<usize> = (0..count).collect();
-        for batch in numbers.chunks(ADD_AT_ONCE) {
-            let mut adding = JoinSet::new();
-            for number in batch {
-                let (pan, phone) = measured::card(*number)?;
-                self.host.open(Account {
-                    pan: pan.clone(),
-                    balance: Rial::new(100_000_000_000)?,
-                    first_pin: None,
-                    second_pin: None,
-                    state: AccountState::Open,
-                })?;
-                let body = CardBody {
-                    pan: Some(pan.clone()),
-                    expiry: measured::EXPIRY.as_bytes().try_into().ok(),
-                    phone: Some(Some(phone)),
-                    ..CardBody::default()
-                };
-                let office = Arc::clone(&office);
-                adding.spawn(async move {
-                    match office.find(&pan).await? {
-                        Some(_) => anyhow::Ok(()),
-                        None => office.add(&body).await.map(|_| ()),
-                    }
-                });
-            }
-            while let Some(added) = adding.join_next().await {
-                added??;
-            }
-        }
-        Ok(())
     }
 
     /// Waits until the card host is signed on and the SMSC bound.

@@ -4,6 +4,7 @@
 //! The roles are started from configuration files in the data folder, as they would be in production; only the clock and
 //! the tap differ. Every byte between them goes over real sockets and the real protocols.
 
+pub(crate) mod alone;
 mod bank;
 mod cards;
 mod certificates;
@@ -77,11 +78,12 @@ pub(crate) async fn start(options: Options, shutdown: &CancellationToken) -> any
     let handsets = Handsets::new();
     let mut banks = Vec::new();
     for (number, pinned) in BANKS.iter().enumerate() {
-        let bank = bank::start(&folder, &ports, number, pinned, &handsets, &around, shutdown).await;
+        let bank = bank::start(&folder, &ports, number, &handsets, &around, shutdown).await;
         banks.push(bank.with_context(|| format!("bank {}", pinned.id))?);
     }
     if let Some(first) = banks.first() {
-        first.add_measured(&folder, options.measured_cards).await.context("cards for measuring")?;
+        let adding = bank::add_measured(&folder, 0, &first.host, options.measured_cards);
+        adding.await.context("cards for measuring")?;
     }
     let router: crate::config::RouterConfig =
         Config::load(Some(&folder.file("router.toml")))?.table("router")?;

@@ -1,0 +1,68 @@
+//! One issuer alone as the target: `ramz issuer` as a process of its own, from files, with SQLite in a temporary folder. This
+//! process is everything else: page, switch, card host, SMSC, phones. So both share the machine's cores.
+
+use std::process::Stdio;
+use std::sync::Arc;
+
+use anyhow::{Context as _, bail};
+use ramz_api::client::{Http, PinRequests};
+use tokio::io::{AsyncBufReadExt as _, BufReader};
+use tokio::process::{Child, Command};
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
+
+use super::pair::{Payee, Target, switch};
+use super::phones::{Inbox, Phones};
+use super::{Options, TIMEOUT, closed_loop, plain, say};
+use crate::lab::alone::Alone;
+use crate::system::tls::MutualTls;
+
+/// Starts the issuer, works it, and then writes the same rows into SQLite without an issuer.
+pub(super) async fn measure(options: &Options, shutdown: &CancellationToken) -> anyhow::Result<()> {
+    let alone = Alone::start(shutdown).await?;
+    let mut issuer = process(&alone).await?;
+    alone.add_cards(options.cards).await?;
+    let (url, tls) = alone.api();
+    let requests = PinRequests::new(Http::new(Arc::new(MutualTls::new(&tls)?), &url, TIMEOUT)?);
+    let (address, zone_key) = alone.switch()?;
+    let link = switch(&address, shutdown).await?;
+    let shop = alone.shop();
+    let payee = Payee {
+        acquirer: shop.acquirer.to_owned(),
+        merchant: shop.merchant.to_owned(),
+        terminal: shop.terminal.to_owned(),
+        name: shop.name.to_owned(),
+        origin: shop.origin.to_owned(),
+    };
+    let phones = Phones::Here(Inbox::behind(&alone.handsets));
+    let target = Arc::new(Target::new(requests, phones, link, &zone_key, payee)?);
+    let rate = closed_loop(target, options, &[("the issuer", issuer.id()), ("this process", None)]).await?;
+    shutdown.cancel();
+    issuer.kill().await?;
+    let alone_rate = plain::measure(&alone.beside("plain.db"), options.seconds.min(5)).await?;
+    say::line(format!(
+        "the same rows in SQLite, group commit of 64 pairs, one thread and nothing else: {alone_rate:.0}/s"
+    ));
+    say::line(format!("ratio: {:.2}", rate / alone_rate));
+    Ok(())
+}
+
+/// The issuer, once it has said that it is ready. It ends with this process.
+async fn process(alone: &Alone) -> anyhow::Result<Child> {
+    let log = alone.beside("issuer.log");
+    let mut child = Command::new(std::env::current_exe()?)
+        .args(["issuer", "--config"])
+        .arg(alone.config())
+        .stdout(Stdio::piped())
+        .stderr(std::fs::File::create(&log)?)
+        .kill_on_drop(true)
+        .spawn()
+        .context("cannot start the issuer")?;
+    let out = child.stdout.take().context("the issuer has no output")?;
+    let mut lines = BufReader::new(out).lines();
+    let ready = timeout(TIMEOUT, lines.next_line()).await.context("the issuer does not get ready")??;
+    match ready {
+        Some(_) => Ok(child),
+        None => bail!("the issuer ended before it was ready:\n{}", std::fs::read_to_string(log)?),
+    }
+}

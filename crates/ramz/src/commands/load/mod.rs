@@ -1,0 +1,118 @@
+//! `ramz load`: measures from a second process, in a closed loop: ask for a PIN over HTTP, read its SMS, pay with it over
+//! ISO 8583. So many workers, each with cards of its own, each waiting for its answer.
+//!
+//! Two things can be measured: a running lab ([`lab`]), with router, trace and portal on the way, and one issuer alone
+//! ([`issuer`]), which is started as a process of its own while switch, card host and SMSC run in this one.
+
+mod issuer;
+mod lab;
+mod pair;
+mod phones;
+mod plain;
+mod processor;
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use clap::Args;
+use hdrhistogram::Histogram;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use super::say;
+use pair::Target;
+use processor::Processor;
+
+const TIMEOUT: Duration = Duration::from_secs(15);
+
+#[derive(Debug, Args)]
+pub(super) struct Options {
+    /// The lab's portal; start the lab with `--measured-cards`
+    #[arg(long, value_name = "URL", default_value = "http://localhost:8700")]
+    lab: String,
+    /// Measure one issuer alone instead: it is started from this binary, with a store of its own in a temporary folder
+    #[arg(long, conflicts_with = "lab")]
+    issuer: bool,
+    /// Workers
+    #[arg(long, value_name = "N", default_value_t = 32)]
+    workers: usize,
+    /// How long, in seconds
+    #[arg(long, value_name = "S", default_value_t = 10)]
+    seconds: u64,
+    /// Cards to use: as many as the lab was started with
+    #[arg(long, value_name = "N", default_value_t = 1000)]
+    cards: usize,
+}
+
+/// Microseconds of each step.
+struct Times {
+    request: Histogram<u64>,
+    sms: Histogram<u64>,
+    payment: Histogram<u64>,
+}
+
+impl Times {
+    fn new() -> anyhow::Result<Times> {
+        let histogram = || Histogram::new_with_bounds(1, 60_000_000, 3);
+        Ok(Times { request: histogram()?, sms: histogram()?, payment: histogram()? })
+    }
+}
+
+pub(super) async fn run(options: Options) -> anyhow::Result<()> {
+    let shutdown = CancellationToken::new();
+    if options.issuer {
+        return issuer::measure(&options, &shutdown).await;
+    }
+    let target = Arc::new(lab::target(&options.lab, &shutdown).await?);
+    closed_loop(target, &options, &[]).await?;
+    shutdown.cancel();
+    Ok(())
+}
+
+/// Works the target for as long as was asked, and reports, with the processor time of these processes a pair. Says how many
+/// pairs a second it was.
+async fn closed_loop(
+    target: Arc<Target>,
+    options: &Options,
+    processes: &[(&str, Option<u32>)],
+) -> anyhow::Result<f64> {
+    let processors: Vec<_> = processes.iter().map(|(name, id)| (name, Processor::of(*id))).collect();
+    let until = Instant::now() + Duration::from_secs(options.seconds);
+    let began = Instant::now();
+    let mut workers = JoinSet::new();
+    for worker in 0..options.workers {
+        let cards: Vec<usize> = (worker..options.cards).step_by(options.workers).collect();
+        workers.spawn(pair::work(Arc::clone(&target), cards, until));
+    }
+    let mut all = Times::new()?;
+    while let Some(worked) = workers.join_next().await {
+        let times = worked??;
+        all.request.add(times.request)?;
+        all.sms.add(times.sms)?;
+        all.payment.add(times.payment)?;
+    }
+    let took = began.elapsed().as_secs_f64();
+    let pairs = all.payment.len();
+    #[expect(clippy::cast_precision_loss, reason = "a count of seconds' work is far below 2^52")]
+    let rate = pairs as f64 / took;
+    say::line(format!(
+        "{pairs} pairs of request and payment in {took:.1} s with {} workers: {rate:.0}/s",
+        options.workers
+    ));
+    say::line("milliseconds           p50      p90      p99    p99.9      max");
+    for (name, times) in
+        [("PIN request (202)", &all.request), ("SMS at handset", &all.sms), ("payment (0210)", &all.payment)]
+    {
+        let at =
+            |q: f64| format!("{:9.2}", Duration::from_micros(times.value_at_quantile(q)).as_secs_f64() * 1e3);
+        let row: String = [0.5, 0.9, 0.99, 0.999, 1.0].map(at).concat();
+        say::line(format!("{name:<17}{row}"));
+    }
+    for (name, processor) in processors {
+        let Some(used) = processor.used() else { continue };
+        #[expect(clippy::cast_precision_loss, reason = "a count of seconds' work is far below 2^52")]
+        let each = used.as_secs_f64() * 1e6 / pairs.max(1) as f64;
+        say::line(format!("processor time of {name}: {each:.0} µs a pair"));
+    }
+    Ok(rate)
+}

@@ -1,0 +1,170 @@
+//! One pair: a PIN asked for, read and paid with, from outside.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, bail};
+use ramz_api::client::PinRequests;
+use ramz_api::pin_request::{Checked, PayeeChecked};
+use ramz_domain::{Clock as _, Entropy, Pan, PayeeName, PaymentKind, Pin, Rial};
+use ramz_iso8583::{Layout, Message, Mti};
+use ramz_keys::{KeyRing, Keys as _, PinBlockFormat, SoftKeys, ZoneCipher, ZoneKey};
+use ramz_link::{Link, LinkConfig, Names};
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+use super::phones::Phones;
+use super::{TIMEOUT, Times, say};
+use crate::lab::measured;
+use crate::system::SystemEntropy;
+use crate::system::clock::SystemClock;
+use crate::system::tcp::TcpConnector;
+
+/// Everything a worker needs.
+pub(super) struct Target {
+    requests: PinRequests,
+    phones: Phones,
+    link: Arc<Link>,
+    keys: SoftKeys,
+    payee: Payee,
+    name: PayeeName,
+    trace: AtomicU64,
+}
+
+/// Who is paid.
+pub(super) struct Payee {
+    pub(super) acquirer: String,
+    pub(super) merchant: String,
+    pub(super) terminal: String,
+    pub(super) name: String,
+    pub(super) origin: String,
+}
+
+/// A switch's link to a bank's ISO 8583 port, signed on.
+pub(super) async fn switch(address: &str, shutdown: &CancellationToken) -> anyhow::Result<Arc<Link>> {
+    let link = LinkConfig {
+        name: "load → bank".into(),
+        address: address.to_owned(),
+        layout: Layout::named("ascii").context("the layout ascii")?,
+        header: Vec::new(),
+        sign_on: true,
+        echo_every: Duration::from_secs(20),
+        answer_timeout: TIMEOUT,
+    };
+    let names = Names { ours: "load".into(), theirs: "bank".into() };
+    let (connector, clock, entropy) =
+        (Arc::new(TcpConnector), Arc::new(SystemClock), Arc::new(SystemEntropy));
+    let tap = Arc::new(ramz_api::tap::NoTap);
+    let link = Link::start(link, connector, clock, entropy, tap, names, shutdown.child_token());
+    timeout(TIMEOUT, link.came_up()).await.context("the bank's ISO 8583 port does not take a sign-on")?;
+    Ok(link)
+}
+
+/// One worker: its cards in turn, each used at most as often as a card remembers answers for.
+pub(super) async fn work(target: Arc<Target>, cards: Vec<usize>, until: Instant) -> anyhow::Result<Times> {
+    let mut times = Times::new()?;
+    for round in 1..=measured::USES {
+        for card in &cards {
+            if Instant::now() >= until {
+                return Ok(times);
+            }
+            target
+                .pair(*card, round, &mut times)
+                .await
+                .with_context(|| format!("measured card {card}, use {round}"))?;
+        }
+    }
+    say::line("the cards are used up; give more of them (--cards)");
+    Ok(times)
+}
+
+impl Target {
+    /// A target over these ways. Traces start anywhere, so that two runs against one bank are not repeats of each other.
+    pub(super) fn new(
+        requests: PinRequests,
+        phones: Phones,
+        link: Arc<Link>,
+        zone_key: &str,
+        payee: Payee,
+    ) -> anyhow::Result<Target> {
+        let entropy: Arc<dyn Entropy> = Arc::new(SystemEntropy);
+        let mut ring = KeyRing::generate(entropy.as_ref());
+        ring.add_zone("bank", ZoneKey::new(ZoneCipher::Tdea, &hex::decode(zone_key)?)?)?;
+        let (keys, trace) = (SoftKeys::new(ring, entropy), AtomicU64::new(SystemClock.now().unix_ms()));
+        let name = PayeeName::parse(&payee.name)?;
+        Ok(Target { requests, phones, link, keys, payee, name, trace })
+    }
+
+    /// One PIN asked for, read, and paid with.
+    async fn pair(&self, card: usize, round: usize, times: &mut Times) -> anyhow::Result<()> {
+        let (pan, phone) = measured::card(card)?;
+        let trace = self.trace.fetch_add(1, Ordering::Relaxed);
+        let amount = Rial::new(1_000 + trace % 1_000_000)?;
+        let sms = self.phones.expect(&phone, amount);
+        let began = Instant::now();
+        self.ask(&pan, amount).await?;
+        times.request.record(micros(began))?;
+        let pin = sms.pin(&phone, amount).await?;
+        times.sms.record(micros(began))?;
+        let began = Instant::now();
+        let answer = self.link.ask(self.payment(&pan, amount, &pin, trace)?, TIMEOUT).await?;
+        times.payment.record(micros(began))?;
+        match answer.get(39) {
+            Some("00") => Ok(()),
+            code => bail!(
+                "answered {code:?} in round {round}; was the lab started with --measured-cards, and afresh?"
+            ),
+        }
+    }
+
+    async fn ask(&self, pan: &Pan, amount: Rial) -> anyhow::Result<()> {
+        let request = Checked {
+            pan: pan.clone(),
+            kind: PaymentKind::Purchase,
+            amount,
+            payee: PayeeChecked::Merchant {
+                acquirer: self.payee.acquirer.clone(),
+                merchant: self.payee.merchant.clone(),
+                terminal: self.payee.terminal.clone(),
+                name: self.name.clone(),
+            },
+            origin: self.payee.origin.clone(),
+        };
+        let key = Uuid::from_bytes(ramz_domain::ambient::random_bytes(&SystemEntropy));
+        self.requests.ask(key, None, &request.to_json()).await?;
+        Ok(())
+    }
+
+    fn payment(&self, pan: &Pan, amount: Rial, pin: &Pin, trace: u64) -> anyhow::Result<Message> {
+        let stan = format!("{:06}", trace % 1_000_000);
+        let mut message = Message::new(Mti::FINANCIAL);
+        for (field, value) in [
+            (2, pan.expose()),
+            (3, "000000"),
+            (4, &amount.de4()),
+            (7, &format!("1124{:06}", trace / 1_000_000 % 1_000_000)),
+            (11, &stan),
+            (12, "120000"),
+            (13, "1124"),
+            (14, measured::EXPIRY),
+            (22, "812"),
+            (25, "59"),
+            (32, &self.payee.acquirer),
+            (37, &format!("{:012}", trace % 1_000_000_000_000)),
+            (41, &self.payee.terminal),
+            (42, &self.payee.merchant),
+            (49, "364"),
+        ] {
+            message.set(field, value);
+        }
+        let block = self.keys.make_pin_block(pin, pan, "bank", PinBlockFormat::Iso0)?;
+        message.set(52, block.bytes.to_vec());
+        Ok(message)
+    }
+}
+
+fn micros(since: Instant) -> u64 {
+    u64::try_from(since.elapsed().as_micros()).unwrap_or(u64::MAX).max(1)
+}

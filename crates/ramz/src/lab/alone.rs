@@ -1,0 +1,106 @@
+//! One bank of the lab without its issuer: folder, certificates, settings, card host and SMSC are there, and the issuer is
+//! a process that somebody else starts from the settings. For `ramz load --issuer`, which measures that process.
+
+use std::net::TcpListener;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use ramz_api::tap::NoTap;
+use ramz_domain::Entropy;
+use ramz_sim::handsets::Handsets;
+use tempfile::TempDir;
+use tokio_util::sync::CancellationToken;
+
+use super::bank::{self, Neighbours};
+use super::certificates::{self, ASKER};
+use super::folder::Folder;
+use super::pinned::{ACQUIRER, BANKS, BankPort, MERCHANT, MERCHANT_FA, ORIGIN, Ports, TERMINAL};
+use super::settings;
+use crate::roles::Surroundings;
+use crate::system::SystemEntropy;
+use crate::system::clock::SystemClock;
+use crate::system::tls::TlsConfig;
+
+/// The first bank is the one.
+const BANK: usize = 0;
+/// Where free ports are looked for: below the range that outgoing connections are given.
+const PORTS: std::ops::Range<u16> = 9_000..30_000;
+
+/// What stands around an issuer that is a process of its own.
+pub(crate) struct Alone {
+    folder: Folder,
+    ports: Ports,
+    neighbours: Neighbours,
+    /// The phones.
+    pub(crate) handsets: Arc<Handsets>,
+    _temporary: TempDir,
+}
+
+/// Who is paid, and where PINs are typed.
+pub(crate) struct Shop {
+    pub(crate) acquirer: &'static str,
+    pub(crate) merchant: &'static str,
+    pub(crate) terminal: &'static str,
+    pub(crate) name: &'static str,
+    pub(crate) origin: &'static str,
+}
+
+impl Alone {
+    /// Makes the folder and starts card host and SMSC.
+    pub(crate) async fn start(shutdown: &CancellationToken) -> anyhow::Result<Alone> {
+        let temporary = tempfile::Builder::new().prefix("ramz-load-").tempdir()?;
+        let entropy: Arc<dyn Entropy> = Arc::new(SystemEntropy);
+        let folder = Folder::open(temporary.path().to_owned(), entropy.as_ref())?;
+        certificates::make(&folder)?;
+        let ports = free_ports()?;
+        settings::write(&folder, &ports)?;
+        let around = Surroundings { clock: Arc::new(SystemClock), entropy, tap: Arc::new(NoTap) };
+        let handsets = Handsets::new();
+        let config = bank::issuer_config(&folder, BANK)?;
+        let neighbours =
+            bank::neighbours(&folder, &ports, BANK, &config, &handsets, &around, shutdown).await?;
+        Ok(Alone { folder, ports, neighbours, handsets, _temporary: temporary })
+    }
+
+    /// The settings that the issuer is to be started from.
+    pub(crate) fn config(&self) -> PathBuf {
+        self.folder.file(&format!("{}.toml", BANKS[BANK].id))
+    }
+
+    /// A file beside the issuer's own store, on the same disk.
+    pub(crate) fn beside(&self, name: &str) -> PathBuf {
+        self.folder.file(name)
+    }
+
+    /// Adds cards in the host and, through its back office, at the running issuer.
+    pub(crate) async fn add_cards(&self, count: usize) -> anyhow::Result<()> {
+        bank::add_measured(&self.folder, BANK, &self.neighbours.host, count).await.context("adding the cards")
+    }
+
+    /// Where PINs are asked for, and how: the issuer knows the asker itself.
+    pub(crate) fn api(&self) -> (String, TlsConfig) {
+        let file = |end: &str| self.folder.file(&format!("{ASKER}.{end}"));
+        let tls =
+            TlsConfig { ca_file: self.folder.file("ca.pem"), cert_file: file("pem"), key_file: file("key") };
+        (format!("https://localhost:{}", self.ports.bank(BANK, BankPort::Api)), tls)
+    }
+
+    /// Where the switch pays, and the zone PIN key there, as hex.
+    pub(crate) fn switch(&self) -> anyhow::Result<(String, zeroize::Zeroizing<String>)> {
+        let key = self.folder.secret(&format!("{}-switch-zone", BANKS[BANK].id))?;
+        Ok((format!("127.0.0.1:{}", self.ports.bank(BANK, BankPort::Switch)), key))
+    }
+
+    /// Who is paid.
+    pub(crate) fn shop(&self) -> Shop {
+        Shop { acquirer: ACQUIRER, merchant: MERCHANT, terminal: TERMINAL, name: MERCHANT_FA, origin: ORIGIN }
+    }
+}
+
+/// A lab's ports that nobody listens on now.
+fn free_ports() -> anyhow::Result<Ports> {
+    let is_free = |port: u16| TcpListener::bind(("127.0.0.1", port)).is_ok();
+    let base = PORTS.step_by(70).find(|base| (0..=60).all(|offset| is_free(base + offset)));
+    Ports::from(base.context("no 61 free ports in a row")?)
+}
