@@ -65,6 +65,8 @@ pub const COMMIT_QUEUE_MAX: usize = 4096;
 pub const COMMIT_BATCH_MAX: usize = 256;
 /// Commands waiting for one card.
 pub const CARD_QUEUE_MAX: usize = 128;
+/// Card rows, and places of cards in the index, that a node keeps in memory: at about 2 KiB each some 32 MiB.
+pub const CARDS_KEPT_MAX: usize = 16 * 1024;
 /// A swap that is lost this often in a row is a fault: something else is writing the row in a loop.
 pub const SWAP_ATTEMPTS_MAX: usize = 32;
 

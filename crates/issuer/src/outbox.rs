@@ -182,9 +182,9 @@ impl Outbox {
         let Some((challenge, _)) = parts(&dispatch.body) else {
             return Err(EngineFault::Row("an outbox row names no challenge".into()));
         };
-        let Some((state, columns)) = self.engine.open(dispatch.card).await? else { return Ok(None) };
+        let Some((state, phone)) = self.engine.addressee(dispatch.card).await? else { return Ok(None) };
         let Some(challenge) = state.to_send(challenge, self.engine.clock.now()) else { return Ok(None) };
-        let Some(phone) = columns.phone else { return Ok(None) };
+        let Some(phone) = phone else { return Ok(None) };
         let text = self.text(dispatch.card, &state, challenge)?;
         Ok(Some(Outgoing { to: phone, text, not_after: challenge.expires }))
     }

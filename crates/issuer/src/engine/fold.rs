@@ -1,12 +1,16 @@
-//! One fold: the commands that wait for a card, decided one after the other on one freshly read row.
+//! One fold: the commands that wait for a card, decided one after the other on one row.
+//!
+//! The row may be one that is kept (`kept`): the guard finds out if it is not the card's any more. A fold that writes
+//! nothing has no guard, and is decided on a freshly read row.
 
 use ramz_domain::card::{Answer, CardAt, CardState, Command, Entry, Evidence};
 use ramz_domain::{CardId, ChallengeId, Moment, limits};
 use ramz_keys::{IndexPurpose, PinSource};
-use ramz_store::{Change, OutboxNew, Outcome, Row, Sealed, StoreFault, Swap, Table};
+use ramz_store::{Change, OutboxNew, Outcome, Sealed, StoreFault, Swap, Table};
 use subtle::ConstantTimeEq as _;
 use uuid::Uuid;
 
+use super::kept::{Known, Swapped};
 use super::turns::Waiting;
 use super::{Dispatch, Engine, EngineFault, Job, Presented, row};
 use crate::outbox;
@@ -52,13 +56,26 @@ impl Engine {
         jobs: &[Job],
     ) -> Result<Vec<Result<Answer, EngineFault>>, EngineFault> {
         let mut unknown = 0;
+        let mut kept = self.kept.take(card);
         for _ in 0..limits::SWAP_ATTEMPTS_MAX {
-            let stored = self.store.read(Table::Card, &card.0).await?.ok_or(EngineFault::NoCard)?;
-            let folded = self.decide_all(card, &stored, row::state(&stored.body)?, jobs);
-            let Some(next) = &folded.next else { return Ok(folded.answers) };
-            let (swap, dispatches) = self.swap(card, &stored, next, &folded)?;
+            let (known, fresh) = match kept.take() {
+                Some(known) => (known, false),
+                None => (self.read(card).await?, true),
+            };
+            let folded = self.decide_all(card, &known, jobs);
+            let Some(next) = &folded.next else {
+                if !fresh {
+                    // No swap would find out that this row is not the card's any more.
+                    continue;
+                }
+                self.kept.put(card, known);
+                return Ok(folded.answers);
+            };
+            let (swap, dispatches) = self.swap(card, &known, next, &folded)?;
+            let swapped = Swapped::by(&swap);
             match self.committer.commit(Change::Swap(swap)).await {
                 Ok(Outcome::Won) => {
+                    self.kept.put(card, known.after(swapped, next.clone()));
                     dispatches.into_iter().for_each(|dispatch| self.dispatch(dispatch));
                     return Ok(folded.answers);
                 }
@@ -73,7 +90,12 @@ impl Engine {
         Err(EngineFault::Contended(limits::SWAP_ATTEMPTS_MAX))
     }
 
-    fn decide_all(&self, card: CardId, stored: &Row, state: CardState, jobs: &[Job]) -> Folded {
+    /// The row as the store has it now.
+    async fn read(&self, card: CardId) -> Result<Known, EngineFault> {
+        Known::of(self.store.read(Table::Card, &card.0).await?.ok_or(EngineFault::NoCard)?)
+    }
+
+    fn decide_all(&self, card: CardId, known: &Known, jobs: &[Job]) -> Folded {
         let mut folded = Folded {
             answers: Vec::new(),
             next: None,
@@ -81,9 +103,9 @@ impl Engine {
             sends: Vec::new(),
             sealed: Vec::new(),
         };
-        let mut state = state;
+        let mut state = known.state.clone();
         for job in jobs {
-            if job.made_from.is_some_and(|version| version != stored.version || folded.next.is_some()) {
+            if job.made_from.is_some_and(|version| version != known.version || folded.next.is_some()) {
                 folded.answers.push(Err(EngineFault::Changed));
                 continue;
             }
@@ -144,11 +166,11 @@ impl Engine {
     fn swap(
         &self,
         card: CardId,
-        stored: &Row,
+        known: &Known,
         next: &CardState,
         folded: &Folded,
     ) -> Result<(Swap, Vec<Dispatch>), EngineFault> {
-        let (journal, head) = row::chain(self.keys.as_ref(), card, stored.head, &folded.entries)?;
+        let (journal, head) = row::chain(self.keys.as_ref(), card, known.head, &folded.entries)?;
         let leased_until = self.clock.now().plus(limits::LEASE);
         let outbox: Vec<OutboxNew> = folded
             .sends
@@ -173,7 +195,7 @@ impl Engine {
         let swap = Swap {
             table: Table::Card,
             key: card.0.to_vec(),
-            expected: Some(stored.version),
+            expected: Some(known.version),
             body: row::body(next)?,
             sealed: folded.sealed.clone(),
             head,

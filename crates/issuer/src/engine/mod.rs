@@ -5,11 +5,12 @@
 //!                                 ▲                                        └─ lost or unknown: again
 //! ```
 //!
-//! One queue a card: its commands fold in memory and commit as one swap, together with journal and outbox. The row is
-//! read afresh for every fold, and PINs are compared again after a lost swap. Nothing is kept between folds, so that
-//! another node may own the card the next moment.
+//! One queue a card: its commands fold in memory and commit as one swap, together with journal and outbox. PINs are compared
+//! again after a lost swap. Rows are kept between folds to save reading them; nothing depends on that, and another node may
+//! own the card the next moment (`kept`).
 
 mod fold;
+mod kept;
 mod row;
 mod rules;
 mod turns;
@@ -23,6 +24,7 @@ use ramz_store::{Committer, Sealed, Store, StoreFault, Table, Version};
 use tokio::sync::mpsc;
 use uuid::Uuid;
 
+use kept::Known;
 pub use row::{CardColumns, JournalRecord, PAN_COLUMN, PHONE_COLUMN, Profile, verify_journal};
 pub(crate) use row::{PROFILE_COLUMN, body as row_body, card_id as row_card_id, chain, index_key};
 pub use rules::{Rules, TheRules};
@@ -37,6 +39,7 @@ pub struct Engine {
     pub(crate) policy: Policy,
     rules: Arc<dyn Rules>,
     turns: turns::Turns,
+    kept: kept::Kept,
     outbox: mpsc::Sender<Dispatch>,
 }
 
@@ -154,8 +157,8 @@ impl Engine {
     pub fn new(parts: Parts) -> Arc<Engine> {
         let Parts { store, keys, clock, entropy, policy, rules, outbox } = parts;
         let committer = Committer::start(Arc::clone(&store));
-        let turns = turns::Turns::default();
-        Arc::new(Engine { store, committer, keys, clock, entropy, policy, rules, turns, outbox })
+        let (turns, kept) = (turns::Turns::default(), kept::Kept::default());
+        Arc::new(Engine { store, committer, keys, clock, entropy, policy, rules, turns, kept, outbox })
     }
 
     /// Tells a card something and waits until the answer is durable.
@@ -167,8 +170,14 @@ impl Engine {
     /// The card with this number, under any live index key.
     pub async fn find(&self, pan: &Pan) -> Result<Option<CardId>, EngineFault> {
         for tag in self.keys.index_all(IndexPurpose::Pan, &[pan.expose().as_bytes()])? {
-            if let Some(row) = self.store.read(Table::CardIndex, &row::index_key(&tag)).await? {
-                return row::card_id(&row.body).map(Some);
+            let place = row::index_key(&tag);
+            if let Some(card) = self.kept.card_at(&place) {
+                return Ok(Some(card));
+            }
+            if let Some(row) = self.store.read(Table::CardIndex, &place).await? {
+                let card = row::card_id(&row.body)?;
+                self.kept.found(place, card);
+                return Ok(Some(card));
             }
         }
         Ok(None)
@@ -183,10 +192,9 @@ impl Engine {
     /// A card and its sealed columns, opened.
     pub async fn open(&self, card: CardId) -> Result<Option<(CardState, CardColumns)>, EngineFault> {
         let Some(stored) = self.store.read(Table::Card, &card.0).await? else { return Ok(None) };
-        let state = row::state(&stored.body)?;
-        let mut columns =
-            CardColumns { version: stored.version, pan: None, phone: None, profile: Profile::default() };
-        for (column, bytes) in &stored.sealed {
+        let Known { version, state, sealed, .. } = Known::of(stored)?;
+        let mut columns = CardColumns { version, pan: None, phone: None, profile: Profile::default() };
+        for (column, bytes) in &sealed {
             let place = Place { row: &card.0, column };
             let clear = self.keys.open(place, bytes)?;
             let text =
@@ -199,6 +207,27 @@ impl Engine {
             }
         }
         Ok(Some((state, columns)))
+    }
+
+    /// A card's state and its phone, for whoever writes to the cardholder: as this node last knew them, if it did. Another
+    /// node may have changed the card since; a text is a hint, and what it says is checked when it is used.
+    pub(crate) async fn addressee(
+        &self,
+        card: CardId,
+    ) -> Result<Option<(CardState, Option<Phone>)>, EngineFault> {
+        let known = match self.kept.look(card) {
+            Some(known) => known,
+            None => match self.store.read(Table::Card, &card.0).await? {
+                Some(stored) => Known::of(stored)?,
+                None => return Ok(None),
+            },
+        };
+        let Some((column, sealed)) = known.sealed.iter().find(|(column, _)| column == PHONE_COLUMN) else {
+            return Ok(Some((known.state, None)));
+        };
+        let clear = self.keys.open(Place { row: &card.0, column }, sealed)?;
+        let phone = std::str::from_utf8(&clear).ok().and_then(|text| Phone::parse(text).ok());
+        Ok(Some((known.state, phone)))
     }
 
     /// The hash a card's expiry is kept as.

@@ -128,6 +128,9 @@ async fn a_store_that_cannot_be_read_is_96_and_no_try() {
         let wish = Wish::purchase(67_000);
         let pin = bank.pin(&node, CARD, &wish).await?;
         bank.settled().await?;
+        // A node that keeps no rows yet.
+        bank.crash(node);
+        let node = bank.node().await;
         store.fail_reads(true);
         same(bank.pay(&node, CARD, &wish, &wrong(&pin)).await?, "96".into(), "a wrong PIN")?;
         same(bank.ask_pin(&node, CARD, &wish).await.status, 202, "a PIN request is admitted all the same")?;

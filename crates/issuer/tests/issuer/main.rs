@@ -20,6 +20,8 @@ mod faults;
 #[cfg(test)]
 mod guess;
 #[cfg(test)]
+mod kept;
+#[cfg(test)]
 mod messages;
 #[cfg(test)]
 mod outbox;

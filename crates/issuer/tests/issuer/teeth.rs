@@ -1,7 +1,7 @@
 //! Teeth: parts that are broken on purpose, and the same scenarios as elsewhere. Each must fail, and say why; over the
 //! whole part, in the same surroundings, each must hold.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -207,7 +207,8 @@ fn with_instant(state: &CardState, from: Moment, to: Moment) -> CardState {
     CardState::decode(&bytes).unwrap()
 }
 
-/// A whole store, but that the first two readers of a card, once attacked, get the same row: each waits for the other.
+/// A whole store, but that the first two that change a card, once attacked, have decided from the same row: each waits for
+/// the other before it is let through.
 struct Meet {
     inner: Arc<dyn Store>,
     attacked: Arc<AtomicBool>,
@@ -224,7 +225,24 @@ impl Meet {
 #[async_trait]
 trait Twists: Send + Sync + 'static {
     fn inner(&self) -> Arc<dyn Store>;
-    async fn twist(&self, table: Table, key: &[u8], row: Option<Row>) -> Option<Row>;
+
+    /// What is read.
+    async fn twist(&self, _: Table, _: &[u8], row: Option<Row>) -> Option<Row> {
+        row
+    }
+
+    /// Whether a change is told that somebody else was first, and is not written.
+    async fn loses(&self, _: &Change) -> bool {
+        false
+    }
+}
+
+/// The card that a change gives a new state.
+fn card_of(change: &Change) -> Option<&[u8]> {
+    match change {
+        Change::Swap(swap) if swap.table == Table::Card => Some(&swap.key),
+        _ => None,
+    }
 }
 
 #[async_trait]
@@ -233,34 +251,37 @@ impl Twists for Meet {
         self.inner.clone()
     }
 
-    async fn twist(&self, table: Table, _: &[u8], row: Option<Row>) -> Option<Row> {
-        if table == Table::Card && self.attacked.load(Ordering::SeqCst) {
+    async fn loses(&self, change: &Change) -> bool {
+        if card_of(change).is_some() && self.attacked.load(Ordering::SeqCst) {
             let came = {
                 let mut waiting = self.waiting.lock().unwrap();
                 *waiting += 1;
                 *waiting
             };
             match came {
-                // Bounded, in case the second node has nothing to read.
+                // Bounded, in case the second node has nothing to change.
                 1 => drop(timeout(Duration::from_secs(10), self.met.notified()).await),
                 2 => self.met.notify_one(),
                 _ => {}
             }
         }
-        row
+        false
     }
 }
 
-/// Once attacked, gives every card's body as it was then, under its present version.
+/// Once attacked, gives every card's body as it was then, under its present version; and sees to it that every change was
+/// decided from a body that it gave.
 struct StaleBodies {
     inner: Arc<dyn Store>,
     attacked: Arc<AtomicBool>,
     frozen: Mutex<HashMap<Vec<u8>, Vec<u8>>>,
+    /// Cards that were read since they were last changed.
+    read: Mutex<HashSet<Vec<u8>>>,
 }
 
 impl StaleBodies {
     fn new(inner: Arc<dyn Store>) -> StaleBodies {
-        StaleBodies { inner, attacked: Arc::default(), frozen: Mutex::default() }
+        StaleBodies { inner, attacked: Arc::default(), frozen: Mutex::default(), read: Mutex::default() }
     }
 }
 
@@ -274,10 +295,16 @@ impl Twists for StaleBodies {
         if table != Table::Card || !self.attacked.load(Ordering::SeqCst) {
             return row;
         }
+        self.read.lock().unwrap().insert(key.to_vec());
         row.map(|row| {
             let body = self.frozen.lock().unwrap().entry(key.to_vec()).or_insert(row.body.clone()).clone();
             Row { body, ..row }
         })
+    }
+
+    async fn loses(&self, change: &Change) -> bool {
+        let attacked = self.attacked.load(Ordering::SeqCst);
+        card_of(change).is_some_and(|card| attacked && !self.read.lock().unwrap().remove(card))
     }
 }
 
@@ -301,10 +328,6 @@ impl Twists for Deferred {
     fn inner(&self) -> Arc<dyn Store> {
         self.early.0.lock().unwrap().clone().unwrap_or_else(|| self.durable.clone())
     }
-
-    async fn twist(&self, _: Table, _: &[u8], row: Option<Row>) -> Option<Row> {
-        row
-    }
 }
 
 macro_rules! twisted_store {
@@ -317,7 +340,15 @@ macro_rules! twisted_store {
             }
 
             async fn commit(&self, batch: Vec<Change>) -> Result<Vec<Outcome>, StoreFault> {
-                self.inner().commit(batch).await
+                let (mut lost, mut through) = (Vec::new(), Vec::new());
+                for change in batch {
+                    lost.push(self.loses(&change).await);
+                    if lost.last() == Some(&false) {
+                        through.push(change);
+                    }
+                }
+                let mut told = self.inner().commit(through).await?.into_iter();
+                Ok(lost.into_iter().filter_map(|lost| if lost { Some(Outcome::Lost) } else { told.next() }).collect())
             }
 
             async fn journal(&self, owner: &[u8], after: u64, limit: usize) -> Result<Vec<JournalEntry>, StoreFault> {

@@ -1,0 +1,61 @@
+//! Rows that a node keeps: nothing depends on them. What another node changed is seen, whether the decision writes or not.
+
+use crate::bank::{Bank, CARD, Node, Told, on_both_stores, same};
+use crate::guess::wrong;
+use crate::messages::Wish;
+
+on_both_stores! {
+    what_another_node_unlocked_pays_here,
+    what_another_node_locked_does_not_pay_here,
+    a_pin_that_another_node_spent_is_over_here,
+    a_new_phone_at_another_node_gets_the_next_pin_of_this_one,
+}
+
+/// While the card is locked, a payment is refused and nothing is written: no lost swap would say that the kept row is old.
+async fn what_another_node_unlocked_pays_here(bank: &Bank, node: Node) -> Told {
+    let second = bank.node().await;
+    let wish = Wish::purchase(310_000);
+    let pin = bank.pin(&node, CARD, &wish).await?;
+    for expected in ["55", "55", "75", "75"] {
+        same(bank.pay(&node, CARD, &wish, &wrong(&pin)).await?, expected.into(), "a wrong PIN")?;
+    }
+    let unlocked = second.admin("POST", &format!("/{}/unlock", bank.card(CARD)), "").await;
+    same(unlocked.status, 200, "unlocked at the other node")?;
+    let pin = bank.pin(&second, CARD, &Wish::purchase(320_000).at("000000140332125")).await?;
+    let wish = Wish::purchase(320_000).at("000000140332125");
+    same(bank.pay(&node, CARD, &wish, &pin).await?, "00".into(), "the other node's PIN, here")
+}
+
+async fn what_another_node_locked_does_not_pay_here(bank: &Bank, node: Node) -> Told {
+    let second = bank.node().await;
+    let wish = Wish::purchase(330_000);
+    let pin = bank.pin(&node, CARD, &wish).await?;
+    let locked = second.admin("POST", &format!("/{}/lock", bank.card(CARD)), "").await;
+    same(locked.status, 200, "locked at the other node")?;
+    same(bank.pay(&node, CARD, &wish, &pin).await?, "75".into(), "the right PIN, here")?;
+    same(bank.host.asked_in_all().times, 0, "asked of the host")
+}
+
+async fn a_pin_that_another_node_spent_is_over_here(bank: &Bank, node: Node) -> Told {
+    let second = bank.node().await;
+    let wish = Wish::purchase(340_000);
+    let pin = bank.pin(&node, CARD, &wish).await?;
+    same(bank.pay(&second, CARD, &wish, &pin).await?, "00".into(), "at the other node")?;
+    same(bank.pay(&node, CARD, &wish, &pin).await?, "55".into(), "then here")?;
+    same(bank.spent(CARD), 340_000, "debited")
+}
+
+/// The number lies in a sealed column that is kept with the row.
+async fn a_new_phone_at_another_node_gets_the_next_pin_of_this_one(bank: &Bank, node: Node) -> Told {
+    let second = bank.node().await;
+    bank.pin(&node, CARD, &Wish::purchase(350_000)).await?;
+    let (old, new) = (crate::messages::phone(CARD), "989127654321");
+    let before = bank.operator.texts(&old).len();
+    let body = format!(r#"{{"phone":"+{new}"}}"#);
+    let changed = second.admin("PUT", &format!("/{}", bank.card(CARD)), &body).await;
+    same(changed.status, 200, "changed at the other node")?;
+    same(bank.ask_pin(&node, CARD, &Wish::purchase(360_000)).await.status, 202, "a PIN request, here")?;
+    crate::bank::until("an SMS comes to the new phone", async || !bank.operator.texts(new).is_empty())
+        .await?;
+    same(bank.operator.texts(&old).len(), before, "texts to the old phone")
+}
