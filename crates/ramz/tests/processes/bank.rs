@@ -120,6 +120,16 @@ impl Bank {
         Tls { ca: self.file("tls").join("ca.pem"), cert: at("pem"), key: at("key") }
     }
 
+    /// Where the card host listens.
+    pub(crate) fn host_port(&self) -> u16 {
+        self.host_port
+    }
+
+    /// Where the SMSC listens.
+    pub(crate) fn smpp_port(&self) -> u16 {
+        self.smpp_port
+    }
+
     /// The URL of one of the issuer's ports.
     pub(crate) fn at(&self, scheme: &str, nth: u16) -> String {
         format!("{scheme}://localhost:{}", self.port + nth)
