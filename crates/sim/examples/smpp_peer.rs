@@ -24,7 +24,7 @@ use ramz_sim::{
 };
 use ramz_sms::{
     port::{Outgoing, Sender as _, SmsText},
-    smpp::{SmppConfig, SmppSender},
+    smpp::{SmppConfig, SmppSender, Surroundings},
     texts::{PinText, pin_text},
 };
 use tokio::{
@@ -118,14 +118,14 @@ async fn send(address: &str) -> Result<(), Box<dyn Error>> {
         SmppConfig::new("bank mellat", address, "mellat", PASSWORD.to_owned().into(), "Bank Mellat")?;
     let clock = Arc::new(Since(Instant::now()));
     let shutdown = CancellationToken::new();
-    let sender = SmppSender::start(
-        config,
-        Arc::new(Tcp),
-        clock.clone(),
-        Arc::new(Fixed),
-        Arc::new(NoTap),
-        shutdown.clone(),
-    );
+    let around = Surroundings {
+        connector: Arc::new(Tcp),
+        clock: clock.clone(),
+        entropy: Arc::new(Fixed),
+        tap: Arc::new(NoTap),
+    };
+    let sender = SmppSender::start(vec![config], &around, shutdown.clone());
+    drop(around);
     let not_after = clock.now().plus(Duration::from_secs(120));
     let pin = Pin::parse("0472013")?;
     let purchase = |bank, payee, language| {

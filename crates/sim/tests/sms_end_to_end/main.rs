@@ -5,4 +5,5 @@ mod expiry;
 mod lab;
 mod raw;
 mod sending;
+mod two_binds;
 mod web;
