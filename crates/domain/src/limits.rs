@@ -92,7 +92,7 @@ pub const RECEIPTS_QUEUED_MAX: usize = 1024;
 /// Short messages whose receipts a node waits for: some minutes' worth at hundreds a second. The oldest goes first.
 pub const RECEIPTS_AWAITED_MAX: usize = 65_536;
 /// Receipts that may be ahead of the answer to their own submit_sm. The oldest goes first.
-pub const RECEIPTS_AHEAD_MAX: usize = 1024;
+pub const RECEIPTS_AHEAD_MAX: usize = 256;
 /// Receipts that are written to journals at once: few, so that they are guests among a commit's payments.
 pub const RECEIPT_WORK_MAX: usize = 16;
 /// Attempts to hand one SMS to the operator while its PIN is good.

@@ -24,8 +24,9 @@ mod messages;
 #[cfg(test)]
 mod outbox;
 #[cfg(test)]
-mod refuse;
+mod receipts;
 #[cfg(test)]
+mod refuse;
 mod repeat;
 #[cfg(test)]
 mod request;

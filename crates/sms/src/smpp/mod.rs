@@ -141,6 +141,7 @@ impl SmppSender {
         let [reference] = random_bytes(&**entropy);
         let changed = Arc::new(watch::Sender::new(()));
         let (to_receipts, receipts) = mpsc::channel(limits::RECEIPTS_QUEUED_MAX);
+        let wanted = binds.iter().any(|bind| bind.receipts);
         let start = |config| {
             let context = Context {
                 config,
@@ -158,7 +159,7 @@ impl SmppSender {
             clock: clock.clone(),
             entropy: entropy.clone(),
             changed,
-            receipts: Mutex::new(Some(receipts)),
+            receipts: Mutex::new(wanted.then_some(receipts)),
             shutdown,
             reference: AtomicU8::new(reference),
         })
