@@ -98,14 +98,19 @@ impl Receipts {
         }
     }
 
-    /// Journals what comes until `shutdown`.
+    /// Journals what comes until `shutdown`; then what has come.
     pub(crate) async fn run(
         self: Arc<Self>,
         mut receipts: mpsc::Receiver<Receipt>,
         shutdown: CancellationToken,
     ) {
         let (tasks, slots) = (TaskTracker::new(), Arc::new(Semaphore::new(limits::RECEIPT_WORK_MAX)));
-        while let Some(Some(receipt)) = shutdown.run_until_cancelled(receipts.recv()).await {
+        loop {
+            let receipt = match shutdown.run_until_cancelled(receipts.recv()).await {
+                Some(receipt) => receipt,
+                None => receipts.try_recv().ok(),
+            };
+            let Some(receipt) = receipt else { break };
             let now = self.engine.clock.now();
             let Some(noted) = self.awaited().take_or_keep(receipt, now) else { continue };
             let Ok(slot) = Arc::clone(&slots).acquire_owned().await else { break };
