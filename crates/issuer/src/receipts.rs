@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use ramz_domain::card::{Command, ReceiptState};
 use ramz_domain::{CardId, ChallengeId, Moment, Phone, limits};
-use ramz_sms::port::{Accepted, Receipt};
+use ramz_sms::port::{Accepted, Receipt, Sender};
 use tokio::sync::{Semaphore, mpsc};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -65,9 +65,20 @@ struct Noted {
 }
 
 impl Receipts {
-    /// Nothing awaited yet. What is not wanted is not remembered.
-    pub(crate) fn new(engine: Arc<Engine>, wanted: bool) -> Arc<Receipts> {
-        Arc::new(Receipts { engine, wanted, awaited: Mutex::default() })
+    /// Journals the sender's receipts until `shutdown`. If it has none, nothing is remembered.
+    pub(crate) fn start(
+        engine: &Arc<Engine>,
+        sender: &dyn Sender,
+        tasks: &TaskTracker,
+        shutdown: &CancellationToken,
+    ) -> Arc<Receipts> {
+        let incoming = sender.receipts();
+        let wanted = incoming.is_some();
+        let receipts = Arc::new(Receipts { engine: Arc::clone(engine), wanted, awaited: Mutex::default() });
+        if let Some(incoming) = incoming {
+            tasks.spawn(Arc::clone(&receipts).run(incoming, shutdown.clone()));
+        }
+        receipts
     }
 
     /// The operator took an SMS: its receipts are about this challenge.
@@ -99,11 +110,7 @@ impl Receipts {
     }
 
     /// Journals what comes until `shutdown`; then what has come.
-    pub(crate) async fn run(
-        self: Arc<Self>,
-        mut receipts: mpsc::Receiver<Receipt>,
-        shutdown: CancellationToken,
-    ) {
+    async fn run(self: Arc<Self>, mut receipts: mpsc::Receiver<Receipt>, shutdown: CancellationToken) {
         let (tasks, slots) = (TaskTracker::new(), Arc::new(Semaphore::new(limits::RECEIPT_WORK_MAX)));
         loop {
             let receipt = match shutdown.run_until_cancelled(receipts.recv()).await {

@@ -142,13 +142,8 @@ pub fn start(config: &Config, ports: Ports, shutdown: &CancellationToken) -> Res
     let admissions = Admissions::new(Arc::clone(&engine));
     let bank_name =
         BankName { id: config.id.clone(), fa: config.name_fa.clone(), en: config.name_en.clone() };
-    let incoming = ports.sender.receipts();
-    let receipts = Receipts::new(Arc::clone(&engine), incoming.is_some());
-    let outbox =
-        Outbox::new(Arc::clone(&engine), Arc::clone(&ports.sender), bank_name, Arc::clone(&receipts));
-    if let Some(incoming) = incoming {
-        tasks.spawn(receipts.run(incoming, shutdown.clone()));
-    }
+    let receipts = Receipts::start(&engine, ports.sender.as_ref(), &tasks, shutdown);
+    let outbox = Outbox::new(Arc::clone(&engine), Arc::clone(&ports.sender), bank_name, receipts);
     let sweep =
         sweeper::run(Arc::clone(&engine), Arc::clone(&admissions), Arc::clone(&outbox), shutdown.clone());
     tasks.spawn(sweep);

@@ -27,6 +27,7 @@ mod outbox;
 mod receipts;
 #[cfg(test)]
 mod refuse;
+#[cfg(test)]
 mod repeat;
 #[cfg(test)]
 mod request;
