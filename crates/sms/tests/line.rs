@@ -396,3 +396,29 @@ async fn a_broken_stream_is_left() {
     assert!(reason(&bank).contains("command_length"), "{}", reason(&bank));
     bank.bound().await;
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_flood_of_receipts_is_acknowledged_and_holds_up_no_text() {
+    const FLOOD: u32 = 5000;
+    let mut bank = Bank::start(config(), 1 << 20);
+    let mut peer = bank.bound().await;
+    let receipts: Vec<u8> = (1..=FLOOD)
+        .flat_map(|n| pdu::encode(CommandStatus::EsmeRok, n, DeliverSm::default()).to_vec())
+        .collect();
+    peer.put(&receipts).await;
+    let sending = bank.send("x");
+    let (mut acknowledged, mut submitted_after) = (0, None);
+    while acknowledged < FLOOD || submitted_after.is_none() {
+        let frame = peer.read().await;
+        match frame.id {
+            CommandId::DeliverSmResp => acknowledged += 1,
+            CommandId::SubmitSm => {
+                submitted_after = Some(acknowledged);
+                peer.put(&pdu::encode(CommandStatus::EsmeRok, frame.sequence, SubmitSmResp::default())).await;
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+    assert!(sending.await.unwrap().is_ok());
+    assert!(submitted_after.unwrap() < FLOOD / 2, "it waited for {submitted_after:?} receipts");
+}

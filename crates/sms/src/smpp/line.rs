@@ -37,8 +37,8 @@ use super::{
     trace, write,
 };
 
-/// Answers to the SMSC's requests that wait to be written. An SMSC that sends and does not read fills this.
-const ANSWERS_QUEUED_MAX: usize = 256;
+/// Answers to the SMSC's requests that wait to be written: about what one read brings.
+const ANSWERS_QUEUED_MAX: usize = 64;
 /// How long a closing session waits for what is in flight, and then for unbind_resp.
 const CLOSE_WAIT: Duration = Duration::from_secs(2);
 
@@ -151,7 +151,7 @@ impl Line<'_> {
         while let Some(frame) = frames.next().await {
             self.session.heard();
             let ended = match frame {
-                Ok(frame) if frame.is_request() => self.answer(&frame),
+                Ok(frame) if frame.is_request() => self.answer(&frame).await,
                 Ok(frame) => {
                     self.resolve(&frame);
                     Ok(())
@@ -165,8 +165,9 @@ impl Line<'_> {
         "the SMSC closed the connection".into()
     }
 
-    /// Answers a request of the SMSC's. `Err` ends the session.
-    fn answer(&self, frame: &Frame) -> Result<(), String> {
+    /// Answers a request of the SMSC's, as soon as there is room for the answer: what is not answered is not read any further.
+    /// `Err` ends the session.
+    async fn answer(&self, frame: &Frame) -> Result<(), String> {
         let ok = CommandStatus::EsmeRok;
         let (bytes, end) = match frame.id {
             CommandId::EnquireLink => (pdu::encode(ok, frame.sequence, Pdu::EnquireLinkResp), None),
@@ -191,7 +192,10 @@ impl Line<'_> {
                 (pdu::encode(status, frame.sequence, Pdu::GenericNack), None)
             }
         };
-        self.answers.try_send((bytes, end)).map_err(|_| "the SMSC does not read our answers".to_owned())
+        match timeout(self.context.config.response_timeout, self.answers.send((bytes, end))).await {
+            Ok(Ok(())) => Ok(()),
+            _ => Err("the SMSC does not read our answers".to_owned()),
+        }
     }
 
     /// A receipt is passed on if there is room for it: nothing here ever waits for whoever reads receipts.

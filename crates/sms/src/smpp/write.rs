@@ -52,24 +52,31 @@ pub(super) async fn write(
 ) -> String {
     let mut gathered = Gathered::new();
     loop {
-        tokio::select! {
+        let job = tokio::select! {
             biased;
-            Some(queued) = answers.recv() => gathered.answer(queued),
+            Some(queued) = answers.recv() => {
+                gathered.answer(queued);
+                None
+            }
             Some(job) = jobs.recv() => {
                 // Whoever is about to queue as well comes into the same write.
                 yield_now().await;
-                while let Ok(queued) = answers.try_recv() {
-                    gathered.answer(queued);
-                }
-                gathered.submit(line, job);
+                Some(job)
             }
             else => return "nobody sends any more".into(),
+        };
+        while let Ok(queued) = answers.try_recv() {
+            gathered.answer(queued);
+        }
+        if let Some(job) = job {
+            gathered.submit(line, job);
         }
         while gathered.bytes.len() < limits::SMPP_WRITE_BYTES {
             let Ok(job) = jobs.try_recv() else { break };
             gathered.submit(line, job);
         }
         if let Err(error) = gathered.put(line, &mut to).await {
+            gathered.give_back();
             return format!("writing failed: {error}");
         }
         if let Some(reason) = gathered.end {
