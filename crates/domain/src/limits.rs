@@ -81,7 +81,21 @@ pub const SWEEP_EVERY: Duration = Duration::from_secs(5);
 /// Rows the sweeper takes at once.
 pub const SWEEP_ROWS: usize = 256;
 
-/// Submitted and unanswered SMS on one bind.
+/// Submitted and unanswered SMS on one bind, unless its operator allows more.
 pub const SMPP_WINDOW: usize = 16;
+/// The widest window that may be configured: what a node must be able to hold unanswered.
+pub const SMPP_WINDOW_MAX: usize = 1024;
+/// Binds of one issuer node: two operators or centres with a few sessions each.
+pub const SMPP_BINDS_MAX: usize = 8;
+/// Bytes of submit_sm gathered into one write: about a hundred, and a good part of a socket's buffer.
+pub const SMPP_WRITE_BYTES: usize = 32 * 1024;
+/// Receipts that wait to be looked at. More are dropped and counted: an entry is missing then, a payment waits for nothing.
+pub const RECEIPTS_QUEUED_MAX: usize = 1024;
+/// Short messages whose receipts a node waits for: some minutes' worth at hundreds a second. The oldest goes first.
+pub const RECEIPTS_AWAITED_MAX: usize = 65_536;
+/// Receipts that may be ahead of the answer to their own submit_sm. The oldest goes first.
+pub const RECEIPTS_AHEAD_MAX: usize = 256;
+/// Receipts that are written to journals at once: few, so that they are guests among a commit's payments.
+pub const RECEIPT_WORK_MAX: usize = 16;
 /// Attempts to hand one SMS to the operator while its PIN is good.
 pub const SMS_ATTEMPTS_MAX: u32 = 5;

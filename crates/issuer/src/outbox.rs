@@ -20,6 +20,7 @@ use tracing::Instrument as _;
 use uuid::Uuid;
 
 use crate::engine::{Dispatch, Engine, EngineFault};
+use crate::receipts::Receipts;
 
 /// Messages that wait for a sender on this node; more are left to the sweeper.
 pub(crate) const QUEUE: usize = 4096;
@@ -33,6 +34,7 @@ pub struct Outbox {
     engine: Arc<Engine>,
     sender: Arc<dyn Sender>,
     bank_name: BankName,
+    receipts: Arc<Receipts>,
     slots: Arc<Semaphore>,
     tasks: TaskTracker,
 }
@@ -73,9 +75,14 @@ fn parts(body: &[u8]) -> Option<(ChallengeId, Option<Uuid>)> {
 
 impl Outbox {
     /// An outbox over a line to the operator.
-    pub fn new(engine: Arc<Engine>, sender: Arc<dyn Sender>, bank_name: BankName) -> Arc<Outbox> {
+    pub(crate) fn new(
+        engine: Arc<Engine>,
+        sender: Arc<dyn Sender>,
+        bank_name: BankName,
+        receipts: Arc<Receipts>,
+    ) -> Arc<Outbox> {
         let slots = Arc::new(Semaphore::new(IN_HAND));
-        Arc::new(Outbox { engine, sender, bank_name, slots, tasks: TaskTracker::new() })
+        Arc::new(Outbox { engine, sender, bank_name, receipts, slots, tasks: TaskTracker::new() })
     }
 
     /// Sends until `shutdown`; then finishes what is in hand.
@@ -159,11 +166,13 @@ impl Outbox {
             if self.engine.clock.now() >= dispatch.leased_until {
                 return Ok(Fate::Leave("its lease is over".into()));
             }
-            let Some(outgoing) = self.make(dispatch).await? else {
+            let Some((challenge, outgoing)) = self.make(dispatch).await? else {
                 return Ok(Fate::Settle { outcome: "of no use any more", parts: 0 });
             };
+            let to = outgoing.to.clone();
             match self.sender.send(outgoing).await {
                 Ok(accepted) => {
+                    self.receipts.expect(dispatch.card, challenge, &to, &accepted);
                     return Ok(Fate::Settle { outcome: "accepted", parts: accepted.parts });
                 }
                 Err(SendError::Expired) => return Ok(Fate::Settle { outcome: "expired", parts: 0 }),
@@ -178,7 +187,7 @@ impl Outbox {
     }
 
     /// The text and its number, from the row as it is now; `None` if its PIN was spent, replaced or ran out.
-    async fn make(&self, dispatch: &Dispatch) -> Result<Option<Outgoing>, EngineFault> {
+    async fn make(&self, dispatch: &Dispatch) -> Result<Option<(ChallengeId, Outgoing)>, EngineFault> {
         let Some((challenge, _)) = parts(&dispatch.body) else {
             return Err(EngineFault::Row("an outbox row names no challenge".into()));
         };
@@ -186,7 +195,7 @@ impl Outbox {
         let Some(challenge) = state.to_send(challenge, self.engine.clock.now()) else { return Ok(None) };
         let Some(phone) = phone else { return Ok(None) };
         let text = self.text(dispatch.card, &state, challenge)?;
-        Ok(Some(Outgoing { to: phone, text, not_after: challenge.expires }))
+        Ok(Some((challenge.id, Outgoing { to: phone, text, not_after: challenge.expires })))
     }
 
     fn text(

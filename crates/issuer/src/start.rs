@@ -25,6 +25,7 @@ use crate::counts::Counts;
 use crate::engine::{Engine, Parts, Rules};
 use crate::inline::{Inline, Zone};
 use crate::outbox::{self, BankName, Outbox};
+use crate::receipts::Receipts;
 use crate::web::back_office::BackOffice;
 use crate::web::health::Health;
 use crate::web::pin_requests::PinRequestDoor;
@@ -141,7 +142,8 @@ pub fn start(config: &Config, ports: Ports, shutdown: &CancellationToken) -> Res
     let admissions = Admissions::new(Arc::clone(&engine));
     let bank_name =
         BankName { id: config.id.clone(), fa: config.name_fa.clone(), en: config.name_en.clone() };
-    let outbox = Outbox::new(Arc::clone(&engine), Arc::clone(&ports.sender), bank_name);
+    let receipts = Receipts::start(&engine, ports.sender.as_ref(), &tasks, shutdown);
+    let outbox = Outbox::new(Arc::clone(&engine), Arc::clone(&ports.sender), bank_name, receipts);
     let sweep =
         sweeper::run(Arc::clone(&engine), Arc::clone(&admissions), Arc::clone(&outbox), shutdown.clone());
     tasks.spawn(sweep);

@@ -3,6 +3,10 @@
 //! `smpp_peer smsc` is the simulated operator: prints `{"smpp","http"}` once it listens, and ends with its standard input.
 //! `smpp_peer send HOST:PORT` is a bank: binds, sends four texts, prints `{"parts","text"}` or `{"error","text"}` for each, and
 //! unbinds.
+//!
+//! `smpp_peer burst HOST:PORT HOST:PORT` is a bank with two binds: sends 400 texts, again what is in doubt as the outbox does, and
+//! prints `{"text","attempts"}` or `{"text","error"}` for each, then `{"receipt"}` for each receipt, and ends with its standard
+//! input.
 
 use std::{
     error::Error,
@@ -13,6 +17,7 @@ use std::{
 };
 
 use async_trait::async_trait;
+use futures_util::StreamExt as _;
 use ramz_api::{
     net::{BoxStream, Connector, Door, Peer},
     tap::NoTap,
@@ -23,8 +28,8 @@ use ramz_sim::{
     smsc::{Account, Smsc},
 };
 use ramz_sms::{
-    port::{Outgoing, Sender as _, SmsText},
-    smpp::{SmppConfig, SmppSender},
+    port::{Outgoing, SendError, Sender as _, SmsText},
+    smpp::{SmppConfig, SmppSender, Surroundings},
     texts::{PinText, pin_text},
 };
 use tokio::{
@@ -85,7 +90,8 @@ async fn main() -> Result<(), Box<dyn Error>> {
     match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         ["smsc"] => smsc().await,
         ["send", address] => send(address).await,
-        _ => Err("smpp_peer smsc | smpp_peer send HOST:PORT".into()),
+        ["burst", first, second] => burst([first, second]).await,
+        _ => Err("smpp_peer smsc | smpp_peer send HOST:PORT | smpp_peer burst HOST:PORT HOST:PORT".into()),
     }
 }
 
@@ -118,14 +124,14 @@ async fn send(address: &str) -> Result<(), Box<dyn Error>> {
         SmppConfig::new("bank mellat", address, "mellat", PASSWORD.to_owned().into(), "Bank Mellat")?;
     let clock = Arc::new(Since(Instant::now()));
     let shutdown = CancellationToken::new();
-    let sender = SmppSender::start(
-        config,
-        Arc::new(Tcp),
-        clock.clone(),
-        Arc::new(Fixed),
-        Arc::new(NoTap),
-        shutdown.clone(),
-    );
+    let around = Surroundings {
+        connector: Arc::new(Tcp),
+        clock: clock.clone(),
+        entropy: Arc::new(Fixed),
+        tap: Arc::new(NoTap),
+    };
+    let sender = SmppSender::start(vec![config], &around, shutdown.clone());
+    drop(around);
     let not_after = clock.now().plus(Duration::from_secs(120));
     let pin = Pin::parse("0472013")?;
     let purchase = |bank, payee, language| {
@@ -154,6 +160,67 @@ async fn send(address: &str) -> Result<(), Box<dyn Error>> {
         sleep(Duration::from_millis(10)).await;
     }
     sleep(Duration::from_millis(200)).await;
+    Ok(())
+}
+
+/// How many texts a burst has, and how many are on their way at once.
+const BURST: usize = 400;
+const AT_ONCE: usize = 64;
+
+async fn burst(addresses: [&str; 2]) -> Result<(), Box<dyn Error>> {
+    let bind = |address| {
+        SmppConfig::new("bank mellat", address, "mellat", PASSWORD.to_owned().into(), "Bank Mellat")
+    };
+    let binds = addresses.into_iter().map(bind).collect::<Result<Vec<_>, _>>()?;
+    let clock = Arc::new(Since(Instant::now()));
+    let shutdown = CancellationToken::new();
+    let around = Surroundings {
+        connector: Arc::new(Tcp),
+        clock: clock.clone(),
+        entropy: Arc::new(Fixed),
+        tap: Arc::new(NoTap),
+    };
+    let sender = SmppSender::start(binds, &around, shutdown.clone());
+    let mut receipts = sender.receipts().ok_or("receipts are asked for")?;
+    while sender.lines().iter().any(|line| line.down.is_some()) {
+        sleep(Duration::from_millis(10)).await;
+    }
+    let told = tokio::spawn(async move {
+        while let Some(receipt) = receipts.recv().await {
+            let (ids, state) = (receipt.message_ids, receipt.state.word());
+            let _ = say(&serde_json::json!({ "receipt": state, "ids": ids }));
+        }
+    });
+    let not_after = clock.now().plus(Duration::from_secs(120));
+    let texts = futures_util::stream::iter(0..BURST).map(|n| {
+        let sender = sender.clone();
+        async move {
+            let text = format!("text {n}");
+            let to = Phone::parse(&format!("0912{n:07}"))?;
+            let mut attempts = 0;
+            let said = loop {
+                attempts += 1;
+                let sms = Outgoing { to: to.clone(), text: SmsText::new(text.clone()), not_after };
+                match sender.send(sms).await {
+                    Ok(accepted) => {
+                        let ids = accepted.message_ids;
+                        break serde_json::json!({ "text": text, "attempts": attempts, "ids": ids });
+                    }
+                    Err(SendError::Unknown) if attempts < 5 => {}
+                    Err(error) => break serde_json::json!({ "text": text, "error": error.to_string() }),
+                }
+            };
+            Ok::<_, Box<dyn Error>>(said)
+        }
+    });
+    let mut said = std::pin::pin!(texts.buffer_unordered(AT_ONCE));
+    while let Some(said) = said.next().await {
+        say(&said?)?;
+    }
+    say(&serde_json::json!({ "sent": BURST }))?;
+    tokio::task::spawn_blocking(|| io::copy(&mut io::stdin(), &mut io::sink())).await??;
+    told.abort();
+    shutdown.cancel();
     Ok(())
 }
 

@@ -2,10 +2,13 @@
 //!
 //! Deliberately not here: who retries and when (the issuer's outbox), and any operator's protocol.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use async_trait::async_trait;
+use ramz_domain::card::ReceiptState;
 use ramz_domain::{Moment, Phone};
+use tokio::sync::mpsc;
 use zeroize::Zeroizing;
 
 /// The words of an SMS. They hold a PIN: wiped on drop, shown by no `Debug`, read through [`SmsText::expose`].
@@ -74,6 +77,34 @@ pub enum SendError {
     Unknown,
 }
 
+/// The operator's word on what became of a short message that it took. Carries nothing of the text.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Receipt {
+    /// The operator's ids of it, best first: what [`Accepted::message_ids`] had, or a variant of it.
+    pub message_ids: Vec<String>,
+    /// Whose phone.
+    pub phone: Phone,
+    /// What became of it.
+    pub state: ReceiptState,
+}
+
+/// A line to an operator, as the metrics and the readiness page show it. Numbers count from the start.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Line {
+    /// What the operators of this service call it.
+    pub name: String,
+    /// Why it cannot be handed an SMS; `None` if it can.
+    pub down: Option<String>,
+    /// Short messages handed over and not answered.
+    pub in_window: usize,
+    /// How many there may be.
+    pub window: usize,
+    /// Short messages by what became of them at the line: `accepted`, `refused`, `throttled`, `unknown`, `expired`.
+    pub submitted: BTreeMap<&'static str, u64>,
+    /// Receipts by the state they tell, and those that were `dropped` because nobody took them up.
+    pub receipts: BTreeMap<&'static str, u64>,
+}
+
 /// A way to hand an SMS to an operator.
 #[async_trait]
 pub trait Sender: Send + Sync + 'static {
@@ -82,6 +113,16 @@ pub trait Sender: Send + Sync + 'static {
 
     /// Whether the operator could be handed an SMS now.
     fn is_up(&self) -> bool;
+
+    /// The lines behind it, in order of preference.
+    fn lines(&self) -> Vec<Line> {
+        Vec::new()
+    }
+
+    /// The receipts, for whoever asks first. Bounded: what is not taken up in time is dropped, and counted.
+    fn receipts(&self) -> Option<mpsc::Receiver<Receipt>> {
+        None
+    }
 }
 
 #[cfg(test)]

@@ -21,7 +21,7 @@ use ramz_domain::{Clock, Entropy, Moment, Phone};
 use ramz_sms::{
     port::{Accepted, Outgoing, SendError, Sender as _, SmsText},
     smpp::{
-        LinkState, SmppConfig, SmppSender,
+        LinkState, SmppConfig, SmppSender, Surroundings,
         pdu::{self, Frame, FrameCodec},
     },
 };
@@ -99,14 +99,13 @@ impl Bank {
     fn with(config: SmppConfig, memory: Memory, connections: mpsc::UnboundedReceiver<DuplexStream>) -> Bank {
         let (clock, memory) = (Arc::new(HandClock::default()), Arc::new(memory));
         let shutdown = CancellationToken::new();
-        let sender = SmppSender::start(
-            config,
-            memory.clone(),
-            clock.clone(),
-            Arc::new(Half),
-            Arc::new(NoTap),
-            shutdown,
-        );
+        let around = Surroundings {
+            connector: memory.clone(),
+            clock: clock.clone(),
+            entropy: Arc::new(Half),
+            tap: Arc::new(NoTap),
+        };
+        let sender = SmppSender::start(vec![config], &around, shutdown);
         Bank { sender, clock, memory, connections }
     }
 
@@ -228,6 +227,86 @@ async fn what_waits_behind_a_peer_that_does_not_read_is_not_sent_late() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_is_gathered_into_one_write_is_not_sent_late_either() {
+    let mut config = config();
+    config.patience = Duration::from_secs(30);
+    config.response_timeout = Duration::from_secs(30);
+    config.enquire_every = Duration::from_secs(600);
+    let mut bank = Bank::start(config, 64);
+    let mut peer = bank.bound().await;
+    let sending: Vec<_> = (0..5).map(|n| bank.send(&format!("text {n}"))).collect();
+    sleep(Duration::from_millis(10)).await;
+    bank.clock.advance(LIFE);
+    let submit = peer.read_request().await;
+    peer.put(&pdu::encode(CommandStatus::EsmeRok, submit.sequence, SubmitSmResp::default())).await;
+    let mut sent = Vec::new();
+    for sending in sending {
+        sent.push(sending.await.unwrap().map(|accepted| accepted.parts));
+    }
+    sent.sort_by_key(Result::is_err);
+    let expired = Err(SendError::Expired);
+    assert_eq!(sent, [Ok(1), expired.clone(), expired.clone(), expired.clone(), expired]);
+    let next = bank.send("the next");
+    let Ok(Pdu::SubmitSm(submit)) = peer.read_request().await.pdu() else { panic!("a submit_sm") };
+    assert_eq!(submit.short_message().to_str(), Ok("the next"));
+    next.abort();
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_the_line_had_not_begun_to_take_when_it_ended_goes_over_the_next() {
+    let mut config = config();
+    config.patience = Duration::from_secs(30);
+    let mut bank = Bank::start(config, 64);
+    let peer = bank.bound().await;
+    let sending: Vec<_> = (0..5).map(|n| bank.send(&format!("text {n}"))).collect();
+    sleep(Duration::from_millis(10)).await;
+    drop(peer);
+    let mut peer = bank.bound().await;
+    let mut texts = Vec::new();
+    for _ in 0..4 {
+        let frame = peer.read_request().await;
+        let Ok(Pdu::SubmitSm(submit)) = frame.pdu() else { panic!("a submit_sm") };
+        texts.push(submit.short_message().to_str().unwrap().to_owned());
+        peer.put(&pdu::encode(CommandStatus::EsmeRok, frame.sequence, SubmitSmResp::default())).await;
+    }
+    let (mut sent, mut in_doubt) = (Vec::new(), Vec::new());
+    for (n, sending) in sending.into_iter().enumerate() {
+        match sending.await.unwrap() {
+            Ok(_) => sent.push(format!("text {n}")),
+            Err(error) => in_doubt.push(error),
+        }
+    }
+    texts.sort();
+    assert_eq!((sent, in_doubt), (texts, vec![SendError::Unknown]), "its first bytes are gone");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_waits_for_a_full_line_is_neither_sent_late_nor_in_doubt() {
+    // The octets of `text 0` as a submit_sm: the line takes the whole of it, and then nothing.
+    const SUBMIT: usize = 71;
+    let mut config = config();
+    config.patience = Duration::from_secs(30);
+    config.enquire_every = Duration::from_secs(600);
+    let mut bank = Bank::start(config, SUBMIT);
+    let mut peer = bank.bound().await;
+    let first = bank.send("text 0");
+    sleep(Duration::from_millis(10)).await;
+    let second = bank.send("text 1");
+    sleep(Duration::from_millis(10)).await;
+    bank.clock.advance(LIFE);
+    let third = bank.send("text 2");
+    sleep(Duration::from_millis(10)).await;
+    let submit = peer.read_request().await;
+    assert_eq!(4 + 12 + submit.body().len(), SUBMIT);
+    peer.put(&pdu::encode(CommandStatus::EsmeRok, submit.sequence, SubmitSmResp::default())).await;
+    assert!(first.await.unwrap().is_ok());
+    assert_eq!(second.await.unwrap(), Err(SendError::Expired), "no byte of it had gone");
+    let submit = peer.read_request().await;
+    peer.put(&pdu::encode(CommandStatus::EsmeRok, submit.sequence, SubmitSmResp::default())).await;
+    assert!(third.await.unwrap().is_ok());
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_was_given_up_is_never_written() {
     let mut config = config();
     config.patience = Duration::from_secs(2);
@@ -316,4 +395,30 @@ async fn a_broken_stream_is_left() {
     }
     assert!(reason(&bank).contains("command_length"), "{}", reason(&bank));
     bank.bound().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_flood_of_receipts_is_acknowledged_and_holds_up_no_text() {
+    const FLOOD: u32 = 5000;
+    let mut bank = Bank::start(config(), 1 << 20);
+    let mut peer = bank.bound().await;
+    let receipts: Vec<u8> = (1..=FLOOD)
+        .flat_map(|n| pdu::encode(CommandStatus::EsmeRok, n, DeliverSm::default()).to_vec())
+        .collect();
+    peer.put(&receipts).await;
+    let sending = bank.send("x");
+    let (mut acknowledged, mut submitted_after) = (0, None);
+    while acknowledged < FLOOD || submitted_after.is_none() {
+        let frame = peer.read().await;
+        match frame.id {
+            CommandId::DeliverSmResp => acknowledged += 1,
+            CommandId::SubmitSm => {
+                submitted_after = Some(acknowledged);
+                peer.put(&pdu::encode(CommandStatus::EsmeRok, frame.sequence, SubmitSmResp::default())).await;
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+    assert!(sending.await.unwrap().is_ok());
+    assert!(submitted_after.unwrap() < FLOOD / 2, "it waited for {submitted_after:?} receipts");
 }

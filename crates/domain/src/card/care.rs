@@ -1,7 +1,7 @@
-//! What the bank does with a card: unlock it, change what is known of it.
+//! What the bank does with a card: unlock it, change what is known of it; and what the operator says of its SMS.
 
-use super::{Answer, CardDetails, CardState, CardStatus, Decided, Entry, Tries, UnlockedBy};
-use crate::{Moment, limits};
+use super::{Answer, CardDetails, CardState, CardStatus, Decided, Entry, ReceiptState, Tries, UnlockedBy};
+use crate::{ChallengeId, Moment, limits};
 
 impl CardState {
     /// As many failures as any policy allows: a later, more lenient policy must not unlock the card.
@@ -26,5 +26,10 @@ impl CardState {
         (self.language, self.expiry, self.has_phone) = (language, expiry, has_phone);
         let entry = Entry::Updated { status: self.status, has_phone };
         self.writes(Answer::Done, vec![entry])
+    }
+
+    /// An entry and nothing else: whether an SMS arrived says nothing about who reads it.
+    pub(super) fn receipt(self, challenge: ChallengeId, state: ReceiptState, after_ms: u64) -> Decided {
+        self.writes(Answer::Done, vec![Entry::Receipt { challenge, state, after_ms }])
     }
 }

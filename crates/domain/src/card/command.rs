@@ -63,6 +63,15 @@ pub enum Command {
         /// Open PINs went to the old number: they are over.
         phone_changed: bool,
     },
+    /// The operator told what became of a PIN's SMS. Noted; nothing follows from it.
+    Receipt {
+        /// Whose SMS.
+        challenge: ChallengeId,
+        /// What became of it.
+        state: ReceiptState,
+        /// Milliseconds from the operator's taking it to its word.
+        after_ms: u64,
+    },
 }
 
 /// An admitted request for a PIN.
@@ -167,6 +176,40 @@ pub enum UnlockedBy {
     /// The cardholder at an ATM or cashless terminal.
     #[n(1)]
     Terminal,
+}
+
+/// What an operator says became of an SMS that it took.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Encode, Decode)]
+#[cbor(index_only)]
+pub enum ReceiptState {
+    /// It is on the phone.
+    #[n(0)]
+    Delivered,
+    /// It cannot be delivered, or was deleted.
+    #[n(1)]
+    Undeliverable,
+    /// It ran out before the phone could be reached.
+    #[n(2)]
+    Expired,
+    /// The operator or the phone refused it.
+    #[n(3)]
+    Rejected,
+    /// The operator does not know.
+    #[n(4)]
+    Unknown,
+}
+
+impl ReceiptState {
+    /// The word in listings and metrics.
+    pub const fn word(self) -> &'static str {
+        match self {
+            ReceiptState::Delivered => "delivered",
+            ReceiptState::Undeliverable => "undeliverable",
+            ReceiptState::Expired => "expired",
+            ReceiptState::Rejected => "rejected",
+            ReceiptState::Unknown => "unknown",
+        }
+    }
 }
 
 /// Why a PIN was not sent. The asker never learns it.
@@ -374,5 +417,18 @@ pub enum Entry {
         /// The transaction, if it was seen here.
         #[n(0)]
         identity: Option<Mark>,
+    },
+    /// The operator told what became of a PIN's SMS.
+    #[n(13)]
+    Receipt {
+        /// The PIN's name.
+        #[n(0)]
+        challenge: ChallengeId,
+        /// What became of it.
+        #[n(1)]
+        state: ReceiptState,
+        /// Milliseconds from the operator's taking it to its word.
+        #[n(2)]
+        after_ms: u64,
     },
 }

@@ -28,7 +28,7 @@ use minicbor::{Decode, Encode};
 
 pub use command::{
     Answer, Authorisation, Candidate, CardDetails, Command, Decided, Entry, Evidence, HostAnswer, Mark,
-    NotSent, PinRequest, Requested, UnlockedBy,
+    NotSent, PinRequest, ReceiptState, Requested, UnlockedBy,
 };
 pub use policy::{Policy, PolicyError};
 
@@ -395,6 +395,9 @@ impl CardAt {
             Command::Lock => state.lock(),
             Command::Unlock { by } => state.unlock(*by),
             Command::Update { details, phone_changed } => state.update(details, *phone_changed, now),
+            Command::Receipt { challenge, state: told, after_ms } => {
+                state.receipt(*challenge, *told, *after_ms)
+            }
         }
     }
 }

@@ -8,7 +8,8 @@ mod cards;
 use std::fmt::Write as _;
 
 use cards::{Card, Pay, second};
-use ramz_domain::card::{CardStatus, Command, HostAnswer, UnlockedBy};
+use ramz_domain::ChallengeId;
+use ramz_domain::card::{CardStatus, Command, HostAnswer, ReceiptState, UnlockedBy};
 
 #[expect(clippy::too_many_lines, reason = "one table, read as one")]
 /// A card brought into each state that is told apart, at second 0 … 200.
@@ -106,6 +107,10 @@ fn states() -> Vec<(&'static str, Card)> {
     ]
 }
 
+fn receipt() -> Command {
+    Command::Receipt { challenge: ChallengeId([7; 16]), state: ReceiptState::Delivered, after_ms: 1500 }
+}
+
 type Step = Box<dyn Fn(&mut Card) -> String>;
 
 /// Every command, and each way of presenting a PIN.
@@ -140,6 +145,7 @@ fn commands() -> Vec<(&'static str, Step)> {
         ("reverse t1", Box::new(|c| c.reverse_now("t1"))),
         ("lock", Box::new(|c| c.tell(&Command::Lock))),
         ("unlock", Box::new(|c| c.tell(&Command::Unlock { by: UnlockedBy::Bank }))),
+        ("receipt", Box::new(|c| c.tell(&receipt()))),
         ("close", Box::new(|c| c.set_status(CardStatus::Closed, false))),
         ("new phone", Box::new(|c| c.set_status(CardStatus::Active, true))),
     ]
@@ -157,6 +163,18 @@ fn every_state_and_every_command() {
         }
     }
     insta::assert_snapshot!(table);
+}
+
+#[test]
+fn a_receipt_changes_nothing_that_a_card_may_do() {
+    for (name, state) in states() {
+        for (command, step) in commands() {
+            let (mut without, mut with) = (state.clone(), state.clone());
+            with.tell(&receipt());
+            assert_eq!(with.entries.len(), without.entries.len() + 1, "{name}: it is journalled");
+            assert_eq!(step(&mut with), step(&mut without), "{name}: {command}");
+        }
+    }
 }
 
 #[test]

@@ -51,6 +51,13 @@ pub struct JournalRecord {
     pub entry: Entry,
 }
 
+impl JournalRecord {
+    /// Reads an entry's bytes.
+    pub fn read(bytes: &[u8]) -> Result<JournalRecord, EngineFault> {
+        minicbor::decode(bytes).map_err(|error| EngineFault::Row(format!("journal: {error}")))
+    }
+}
+
 pub(crate) fn index_key(tag: &Tag) -> Vec<u8> {
     [&tag.version.to_be_bytes()[..], &tag.bytes].concat()
 }

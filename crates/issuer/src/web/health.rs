@@ -10,6 +10,7 @@ use axum::routing::get;
 use ramz_link::Link;
 use ramz_sms::port::Sender;
 
+use super::lines;
 use crate::counts::Counts;
 
 /// What is looked at.
@@ -35,7 +36,8 @@ async fn ready(State(health): State<Arc<Health>>) -> impl IntoResponse {
     let (host, sms) = (health.host.is_up(), health.sender.is_up());
     let word = |up: bool| if up { "up" } else { "down" };
     let status = if host && sms { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-    (status, format!("card host {}\nSMS {}\n", word(host), word(sms)))
+    let binds = lines::readiness(&health.sender.lines());
+    (status, format!("card host {}\nSMS {}\n{binds}", word(host), word(sms)))
 }
 
 async fn metrics(State(health): State<Arc<Health>>) -> impl IntoResponse {
@@ -45,5 +47,6 @@ async fn metrics(State(health): State<Arc<Health>>) -> impl IntoResponse {
     for (name, up) in links {
         text.push_str(&format!("ramz_link_up{{link=\"{name}\"}} {}\n", u8::from(up)));
     }
+    text.push_str(&lines::prometheus(&health.sender.lines()));
     ([("content-type", "text/plain; version=0.0.4")], text)
 }

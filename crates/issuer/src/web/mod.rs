@@ -2,6 +2,7 @@
 
 pub mod back_office;
 pub mod health;
+mod lines;
 pub mod pin_requests;
 
 use ramz_api::net::Peer;

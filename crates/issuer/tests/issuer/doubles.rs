@@ -8,13 +8,15 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use ramz_api::tap::{Fact, Tap};
+use ramz_domain::Phone;
+use ramz_domain::card::ReceiptState;
 use ramz_domain::{Clock, Entropy, Moment, Pan, Pin};
 use ramz_keys::{
     ChainLink, IndexPurpose, KeyFault, KeyVersion, Keys, PinBlock, PinBlockFormat, PinSource, Place,
     SoftKeys, Tag,
 };
-use ramz_sms::port::{Accepted, Outgoing, SendError, Sender};
-use tokio::sync::watch;
+use ramz_sms::port::{Accepted, Outgoing, Receipt, SendError, Sender};
+use tokio::sync::{mpsc, watch};
 use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::layer::SubscriberExt as _;
@@ -101,12 +103,20 @@ pub(crate) struct Operator {
     taken: Mutex<Vec<Sms>>,
     attempts: AtomicUsize,
     offered_late: AtomicUsize,
+    to_receipts: Mutex<Option<mpsc::Sender<Receipt>>>,
 }
 
 impl Operator {
     pub(crate) fn new(clock: Arc<Hand>) -> Arc<Operator> {
         let (mood, taken, attempts) = (watch::Sender::new(Mood::Up), Mutex::default(), AtomicUsize::new(0));
-        Arc::new(Operator { clock, mood, taken, attempts, offered_late: AtomicUsize::new(0) })
+        Arc::new(Operator {
+            clock,
+            mood,
+            taken,
+            attempts,
+            offered_late: AtomicUsize::new(0),
+            to_receipts: Mutex::default(),
+        })
     }
 
     pub(crate) fn is_in(&self, mood: Mood) {
@@ -127,6 +137,18 @@ impl Operator {
         self.offered_late.load(Ordering::SeqCst)
     }
 
+    /// Tells the node that started last what became of an SMS; `id` as [`Self::id`] gave it. Whether there was room for it.
+    pub(crate) fn receipt(&self, id: &str, phone: &str, state: ReceiptState) -> bool {
+        let phone = Phone::parse(phone).unwrap();
+        let receipt = Receipt { message_ids: vec![id.to_owned()], phone, state };
+        self.to_receipts.lock().unwrap().as_ref().unwrap().try_send(receipt).is_ok()
+    }
+
+    /// The id of the `n`th SMS that was tried, from 1.
+    pub(crate) fn id(n: usize) -> String {
+        format!("{:x}", 0xA000 + n)
+    }
+
     fn keep(&self, sms: &Outgoing) {
         let text = sms.text.expose().to_owned();
         let sms = Sms { to: sms.to.expose().to_owned(), text, not_after: sms.not_after };
@@ -137,7 +159,7 @@ impl Operator {
 #[async_trait]
 impl Sender for Operator {
     async fn send(&self, sms: Outgoing) -> Result<Accepted, SendError> {
-        self.attempts.fetch_add(1, Ordering::SeqCst);
+        let attempt = self.attempts.fetch_add(1, Ordering::SeqCst) + 1;
         if self.clock.now() >= sms.not_after {
             self.offered_late.fetch_add(1, Ordering::SeqCst);
         }
@@ -158,12 +180,18 @@ impl Sender for Operator {
         self.keep(&sms);
         match mood {
             Mood::Unknown => Err(SendError::Unknown),
-            _ => Ok(Accepted { parts: 1, message_ids: vec!["1".into()] }),
+            _ => Ok(Accepted { parts: 1, message_ids: vec![Operator::id(attempt)] }),
         }
     }
 
     fn is_up(&self) -> bool {
         *self.mood.borrow() != Mood::Down
+    }
+
+    fn receipts(&self) -> Option<mpsc::Receiver<Receipt>> {
+        let (to_receipts, receipts) = mpsc::channel(64);
+        *self.to_receipts.lock().unwrap() = Some(to_receipts);
+        Some(receipts)
     }
 }
 

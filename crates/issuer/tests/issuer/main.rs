@@ -26,6 +26,8 @@ mod messages;
 #[cfg(test)]
 mod outbox;
 #[cfg(test)]
+mod receipts;
+#[cfg(test)]
 mod refuse;
 #[cfg(test)]
 mod repeat;

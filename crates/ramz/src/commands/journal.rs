@@ -1,9 +1,12 @@
-//! `ramz journal verify`: whether anybody has altered what was decided.
+//! `ramz journal verify`: whether anybody has altered what was decided. `ramz journal show`: what was.
 
 use std::sync::Arc;
 
+use anyhow::Context as _;
 use clap::{Args, Subcommand};
+use ramz_domain::card::Entry;
 use ramz_domain::{CardId, Entropy};
+use ramz_issuer::engine::JournalRecord;
 use ramz_store::{Store, Table};
 
 use super::{Settings, say};
@@ -24,10 +27,57 @@ pub(super) struct Options {
 enum Journal {
     /// Check every card's chain of entries against its head. The issuer must not be running on this store
     Verify(Settings),
+    /// List a card's entries, oldest first: decisions, and what the operator said of each SMS. The issuer must not be running on
+    /// this store
+    Show {
+        /// The card's id, as `ramz cards show` tells it
+        card: String,
+        #[command(flatten)]
+        settings: Settings,
+    },
 }
 
 pub(super) async fn run(options: Options) -> anyhow::Result<()> {
-    let Journal::Verify(settings) = options.command;
+    match options.command {
+        Journal::Verify(settings) => verify(settings).await,
+        Journal::Show { card, settings } => {
+            let card = CardId::parse(&card).context("a card's id is 32 hexadecimal digits")?;
+            show(card, settings).await
+        }
+    }
+}
+
+async fn show(card: CardId, settings: Settings) -> anyhow::Result<()> {
+    let config: IssuerConfig = settings.load()?.table("issuer")?;
+    let store = open_store(&config.store)?;
+    let mut after = 0;
+    loop {
+        let page = store.journal(&card.0, after, PAGE).await?;
+        let Some(last) = page.last() else { break };
+        after = last.seq;
+        for row in &page {
+            let record = JournalRecord::read(&row.entry).with_context(|| {
+                format!("entry {} cannot be read: was it written by a newer release?", row.seq)
+            })?;
+            say::line(format!("{:>6}  {}  {}", row.seq, record.at.rfc3339(), words(&record.entry)));
+        }
+    }
+    anyhow::ensure!(after > 0, "there is no journal of card {card}");
+    Ok(())
+}
+
+/// An entry in words. Entries hold ids and numbers only, so that their own names will do for most.
+fn words(entry: &Entry) -> String {
+    match entry {
+        Entry::Receipt { challenge, state, after_ms } => {
+            let (seconds, tenths) = (after_ms / 1000, after_ms % 1000 / 100);
+            format!("SMS {}, {seconds}.{tenths} s after the operator took it (PIN {challenge})", state.word())
+        }
+        entry => format!("{entry:?}"),
+    }
+}
+
+async fn verify(settings: Settings) -> anyhow::Result<()> {
     let config: IssuerConfig = settings.load()?.table("issuer")?;
     let entropy: Arc<dyn Entropy> = Arc::new(SystemEntropy);
     let keys = open_keys(&config.keys, &entropy)?;

@@ -1,5 +1,7 @@
 //! Configuration: the defaults that are compiled in, with one file laid over them. Unknown keys are refused.
 
+mod sms;
+
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
@@ -8,6 +10,7 @@ use serde::de::DeserializeOwned;
 use toml::{Table, Value};
 
 use crate::system::tls::TlsConfig;
+use sms::SmsConfig;
 
 /// Every setting with its default.
 pub(crate) const DEFAULTS: &str = include_str!("../../ramz.default.toml");
@@ -42,16 +45,6 @@ pub(crate) struct IssuerListen {
     pub(crate) switch: String,
     pub(crate) admin: String,
     pub(crate) metrics: String,
-}
-
-/// `[issuer.sms]`.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct SmsConfig {
-    pub(crate) address: String,
-    pub(crate) system_id: String,
-    pub(crate) password_file: PathBuf,
-    pub(crate) sender: String,
 }
 
 /// `[….store]`.
@@ -149,6 +142,7 @@ impl Config {
         self.table::<LogConfig>("log")?;
         let issuer = self.table::<IssuerConfig>("issuer")?;
         issuer.bank.policy.policy()?;
+        issuer.sms.check()?;
         self.table::<RouterConfig>("router")?;
         self.table::<GatewayConfig>("gateway")?;
         self.table::<OperatorConfig>("operator").map(|_| ())

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use ramz_issuer::engine::TheRules;
 use ramz_issuer::{Ports, Running};
-use ramz_sms::smpp::{SmppConfig, SmppSender};
+use ramz_sms::smpp::{self, SmppSender};
 use tokio_util::sync::CancellationToken;
 
 use super::{Surroundings, open_keys, open_store, optional_door, plain, plain_door, tls_door};
@@ -23,22 +23,15 @@ pub(crate) async fn start(
     let (api, admin) =
         (tls_door(&listen.api, &config.tls).await?, tls_door(&listen.admin, &config.tls).await?);
     let (switch, metrics) = (plain_door(&listen.switch).await?, optional_door(&listen.metrics).await?);
-    let sms = SmppConfig::new(
-        &format!("bank {}", config.bank.id),
-        &config.sms.address,
-        &config.sms.system_id,
-        read_secret(&config.sms.password_file)?,
-        &config.sms.sender,
-    )?;
+    let binds = config.sms.binds(&format!("bank {}", config.bank.id), |file| read_secret(file))?;
     let Surroundings { clock, entropy, tap } = around.clone();
-    let sender = SmppSender::start(
-        sms,
-        plain(),
-        Arc::clone(&clock),
-        Arc::clone(&entropy),
-        Arc::clone(&tap),
-        shutdown.child_token(),
-    );
+    let around_sms = smpp::Surroundings {
+        connector: plain(),
+        clock: Arc::clone(&clock),
+        entropy: Arc::clone(&entropy),
+        tap: Arc::clone(&tap),
+    };
+    let sender = SmppSender::start(binds, &around_sms, shutdown.child_token());
     let ports = Ports {
         clock,
         entropy,

@@ -1,11 +1,12 @@
-//! `ramz journal verify`: a journal that was altered behind our back is found.
+//! `ramz journal verify`: a journal that was altered behind our back is found. `ramz journal show`: what is in it.
 
 use rusqlite::Connection;
 use serde_json::json;
 
 use crate::processes::bank::{ASKER, Bank, IIN, OPERATOR, card, payee};
 use crate::processes::process::{Said, run};
-use crate::processes::wires::{fresh_key, pan};
+use crate::processes::until;
+use crate::processes::wires::{Site, fresh_key, pan};
 
 const PHONE: &str = "09120001101";
 
@@ -68,6 +69,45 @@ async fn an_altered_entry_is_told() {
     assert_eq!(verify(&bank).code, Some(0), "put back, it is whole again");
     alter("DELETE FROM journal WHERE owner = ?1 AND seq = 2");
     broken(&verify(&bank), &ids[1]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_became_of_an_sms_is_listed() {
+    let bank = Bank::open().await;
+    bank.quick_keys();
+    let mut issuer = bank.start();
+    bank.ready().await;
+    let (office, api) = (bank.site(2, OPERATOR), bank.site(0, ASKER));
+    let pan = pan(IIN, 1);
+    let added = office.post("/admin/v1/cards", &card(&pan, PHONE)).await;
+    let id = added.json()["card"].as_str().unwrap().to_owned();
+    assert_eq!(api.ask(fresh_key(), &payee().request(pan.expose(), 1_000)).await.unwrap().status, 202);
+    let pin = bank.pin_comes(PHONE, 1_000).await;
+    let metrics = Site::plain(&bank.at("http", 3));
+    until("the receipts are counted", async || {
+        let text = metrics.get("/metrics").await.text;
+        let counted =
+            |line: &str| line.starts_with("ramz_sms_receipts_total") && line.ends_with("\"delivered\"} 2");
+        text.lines().any(counted).then_some(())
+    })
+    .await;
+    let ready = metrics.get("/readyz").await.text;
+    assert!(ready.contains("SMS bind 127.0.0.1:") && ready.contains(" up\n"), "{ready}");
+    // What has come is journalled before it ends.
+    assert_eq!(issuer.terminate().0.code(), Some(0));
+    let show = |card: &str| {
+        run(["journal", "show", card, "--config", bank.file("issuer.toml").to_str().unwrap()], "")
+    };
+    let shown = show(&id);
+    assert_eq!(shown.code, Some(0), "{}", shown.err);
+    let lines: Vec<&str> = shown.out.lines().collect();
+    assert!(lines[0].contains("Created") && lines[1].contains("PinIssued"), "{}", shown.out);
+    assert!(lines[2].contains("SMS delivered, ") && lines.len() == 3, "one for both parts: {}", shown.out);
+    for secret in [PHONE, &PHONE[1..], pan.expose(), &pin] {
+        assert!(!shown.out.contains(secret), "{}", shown.out);
+    }
+    assert_eq!(show(&"0".repeat(32)).code, Some(1));
+    assert_eq!(verify(&bank).code, Some(0));
 }
 
 #[track_caller]

@@ -38,7 +38,10 @@ impl Smsc {
     pub(super) async fn converse(self: Arc<Smsc>, stream: BoxStream, closed: CancellationToken) {
         let (read, write) = tokio::io::split(stream);
         let (to_write, queue) = mpsc::channel(QUEUED_MAX);
-        let mut line = Line { bound: None, to_write, closed: closed.clone() };
+        let mut line = Line { bound: None, to_write, closed: closed.clone(), silent: Arc::default() };
+        if self.state().moods.away {
+            return;
+        }
         let Some(number) = self.enter(&line) else {
             tracing::warn!("too many connections to the SMSC; one more is closed");
             return;
@@ -85,6 +88,9 @@ impl Smsc {
     }
 
     fn take(&self, line: &mut Line, number: u64, frame: &Frame) -> Next {
+        if line.silent.load(std::sync::atomic::Ordering::SeqCst) {
+            return Next::Read;
+        }
         let answer = |pdu: Pdu| line.put(pdu::encode(CommandStatus::EsmeRok, frame.sequence, pdu));
         match frame.id {
             CommandId::BindTransceiver | CommandId::BindTransmitter | CommandId::BindReceiver => {
@@ -135,6 +141,7 @@ impl Smsc {
             receives: frame.id != CommandId::BindTransmitter,
         };
         line.bound = Some(bound);
+        self.binds_seen.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
         if let Some(entered) = self.state().connections.get_mut(&number) {
             entered.bound = line.bound;
         }

@@ -1,6 +1,6 @@
 //! What the SMSC sends to a bank: delivery receipts, and texts from phones.
 
-use ramz_domain::{Moment, Phone};
+use ramz_domain::{Moment, Phone, card::ReceiptState};
 use ramz_sms::coding::{Cut, Part};
 use rusmpp::{
     pdus::{DeliverSm, SubmitSm},
@@ -11,14 +11,16 @@ use rusmpp::{
     },
 };
 
-use super::submit::Outcome;
 use crate::handsets::time;
 
 /// The receipt of a short message, in the words of SMPP 3.4, appendix B; without the text, whatever others put there.
-pub(super) fn receipt(of: &SubmitSm, id: &str, outcome: Outcome, at: Moment) -> Option<DeliverSm> {
-    let (stat, delivered, state) = match outcome {
-        Outcome::Delivered => ("DELIVRD", 1, MessageState::Delivered),
-        Outcome::Expired => ("EXPIRED", 0, MessageState::Expired),
+pub(super) fn receipt(of: &SubmitSm, id: &str, told: ReceiptState, at: Moment) -> Option<DeliverSm> {
+    let (stat, delivered, state) = match told {
+        ReceiptState::Delivered => ("DELIVRD", 1, MessageState::Delivered),
+        ReceiptState::Expired => ("EXPIRED", 0, MessageState::Expired),
+        ReceiptState::Undeliverable => ("UNDELIV", 0, MessageState::Undeliverable),
+        ReceiptState::Rejected => ("REJECTD", 0, MessageState::Rejected),
+        ReceiptState::Unknown => ("UNKNOWN", 0, MessageState::Unknown),
     };
     let date = time::receipt_date(at);
     let words = format!(

@@ -1,7 +1,7 @@
 //! The operator's SMSC: an SMPP 3.4 server that delivers to handsets.
 //!
 //! It does what an ESME can tell from outside: binds with a password, submits with concatenation and validity, receipts,
-//! texts from phones, throttling, refusals, lost connections. A text goes to the handsets and nowhere else: no log, no tap.
+//! texts from phones, and bad days of every kind ([`moods`]). A text goes to the handsets and nowhere else: no log, no tap.
 //! Deliberately not here: storing and retrying (a handset is always on), `data_sm`, `submit_multi`, queries, SMPP 5.
 //!
 //! ```text
@@ -11,14 +11,15 @@
 
 mod connection;
 mod deliver;
+mod moods;
 mod submit;
 
 use std::{
-    collections::{BTreeMap, VecDeque},
+    collections::BTreeMap,
     fmt,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::Duration,
 };
@@ -38,12 +39,12 @@ use zeroize::Zeroizing;
 
 use crate::handsets::Handsets;
 
+pub use moods::ReceiptIds;
+
 /// Connections at once; another one is closed.
 const CONNECTIONS_MAX: usize = 64;
 /// Texts of which not all parts have come.
 const UNFINISHED_MAX: usize = 256;
-/// Held answers; beyond it they are let go.
-const HELD_MAX: usize = 1024;
 /// After an error of the door, such as too many open files.
 const ACCEPT_AGAIN_AFTER: Duration = Duration::from_millis(100);
 
@@ -93,6 +94,7 @@ pub struct Smsc {
     unfinished: Mutex<Reassembly<submit::Sender>>,
     last_message: AtomicU64,
     submits: AtomicU64,
+    binds_seen: AtomicU64,
     binds_refused: AtomicU64,
 }
 
@@ -100,10 +102,7 @@ pub struct Smsc {
 struct State {
     connections: BTreeMap<u64, Line>,
     last_connection: u64,
-    throttle: usize,
-    refuse: VecDeque<CommandStatus>,
-    /// While held: whom to answer, and what.
-    held: Option<Vec<(Line, Vec<Bytes>)>>,
+    moods: moods::Moods,
 }
 
 type Bytes = Zeroizing<Vec<u8>>;
@@ -115,6 +114,8 @@ struct Line {
     bound: Option<Bound>,
     to_write: mpsc::Sender<Bytes>,
     closed: CancellationToken,
+    /// Half-open: nothing is said any more.
+    silent: Arc<AtomicBool>,
 }
 
 #[derive(Clone, Copy)]
@@ -127,6 +128,9 @@ struct Bound {
 impl Line {
     /// Queues a PDU. A peer that does not read loses its connection.
     fn put(&self, bytes: Bytes) {
+        if self.silent.load(Ordering::SeqCst) {
+            return;
+        }
         if self.to_write.try_send(bytes).is_err() {
             self.closed.cancel();
         }
@@ -152,6 +156,7 @@ impl Smsc {
             unfinished: Mutex::new(Reassembly::new(UNFINISHED_MAX)),
             last_message: AtomicU64::new(0),
             submits: AtomicU64::new(0),
+            binds_seen: AtomicU64::new(0),
             binds_refused: AtomicU64::new(0),
         });
         tokio::spawn(smsc.clone().serve(door, shutdown));
@@ -192,40 +197,6 @@ impl Smsc {
         Ok(())
     }
 
-    /// The next `n` submits are answered ESME_RTHROTTLED.
-    pub fn throttle_next(&self, n: usize) {
-        self.state().throttle = n;
-    }
-
-    /// The next submit (after those refused already) is answered with this status.
-    pub fn refuse_next(&self, status: CommandStatus) {
-        self.state().refuse.push_back(status);
-    }
-
-    /// Cuts every connection, without a word, and with it the answers that were held for them.
-    pub fn drop_connections(&self) {
-        let mut state = self.state();
-        for line in state.connections.values() {
-            line.closed.cancel();
-        }
-        if let Some(held) = &mut state.held {
-            held.clear();
-        }
-    }
-
-    /// From now on submits work and are not answered, until [`Smsc::release`].
-    pub fn hold(&self) {
-        self.state().held.get_or_insert_default();
-    }
-
-    /// Answers what was held, and no longer holds.
-    pub fn release(&self) {
-        let held = self.state().held.take().unwrap_or_default();
-        for (line, answers) in held {
-            answers.into_iter().for_each(|bytes| line.put(bytes));
-        }
-    }
-
     /// How many submit_sm have come, whatever was answered.
     pub fn submits_seen(&self) -> u64 {
         self.submits.load(Ordering::SeqCst)
@@ -234,6 +205,11 @@ impl Smsc {
     /// How many connections are bound.
     pub fn bound(&self) -> usize {
         self.state().connections.values().filter(|line| line.bound.is_some()).count()
+    }
+
+    /// How many binds were let in, in all.
+    pub fn binds_seen(&self) -> u64 {
+        self.binds_seen.load(Ordering::SeqCst)
     }
 
     /// How many binds were refused for a wrong id or password.

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use ramz_api::tap::Fact;
-use ramz_domain::{Moment, Phone};
+use ramz_domain::{Moment, Phone, card::ReceiptState};
 use ramz_sms::{
     coding::{self, concat::Header},
     port::SmsText,
@@ -19,7 +19,7 @@ use rusmpp::{
 use std::sync::{PoisonError, atomic::Ordering};
 use zeroize::Zeroizing;
 
-use super::{Bound, HELD_MAX, Line, Smsc, deliver};
+use super::{Bound, Bytes, Line, ReceiptIds, Smsc, deliver, moods::Answers};
 use crate::handsets::time;
 
 /// Parts of one text have all of this in common, beside their reference.
@@ -45,39 +45,41 @@ impl Smsc {
     /// Takes a submit and answers it, now or once it is released.
     pub(super) fn submit(&self, line: &Line, bound: Bound, frame: &Frame) {
         self.submits.fetch_add(1, Ordering::SeqCst);
-        let answers = match self.deliver(bound, frame) {
-            Err(status) => vec![pdu::encode_refusal(frame.id, status, frame.sequence)],
+        let (response, receipt) = match self.deliver(bound, frame) {
+            Err(status) => (pdu::encode_refusal(frame.id, status, frame.sequence), None),
             Ok((submit, outcome)) => {
-                let id = format!("{:x}", self.message_id());
-                let octets = COctetString::from_string(id.clone()).unwrap_or_default();
+                let id = self.message_id();
+                let octets = COctetString::from_string(format!("{id:x}")).unwrap_or_default();
                 let resp = SubmitSmResp::builder().message_id(octets).build();
-                let mut answers = vec![pdu::encode(CommandStatus::EsmeRok, frame.sequence, resp)];
-                if bound.receives
-                    && wants_receipt(submit.registered_delivery, outcome)
-                    && let Some(receipt) = deliver::receipt(&submit, &id, outcome, self.clock.now())
-                {
-                    answers.push(pdu::encode(CommandStatus::EsmeRok, self.sequence(), receipt));
-                }
-                answers
+                let response = pdu::encode(CommandStatus::EsmeRok, frame.sequence, resp);
+                let wanted = bound.receives && wants_receipt(submit.registered_delivery, outcome);
+                (response, if wanted { self.receipt(&submit, id, outcome) } else { None })
             }
         };
-        let mut state = self.state();
-        match &mut state.held {
-            Some(held) if held.len() < HELD_MAX => held.push((line.clone(), answers)),
-            _ => answers.into_iter().for_each(|bytes| line.put(bytes)),
-        }
+        self.answer_in_mood(line, Answers { response, receipt });
+    }
+
+    fn receipt(&self, submit: &SubmitSm, id: u64, outcome: Outcome) -> Option<Bytes> {
+        let (told, ids) = {
+            let state = self.state();
+            (state.moods.receipts_say, state.moods.receipt_ids)
+        };
+        let told = told.unwrap_or(match outcome {
+            Outcome::Delivered => ReceiptState::Delivered,
+            Outcome::Expired => ReceiptState::Expired,
+        });
+        let id = match ids {
+            ReceiptIds::Same => format!("{id:x}"),
+            ReceiptIds::Decimal => format!("{id:010}"),
+            ReceiptIds::UpperHex => format!("{id:08X}"),
+        };
+        let receipt = deliver::receipt(submit, &id, told, self.clock.now())?;
+        Some(pdu::encode(CommandStatus::EsmeRok, self.sequence(), receipt))
     }
 
     fn deliver(&self, bound: Bound, frame: &Frame) -> Result<(SubmitSm, Outcome), CommandStatus> {
-        {
-            let mut state = self.state();
-            if state.throttle > 0 {
-                state.throttle -= 1;
-                return Err(CommandStatus::EsmeRthrottled);
-            }
-            if let Some(status) = state.refuse.pop_front() {
-                return Err(status);
-            }
+        if let Some(status) = self.mood_to_refuse() {
+            return Err(status);
         }
         let Ok(Pdu::SubmitSm(submit)) = frame.pdu() else {
             return Err(CommandStatus::EsmeRinvcmdlen);

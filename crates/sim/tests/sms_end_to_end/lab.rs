@@ -22,7 +22,7 @@ use ramz_sim::{
 };
 use ramz_sms::{
     port::{Accepted, Outgoing, SendError, Sender as _, SmsText},
-    smpp::{SmppConfig, SmppSender},
+    smpp::{SmppConfig, SmppSender, Surroundings},
     texts::{PinText, pin_text},
 };
 use tokio::net::{TcpListener, TcpStream};
@@ -163,15 +163,19 @@ impl Lab {
 
     /// A bank starts to bind.
     pub(crate) fn bank(&self, config: SmppConfig) -> Bank {
+        self.bank_with(vec![config])
+    }
+
+    /// A bank with these binds.
+    pub(crate) fn bank_with(&self, binds: Vec<SmppConfig>) -> Bank {
         let shutdown = self.shutdown.child_token();
-        let sender = SmppSender::start(
-            config,
-            Arc::new(Tcp),
-            self.clock.clone(),
-            Arc::new(Counting(AtomicU64::new(1))),
-            self.tap.clone(),
-            shutdown.clone(),
-        );
+        let around = Surroundings {
+            connector: Arc::new(Tcp),
+            clock: self.clock.clone(),
+            entropy: Arc::new(Counting(AtomicU64::new(1))),
+            tap: self.tap.clone(),
+        };
+        let sender = SmppSender::start(binds, &around, shutdown.clone());
         Bank { sender, clock: self.clock.clone(), shutdown }
     }
 

@@ -4,5 +4,7 @@
 mod expiry;
 mod lab;
 mod raw;
+mod receipts;
 mod sending;
+mod two_binds;
 mod web;

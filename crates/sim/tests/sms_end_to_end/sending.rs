@@ -25,7 +25,8 @@ async fn a_persian_text_arrives_in_two_parts_and_reads_exactly() {
     assert_eq!(lab.tap.values("submit_sm", "parts"), ["1/2", "2/2"]);
     assert_eq!(lab.tap.values("submit_sm", "destination_addr"), ["98912***67", "98912***67"]);
     assert_eq!(lab.tap.values("submit_sm_resp", "command_status"), ["ESME_ROK", "ESME_ROK"]);
-    until("both receipts came", || lab.tap.values("deliver_sm", "receipt") == ["DELIVRD", "DELIVRD"]).await;
+    until("both receipts came", || lab.tap.values("deliver_sm", "receipt") == ["delivered", "delivered"])
+        .await;
 }
 
 #[tokio::test]

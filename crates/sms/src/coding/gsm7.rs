@@ -40,7 +40,24 @@ pub(super) fn atoms(text: &str) -> Option<Zeroizing<Vec<Atom>>> {
     Some(atoms)
 }
 
+/// The septet of each ASCII character that is in the default alphabet: nearly all of a text, found without a search.
+const ASCII: [Option<u8>; 128] = {
+    let mut table = [None; 128];
+    let mut septet = 0;
+    while septet < 128_u8 {
+        let c = DEFAULT[septet as usize];
+        if c.is_ascii() && septet != ESCAPE {
+            table[c as usize] = Some(septet);
+        }
+        septet += 1;
+    }
+    table
+};
+
 fn atom(c: char) -> Option<Atom> {
+    if let Some(Some(septet)) = usize::try_from(u32::from(c)).ok().and_then(|at| ASCII.get(at)) {
+        return Some(Atom::new([*septet]));
+    }
     if let Some((septet, _)) = EXTENSION.iter().find(|(_, character)| *character == c) {
         return Some(Atom::new([ESCAPE, *septet]));
     }

@@ -1,12 +1,13 @@
 //! How to reach an SMSC.
 
-use std::{fmt, time::Duration};
+use std::{fmt, num::NonZeroU32, time::Duration};
 
 use ramz_domain::limits;
 use rusmpp::types::COctetString;
+use tokio_util::bytes::Bytes;
 use zeroize::Zeroizing;
 
-use super::submit::{Source, c_octets};
+use super::submit::Source;
 
 /// The usual pace of enquire_link; operators cut silent binds after a minute or so.
 const ENQUIRE_EVERY: Duration = Duration::from_secs(30);
@@ -21,8 +22,14 @@ const PATIENCE: Duration = Duration::from_secs(5);
 pub struct SmppConfig {
     /// The name of the bank's service in traces and logs: `bank mellat`.
     pub name: String,
+    /// The name of this bind in logs and metrics; at first its address.
+    pub bind: String,
     /// Submitted and unanswered short messages; at least 1.
     pub window: usize,
+    /// Short messages a second that the operator agreed to, if it counts them.
+    pub rate_per_s: Option<NonZeroU32>,
+    /// Whether delivery receipts are asked for.
+    pub receipts: bool,
     /// How often a silent SMSC is asked whether it is there.
     pub enquire_every: Duration,
     /// How long it may take for any answer, and for a connection.
@@ -81,7 +88,10 @@ impl SmppConfig {
         let source = Source::parse(sender).ok_or(SmppConfigError::Sender)?;
         Ok(SmppConfig {
             name: name.to_owned(),
+            bind: address.to_owned(),
             window: limits::SMPP_WINDOW,
+            rate_per_s: None,
+            receipts: true,
             enquire_every: ENQUIRE_EVERY,
             response_timeout: RESPONSE_TIMEOUT,
             patience: PATIENCE,
@@ -103,13 +113,24 @@ impl SmppConfig {
     }
 }
 
+/// The bytes with their NUL, if they fit. Wiped on drop.
+fn c_octets<const MAX: usize>(text: &str) -> Option<COctetString<1, MAX>> {
+    let mut bytes = Zeroizing::new(Vec::with_capacity(text.len() + 1));
+    bytes.extend_from_slice(text.as_bytes());
+    bytes.push(0);
+    COctetString::from_bytes(Bytes::from_owner(bytes)).ok()
+}
+
 impl fmt::Debug for SmppConfig {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("SmppConfig")
             .field("name", &self.name)
             .field("host", &self.host)
             .field("port", &self.port)
+            .field("bind", &self.bind)
             .field("window", &self.window)
+            .field("rate_per_s", &self.rate_per_s)
+            .field("receipts", &self.receipts)
             .field("enquire_every", &self.enquire_every)
             .field("response_timeout", &self.response_timeout)
             .field("patience", &self.patience)

@@ -1,4 +1,4 @@
-//! An SMPP 3.4 ESME: one transceiver bind to one SMSC, kept up, as a [`Sender`].
+//! An SMPP 3.4 ESME: one or more transceiver binds, each kept up, as one [`Sender`].
 //!
 //! ```text
 //!             connect, bind_transceiver                       line lost, unbind, no enquire_link_resp
@@ -8,49 +8,68 @@
 //!        (at once 10 s for a password or id that the SMSC does not know)
 //! ```
 //!
-//! Deliberately not here: a second bind to fail over to, the inbox (a `deliver_sm` is acknowledged, and told to the tap), TLS
-//! (inside the connector).
+//! **Which bind.** The one with the smallest share of its window in use; among equals the first in the configuration. So a
+//! quiet service uses its first bind, and a busy one spills over to the others; one that throttles, or is at its agreed rate,
+//! is passed over until it may go on. A bind whose answer did not come in time is the last choice until something comes from
+//! it. The parts of one text stay on the bind of the first part while it is bound and is not throttled.
+//!
+//! **Fail-over.** What was not written when a session ends, or when its line takes no more, goes to another bind at once, with
+//! its expiry looked at again. What was written and is not answered is [`SendError::Unknown`]: the caller decides.
+//!
+//! Deliberately not here: what a texted request means (a `deliver_sm` is acknowledged; receipts are passed on), TLS (inside the
+//! connector).
 
+mod bind;
 mod config;
+mod counts;
+mod inbound;
+mod line;
 pub mod pdu;
 mod session;
 mod submit;
 mod trace;
+mod write;
 
 use std::{
-    future::Future,
     sync::{
-        Arc,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicU8, Ordering},
     },
     time::Duration,
 };
 
 use async_trait::async_trait;
+use futures_util::future::{FutureExt as _, pending, select_all};
 use ramz_api::{net::Connector, tap::SharedTap};
 use ramz_domain::{Clock, Entropy, Moment, ambient::random_bytes, limits};
-use rusmpp::{CommandStatus, pdus::SubmitSm};
+use rusmpp::CommandStatus;
 use tokio::{
-    sync::watch,
-    time::{Instant, sleep, timeout},
+    sync::{OwnedSemaphorePermit, mpsc, watch},
+    time::{Instant, sleep, sleep_until},
 };
 use tokio_util::sync::CancellationToken;
 
+use bind::{Bind, jitter};
 pub use config::{SmppConfig, SmppConfigError};
-use session::{BindError, Connection, Session, Submitted};
+use counts::Counts;
+use session::{Part, Session, Submitted};
+use submit::{Submit, lives};
 
 use crate::{
     coding,
-    port::{Accepted, Outgoing, SendError, Sender},
+    port::{self, Accepted, Outgoing, Receipt, SendError, Sender},
 };
 
 /// While something is waited for, the wall clock is looked at this often: it may be moved by hand.
 const CLOCK_LOOK: Duration = Duration::from_millis(100);
 
-/// A session that could not take a submit is about to end, or full of submits that were given up.
+/// A line that could not take a submit is full for the moment.
 const AGAIN_AFTER: Duration = Duration::from_millis(20);
 
-/// The state of the bind.
+/// A line that has not taken a submit by then is stuck: its sender looks for another bind.
+const STUCK_AFTER: Duration = Duration::from_secs(1);
+
+/// The state of a bind, or of all.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum LinkState {
     /// Bound: an SMS can be handed over.
@@ -66,279 +85,275 @@ struct Context {
     clock: Arc<dyn Clock>,
     entropy: Arc<dyn Entropy>,
     tap: SharedTap,
+    counts: Counts,
+    receipts: mpsc::Sender<Receipt>,
 }
 
+/// What the binds of a bank's service are given.
 #[derive(Clone)]
-enum Link {
-    Bound(Arc<Session>),
-    Down(String),
+pub struct Surroundings {
+    /// The way to the SMSCs.
+    pub connector: Arc<dyn Connector>,
+    /// The time, as PINs run out by it.
+    pub clock: Arc<dyn Clock>,
+    /// Randomness, for jitter and references.
+    pub entropy: Arc<dyn Entropy>,
+    /// Who watches.
+    pub tap: SharedTap,
 }
 
-/// The bind to an SMSC. See the module.
+/// The binds of one service. See the module.
 pub struct SmppSender {
-    context: Arc<Context>,
-    link: watch::Receiver<Link>,
+    binds: Vec<Bind>,
+    clock: Arc<dyn Clock>,
+    entropy: Arc<dyn Entropy>,
+    /// Told whenever a bind comes or goes.
+    changed: Arc<watch::Sender<()>>,
+    receipts: Mutex<Option<mpsc::Receiver<Receipt>>>,
     shutdown: CancellationToken,
     /// The next text's reference, so that the parts of two texts to one phone are not mixed.
     reference: AtomicU8,
 }
 
+/// A place in a bind's window.
+struct Place {
+    bind: usize,
+    session: Arc<Session>,
+    permit: OwnedSemaphorePermit,
+}
+
+/// How long a part may wait.
+#[derive(Clone, Copy)]
+struct Terms {
+    not_after: Moment,
+    give_up: Instant,
+}
+
 impl SmppSender {
     /// Starts to bind, and keeps bound until `shutdown`; then what is in flight is waited for, briefly, and unbound.
-    /// Must be called within a tokio runtime.
+    /// `binds` are in order of preference. Must be called within a tokio runtime.
     pub fn start(
-        config: SmppConfig,
-        connector: Arc<dyn Connector>,
-        clock: Arc<dyn Clock>,
-        entropy: Arc<dyn Entropy>,
-        tap: SharedTap,
+        binds: Vec<SmppConfig>,
+        around: &Surroundings,
         shutdown: CancellationToken,
     ) -> Arc<SmppSender> {
-        let [reference] = random_bytes(&*entropy);
-        let context = Arc::new(Context { config, connector, clock, entropy, tap });
-        let (links, link) = watch::channel(Link::Down("not bound yet".into()));
-        tokio::spawn(supervise(context.clone(), links, shutdown.clone()));
-        Arc::new(SmppSender { context, link, shutdown, reference: AtomicU8::new(reference) })
+        let Surroundings { connector, clock, entropy, tap } = around;
+        let [reference] = random_bytes(&**entropy);
+        let changed = Arc::new(watch::Sender::new(()));
+        let (to_receipts, receipts) = mpsc::channel(limits::RECEIPTS_QUEUED_MAX);
+        let wanted = binds.iter().any(|bind| bind.receipts);
+        let start = |config| {
+            let context = Context {
+                config,
+                connector: connector.clone(),
+                clock: clock.clone(),
+                entropy: entropy.clone(),
+                tap: tap.clone(),
+                counts: Counts::default(),
+                receipts: to_receipts.clone(),
+            };
+            Bind::start(context, changed.clone(), shutdown.clone())
+        };
+        Arc::new(SmppSender {
+            binds: binds.into_iter().map(start).collect(),
+            clock: clock.clone(),
+            entropy: entropy.clone(),
+            changed,
+            receipts: Mutex::new(wanted.then_some(receipts)),
+            shutdown,
+            reference: AtomicU8::new(reference),
+        })
     }
 
-    /// Whether it is bound, and if not, why.
+    /// Whether any bind is bound, and if not, why.
     pub fn state(&self) -> LinkState {
-        match &*self.link.borrow() {
-            Link::Bound(_) => LinkState::Bound,
-            Link::Down(reason) => LinkState::Down(reason.clone()),
+        let mut reasons = Vec::new();
+        for (name, state) in self.states() {
+            match state {
+                LinkState::Bound => return LinkState::Bound,
+                LinkState::Down(reason) if self.binds.len() == 1 => reasons.push(reason),
+                LinkState::Down(reason) => reasons.push(format!("{name}: {reason}")),
+            }
         }
+        LinkState::Down(reasons.join("; "))
     }
 
-    /// Submits one part until it is taken, refused, or the time is up.
+    /// Each bind's name and state, in order of preference.
+    pub fn states(&self) -> Vec<(String, LinkState)> {
+        self.binds.iter().map(|bind| (bind.context.config.bind.clone(), bind.state())).collect()
+    }
+
+    /// Submits one part until it is taken, refused, or the time is up. `keep` is the bind to stay on, and then the one that
+    /// took the part.
     async fn submit(
         &self,
-        pdu: &SubmitSm,
-        told: &trace::Told,
-        not_after: Moment,
-        give_up: Instant,
+        submit: &Submit,
+        told: Option<&trace::Told>,
+        terms: Terms,
+        keep: &mut Option<usize>,
     ) -> Result<String, SendError> {
         loop {
-            let session = self.bound(not_after, give_up).await?;
-            if session.resume() > give_up {
-                return Err(SendError::Throttled);
-            }
-            self.before(not_after, give_up, tokio::time::sleep_until(session.resume())).await?;
-            let Some(permit) =
-                self.before(not_after, give_up, session.window.clone().acquire_owned()).await?
-            else {
-                return Err(SendError::Down("the SMSC leaves every submit_sm unanswered".into()));
-            };
-            let Ok(permit) = permit else {
-                // The session ended meanwhile.
-                continue;
-            };
-            if session.resume() > Instant::now() {
-                // Throttled while this waited for the window.
-                continue;
-            }
-            let response_timeout = self.context.config.response_timeout;
-            let submitted =
-                session.submit(pdu.clone(), told.clone(), not_after, give_up, response_timeout).await;
+            let Place { bind: at, session, permit } = self.place(terms, *keep).await?;
+            let Context { config, counts, .. } = &*self.binds[at].context;
+            let part = Part { submit: submit.clone(), told: told.cloned(), not_after: terms.not_after };
+            let submitted = session.submit(part, terms.give_up, STUCK_AFTER, config.response_timeout).await;
             drop(permit);
+            counts.submitted(&submitted);
             match submitted {
                 Submitted::Accepted(id) => {
                     session.at_ease();
+                    *keep = Some(at);
                     return Ok(id);
                 }
                 Submitted::Status(CommandStatus::EsmeRthrottled | CommandStatus::EsmeRmsgqful) => {
-                    session.slow_down(jitter(&*self.context.entropy));
+                    session.slow_down(jitter(&*self.entropy));
                 }
                 Submitted::Status(status) => {
                     return Err(SendError::Refused { status: pdu::status_name(status) });
                 }
                 Submitted::Expired => return Err(SendError::Expired),
                 Submitted::Unknown => return Err(SendError::Unknown),
-                // The session is over, or the time; the next round finds out which.
-                Submitted::NotSent if Instant::now() >= give_up => {
+                Submitted::NotSent if Instant::now() >= terms.give_up => {
                     return Err(SendError::Down("the SMSC does not read".into()));
                 }
-                Submitted::NotSent => sleep(AGAIN_AFTER).await,
+                // To another bind at once, or to the next session of this one.
+                Submitted::NotSent if session.has_ended() => {}
+                Submitted::NotSent => {
+                    session.doubt();
+                    sleep(AGAIN_AFTER).await;
+                }
             }
         }
     }
 
-    /// The bound session, as soon as there is one.
-    async fn bound(&self, not_after: Moment, give_up: Instant) -> Result<Arc<Session>, SendError> {
-        let mut link = self.link.clone();
-        let bound = async {
-            // An error means that the supervisor is gone: there will be no bind.
-            match link.wait_for(|link| matches!(link, Link::Bound(_))).await.as_deref() {
-                Ok(Link::Bound(session)) => Some(session.clone()),
-                _ => None,
-            }
-        };
-        let bound = tokio::select! {
-            bound = self.before(not_after, give_up, bound) => bound?.flatten(),
-            () = self.shutdown.cancelled() => None,
-        };
-        bound.ok_or_else(|| match &*self.link.borrow() {
-            _ if self.shutdown.is_cancelled() => SendError::Down("shutting down".into()),
-            Link::Down(reason) => SendError::Down(reason.clone()),
-            Link::Bound(_) => SendError::Down("the bind was lost".into()),
-        })
-    }
-
-    /// Waits for something until `give_up` (then `None`), but not beyond the life of a PIN.
-    async fn before<T>(
-        &self,
-        not_after: Moment,
-        give_up: Instant,
-        wait: impl Future<Output = T>,
-    ) -> Result<Option<T>, SendError> {
-        let mut wait = std::pin::pin!(wait);
+    /// A place in a window, as soon as there is one.
+    async fn place(&self, terms: Terms, keep: Option<usize>) -> Result<Place, SendError> {
         loop {
-            if submit::validity_period(self.context.clock.now(), not_after).is_none() {
+            // Before looking, so that no change is missed.
+            let mut changed = self.changed.subscribe();
+            if self.shutdown.is_cancelled() {
+                return Err(SendError::Down("shutting down".into()));
+            }
+            if !lives(self.clock.now(), terms.not_after) {
                 return Err(SendError::Expired);
             }
             let now = Instant::now();
-            match timeout(CLOCK_LOOK.min(give_up.saturating_duration_since(now)), &mut wait).await {
-                Ok(came) => return Ok(Some(came)),
-                Err(_) if now >= give_up => return Ok(None),
-                Err(_) => {}
+            let bound = self.bound();
+            let ready = ready(&bound, now, keep);
+            for (bind, session) in &ready {
+                if let Ok(permit) = session.window.clone().try_acquire_owned()
+                    && session.take_turn()
+                {
+                    return Ok(Place { bind: *bind, session: session.clone(), permit });
+                }
+            }
+            let resume = bound.iter().map(|(_, session)| session.resume()).filter(|at| *at > now).min();
+            let all_pause = !bound.is_empty() && ready.is_empty();
+            if now >= terms.give_up || (all_pause && resume.is_some_and(|at| at > terms.give_up)) {
+                return Err(self.why_not(&bound, &ready));
+            }
+            let look_again = resume.map_or(terms.give_up, |at| at.min(terms.give_up));
+            // Places are given in the order in which they were asked for, so this goes on asking until something else changes.
+            let mut room = std::pin::pin!(room(ready));
+            loop {
+                let look_at_clock = look_again.min(Instant::now() + CLOCK_LOOK);
+                tokio::select! {
+                    place = &mut room => match place {
+                        Some(place) if place.session.take_turn() => return Ok(place),
+                        _ => break,
+                    },
+                    _ = changed.changed() => break,
+                    () = self.shutdown.cancelled() => break,
+                    () = sleep_until(look_at_clock) => {
+                        if look_at_clock == look_again || !lives(self.clock.now(), terms.not_after) {
+                            break;
+                        }
+                    }
+                }
             }
         }
     }
+
+    fn bound(&self) -> Vec<(usize, Arc<Session>)> {
+        let sessions = self.binds.iter().map(Bind::session).enumerate();
+        sessions.filter_map(|(at, session)| session.map(|session| (at, session))).collect()
+    }
+
+    fn why_not(&self, bound: &[(usize, Arc<Session>)], ready: &[(usize, Arc<Session>)]) -> SendError {
+        if bound.is_empty() {
+            return match self.state() {
+                LinkState::Bound => SendError::Down("the bind was lost".into()),
+                LinkState::Down(reason) => SendError::Down(reason),
+            };
+        }
+        if ready.is_empty() {
+            return SendError::Throttled;
+        }
+        SendError::Down("the SMSC leaves every submit_sm unanswered".into())
+    }
+}
+
+/// The sessions that may be handed something now, the best first. `keep` alone, if it is among them.
+fn ready(bound: &[(usize, Arc<Session>)], now: Instant, keep: Option<usize>) -> Vec<(usize, Arc<Session>)> {
+    let mut ready: Vec<_> = bound.iter().filter(|(_, session)| session.resume() <= now).cloned().collect();
+    if let Some(kept) = ready.iter().position(|(at, _)| Some(*at) == keep) {
+        return vec![ready.swap_remove(kept)];
+    }
+    // Stable: among equals the order of the configuration.
+    ready.sort_by_key(|(_, session)| session.reluctance());
+    ready
+}
+
+/// A place in whichever window has one first; `None` if a session ended. Never, if there is none to wait for.
+async fn room(ready: Vec<(usize, Arc<Session>)>) -> Option<Place> {
+    if ready.is_empty() {
+        return pending().await;
+    }
+    let each = ready.into_iter().map(|(bind, session)| {
+        async move {
+            let permit = session.window.clone().acquire_owned().await.ok()?;
+            Some(Place { bind, session, permit })
+        }
+        .boxed()
+    });
+    select_all(each).await.0
 }
 
 #[async_trait]
 impl Sender for SmppSender {
     async fn send(&self, sms: Outgoing) -> Result<Accepted, SendError> {
         let impossible = |what: &str| SendError::Refused { status: what.to_owned() };
+        let Some(Context { config, tap, .. }) = self.binds.first().map(|bind| &*bind.context) else {
+            return Err(SendError::Down("no bind is configured".into()));
+        };
         let reference = self.reference.fetch_add(1, Ordering::Relaxed);
         let cut =
             coding::cut(sms.text.expose(), reference).map_err(|error| impossible(&error.to_string()))?;
-        let (of, give_up) = (cut.parts.len(), Instant::now() + self.context.config.patience);
+        let of = cut.parts.len();
+        let terms = Terms { not_after: sms.not_after, give_up: Instant::now() + config.patience };
         let mut message_ids = Vec::with_capacity(of);
+        let mut keep = None;
         for part in &cut.parts {
-            let pdu = submit::submit_sm(&self.context.config.source, &sms.to, cut.alphabet, part, of)
+            let submit = Submit::new(&config.source, &sms.to, cut.alphabet, part, of, config.receipts)
                 .ok_or_else(|| impossible("the part does not fit a submit_sm"))?;
-            let good_for = sms.not_after.since(self.context.clock.now());
-            let told = trace::Told::new(&sms.to, cut.alphabet, part, of, good_for);
-            message_ids.push(self.submit(&pdu, &told, sms.not_after, give_up).await?);
+            let told = tap.watches().then(|| {
+                let good_for = sms.not_after.since(self.clock.now());
+                trace::Told::new(&sms.to, cut.alphabet, part, of, good_for)
+            });
+            message_ids.push(self.submit(&submit, told.as_ref(), terms, &mut keep).await?);
         }
         Ok(Accepted { parts: of, message_ids })
     }
 
     fn is_up(&self) -> bool {
-        matches!(&*self.link.borrow(), Link::Bound(_)) && !self.shutdown.is_cancelled()
+        !self.shutdown.is_cancelled() && self.binds.iter().any(|bind| bind.session().is_some())
     }
-}
 
-/// How a try to be bound ended.
-enum Ended {
-    /// It was bound, for so long.
-    After(Duration, String),
-    /// It never was; trying again soon may help.
-    Unbound(String),
-    /// The SMSC does not know us; trying again soon will not help.
-    Unknown(String),
-}
-
-/// Binds, again and again, until the shutdown.
-async fn supervise(context: Arc<Context>, links: watch::Sender<Link>, shutdown: CancellationToken) {
-    let name = context.config.name.clone();
-    let mut pause = limits::RECONNECT_FIRST;
-    loop {
-        let ended = attempt(&context, &links, &shutdown).await;
-        if shutdown.is_cancelled() {
-            break;
-        }
-        let reason = match ended {
-            Ended::After(lasted, reason) => {
-                if lasted > limits::RECONNECT_LAST {
-                    pause = limits::RECONNECT_FIRST;
-                }
-                reason
-            }
-            Ended::Unbound(reason) => reason,
-            Ended::Unknown(reason) => {
-                pause = limits::RECONNECT_LAST;
-                reason
-            }
-        };
-        tracing::warn!(bank = name, reason, "not bound to the SMSC");
-        links.send_replace(Link::Down(reason));
-        let pause_now = pause.mul_f64(0.5 + jitter(&*context.entropy) / 2.0);
-        pause = (pause * 2).min(limits::RECONNECT_LAST);
-        tokio::select! {
-            () = sleep(pause_now) => {}
-            () = shutdown.cancelled() => break,
-        }
+    fn lines(&self) -> Vec<port::Line> {
+        self.binds.iter().map(Bind::line).collect()
     }
-    links.send_replace(Link::Down("shutting down".into()));
-    tracing::info!(bank = name, "unbound from the SMSC");
-}
 
-/// One try: connects, binds, and works until it ends.
-async fn attempt(context: &Context, links: &watch::Sender<Link>, shutdown: &CancellationToken) -> Ended {
-    let config = &context.config;
-    let place = format!("{}:{}", config.host, config.port);
-    let connect = async {
-        let stream = match timeout(
-            config.response_timeout,
-            context.connector.connect(&config.host, config.port),
-        )
-        .await
-        {
-            Ok(Ok(stream)) => stream,
-            Ok(Err(error)) => {
-                return Err(Ended::Unbound(format!("no connection to the SMSC at {place}: {error}")));
-            }
-            Err(_) => return Err(Ended::Unbound(format!("no connection to the SMSC at {place}: timed out"))),
-        };
-        let mut connection = Connection::new(stream);
-        match timeout(config.response_timeout, connection.bind(context)).await {
-            Ok(Ok(())) => Ok(connection),
-            Ok(Err(BindError::Refused(status))) => Err(refused(status, &place)),
-            Ok(Err(BindError::Line(reason))) => {
-                Err(Ended::Unbound(format!("the SMSC at {place} did not answer the bind: {reason}")))
-            }
-            Err(_) => Err(Ended::Unbound(format!("the SMSC at {place} did not answer the bind in time"))),
-        }
-    };
-    let connection = tokio::select! {
-        connection = connect => connection,
-        () = shutdown.cancelled() => return Ended::Unbound("shutting down".into()),
-    };
-    let connection = match connection {
-        Ok(connection) => connection,
-        Err(ended) => return ended,
-    };
-    let (session, jobs) = Session::new(config.window.max(1));
-    let session = Arc::new(session);
-    let since = Instant::now();
-    tracing::info!(bank = config.name, smsc = place, "bound to the SMSC");
-    links.send_replace(Link::Bound(session.clone()));
-    let reason = connection.run(jobs, context, shutdown).await;
-    links.send_replace(Link::Down(reason.clone()));
-    // Whoever waits for room in its window waits for the next session instead.
-    session.window.close();
-    Ended::After(since.elapsed(), reason)
-}
-
-/// What a refused bind means, and what to do about it.
-fn refused(status: CommandStatus, place: &str) -> Ended {
-    let name = pdu::status_name(status);
-    match status {
-        CommandStatus::EsmeRinvpaswd => Ended::Unknown(format!(
-            "the SMSC at {place} refused the password ({name}): check the password file"
-        )),
-        CommandStatus::EsmeRinvsysid | CommandStatus::EsmeRbindfail => Ended::Unknown(format!(
-            "the SMSC at {place} refused the bind ({name}): check system_id and password"
-        )),
-        CommandStatus::EsmeRalybnd => Ended::Unbound(format!(
-            "the SMSC at {place} says that this system_id is bound already ({name}): is another node using it?"
-        )),
-        _ => Ended::Unbound(format!("the SMSC at {place} refused the bind: {name}")),
+    fn receipts(&self) -> Option<mpsc::Receiver<Receipt>> {
+        self.receipts.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
-}
-
-/// A fraction from 0 to 1, so that many binds do not come back at the same instant.
-fn jitter(entropy: &dyn Entropy) -> f64 {
-    f64::from(u16::from_be_bytes(random_bytes(entropy))) / f64::from(u16::MAX)
 }

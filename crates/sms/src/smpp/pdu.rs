@@ -57,6 +57,11 @@ impl Frame {
         command.pdu().cloned().ok_or(Malformed)
     }
 
+    /// The octets of the body.
+    pub fn body(&self) -> &[u8] {
+        self.bytes.get(HEADER_BYTES - 4..).unwrap_or_default()
+    }
+
     /// Whether this is a request, to be answered.
     pub fn is_request(&self) -> bool {
         self.id.is_operation()

@@ -1,105 +1,146 @@
-//! The `submit_sm` of one part, but for its `validity_period`, which is made when the part is written.
+//! The `submit_sm` of one part, as bytes: all of it but its sequence number and its `validity_period`, which are written in
+//! when the part is about to go ([`Submit::aim`]).
+//!
+//! Encoded here and not by `rusmpp`, which would make the PDU as a value first and forget its pieces unwiped; that its
+//! decoder reads the same is tested.
 
 use std::time::Duration;
 
 use ramz_domain::{Moment, Phone};
-use rusmpp::{
-    pdus::SubmitSm,
-    types::{COctetString, EmptyOrFullCOctetString, OctetString},
-    values::{
-        Ansi41Specific, DataCoding, EsmClass, GsmFeatures, IntermediateNotification, MCDeliveryReceipt,
-        MessageType, MessagingMode, Npi, RegisteredDelivery, SmeOriginatedAcknowledgement, Ton,
-    },
-};
-use tokio_util::bytes::Bytes;
+use rusmpp::CommandId;
 use zeroize::Zeroizing;
 
 use crate::coding::{Alphabet, Part};
 
+/// Type of number and numbering plan (SMPP 3.4, 5.2.5 and 5.2.6).
+const TON_INTERNATIONAL: u8 = 1;
+const TON_NETWORK_SPECIFIC: u8 = 3;
+const TON_ALPHANUMERIC: u8 = 5;
+const NPI_UNKNOWN: u8 = 0;
+const NPI_ISDN: u8 = 1;
+/// `esm_class`: the short message starts with a user data header.
+const UDHI: u8 = 0x40;
+/// Where the sequence number stands.
+const SEQUENCE_AT: usize = 12;
+/// `YYMMDDhhmmsstnnR`, relative: nothing but hours, minutes and seconds is used.
+const PERIOD_CHARS: usize = 16;
+/// More than the fields before the text, so that the bytes are never moved while they hold one.
+const FIELDS_BYTES_MAX: usize = 96;
+
 /// A source address that SMPP can carry.
 #[derive(Clone, Debug)]
 pub(super) struct Source {
-    ton: Ton,
-    npi: Npi,
-    address: COctetString<1, 21>,
+    ton: u8,
+    address: String,
 }
 
 impl Source {
     /// A name of 1 to 11 characters (TON 5, NPI 0), or a short code of 3 to 8 digits (TON 3, NPI 0).
     pub(super) fn parse(sender: &str) -> Option<Source> {
         let digits = sender.bytes().all(|b| b.is_ascii_digit());
-        let ton = if digits { Ton::NetworkSpecific } else { Ton::Alphanumeric };
+        let ton = if digits { TON_NETWORK_SPECIFIC } else { TON_ALPHANUMERIC };
         let lengths = if digits { 3..=8 } else { 1..=11 };
         let plain =
             sender.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b' ' | b'-' | b'.' | b'&'));
-        if !plain || !lengths.contains(&sender.len()) {
-            return None;
-        }
-        Some(Source { ton, npi: Npi::Unknown, address: c_octets(sender)? })
+        (plain && lengths.contains(&sender.len())).then(|| Source { ton, address: sender.to_owned() })
     }
 }
 
-/// The bytes with their NUL, if they fit. Wiped on drop.
-pub(super) fn c_octets<const MAX: usize>(text: &str) -> Option<COctetString<1, MAX>> {
-    let mut bytes = Zeroizing::new(Vec::with_capacity(text.len() + 1));
-    bytes.extend_from_slice(text.as_bytes());
-    bytes.push(0);
-    COctetString::from_bytes(Bytes::from_owner(bytes)).ok()
+/// A `submit_sm`. Wiped on drop: it holds a text.
+#[derive(Clone)]
+pub(super) struct Submit {
+    bytes: Zeroizing<Vec<u8>>,
+    period_at: usize,
 }
 
-/// A part for a phone. `None` if it does not fit, which [`crate::coding::cut`] prevents.
-pub(super) fn submit_sm(
-    source: &Source,
-    to: &Phone,
-    alphabet: Alphabet,
-    part: &Part,
-    of: usize,
-) -> Option<SubmitSm> {
-    let features = if of > 1 { GsmFeatures::UdhiIndicator } else { GsmFeatures::NotSelected };
-    // `Ansi41Specific` must be said: its default is 0x08.
-    let esm_class =
-        EsmClass::new(MessagingMode::Default, MessageType::Default, Ansi41Specific::Other(0), features);
-    let receipt = RegisteredDelivery::new(
-        MCDeliveryReceipt::McDeliveryReceiptRequestedWhereFinalDeliveryOutcomeIsSuccessOrFailure,
-        SmeOriginatedAcknowledgement::NoReceiptSmeAcknowledgementRequested,
-        IntermediateNotification::NoIntermediaryNotificationRequested,
-        0,
-    );
-    let short_message = OctetString::from_bytes(Bytes::from_owner(part.octets.clone())).ok()?;
-    let pdu = SubmitSm::builder()
-        .source_addr_ton(source.ton)
-        .source_addr_npi(source.npi)
-        .source_addr(source.address.clone())
-        .dest_addr_ton(Ton::International)
-        .dest_addr_npi(Npi::Isdn)
-        .destination_addr(c_octets(to.expose())?)
-        .esm_class(esm_class)
-        .registered_delivery(receipt)
-        .data_coding(DataCoding::from(alphabet.data_coding()))
-        .short_message(short_message);
-    Some(pdu.build())
+impl Submit {
+    /// A part for a phone; `receipt` asks for a delivery receipt. `None` if it does not fit, which [`crate::coding::cut`]
+    /// prevents.
+    pub(super) fn new(
+        source: &Source,
+        to: &Phone,
+        alphabet: Alphabet,
+        part: &Part,
+        of: usize,
+        receipt: bool,
+    ) -> Option<Submit> {
+        let text_length = u8::try_from(part.octets.len()).ok()?;
+        let mut bytes = Zeroizing::new(Vec::with_capacity(FIELDS_BYTES_MAX + part.octets.len()));
+        for word in [0, u32::from(CommandId::SubmitSm), 0, 0] {
+            bytes.extend_from_slice(&word.to_be_bytes());
+        }
+        // No service type.
+        bytes.push(0);
+        for (ton, npi, address) in [
+            (source.ton, NPI_UNKNOWN, source.address.as_bytes()),
+            (TON_INTERNATIONAL, NPI_ISDN, to.expose().as_bytes()),
+        ] {
+            bytes.extend_from_slice(&[ton, npi]);
+            bytes.extend_from_slice(address);
+            bytes.push(0);
+        }
+        let esm_class = if of > 1 { UDHI } else { 0 };
+        // Then protocol, priority, and no schedule.
+        bytes.extend_from_slice(&[esm_class, 0, 0, 0]);
+        let period_at = bytes.len();
+        bytes.extend_from_slice(&[0; PERIOD_CHARS + 1]);
+        // Receipt, no replacing, the alphabet, no canned message.
+        bytes.extend_from_slice(&[u8::from(receipt), 0, alphabet.data_coding(), 0, text_length]);
+        bytes.extend_from_slice(&part.octets);
+        let length = u32::try_from(bytes.len()).ok()?;
+        bytes[..4].copy_from_slice(&length.to_be_bytes());
+        Some(Submit { bytes, period_at })
+    }
+
+    /// The bytes to write at that instant under this number. `None` if the PIN has run out: then there is nothing to
+    /// write any more.
+    pub(super) fn aim(&mut self, sequence: u32, now: Moment, not_after: Moment) -> Option<&[u8]> {
+        let period = validity_period(now, not_after)?;
+        self.bytes[SEQUENCE_AT..SEQUENCE_AT + 4].copy_from_slice(&sequence.to_be_bytes());
+        self.bytes[self.period_at..self.period_at + PERIOD_CHARS].copy_from_slice(&period);
+        Some(&self.bytes)
+    }
+}
+
+/// Whether an SMS may still go at that instant.
+pub(super) fn lives(now: Moment, not_after: Moment) -> bool {
+    whole_seconds_left(now, not_after) > 0
+}
+
+fn whole_seconds_left(now: Moment, not_after: Moment) -> u64 {
+    /// A day, as no PIN is good for longer; keeps the format's fields simple.
+    const LONGEST: Duration = Duration::from_secs(86_399);
+    not_after.since(now).min(LONGEST).as_secs()
 }
 
 /// The relative `validity_period` (SMPP 3.4, 7.1.1) until a PIN runs out, in whole seconds and never longer. `None` with
-/// less than a second left: then there is nothing to send any more.
-pub(super) fn validity_period(now: Moment, not_after: Moment) -> Option<EmptyOrFullCOctetString<17>> {
-    /// A day, as no PIN is good for longer; keeps the format's fields simple.
-    const LONGEST: Duration = Duration::from_secs(86_399);
-    let left = not_after.since(now).min(LONGEST).as_secs();
+/// less than a second left.
+fn validity_period(now: Moment, not_after: Moment) -> Option<[u8; PERIOD_CHARS]> {
+    let left = whole_seconds_left(now, not_after);
     if left == 0 {
         return None;
     }
-    let period = format!("000000{:02}{:02}{:02}000R", left / 3600, left / 60 % 60, left % 60);
-    EmptyOrFullCOctetString::from_string(period).ok()
+    let mut period = *b"000000hhmmss000R";
+    for (at, value) in [(6, left / 3600), (8, left / 60 % 60), (10, left % 60)] {
+        let value = u8::try_from(value).unwrap_or(99);
+        period[at] = b'0' + value / 10;
+        period[at + 1] = b'0' + value % 10;
+    }
+    Some(period)
 }
 
 #[cfg(test)]
 mod tests {
+    use rusmpp::{Pdu, pdus::SubmitSm};
+    use tokio_util::bytes::BytesMut;
+    use tokio_util::codec::Decoder as _;
+
     use super::*;
+    use crate::smpp::pdu::FrameCodec;
 
     fn period(now: u64, not_after: u64) -> Option<String> {
         validity_period(Moment::from_unix_ms(now), Moment::from_unix_ms(not_after))
-            .map(|p| p.as_str().to_owned())
+            .map(|p| String::from_utf8(p.to_vec()).unwrap())
     }
 
     #[test]
@@ -116,7 +157,7 @@ mod tests {
 
     #[test]
     fn senders_are_names_or_short_codes() {
-        let ton = |sender| Source::parse(sender).map(|source| u8::from(source.ton));
+        let ton = |sender| Source::parse(sender).map(|source| source.ton);
         assert_eq!(ton("Bank Mellat"), Some(5));
         assert_eq!(ton("30003303"), Some(3));
         for bad in ["", "Bank Mellat 2", "بانک", "300033030000", "a\nb", "12"] {
@@ -124,18 +165,46 @@ mod tests {
         }
     }
 
-    #[test]
-    fn flags_are_what_an_smsc_expects() {
-        let cut = crate::coding::cut(&"ر".repeat(100), 1).unwrap();
+    /// The PDU as another's decoder reads it.
+    fn read(text: &str, receipt: bool) -> (u32, Box<SubmitSm>) {
+        let cut = crate::coding::cut(text, 1).unwrap();
         let source = Source::parse("Bank Mellat").unwrap();
         let to = Phone::parse("09121234567").unwrap();
-        let pdu = submit_sm(&source, &to, cut.alphabet, &cut.parts[0], cut.parts.len()).unwrap();
-        assert_eq!(u8::from(pdu.esm_class), 0x40);
+        let mut submit =
+            Submit::new(&source, &to, cut.alphabet, &cut.parts[0], cut.parts.len(), receipt).unwrap();
+        let (now, not_after) = (Moment::from_unix_ms(0), Moment::from_unix_ms(120_000));
+        let capacity = submit.bytes.capacity();
+        assert!(submit.bytes.len() <= capacity && capacity < FIELDS_BYTES_MAX + 200, "it was moved");
+        let mut bytes = BytesMut::from(submit.aim(7, now, not_after).unwrap());
+        let frame = FrameCodec.decode(&mut bytes).unwrap().unwrap();
+        let Ok(Pdu::SubmitSm(pdu)) = frame.pdu() else { panic!("a submit_sm") };
+        assert!(pdu.short_message().as_ref() == &cut.parts[0].octets[..]);
+        (frame.sequence, Box::new(pdu))
+    }
+
+    #[test]
+    fn flags_are_what_an_smsc_expects() {
+        let (sequence, pdu) = read(&"ر".repeat(100), true);
+        assert_eq!(sequence, 7);
+        assert_eq!((u8::from(pdu.esm_class), u8::from(pdu.data_coding)), (0x40, 0x08));
         assert_eq!(u8::from(pdu.registered_delivery), 0x01);
-        assert_eq!(u8::from(pdu.data_coding), 0x08);
+        assert_eq!((u8::from(pdu.source_addr_ton), u8::from(pdu.source_addr_npi)), (5, 0));
+        assert_eq!((u8::from(pdu.dest_addr_ton), u8::from(pdu.dest_addr_npi)), (1, 1));
+        assert_eq!(pdu.source_addr.as_str(), "Bank Mellat");
         assert_eq!(pdu.destination_addr.as_str(), "989121234567");
-        let cut = crate::coding::cut("x", 1).unwrap();
-        let pdu = submit_sm(&source, &to, cut.alphabet, &cut.parts[0], 1).unwrap();
+        assert_eq!(pdu.validity_period.as_str(), "000000000200000R");
+        let (_, pdu) = read("x", false);
         assert_eq!((u8::from(pdu.esm_class), u8::from(pdu.data_coding)), (0, 0));
+        assert_eq!(u8::from(pdu.registered_delivery), 0);
+    }
+
+    #[test]
+    fn what_ran_out_has_no_bytes() {
+        let cut = crate::coding::cut("x", 1).unwrap();
+        let (source, to) = (Source::parse("Bank").unwrap(), Phone::parse("09121234567").unwrap());
+        let mut submit = Submit::new(&source, &to, cut.alphabet, &cut.parts[0], 1, true).unwrap();
+        let not_after = Moment::from_unix_ms(120_000);
+        assert!(submit.aim(1, Moment::from_unix_ms(119_000), not_after).is_some());
+        assert!(submit.aim(2, Moment::from_unix_ms(119_001), not_after).is_none());
     }
 }
