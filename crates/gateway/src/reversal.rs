@@ -16,7 +16,7 @@ use crate::{
     gateway::Gateway,
     message::Undo,
     payment::Trace,
-    rows::{Column, NotChanged, RowFault},
+    rows::{self, Column, NotChanged, RowFault},
 };
 
 /// Reversals asked for at the same time. What is due beyond it waits for the next look.
@@ -105,7 +105,14 @@ impl Gateway {
             tracing::error!(payment = %id, link = trace.link, "no such link any more; the reversal stays due");
             return Asked::NotSent;
         };
-        match bank.link.ask(undo.reversal(before > 0, self.now()), limits::HOST_TIMEOUT).await {
+        let message = match undo.reversal(before > 0, self.now()) {
+            Ok(message) => message,
+            Err(error) => {
+                tracing::error!(payment = %id, %error, "a reversal cannot be written; it stays due");
+                return Asked::NotSent;
+            }
+        };
+        match bank.link.ask(message, limits::HOST_TIMEOUT).await {
             Ok(answer) if answer.get(39) == Some("00") => Asked::Acknowledged,
             Ok(answer) => {
                 let code = answer.get(39).unwrap_or("none");
@@ -120,7 +127,8 @@ impl Gateway {
     }
 
     async fn undo(&self, id: PaymentId) -> Result<Undo, String> {
-        let sealed = self.payments.sealed(id).await.map_err(|fault: RowFault| fault.to_string())?;
+        let sealed =
+            self.payments.sealed(id, rows::REVERSAL).await.map_err(|fault: RowFault| fault.to_string())?;
         let sealed = sealed.ok_or("its sealed column is gone")?;
         let place = Place { row: &id.0, column: REVERSAL_COLUMN };
         let clear = self.keys.open(place, &sealed).map_err(|fault| fault.to_string())?;
