@@ -274,11 +274,11 @@ mod tests {
 
     #[test]
     fn each_kind_says_what_it_pays_and_its_reversal_says_the_same() {
-        let to = Payee::Card(Pan::parse("6037997000000013").unwrap());
+        let to = Payee::Card(Pan::parse("6037997000000019").unwrap());
         let bill = Payee::Bill(Bill::parse("7748317800142", "1770160").unwrap());
         let phone = Payee::Phone(Operator::Irancell, Phone::parse("09351234567").unwrap());
         for (kind, payee, code, category, field_48, reversed_48, to) in [
-            (PaymentKind::Transfer, &to, "400000", "4829", "01003377", None, Some("6037997000000013")),
+            (PaymentKind::Transfer, &to, "400000", "4829", "01003377", None, Some("6037997000000019")),
             (
                 PaymentKind::Bill,
                 &bill,
