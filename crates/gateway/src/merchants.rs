@@ -224,8 +224,7 @@ fn payee(
                 errors.push(("/top_up", "send { phone, operator }: whose credit is bought"));
                 return None;
             };
-            let phone =
-                Phone::parse(given.phone.as_str()).ok().filter(|phone| phone.expose().starts_with("989"));
+            let phone = Phone::parse(given.phone.as_str()).ok().filter(Phone::is_iranian_mobile);
             if phone.is_none() {
                 errors.push(("/top_up/phone", "write an Iranian mobile number: 09121234567"));
             }

@@ -4,6 +4,8 @@
 #[cfg(test)]
 mod browser;
 #[cfg(test)]
+mod kinds;
+#[cfg(test)]
 mod logs;
 #[cfg(test)]
 mod merchants;

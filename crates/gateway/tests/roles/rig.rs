@@ -143,6 +143,8 @@ pub(crate) enum Will {
     Wait(Arc<Notify>),
     /// Approves another amount than was asked for.
     OtherAmount,
+    /// Approves, with this field 54.
+    Balance(&'static str),
 }
 
 /// The bank: answers as the test wills, and remembers what it was asked.
@@ -180,6 +182,10 @@ impl Answer for Bank {
                 let mut tags = de48::Tags::new();
                 tags.set(de48::REFUSAL, refusal);
                 answer.set(48, tags.encode().unwrap());
+            }
+            Will::Balance(amounts) => {
+                answer.set(39, "00");
+                answer.set(54, amounts);
             }
             Will::Silence => return None,
             Will::Wait(go) => {

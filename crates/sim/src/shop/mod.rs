@@ -31,6 +31,7 @@ use ramz_api::{client::Http, tap::SharedTap};
 use ramz_domain::{Clock, Entropy, Language};
 use zeroize::Zeroizing;
 
+pub use self::services::SAMPLES as SAMPLE_BILLS;
 use self::{merchant::Merchant, orders::Orders};
 use crate::portal::{assets, headers};
 

@@ -23,7 +23,7 @@ use super::{
 };
 
 /// Bills of made-up subscribers, for who has none at hand. Their check digits are right.
-pub(super) static SAMPLES: [(&str, &str); 5] = [
+pub static SAMPLES: [(&str, &str); 5] = [
     ("4012735804122", "115050402"),
     ("2051836402210", "48050380"),
     ("7364028106235", "232050258"),
@@ -101,7 +101,7 @@ fn ordered(service: Service, typed: &Typed, language: Language) -> Result<Ordere
             Ok(of("bill", bill.amount(), what.into(), Some(("bill", extra))))
         }
         Service::TopUp => {
-            let phone = Phone::parse(&typed.phone).ok().filter(|phone| phone.expose().starts_with("989"));
+            let phone = Phone::parse(&typed.phone).ok().filter(Phone::is_iranian_mobile);
             let phone = phone.ok_or(Wrong::Phone)?;
             let (operator, names) =
                 OPERATORS.iter().find(|(code, _)| *code == typed.operator).ok_or(Wrong::Phone)?;
