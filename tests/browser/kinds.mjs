@@ -88,7 +88,7 @@ export const tests = {
     const { receipt } = await paid(payer, lab, from, sms);
     assert.equal(await payer.get("result-title").textContent(), "انتقال انجام شد");
     assert.equal(receipt["کارت مقصد"], persian(masked(to)));
-    assert.equal(receipt["کارت"], persian(masked(from)));
+    assert.equal(receipt["از کارت"], persian(masked(from)));
     assert.equal(receipt["مبلغ"], "۱٬۲۳۰٬۰۰۰ ریال");
     assert.equal(before - (await lab.balance(from)), 1_230_000);
     assert.equal((await lab.balance(to)) - beforeTo, 1_230_000);

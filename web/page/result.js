@@ -48,13 +48,13 @@ function masked(number, lang) {
 function rows(receipt, balance, page, words) {
   const { lang, merchant, order, kind, whose } = page;
   const list = element("dl", { class: "facts" });
-  const row = (name, value, direction) => {
+  const row = (name, value, direction, look) => {
     const attributes = direction ? { dir: direction } : {};
-    list.append(element("div", {}, element("dt", {}, name), element("dd", {}, element("bdi", attributes, value))));
+    list.append(element("div", look ? { class: look } : {}, element("dt", {}, name), element("dd", {}, element("bdi", attributes, value))));
   };
   if (kind !== "balance") row(words.amount, `${amountOf(receipt.amount, lang)} ${words.rial}`);
   for (const of of ["available", "ledger"]) {
-    if (balance?.[of] !== undefined) row(words[of], `${amountOf(balance[of], lang)} ${words.rial}`);
+    if (balance?.[of] !== undefined) row(words[of], `${amountOf(balance[of], lang)} ${words.rial}`, undefined, of === "available" ? "told" : undefined);
   }
   if (kind === "transfer" && receipt.payee) row(words.toCardNumber, maskedNumber(receipt.payee, lang), "ltr");
   else if (receipt.payee) {
@@ -62,7 +62,7 @@ function rows(receipt, balance, page, words) {
     row(words.payeeOf[kind], masked(receipt.payee, lang), "ltr");
   }
   row(words.rrn, figures(receipt.rrn, lang), "ltr");
-  row(words.card, maskedNumber(receipt.card, lang), "ltr");
+  row(kind === "transfer" ? words.fromCard : words.card, maskedNumber(receipt.card, lang), "ltr");
   row(words.time, when(receipt.at_ms, lang));
   row(words.merchant, merchant);
   row(words.order, /^[0-9]+$/.test(order) ? figures(order, lang) : order);
