@@ -493,6 +493,22 @@ impl Payment {
         Some((trace, asked))
     }
 
+    /// There is no room to ask for its reversal now: it is owed, and asked for a little later. Nothing was sent.
+    pub(crate) fn put_off(&mut self, now: Moment) {
+        if let Some((_, before)) = self.sweep(now) {
+            self.not_reversed(before, now);
+        }
+    }
+
+    /// The link that its authorisation went over, if it has one to undo.
+    pub(crate) fn link(&self) -> Option<&str> {
+        match &self.state {
+            State::Authorising { trace, .. } | State::Reversing { trace, .. } => Some(&trace.link),
+            State::Paid { receipt, .. } => Some(&receipt.trace.link),
+            State::Open | State::Verified { .. } | State::Reversed { .. } | State::Failed { .. } => None,
+        }
+    }
+
     /// The reversal was not even sent: the next attempt is still the first.
     pub(crate) fn not_reversed(&mut self, before: u32, now: Moment) {
         if let State::Reversing { asked, next, .. } = &mut self.state

@@ -2,6 +2,8 @@
 //! in a file, and a clock moved by hand.
 
 #[cfg(test)]
+mod bad_days;
+#[cfg(test)]
 mod browser;
 #[cfg(test)]
 mod kinds;
