@@ -68,8 +68,9 @@ function newChallenge(next) {
 function refresh() {
   const until = card.complete ? waits.until(card.lastFour) : 0;
   const waiting = until > clock.now();
-  const known = card.complete && (destination?.complete ?? true) && destination?.digits !== card.digits;
-  ask.disabled = asking || paying || !known || waiting || asksLeft <= 0;
+  // In shape, all of it: a PIN for a card that cannot pay then would be a wasted one of five.
+  const inShape = [...card.errors(), ...(destination?.errors(card.digits) ?? [])].length === 0;
+  ask.disabled = asking || paying || !inShape || waiting || asksLeft <= 0;
   pay.disabled = paying;
   if (card.complete && waiting) wait(card.lastFour, until);
   else if (card.complete && waitingFor && waitingFor !== card.lastFour) stopShowing();
@@ -216,7 +217,7 @@ document.addEventListener("visibilitychange", () => {
 });
 
 ask.addEventListener("click", async () => {
-  const wrong = [...(destination?.errors(card.digits) ?? []), ...(card.complete ? [] : card.errors())];
+  const wrong = [...(destination?.errors(card.digits) ?? []), ...card.errors()];
   if (wrong.length > 0) return complain(wrong.slice(0, 1));
   asking = true;
   const { lastFour } = card;
