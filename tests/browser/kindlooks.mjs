@@ -20,6 +20,9 @@ async function walk(desk, lab, lang, dark, from, to) {
   await page.locator("#bill-id").fill("4012735804122");
   await page.locator("#payment-id").fill("115050403");
   await page.locator("#bill > form button").click();
+  // The press leads to a new document: its styles are waited for too.
+  await page.locator("#bill .wrong").waitFor();
+  await page.waitForLoadState();
   await shoot(desk, page, name("services-wrong"));
   for (const [what, { amount, ...rest }] of Object.entries(KINDS)) {
     const about = { kind: what, ...rest, ...(what === "named" ? { kind: "transfer", payee_pan: to.pan } : {}) };
@@ -36,6 +39,19 @@ async function walk(desk, lab, lang, dark, from, to) {
     await payer.receipt();
     if (what !== "balance") await payer.get("stay").click();
     await shoot(desk, page, name(`kind-${what}-paid`));
+  }
+  // What the lab's trace says of the last: a transfer's 0200 and a balance's answer, opened.
+  const portal = await desk.window({ dark });
+  await portal.goto(`${lab.portal}/?lang=${lang}`);
+  await portal.locator("#rows li:visible").first().waitFor();
+  await portal.locator("#trace-grow").click();
+  for (const [what, filter, title] of [["balance", "0210 balance", "0210"], ["transfer", `${to.pan.slice(0, 6)}****${to.pan.slice(-4)}`, "0200"]]) {
+    await portal.locator("#trace-filter").fill(filter);
+    const row = portal.locator("#rows li:visible", { hasText: title }).last();
+    await row.locator("summary").click();
+    await row.locator("dd small").first().waitFor();
+    await row.locator("dl").evaluate((fields) => fields.scrollIntoView({ block: "end" }));
+    await desk.keep(portal, `${name(`trace-${what}`)}-desk`);
   }
 }
 

@@ -172,7 +172,7 @@ function fields({ fields: told }) {
   return node('dl', {}, told.map(([name, value]) => {
     const { number, words: called } = fieldName(name);
     const says = valueSays(number, value);
-    const shown = node('dd', { dir: 'auto', class: /\*{2,}/.test(value) ? 'masked' : '' }, value || say('none'), says && node('small', {}, says));
+    const shown = node('dd', { dir: 'auto', class: /\*{2,}/.test(value) ? 'masked' : '' }, value || say('none'), says && node('small', { dir: 'auto' }, says));
     return node('div', {}, node('dt', {}, number && node('b', { dir: 'ltr' }, number), called), shown);
   }));
 }
