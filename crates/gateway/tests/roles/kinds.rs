@@ -258,3 +258,36 @@ async fn the_page_shows_what_is_paid_masked() {
     let page = rig.call(Method::GET, &format!("/pay/{}", typed.id), &[], &Value::Null).await.text;
     assert!(page.contains("id=\"to-pan\"") && page.contains("data-payee=\"\""));
 }
+
+/// The sealed columns of a payment's row.
+async fn sealed(rig: &Rig, id: &str) -> Vec<String> {
+    let key = ramz_domain::PaymentId::parse(id).unwrap().0;
+    let row = rig.store.read(ramz_store::Table::Payment, &key).await.unwrap().unwrap();
+    row.sealed.into_iter().map(|(column, _)| column.to_string()).collect()
+}
+
+#[tokio::test]
+async fn a_named_payee_is_kept_while_it_may_be_paid_and_no_longer() {
+    let rig = rig().await;
+    for kind in ["transfer", "bill", "top_up"] {
+        let id = opened(&rig, &of(kind)).await;
+        let browser = rig.browse(&id).await;
+        assert_eq!(sealed(&rig, &id).await, ["payee"], "{kind}");
+        *rig.bank.purchases.lock().unwrap() = Will::Refuse("51", "");
+        assert_eq!(browser.pay(PAN).await.json["result"], "refused");
+        assert_eq!(sealed(&rig, &id).await, ["payee"], "{kind}: it may be tried again");
+        *rig.bank.purchases.lock().unwrap() = Will::Approve;
+        assert_eq!(browser.pay(PAN).await.json["result"], "paid");
+        assert_eq!(sealed(&rig, &id).await, ["reversal"], "{kind}: paid, and not verified");
+        let verify = json!({ "amount": of(kind)["amount"] });
+        rig.shop(Method::POST, &format!("/v1/payments/{id}/verify"), &verify).await;
+        assert!(sealed(&rig, &id).await.is_empty(), "{kind}: verified");
+
+        let cancelled = opened(&rig, &of(kind)).await;
+        rig.browse(&cancelled).await.call(Method::POST, "cancel", &json!({})).await;
+        assert!(sealed(&rig, &cancelled).await.is_empty(), "{kind}: cancelled");
+    }
+    let balance = opened(&rig, &of("balance")).await;
+    assert_eq!(rig.browse(&balance).await.pay(PAN).await.json["result"], "paid");
+    assert!(sealed(&rig, &balance).await.is_empty(), "nothing is to be reversed");
+}
