@@ -29,6 +29,9 @@ use crate::{
 const AT_ONCE: usize = 256;
 /// Of them, over one link: four banks may be dead before a fifth's are put off for them.
 const AT_ONE_BANK: usize = 64;
+/// Looks without a pause, while each finds as many due rows as one look takes and puts some off. What was put off is due
+/// later than what was not come to, so nobody is passed over twice.
+const LOOKS_AT_A_TIME: usize = 8;
 
 /// Sweeps until the shutdown: every few seconds, and when woken. A bank that is slow to answer holds up no other look: what
 /// was taken is not due while it is asked for. At the end, what was asked for gets its answer.
@@ -36,6 +39,7 @@ pub(crate) async fn sweep(gateway: Arc<Gateway>, shutdown: CancellationToken) {
     let mut asked = JoinSet::new();
     // Per link, how many of them.
     let mut share: HashMap<String, usize> = HashMap::new();
+    let mut looks = 0;
     loop {
         while let Some(ended) = asked.try_join_next() {
             give_back(&mut share, ended);
@@ -71,9 +75,11 @@ pub(crate) async fn sweep(gateway: Arc<Gateway>, shutdown: CancellationToken) {
             tracing::error!(%fault, "cannot forget old payments");
         }
         // There is more, and room was made for it: look again at once.
-        if full && put_off > 0 && !shutdown.is_cancelled() {
+        looks += 1;
+        if full && put_off > 0 && looks < LOOKS_AT_A_TIME && !shutdown.is_cancelled() {
             continue;
         }
+        looks = 0;
         tokio::select! {
             () = gateway.sweep.notified() => {}
             () = sleep(limits::SWEEP_EVERY) => {}
