@@ -217,7 +217,12 @@ async fn a_balance_in_doubt_is_asked_again_and_never_reversed() {
     assert_eq!(rig.look(&id).await["state"], "created");
     rig.pass(600);
     *rig.bank.purchases.lock().unwrap() = Will::Approve;
-    until("the balance", async || browser.pay(PAN).await.json["result"] == "paid").await;
+    // A payment takes ten tries: none is wasted on a link that is down.
+    until("the balance", async || {
+        rig.running.links_up().await;
+        browser.pay(PAN).await.json["result"] == "paid"
+    })
+    .await;
     rig.pass(86_400);
     assert!(rig.bank.seen("0420").is_empty() && rig.bank.seen("0421").is_empty());
 }

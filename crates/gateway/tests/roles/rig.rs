@@ -485,10 +485,14 @@ pub(crate) async fn call(
 
 /// Waits for a condition, not for a time.
 pub(crate) async fn until(what: &str, condition: impl AsyncFn() -> bool) {
+    until_within(PATIENCE, what, condition).await;
+}
+
+pub(crate) async fn until_within(limit: Duration, what: &str, condition: impl AsyncFn() -> bool) {
     let waiting = async {
         while !condition().await {
             sleep(Duration::from_millis(10)).await;
         }
     };
-    timeout(PATIENCE, waiting).await.unwrap_or_else(|_| panic!("never came: {what}"));
+    timeout(limit, waiting).await.unwrap_or_else(|_| panic!("never came: {what}"));
 }
