@@ -21,6 +21,21 @@ export const tests = {
     }
   },
 
+  async "a transfer's destination is a field like the card's, and what it leads to is said"(desk, lab) {
+    for (const lang of ["fa", "en"]) {
+      const payer = await Payer.of(desk, lab, 225_000, { lang, about: { kind: "transfer" } });
+      const fields = await payer.page.evaluate(() =>
+        [...document.querySelectorAll("form input")].map(({ id, inputMode, dir, labels, ariaLabel, autocomplete }) => ({ id, inputMode, dir, autocomplete, named: Boolean(ariaLabel || labels[0]?.textContent.trim()) })),
+      );
+      assert.deepEqual(fields.map(({ id }) => id), ["to-pan", "pan", "expiry-month", "expiry-year", "cvv2", "pin"]);
+      for (const field of fields) assert.deepEqual([field.inputMode, field.dir, field.named], ["numeric", "ltr", true], field.id);
+      assert.equal(fields[0].autocomplete, "off", "the payer's own card is not offered as the destination");
+      for (const id of ["to-note", "to-bank"]) assert.equal(await payer.get(id).getAttribute("role"), "status");
+      await payer.get("to-pan").pressSequentially(lab.card("melli", 1).pan);
+      assert.equal(await payer.page.evaluate(() => document.activeElement.id), "pan", "the caret goes on by itself");
+    }
+  },
+
   async "everything can be done with the keyboard alone, from card to receipt"(desk, lab) {
     const card = lab.card("melli", 3);
     const payer = await Payer.of(desk, lab, 230_000, { lang: "en" });

@@ -98,8 +98,8 @@ export class Lab {
   }
 
   /** Opens a payment as a shop does. The way back leads to the shop's window: the shop itself knows nothing of it. */
-  async open(amount, order = `B${amount}`) {
-    const wanted = { amount, kind: "purchase", order, description: "", callback: `${this.shop}/` };
+  async open(amount, about = { kind: "purchase" }) {
+    const wanted = { amount, order: `B${amount}`, description: "", callback: `${this.shop}/`, ...about };
     const opened = await json(`${this.gateway}/v1/payments`, post(wanted, this.key));
     this.opened.push(opened.payment);
     return opened;

@@ -24,13 +24,13 @@ export class Payer {
   }
 
   /** Opens a payment of that amount in a window of this desk. */
-  static async of(desk, lab, amount, { lang = "fa", window = {} } = {}) {
-    return Payer.at(await desk.window(window), lab, amount, lang);
+  static async of(desk, lab, amount, { lang = "fa", window = {}, about } = {}) {
+    return Payer.at(await desk.window(window), lab, amount, lang, about);
   }
 
   /** The same in a window that is there already. */
-  static async at(page, lab, amount, lang) {
-    const opened = await lab.open(amount);
+  static async at(page, lab, amount, lang, about) {
+    const opened = await lab.open(amount, about);
     const payer = Object.assign(new Payer(page, lab), { payment: opened.payment });
     await page.goto(`${opened.page}?lang=${lang}`);
     await payer.ready();

@@ -90,6 +90,17 @@ export const tests = {
     assert.equal(await payer.page.evaluate(() => document.activeElement.id), "pan");
     await payer.get("pan").pressSequentially("6104337000000017");
     assert.ok(await payer.get("request-pin").isDisabled(), "a wrong check digit asks nobody");
+    // Each of the card's fields must be in shape before a PIN can be asked for.
+    const card = lab.card("mellat", 1);
+    await payer.typeCard(card);
+    assert.ok(await payer.get("request-pin").isEnabled());
+    for (const [id, wrong, right] of [["pan", card.pan.slice(1), card.pan], ["expiry-month", "13", card.expiry.slice(2)], ["expiry-year", "1", card.expiry.slice(0, 2)], ["cvv2", "12", card.cvv2]]) {
+      await payer.get(id).fill(wrong);
+      assert.ok(await payer.get("request-pin").isDisabled(), `${id}: ${wrong}`);
+      await payer.get(id).fill(right);
+      assert.ok(await payer.get("request-pin").isEnabled(), `${id}: ${right}`);
+    }
+    await payer.get("pan").fill("6104337000000017");
     await payer.get("pay").click();
     assert.match(await payer.get("problem").innerText(), /number is not right/);
     assert.deepEqual(sent, []);

@@ -13,6 +13,7 @@ export const tests = {
         for (const digits of [pan, pan.slice(0, 15), pan.replace(/(.{4})(?=.)/g, "$1 ")]) assert.ok(!text.includes(digits), `a card number is in the ${place}`);
         assert.ok(!text.includes(`01003${cvv2}`), `a CVV2 is in the ${place}`);
       }
+      for (const { bill } of lab.known.bills) assert.ok(!text.includes(bill), `a bill id is in the ${place}`);
       for (const pin of lab.pins) assert.doesNotMatch(text, new RegExp(`(?<!\\d)${pin}(?!\\d)`), `a PIN is in the ${place}`);
     }
     assert.ok(lab.pins.size > 0 && lab.heard.length > 0, "nothing was done before: this test held nothing");

@@ -23,14 +23,14 @@ export const tests = {
     await payer.get("countdown").waitFor();
     const after = await left(payer);
     assert.ok(after > 0 && after <= before, `${before} s before the reload, ${after} s after it`);
-    await payer.typePan(card.pan);
+    await payer.typeCard(card);
     assert.ok(await payer.get("request-pin").isDisabled(), "the same card waits");
     assert.ok(await payer.get("countdown").isVisible());
-    await payer.typePan(other.pan);
+    await payer.typeCard(other);
     assert.ok(await payer.get("request-pin").isEnabled(), "another card may ask");
     assert.ok(!(await payer.get("countdown").isVisible()));
     await payer.pin(other);
-    await payer.typePan(card.pan);
+    await payer.typeCard(card);
     assert.ok(await payer.get("request-pin").isDisabled(), "each card waits for itself");
   },
 
@@ -88,15 +88,15 @@ export const tests = {
     const cards = [lab.card("melli", 3), lab.card("melli", 1), lab.card("mellat", 1), lab.card("mellat", 2), lab.card("mellat", 3)];
     const payer = await Payer.of(desk, lab, 170_000, { lang: "en" });
     for (const card of cards) {
-      await payer.typePan(card.pan);
+      await payer.typeCard(card);
       await payer.pin(card);
     }
-    await payer.typePan(lab.card("melli", 5).pan);
+    await payer.typeCard(lab.card("melli", 5));
     assert.ok(await payer.get("request-pin").isDisabled());
     await payer.page.reload();
     await payer.ready();
     assert.match(await payer.note(), /asks for no more PINs/);
-    await payer.typePan(lab.card("melli", 5).pan);
+    await payer.typeCard(lab.card("melli", 5));
     assert.ok(await payer.get("request-pin").isDisabled());
   },
 

@@ -32,7 +32,7 @@ export const bankName = (bank) => (spoken() === 'en' ? bank.name_en ?? bank.name
 const PERSIAN = {
   2: 'شماره‌ی کارت', 3: 'کد پردازش', 4: 'مبلغ', 7: 'زمان ارسال', 11: 'شماره‌ی پیگیری (STAN)', 12: 'ساعت محلی', 13: 'تاریخ محلی',
   14: 'انقضای کارت', 18: 'صنف پذیرنده', 22: 'شیوه‌ی ورود', 25: 'شرایط پایانه', 32: 'بانک پذیرنده', 35: 'شیار ۲', 37: 'شماره‌ی مرجع (RRN)',
-  38: 'کد تأیید', 39: 'کد پاسخ', 41: 'پایانه', 42: 'پذیرنده', 43: 'نام پذیرنده', 48: 'داده‌ی افزوده', 49: 'ارز', 52: 'بلوک رمز',
+  38: 'کد تأیید', 39: 'کد پاسخ', 41: 'پایانه', 42: 'پذیرنده', 54: 'مانده‌ها', 43: 'نام پذیرنده', 48: 'داده‌ی افزوده', 49: 'ارز', 52: 'بلوک رمز',
   53: 'اطلاعات امنیتی', 64: 'کد اصالت (MAC)', 70: 'کد شبکه', 90: 'تراکنش اصلی', 95: 'مبلغ جایگزین', 102: 'حساب مبدأ', 103: 'مقصد', 128: 'کد اصالت (MAC)',
   amount: 'مبلغ', kind: 'نوع', order: 'سفارش', description: 'شرح', payment: 'پرداخت', state: 'وضعیت', rrn: 'شماره‌ی مرجع', pan: 'شماره‌ی کارت',
   payee: 'پذیرنده', origin: 'نشانی صفحه', asker: 'پرسنده', request: 'درخواست', type: 'گونه', detail: 'شرح',
@@ -43,6 +43,27 @@ export function fieldName(name) {
   const [, number, words] = /^(?:DE|F)?(\d{1,3})\b\s*(.*)$/.exec(name) ?? [null, '', name];
   const persian = spoken() === 'fa' ? PERSIAN[number || name] : undefined;
   return { number, words: persian ?? words };
+}
+
+const KINDS = {
+  '00': ['خرید', 'purchase'], '01': ['برداشت', 'withdrawal'], 31: ['مانده', 'balance'], 40: ['انتقال وجه', 'transfer'], 50: ['قبض', 'bill'], 51: ['شارژ', 'top-up'],
+};
+const TAGS = {
+  '01': ['CVV2', 'CVV2'], '02': ['رمز تأییدشده', 'PIN verified'], '03': ['شناسه‌ی قبض', 'bill id'], '04': ['شناسه‌ی پرداخت', 'payment id'], 15: ['علت رد', 'refusal'],
+  80: ['خط شارژشونده', 'charged phone'], 81: ['اپراتور', 'operator'],
+};
+const AMOUNTS = { '01': ['مانده‌ی حساب', 'account balance'], '02': ['قابل برداشت', 'available'] };
+
+/** What the value of a field of a kind's own says, in words; or nothing. */
+export function valueSays(number, value) {
+  const word = (pair) => pair?.[spoken() === 'fa' ? 0 : 1];
+  if (number === '3') return word(KINDS[value.slice(0, 2)]) ?? '';
+  if (number === '48') return [...value.matchAll(/(\d\d)=/g)].map(([, tag]) => word(TAGS[tag])).filter(Boolean).join(' · ');
+  if (number === '54') {
+    const amounts = [...value.matchAll(/\d\d(\d\d)364([CD])(\d{12})/g)];
+    return amounts.map(([, type, sign, rial]) => `${word(AMOUNTS[type]) ?? type} ${sign === 'D' ? '−' : ''}${Number(rial).toLocaleString(spoken() === 'fa' ? 'fa-IR' : 'en')}`).join(' · ');
+  }
+  return '';
 }
 
 /** What a response code says; the table of refusals, in short. */

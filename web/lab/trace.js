@@ -2,7 +2,7 @@
 
 import { say, spokenAgain } from '/assets/words.js';
 import { digits, node, tehran } from '/assets/text.js';
-import { LANES, WIRES, codeSays, fieldName, laneOf, shownName, wireClass } from '/assets/fields.js';
+import { LANES, WIRES, codeSays, fieldName, laneOf, shownName, wireClass, valueSays } from '/assets/fields.js';
 
 const ROWS_MAX = 500;
 
@@ -171,7 +171,9 @@ function fields({ fields: told }) {
   if (!told.length) return node('p', { class: 'nofields' }, say('nofields'));
   return node('dl', {}, told.map(([name, value]) => {
     const { number, words: called } = fieldName(name);
-    return node('div', {}, node('dt', {}, number && node('b', { dir: 'ltr' }, number), called), node('dd', { dir: 'auto', class: /\*{2,}/.test(value) ? 'masked' : '' }, value || say('none')));
+    const says = valueSays(number, value);
+    const shown = node('dd', { dir: 'auto', class: /\*{2,}/.test(value) ? 'masked' : '' }, value || say('none'), says && node('small', { dir: 'auto' }, says));
+    return node('div', {}, node('dt', {}, number && node('b', { dir: 'ltr' }, number), called), shown);
   }));
 }
 

@@ -42,11 +42,11 @@ export class Calls {
     return answer;
   }
 
-  /** One press of the PIN button: the same key however often it must be sent. */
-  async pin(pan, press, proof) {
+  /** One press of the PIN button, `{ pan, press, proof, [payee_pan] }`: the same key however often it must be sent. */
+  async pin(asked) {
     for (let attempt = 1; ; attempt++) {
       try {
-        return await this.call("POST", "/pin", { pan, press, proof });
+        return await this.call("POST", "/pin", asked);
       } catch (error) {
         if (!(error instanceof NoAnswer) || attempt === 3) throw error;
         await new Promise((done) => setTimeout(done, attempt * 700));

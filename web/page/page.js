@@ -3,6 +3,7 @@
 import { Calls, NoAnswer, Refused, uuid } from "./calls.js";
 import { Card } from "./card.js";
 import { countDown, minutes, ServerClock, Waits } from "./countdown.js";
+import { Destination } from "./destination.js";
 import { digitField, digitsOf, figures } from "./digits.js";
 import { solve } from "./proof.js";
 import { showResult } from "./result.js";
@@ -34,12 +35,20 @@ let stopWaiting = () => {};
 let stopExpiry = () => {};
 let waitingFor = null;
 
-const card = new Card($("card"), page.lang, words, () => {
+let askedFor = null; // the destination that the last PIN was asked for
+
+function edited() {
   problem.hidden = true;
   for (const field of form.querySelectorAll("[aria-invalid]")) field.removeAttribute("aria-invalid");
   refresh();
   // The browser works while the payer still types.
   if (card.complete) proof();
+}
+
+const card = new Card($("card"), page.lang, words, edited);
+const destination = Destination.of(page, words, () => {
+  edited();
+  if (askedFor !== null && destination.digits !== askedFor) pinNote.textContent = words.toChanged;
 });
 digitField(pin, 12, (digits) => digits, () => pin.removeAttribute("aria-invalid"));
 
@@ -59,7 +68,9 @@ function newChallenge(next) {
 function refresh() {
   const until = card.complete ? waits.until(card.lastFour) : 0;
   const waiting = until > clock.now();
-  ask.disabled = asking || paying || !card.complete || waiting || asksLeft <= 0;
+  // In shape, all of it: a PIN for a card that cannot pay then would be a wasted one of five.
+  const inShape = [...card.errors(), ...(destination?.errors(card.digits) ?? [])].length === 0;
+  ask.disabled = asking || paying || !inShape || waiting || asksLeft <= 0;
   pay.disabled = paying;
   if (card.complete && waiting) wait(card.lastFour, until);
   else if (card.complete && waitingFor && waitingFor !== card.lastFour) stopShowing();
@@ -126,6 +137,7 @@ function end(result) {
   stopShowing();
   stopExpiry();
   card.clearSecrets();
+  destination?.clear();
   pin.value = "";
   waits.forget();
   form.hidden = true;
@@ -158,6 +170,9 @@ function trouble(error) {
     case "in-progress":
       return void follow();
     case "malformed":
+      if (error.problem.errors?.[0]?.pointer === "/payee_pan" && destination?.field) {
+        return complain([[destination.field, words.toWrong]]);
+      }
       return complain([[card.pan, words.panWrong]]);
     default:
       return say("bad", [words.fault]);
@@ -202,7 +217,8 @@ document.addEventListener("visibilitychange", () => {
 });
 
 ask.addEventListener("click", async () => {
-  if (!card.complete) return complain(card.errors().slice(0, 1));
+  const wrong = [...(destination?.errors(card.digits) ?? []), ...card.errors()];
+  if (wrong.length > 0) return complain(wrong.slice(0, 1));
   asking = true;
   const { lastFour } = card;
   problem.hidden = true;
@@ -212,7 +228,9 @@ ask.addEventListener("click", async () => {
   try {
     const number = await proof();
     pinNote.textContent = words.asking;
-    const answer = await calls.pin(card.digits, uuid(), number);
+    const to = destination?.typed() ?? {};
+    const answer = await calls.pin({ pan: card.digits, press: uuid(), proof: number, ...to });
+    askedFor = destination?.field ? to.payee_pan : null;
     clock.hear(answer.now_ms);
     asksLeft = answer.asks_left;
     newChallenge(answer.challenge);
@@ -253,7 +271,7 @@ async function listen() {
 form.addEventListener("submit", async (event) => {
   event.preventDefault();
   if (paying) return;
-  const errors = card.errors();
+  const errors = [...(destination?.errors(card.digits) ?? []), ...card.errors()];
   if (digitsOf(pin.value).length < 4) errors.push([pin, words.pinWrong]);
   if (errors.length > 0) {
     complain(errors);
@@ -267,7 +285,7 @@ form.addEventListener("submit", async (event) => {
   say("wait", [words.waitingForBank]);
   refresh();
   try {
-    refused(await calls.authorise({ ...card.typed(), pin: digitsOf(pin.value), lang: page.lang }));
+    refused(await calls.authorise({ ...card.typed(), ...destination?.typed(), pin: digitsOf(pin.value), lang: page.lang }));
   } catch (error) {
     // Whether it arrived is not known: the gateway says how the payment stands.
     if (error instanceof NoAnswer) {
@@ -292,6 +310,7 @@ function refused(answer) {
   problem.dataset.code = answer.code;
   if (answer.next === "pin") pin.focus();
   else if (answer.next === "ask") (ask.disabled ? pin : ask).focus();
+  else if (answer.next === "payee" && destination?.field) destination.field.focus();
   else if (answer.next === "card" || answer.next === "other_card") card.pan.focus();
   return undefined;
 }
@@ -327,6 +346,10 @@ async function start() {
   try {
     card.banks = await (await fetch("/pay/banks.json")).json();
     card.showBank();
+    if (destination) {
+      destination.banks = card.banks;
+      destination.show();
+    }
   } catch {
     // A payment needs no names of banks.
   }

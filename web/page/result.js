@@ -1,5 +1,6 @@
 // How it ended, in place of the form: the receipt or the reason, and the way back to the shop.
 
+import { maskedNumber } from "./destination.js";
 import { figures } from "./digits.js";
 
 /** A payer reads the receipt for as long as this before going back by itself. */
@@ -39,16 +40,29 @@ function amountOf(rial, lang) {
   return new Intl.NumberFormat(lang === "fa" ? "fa-IR" : "en").format(rial);
 }
 
-function rows(receipt, page, words) {
-  const { lang, merchant, order } = page;
+/** A masked number of any length: each hidden digit a dot. */
+function masked(number, lang) {
+  return figures(number.replace(/\*+/, (stars) => ` ${"•".repeat(stars.length)} `), lang);
+}
+
+function rows(receipt, balance, page, words) {
+  const { lang, merchant, order, kind, whose } = page;
   const list = element("dl", { class: "facts" });
-  const row = (name, value, direction) => {
+  const row = (name, value, direction, look) => {
     const attributes = direction ? { dir: direction } : {};
-    list.append(element("div", {}, element("dt", {}, name), element("dd", {}, element("bdi", attributes, value))));
+    list.append(element("div", look ? { class: look } : {}, element("dt", {}, name), element("dd", {}, element("bdi", attributes, value))));
   };
-  row(words.amount, `${amountOf(receipt.amount, lang)} ${words.rial}`);
+  if (kind !== "balance") row(words.amount, `${amountOf(receipt.amount, lang)} ${words.rial}`);
+  for (const of of ["available", "ledger"]) {
+    if (balance?.[of] !== undefined) row(words[of], `${amountOf(balance[of], lang)} ${words.rial}`, undefined, of === "available" ? "told" : undefined);
+  }
+  if (kind === "transfer" && receipt.payee) row(words.toCardNumber, maskedNumber(receipt.payee, lang), "ltr");
+  else if (receipt.payee) {
+    row(words.whose[kind], whose);
+    row(words.payeeOf[kind], masked(receipt.payee, lang), "ltr");
+  }
   row(words.rrn, figures(receipt.rrn, lang), "ltr");
-  row(words.card, figures(receipt.card.replace(/\*+/, " •••••• "), lang), "ltr");
+  row(kind === "transfer" ? words.fromCard : words.card, maskedNumber(receipt.card, lang), "ltr");
   row(words.time, when(receipt.at_ms, lang));
   row(words.merchant, merchant);
   row(words.order, /^[0-9]+$/.test(order) ? figures(order, lang) : order);
@@ -57,16 +71,19 @@ function rows(receipt, page, words) {
 
 /**
  * Shows the end. `state` is the payment's; `text` is said instead of the usual sentence, `redirect` is the way back, which
- * is taken by itself after a success.
+ * is taken by itself after a success. A balance, which is told once, stays until the payer goes.
  */
-export function showResult(root, page, words, { state, receipt, redirect, text }) {
-  const heading = element("h1", { tabindex: "-1", id: "result-title" }, words[state] ?? words.failed);
-  const parts = [icon(state), heading, element("p", { class: "result-text" }, text ?? words[`${state}Text`] ?? "")];
-  if (receipt) parts.push(rows(receipt, page, words));
+export function showResult(root, page, words, { state, receipt, balance, redirect, text }) {
+  const of = words.ofKind[page.kind] ?? {};
+  const said = { ...words, ...of };
+  if (page.kind === "balance" && state === "paid" && !balance) said.paidText = words.balanceOnce;
+  const heading = element("h1", { tabindex: "-1", id: "result-title" }, said[state] ?? words.failed);
+  const parts = [icon(state), heading, element("p", { class: "result-text" }, text ?? said[`${state}Text`] ?? "")];
+  if (receipt) parts.push(rows(receipt, balance, page, words));
   let stop = () => {};
   if (redirect) {
     parts.push(element("a", { class: "button primary", id: "back", href: redirect, rel: "noreferrer" }, words.back));
-    if (state === "paid") {
+    if (state === "paid" && page.kind !== "balance") {
       const note = element("span", { id: "back-in" });
       const stay = element("button", { type: "button", class: "link", id: "stay" }, words.stay);
       const line = element("p", { class: "back-line" }, note, " ", stay);

@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 pub mod ambient;
+mod bill;
 pub mod card;
 pub mod digits;
 mod ids;
@@ -15,6 +16,7 @@ mod pin;
 mod refusal;
 
 pub use ambient::{Clock, Entropy};
+pub use bill::{Bill, BillError, Service, masked_bill_id};
 pub use ids::{AdmissionId, CardId, ChallengeId, PaymentId};
 pub use language::Language;
 pub use moment::{Moment, civil};

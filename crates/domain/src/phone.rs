@@ -42,6 +42,11 @@ impl Phone {
         &self.0
     }
 
+    /// Whether it is a mobile number of Iran's plan: `98 9…`.
+    pub fn is_iranian_mobile(&self) -> bool {
+        self.0.starts_with("989")
+    }
+
     /// What a cardholder may be shown: `98912***67`.
     pub fn masked(&self) -> String {
         format!("{}***{}", &self.0[..5], &self.0[self.0.len() - 2..])
@@ -81,6 +86,13 @@ mod tests {
                 Ok("989121234567"),
                 "{text}"
             );
+        }
+    }
+
+    #[test]
+    fn only_mobiles_of_iran_are_charged() {
+        for (text, expect) in [("09121234567", true), ("02112345678", false), ("+4915112345678", false)] {
+            assert_eq!(Phone::parse(text).unwrap().is_iranian_mobile(), expect, "{text}");
         }
     }
 

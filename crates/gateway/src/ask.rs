@@ -13,12 +13,12 @@ use axum::{
 use ramz_api::{
     client::AskError,
     hop,
-    pin_request::{Checked, PayeeChecked, PinRequested},
+    pin_request::{Checked, PinRequested},
     problem,
     serve::JsonBody,
     tap::Fact,
 };
-use ramz_domain::{Language, Moment, Pan, PayeeName, PaymentId, PaymentKind};
+use ramz_domain::{Digest, Language, Moment, Pan, PaymentId};
 use ramz_keys::IndexPurpose;
 use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
@@ -26,8 +26,10 @@ use tracing::Instrument as _;
 use uuid::Uuid;
 
 use crate::{
+    about::Payee,
     body::{self, Secret},
     gateway::Gateway,
+    payee,
     payment::{ASKS_MAX, NoAsk, Payment},
     problem::{Kind, No},
     proof,
@@ -47,6 +49,8 @@ struct Asked {
     press: Uuid,
     #[serde(default)]
     proof: String,
+    /// Where a transfer goes to, if the payer says so.
+    payee_pan: Option<Secret>,
 }
 
 /// The answer: nothing in it depends on the card.
@@ -64,7 +68,7 @@ enum NotNow {
     Proof(String),
 }
 
-/// `POST /pay/{payment}/pin` `{ pan, press, proof }` → 202.
+/// `POST /pay/{payment}/pin` `{ pan, press, proof, [payee_pan] }` → 202.
 pub(crate) async fn pin(
     State(gateway): State<Arc<Gateway>>,
     Path(id): Path<String>,
@@ -73,17 +77,20 @@ pub(crate) async fn pin(
 ) -> Result<(StatusCode, Json<Waiting>), No> {
     let (id, payment) = gateway.read(&id).await?;
     token::check(&payment, &headers)?;
-    let asked: Asked = body::read(&bytes, "{ pan, press, proof }")?;
+    let asked: Asked = body::read(&bytes, "{ pan, press, proof, [payee_pan] }")?;
     drop(bytes);
     let pan = Pan::parse_typed(asked.pan.as_str())
         .map_err(|error| No::malformed(&[("/pan", error.to_string().as_str())]))?;
+    let to = payee::typed(&payment, asked.payee_pan.as_ref())?;
     if gateway.bank(pan.iin()).is_none() {
         return Err(No::new(Kind::UnknownIssuer));
     }
+    let to_tag = gateway.destination_tag(to.as_ref())?;
+    let payee = gateway.payee(id, &payment, &pan, to).await?;
     let (press, proof) = (asked.press, asked.proof);
     let working = Arc::clone(&gateway);
     // A browser that goes away must not leave a press half done.
-    let pressed = async move { working.press(id, pan, press, &proof).await };
+    let pressed = async move { working.press(id, pan, &payee, to_tag, press, &proof).await };
     let work = gateway.work.spawn(pressed.instrument(hop::span(press)));
     let waiting = work.await.map_err(|error| gateway.fault(&error))??;
     Ok((StatusCode::ACCEPTED, Json(waiting)))
@@ -91,21 +98,37 @@ pub(crate) async fn pin(
 
 impl Gateway {
     /// One press, told in one line.
-    async fn press(&self, id: PaymentId, pan: Pan, press: Uuid, proof: &str) -> Result<Waiting, No> {
+    async fn press(
+        &self,
+        id: PaymentId,
+        pan: Pan,
+        payee: &Payee,
+        to: Option<Digest>,
+        press: Uuid,
+        proof: &str,
+    ) -> Result<Waiting, No> {
         let began = Instant::now();
-        let answer = self.ask(id, pan, press, proof).await;
+        let answer = self.ask(id, pan, payee, to, press, proof).await;
         let outcome = answer.as_ref().map_or_else(|no| no.slug(), |_| "accepted");
         tracing::info!(payment = %id, outcome, ms = hop::ms_since(began), "the PIN button was pressed");
         answer
     }
 
-    async fn ask(&self, id: PaymentId, pan: Pan, press: Uuid, proof: &str) -> Result<Waiting, No> {
+    async fn ask(
+        &self,
+        id: PaymentId,
+        pan: Pan,
+        payee: &Payee,
+        to: Option<Digest>,
+        press: Uuid,
+        proof: &str,
+    ) -> Result<Waiting, No> {
         let now = self.now();
         let tag = self.keys.index(IndexPurpose::Pan, &[pan.expose().as_bytes()]);
         let card = tag.map_err(|fault| self.fault(&fault))?.bytes;
         let claimed = self.payments.change(id, |payment| {
             let challenge = proof::challenge(id, payment);
-            let repeat = payment.ask(card, press, WAIT, now).map_err(NotNow::Ask)?;
+            let repeat = payment.ask(card, press, to, WAIT, now).map_err(NotNow::Ask)?;
             if !repeat && !proof::solves(&challenge, proof) {
                 return Err(NotNow::Proof(challenge));
             }
@@ -124,7 +147,7 @@ impl Gateway {
                 NotNow::Proof(challenge) => No::proof(challenge),
             })
         })?;
-        match self.ask_router(&pan, press, &payment).await {
+        match self.ask_router(&pan, payee, press, &payment).await {
             Ok(requested) => {
                 let again_at = self.now().plus(Duration::from_secs(requested.ask_again_after_s.into()));
                 let kept = self.payments.change(id, |payment| {
@@ -161,23 +184,26 @@ impl Gateway {
         }
     }
 
-    async fn ask_router(&self, pan: &Pan, press: Uuid, payment: &Payment) -> Result<PinRequested, No> {
+    async fn ask_router(
+        &self,
+        pan: &Pan,
+        payee: &Payee,
+        press: Uuid,
+        payment: &Payment,
+    ) -> Result<PinRequested, No> {
         let merchant = self.merchant_of(payment)?;
-        let name = PayeeName::parse(&merchant.name_fa).map_err(|error| self.fault(&error))?;
+        let asked_for =
+            payee.asked_for(&self.config.acquirer, merchant).map_err(|error| self.fault(&error))?;
         let request = Checked {
             pan: pan.clone(),
-            kind: PaymentKind::Purchase,
+            kind: payment.kind(),
             amount: payment.amount,
-            payee: PayeeChecked::Merchant {
-                acquirer: self.config.acquirer.clone(),
-                merchant: merchant.merchant.trim().to_owned(),
-                terminal: merchant.terminal.trim().to_owned(),
-                name,
-            },
+            payee: asked_for,
             origin: self.config.origin.clone(),
         };
         let body = request.to_json();
-        self.tap.tell(asked_fact(pan, payment, &merchant.name_fa, &self.config.origin));
+        let shown = payee.masked().unwrap_or_else(|| merchant.name_fa.clone());
+        self.tap.tell(asked_fact(pan, payment, &shown, &self.config.origin));
         for attempt in 1..=ATTEMPTS {
             let why = match self.router.ask(press, None, &body).await {
                 Ok(requested) => {
@@ -214,7 +240,7 @@ impl Gateway {
 fn asked_fact(pan: &Pan, payment: &Payment, payee: &str, origin: &str) -> Fact {
     let fields = [
         ("pan", pan.masked()),
-        ("kind", PaymentKind::Purchase.text(Language::English).to_owned()),
+        ("kind", payment.kind().text(Language::English).to_owned()),
         ("amount", payment.amount.with_commas()),
         ("payee", payee.to_owned()),
         ("origin", origin.to_owned()),

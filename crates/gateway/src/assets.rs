@@ -26,9 +26,13 @@ pub(crate) async fn asset(Path(path): Path<String>) -> Response {
     let (kind, bytes): (&'static str, &'static [u8]) = match path.as_str() {
         "tokens.css" => (CSS, web!("shared/tokens.css")),
         "page.css" => (CSS, web!("page/page.css")),
+        "slip.css" => (CSS, web!("page/slip.css")),
+        "card.css" => (CSS, web!("page/card.css")),
+        "pin.css" => (CSS, web!("page/pin.css")),
         "result.css" => (CSS, web!("page/result.css")),
         "page.js" => (JS, web!("page/page.js")),
         "card.js" => (JS, web!("page/card.js")),
+        "destination.js" => (JS, web!("page/destination.js")),
         "digits.js" => (JS, web!("page/digits.js")),
         "calls.js" => (JS, web!("page/calls.js")),
         "countdown.js" => (JS, web!("page/countdown.js")),

@@ -11,18 +11,21 @@ use axum::{
     http::HeaderMap,
 };
 use ramz_api::serve::JsonBody;
-use ramz_domain::{Language, Pan, PaymentId, Pin, digits, limits};
+use ramz_domain::{Language, Pan, PaymentId, PaymentKind, Pin, digits, limits};
 use ramz_iso8583::{Message, de48};
 use ramz_keys::Place;
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 use crate::{
+    about::Payee,
+    balance::{self, Balance},
     body::{self, Secret},
     expiry,
     gateway::{Bank, Gateway},
-    message::{self, Undo},
-    payment::{Payment, Standing, TRIES_MAX, Trace},
+    message::{self, Paying, Undo},
+    payee,
+    payment::{self, Payment, Standing, TRIES_MAX, Trace},
     problem::{Kind, No},
     refusals::{self, NO_BANK_CODE},
     rows::{Column, NotChanged},
@@ -40,6 +43,8 @@ struct Typed {
     expiry: Secret,
     cvv2: Secret,
     pin: Secret,
+    /// Where a transfer goes to, if the payer says so.
+    payee_pan: Option<Secret>,
     #[serde(default)]
     lang: String,
 }
@@ -58,6 +63,9 @@ struct Card {
 pub(crate) enum Shown {
     Paid {
         receipt: Receipt,
+        /// What a balance inquiry was told: here and nowhere else.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        balance: Option<Balance>,
         redirect: String,
     },
     Refused {
@@ -78,13 +86,13 @@ pub(crate) enum Shown {
 
 /// How the asking ended.
 enum Ended {
-    Approved,
+    Approved { balance: Option<Balance> },
     Refused { code: String, refusal: Option<String> },
     NotSent,
     Unknown,
 }
 
-/// `POST /pay/{payment}/authorise` `{ pan, expiry, cvv2, pin, lang }` → 200 with the result.
+/// `POST /pay/{payment}/authorise` `{ pan, expiry, cvv2, pin, [payee_pan], lang }` → 200 with the result.
 pub(crate) async fn authorise(
     State(gateway): State<Arc<Gateway>>,
     Path(id): Path<String>,
@@ -93,14 +101,16 @@ pub(crate) async fn authorise(
 ) -> Result<Json<Shown>, No> {
     let (id, payment) = gateway.read(&id).await?;
     token::check(&payment, &headers)?;
-    let typed: Typed = body::read(&bytes, "{ pan, expiry, cvv2, pin, lang }")?;
+    let typed: Typed = body::read(&bytes, "{ pan, expiry, cvv2, pin, [payee_pan], lang }")?;
     drop(bytes);
     let language = Language::parse(&typed.lang).unwrap_or_default();
     let card = Card::read(&typed)?;
+    let to = payee::typed(&payment, typed.payee_pan.as_ref())?;
     drop(typed);
+    let payee = gateway.payee(id, &payment, &card.pan, to).await?;
     let working = Arc::clone(&gateway);
     // A browser that goes away must not leave an authorisation without its end.
-    let work = gateway.work.spawn(async move { working.authorise(id, card, language).await });
+    let work = gateway.work.spawn(async move { working.authorise(id, card, &payee, language).await });
     work.await.map_err(|error| gateway.fault(&error))?.map(Json)
 }
 
@@ -128,7 +138,13 @@ impl Card {
 }
 
 impl Gateway {
-    async fn authorise(&self, id: PaymentId, card: Card, language: Language) -> Result<Shown, No> {
+    async fn authorise(
+        &self,
+        id: PaymentId,
+        card: Card,
+        payee: &Payee,
+        language: Language,
+    ) -> Result<Shown, No> {
         let Card { pan, expiry, cvv2, pin } = card;
         let bank = self.bank(pan.iin()).ok_or_else(|| No::new(Kind::UnknownIssuer))?;
         let block = self.keys.make_pin_block(&pin, &pan, &bank.config.zone, bank.config.format());
@@ -145,51 +161,47 @@ impl Gateway {
             stan: self.numbers.stan(),
             rrn: message::rrn(&*self.entropy, now),
         };
-        let undo = Undo::new(
-            &pan,
-            &expiry,
-            payment.amount,
-            &self.config.acquirer,
-            merchant,
-            &trace,
-            self.numbers.stan(),
-            now,
-        );
-        let request = undo.purchase(&block, &cvv2).map_err(|error| self.fault(&error))?;
+        let (kind, amount) = (payment.kind(), payment.amount);
+        let paying = Paying { pan: &pan, expiry: &expiry, kind, payee, amount };
+        let own_stan = self.numbers.stan();
+        let undo = Undo::new(&paying, &self.config.acquirer, merchant, &trace, own_stan, now);
+        let request = undo.authorisation(&block, &cvv2).map_err(|error| self.fault(&error))?;
         let place = Place { row: &id.0, column: REVERSAL_COLUMN };
         let sealed = self.keys.seal(place, &undo.encode()).map_err(|fault| self.fault(&fault))?;
         drop((undo, block, cvv2, expiry));
-        let masked = pan.masked();
+        let (masked, shown) = (pan.masked(), payee.masked());
         drop(pan);
 
         let claim = self.payments.change(id, |payment| {
-            payment.begin(trace.clone(), now).map(|()| ((), Column::Put(sealed.clone())))
+            let column = if payment.moves_money() { Column::Put(sealed.clone()) } else { Column::Keep };
+            payment.begin(trace.clone(), now).map(|()| ((), column))
         });
         claim.await.map_err(|not| self.refuse(not, No::standing))?;
 
         let ended = ask(bank, request, &payment).await;
-        self.settle(id, trace, masked, ended, language).await
+        let receipt = payment::Receipt { trace, card: masked, at: now, payee: shown };
+        self.settle(id, receipt, ended, language).await
     }
 
     /// Commits what came of it, and only then says it.
     async fn settle(
         &self,
         id: PaymentId,
-        trace: Trace,
-        masked: String,
+        mut receipt: payment::Receipt,
         ended: Ended,
         language: Language,
     ) -> Result<Shown, No> {
         let now = self.now();
         let window = self.config.verify_within();
+        receipt.at = now;
         let settled = self.payments.change(id, |payment| {
             // Swept in the meantime: whatever the answer was, it is being reversed.
-            if !payment.is_authorising(&trace) {
+            if !payment.is_authorising(&receipt.trace) {
                 return Err(payment.standing(now));
             }
             let column = match &ended {
-                Ended::Approved => {
-                    payment.approve(trace.clone(), masked.clone(), now, window);
+                Ended::Approved { .. } => {
+                    payment.approve(receipt.clone(), now, window);
                     Column::Keep
                 }
                 Ended::Refused { .. } | Ended::NotSent => {
@@ -197,7 +209,7 @@ impl Gateway {
                     Column::Remove
                 }
                 Ended::Unknown => {
-                    payment.doubt(trace.clone(), now);
+                    payment.doubt(receipt.trace.clone(), now);
                     Column::Keep
                 }
             };
@@ -213,15 +225,18 @@ impl Gateway {
             }
         };
         match ended {
-            Ended::Approved => {
-                let receipt = payment.receipt().map(|receipt| Receipt::new(receipt, payment.amount));
-                let receipt = receipt.ok_or_else(|| No::standing(payment.standing(now)))?;
-                Ok(Shown::Paid { receipt, redirect: self.way_back(id, &payment) })
+            Ended::Approved { balance } => {
+                let receipt = Receipt::of(&payment).ok_or_else(|| No::standing(payment.standing(now)))?;
+                Ok(Shown::Paid { receipt, balance, redirect: self.way_back(id, &payment) })
             }
             Ended::Refused { code, refusal } => {
                 Ok(self.refused(id, &payment, code, refusal.as_deref(), language))
             }
             Ended::NotSent => Ok(self.refused(id, &payment, NO_BANK_CODE.to_owned(), None, language)),
+            // Nothing moved, so nothing is in doubt: the balance was not told.
+            Ended::Unknown if !payment.moves_money() => {
+                Ok(self.refused(id, &payment, NO_BANK_CODE.to_owned(), None, language))
+            }
             Ended::Unknown => {
                 self.sweep.notify_one();
                 self.unknown(id, language).await
@@ -266,7 +281,10 @@ async fn ask(bank: &Bank, request: Message, payment: &Payment) -> Ended {
         Ok(answer) => {
             let same_amount = answer.get(4).is_none_or(|amount| amount == payment.amount.de4());
             match answer.get(39) {
-                Some("00") if same_amount => Ended::Approved,
+                Some("00") if same_amount => {
+                    let told = answer.get(54).filter(|_| payment.kind() == PaymentKind::Balance);
+                    Ended::Approved { balance: told.and_then(balance::read) }
+                }
                 // 10 is a part of the amount, 68 an answer that came too late: neither is a no.
                 Some(code) if code.len() == 2 && !matches!(code, "00" | "10" | "68") => Ended::Refused {
                     code: code.to_owned(),

@@ -1,8 +1,10 @@
 #![doc = include_str!("../README.md")]
 
+mod about;
 mod ask;
 mod assets;
 mod authorise;
+mod balance;
 mod body;
 mod calendar;
 mod config;
@@ -13,6 +15,7 @@ mod labels;
 mod merchants;
 mod message;
 mod page;
+mod payee;
 mod payment;
 mod problem;
 mod proof;

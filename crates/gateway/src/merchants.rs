@@ -9,13 +9,16 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use ramz_api::serve::JsonBody;
-use ramz_domain::{PaymentId, PaymentKind, Rial, ambient::random_bytes};
+use ramz_domain::{Bill, Pan, PaymentId, PaymentKind, Phone, Rial, ambient::random_bytes};
+use ramz_keys::Place;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    body,
+    about::{About, Operator, Payee},
+    body::{self, Secret},
     config::Merchant,
     gateway::Gateway,
+    payee::PAYEE_COLUMN,
     payment::{NoVerify, Order, Payment, State as Stands},
     problem::{Kind, No},
     rows::Column,
@@ -33,6 +36,24 @@ struct Wanted {
     #[serde(default)]
     description: String,
     callback: String,
+    /// Where a transfer goes to; without it the payer says so on the page.
+    payee_pan: Option<Secret>,
+    bill: Option<WantedBill>,
+    top_up: Option<WantedTopUp>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WantedBill {
+    bill: Secret,
+    payment: Secret,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WantedTopUp {
+    phone: Secret,
+    operator: String,
 }
 
 #[derive(Serialize)]
@@ -48,6 +69,7 @@ struct Told {
     payment: String,
     state: &'static str,
     verified: bool,
+    kind: &'static str,
     amount: u64,
     order: String,
     created_ms: u64,
@@ -58,6 +80,9 @@ struct Told {
     card: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     paid_ms: Option<u64>,
+    /// The destination, bill id or telephone, masked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    payee: Option<String>,
     /// `pending` until the bank has acknowledged the reversal, then `acknowledged`.
     #[serde(skip_serializing_if = "Option::is_none")]
     reversal: Option<&'static str>,
@@ -95,16 +120,21 @@ pub(crate) async fn open(
     JsonBody(bytes): JsonBody,
 ) -> Result<Response, No> {
     let merchant = caller(&gateway, &headers)?;
-    let wanted: Wanted = body::read(&bytes, "{ amount, kind, order, description, callback }")?;
+    let wanted: Wanted =
+        body::read(&bytes, "{ amount, kind, order, description, callback, [payee_pan | bill | top_up] }")?;
     let mut errors = Vec::new();
     let kind = PaymentKind::parse(&wanted.kind);
     if kind.is_none() {
-        errors.push(("/kind", "write purchase"));
+        errors.push(("/kind", "write purchase, transfer, bill, top_up or balance"));
     }
-    let amount = Rial::new(wanted.amount).ok().filter(|amount| *amount > Rial::ZERO);
+    let none = kind == Some(PaymentKind::Balance);
+    let amount = Rial::new(wanted.amount).ok().filter(|amount| (*amount == Rial::ZERO) == none);
     if amount.is_none() {
-        errors.push(("/amount", "write whole rial, 1 to 999999999999"));
+        let what =
+            if none { "write 0: a balance has no amount" } else { "write whole rial, 1 to 999999999999" };
+        errors.push(("/amount", what));
     }
+    let payee = kind.and_then(|kind| payee(kind, amount, &wanted, &mut errors));
     if !shown(&wanted.order, 1, ORDER_CHARS_MAX) {
         errors.push(("/order", "write 1 to 64 characters, no control characters"));
     }
@@ -114,21 +144,24 @@ pub(crate) async fn open(
     if !merchant.may_call_back(&wanted.callback) {
         errors.push(("/callback", "write an absolute URL of an origin that is registered for this merchant"));
     }
-    let Some(amount) = amount.filter(|_| errors.is_empty()) else { return Err(No::malformed(&errors)) };
-    if kind != Some(PaymentKind::Purchase) {
-        return Err(No::new(Kind::NotSupportedYet));
-    }
+    let (Some(kind), Some(amount), true) = (kind, amount, errors.is_empty()) else {
+        return Err(No::malformed(&errors));
+    };
     let order = Order {
         merchant: merchant.id.clone(),
         amount,
         order: wanted.order,
         description: wanted.description,
         callback: wanted.callback,
+        about: payee.as_ref().map_or_else(|| About::plain(kind), |payee| About::of(kind, payee)),
     };
     let id = PaymentId::random(&*gateway.entropy);
     let secret = random_bytes(&*gateway.entropy);
     let payment = Payment::new(order, gateway.now(), gateway.config.open_for(), secret);
-    gateway.payments.insert(id, &payment).await.map_err(|fault| gateway.row_fault(&fault))?;
+    let place = Place { row: &id.0, column: PAYEE_COLUMN };
+    let sealed = payee.map(|payee| gateway.keys.seal(place, &payee.encode())).transpose();
+    let sealed = sealed.map_err(|fault| gateway.fault(&fault))?;
+    gateway.payments.insert(id, &payment, sealed).await.map_err(|fault| gateway.row_fault(&fault))?;
     let opened = Opened {
         payment: id.to_string(),
         page: format!("{}/pay/{id}", gateway.config.public_url),
@@ -136,6 +169,72 @@ pub(crate) async fn open(
     };
     let location = HeaderValue::from_str(&format!("/v1/payments/{id}")).map_err(|e| gateway.fault(&e))?;
     Ok((StatusCode::CREATED, [(header::LOCATION, location)], Json(opened)).into_response())
+}
+
+/// The payee that this kind names, if it names one beside the merchant. What does not belong to the kind is an error too.
+fn payee(
+    kind: PaymentKind,
+    amount: Option<Rial>,
+    wanted: &Wanted,
+    errors: &mut Vec<(&'static str, &'static str)>,
+) -> Option<Payee> {
+    for (given, of, at) in [
+        (wanted.payee_pan.is_some(), PaymentKind::Transfer, "/payee_pan"),
+        (wanted.bill.is_some(), PaymentKind::Bill, "/bill"),
+        (wanted.top_up.is_some(), PaymentKind::TopUp, "/top_up"),
+    ] {
+        if given && kind != of {
+            errors.push((at, "leave it out: it belongs to another kind"));
+        }
+    }
+    match kind {
+        PaymentKind::Purchase | PaymentKind::Balance => None,
+        PaymentKind::Transfer => {
+            let pan = Pan::parse_typed(wanted.payee_pan.as_ref()?.as_str());
+            pan.map_err(|_| {
+                errors.push(("/payee_pan", "write a card number: 16 to 19 digits, the last a check digit"))
+            })
+            .ok()
+            .map(Payee::Card)
+        }
+        PaymentKind::Bill => {
+            let Some(given) = &wanted.bill else {
+                errors.push(("/bill", "send { bill, payment }: the bill id and the payment id"));
+                return None;
+            };
+            match Bill::parse(given.bill.as_str(), given.payment.as_str()) {
+                Ok(bill) if amount.is_none_or(|amount| amount == bill.amount()) => Some(Payee::Bill(bill)),
+                Ok(_) => {
+                    errors.push(("/amount", "write the amount that the payment id names"));
+                    None
+                }
+                Err(error) if error.is_of_the_id() => {
+                    errors.push(("/bill/bill", "write the bill id: 6 to 13 digits, the last a check digit"));
+                    None
+                }
+                Err(_) => {
+                    let what = "write the payment id of this bill: 6 to 13 digits, the last two check digits";
+                    errors.push(("/bill/payment", what));
+                    None
+                }
+            }
+        }
+        PaymentKind::TopUp => {
+            let Some(given) = &wanted.top_up else {
+                errors.push(("/top_up", "send { phone, operator }: whose credit is bought"));
+                return None;
+            };
+            let phone = Phone::parse(given.phone.as_str()).ok().filter(Phone::is_iranian_mobile);
+            if phone.is_none() {
+                errors.push(("/top_up/phone", "write an Iranian mobile number: 09121234567"));
+            }
+            let operator = Operator::parse(&given.operator);
+            if operator.is_none() {
+                errors.push(("/top_up/operator", "write mci, irancell, rightel or shatel"));
+            }
+            Some(Payee::Phone(operator?, phone?))
+        }
+    }
 }
 
 /// `GET /v1/payments/{payment}` → 200.
@@ -159,7 +258,7 @@ pub(crate) async fn verify(
     let merchant = caller(&gateway, &headers)?;
     let (id, _) = own(&gateway, merchant, &id).await?;
     let verified: Verified = body::read(&bytes, "{ amount }")?;
-    let malformed = |_| No::malformed(&[("/amount", "write whole rial, 1 to 999999999999")]);
+    let malformed = |_| No::malformed(&[("/amount", "write whole rial, 0 to 999999999999")]);
     let amount = Rial::new(verified.amount).map_err(malformed)?;
     let now = gateway.now();
     // A verified payment is never reversed by us: what its reversal needed goes, once.
@@ -189,6 +288,7 @@ fn told(gateway: &Gateway, id: PaymentId, payment: &Payment) -> Response {
         payment: id.to_string(),
         state: payment.standing(gateway.now()).merchant(),
         verified: matches!(payment.state, Stands::Verified { .. }),
+        kind: payment.kind().code(),
         amount: payment.amount.get(),
         order: payment.order.clone(),
         created_ms: payment.created.unix_ms(),
@@ -196,6 +296,7 @@ fn told(gateway: &Gateway, id: PaymentId, payment: &Payment) -> Response {
         rrn: receipt.map(|receipt| receipt.trace.rrn.clone()),
         card: receipt.map(|receipt| receipt.card.clone()),
         paid_ms: receipt.map(|receipt| receipt.at.unix_ms()),
+        payee: receipt.and_then(|receipt| receipt.payee.clone()).or_else(|| payment.about().payee),
         reversal: match payment.state {
             Stands::Reversing { .. } => Some("pending"),
             Stands::Reversed { .. } => Some("acknowledged"),

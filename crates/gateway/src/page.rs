@@ -8,10 +8,11 @@ use axum::{
     http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header},
     response::{Html, IntoResponse, Response},
 };
-use ramz_domain::{Language, PaymentId, digits};
+use ramz_domain::{Language, PaymentId, PaymentKind, digits};
 use serde::Deserialize;
 
 use crate::{
+    about::About,
     gateway::Gateway,
     labels::{self, Labels},
     payment::Payment,
@@ -37,6 +38,7 @@ struct Pay<'a> {
     other_lang: &'static str,
     t: &'static Labels,
     id: PaymentId,
+    about: &'a Shown<'a>,
     token: String,
     bits: u32,
     merchant: &'a str,
@@ -48,6 +50,77 @@ struct Pay<'a> {
     words: String,
     toman: String,
     seen: String,
+}
+
+/// What the slip says of the kind.
+struct Shown<'a> {
+    kind: &'static str,
+    eyebrow: &'static str,
+    heading: String,
+    /// A masked number reads from left to right.
+    heading_is_number: bool,
+    asks_destination: bool,
+    has_amount: bool,
+    /// The destination, bill id or telephone, masked; and whose it is.
+    payee: &'a str,
+    whose: &'static str,
+    facts: Vec<Fact<'a>>,
+    pay: &'static str,
+}
+
+struct Fact<'a> {
+    name: &'static str,
+    value: std::borrow::Cow<'a, str>,
+    is_number: bool,
+}
+
+impl<'a> Shown<'a> {
+    fn of(about: &'a About, merchant: &'a str, language: Language) -> Shown<'a> {
+        let t = labels::of(language);
+        let payee = about.payee.as_deref().unwrap_or_default();
+        let shown = Shown {
+            kind: about.kind.code(),
+            eyebrow: t.pay_to,
+            heading: merchant.to_owned(),
+            heading_is_number: false,
+            asks_destination: about.asks_destination(),
+            has_amount: true,
+            payee,
+            whose: "",
+            facts: vec![Fact { name: t.through, value: merchant.into(), is_number: false }],
+            pay: t.pay,
+        };
+        match about.kind {
+            PaymentKind::Purchase => Shown { facts: Vec::new(), ..shown },
+            PaymentKind::Transfer => Shown {
+                eyebrow: t.transfer_to,
+                heading: masked(payee, language),
+                heading_is_number: true,
+                pay: t.transfer,
+                ..shown
+            },
+            PaymentKind::Bill => {
+                let service = about.service().map_or(t.bill, |service| service.text(language));
+                let number = Fact { name: t.bill_id, value: masked(payee, language).into(), is_number: true };
+                let facts = std::iter::once(number).chain(shown.facts).collect();
+                Shown { eyebrow: t.pay_bill, heading: service.to_owned(), whose: service, facts, ..shown }
+            }
+            PaymentKind::TopUp => {
+                let operator = about.operator.map_or("", |operator| operator.text(language));
+                let number =
+                    Fact { name: t.credit_for, value: masked(payee, language).into(), is_number: true };
+                let facts = std::iter::once(number).chain(shown.facts).collect();
+                Shown { eyebrow: t.buy_credit, heading: operator.to_owned(), whose: operator, facts, ..shown }
+            }
+            PaymentKind::Balance => Shown {
+                eyebrow: t.ask_balance,
+                has_amount: false,
+                facts: Vec::new(),
+                pay: t.show_balance,
+                ..shown
+            },
+        }
+    }
 }
 
 #[derive(Template)]
@@ -98,6 +171,9 @@ impl Gateway {
         let fresh = known.is_none();
         let browser = known.unwrap_or_else(|| Browser::fresh(&*self.entropy));
         let commas = payment.amount.with_commas();
+        let about = payment.about();
+        let name = if language == Language::Persian { &merchant.name_fa } else { &merchant.name_en };
+        let about = Shown::of(&about, name, language);
         let page = Pay {
             lang,
             dir,
@@ -106,7 +182,8 @@ impl Gateway {
             id,
             token: browser.token(payment),
             bits: proof::BITS,
-            merchant: if language == Language::Persian { &merchant.name_fa } else { &merchant.name_en },
+            about: &about,
+            merchant: name,
             order: &payment.order,
             description: &payment.description,
             host: &self.config.public_url,
@@ -154,6 +231,18 @@ impl Gateway {
         headers.insert(header::CONTENT_SECURITY_POLICY, policy);
         response
     }
+}
+
+/// A masked number in the page's figures: `603799 •••••• 0012`.
+fn masked(number: &str, language: Language) -> String {
+    let dots = format!(" {} ", "•".repeat(number.matches('*').count()));
+    let (head, tail) =
+        (number.split('*').next().unwrap_or_default(), number.rsplit('*').next().unwrap_or_default());
+    if !number.contains('*') {
+        return number.to_owned();
+    }
+    let shown = format!("{head}{dots}{tail}");
+    if language == Language::Persian { digits::persian(&shown) } else { shown }
 }
 
 fn direction(language: Language) -> (&'static str, &'static str) {

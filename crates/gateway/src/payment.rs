@@ -15,11 +15,15 @@
 use std::time::Duration;
 
 use minicbor::{Decode, Encode};
-use ramz_domain::{Moment, Rial, limits};
+use ramz_domain::{Digest, Moment, PaymentKind, Rial, limits};
 use uuid::Uuid;
 
-/// The format this release writes, and the only one there is so far.
-const FORMAT: u8 = 1;
+use crate::about::About;
+
+/// A purchase, as the first release wrote it and still reads it.
+const FORMAT_PURCHASE: u8 = 1;
+/// Any other kind. A release that knows purchases only refuses it rather than take it for one.
+const FORMAT_ANY: u8 = 2;
 /// PIN requests one page may make.
 pub(crate) const ASKS_MAX: usize = 5;
 /// Authorisations one payment may try: more is not a payer who mistypes.
@@ -64,6 +68,9 @@ pub(crate) struct Payment {
     pub(crate) tries: u8,
     #[n(12)]
     pub(crate) state: State,
+    /// None: a purchase.
+    #[n(13)]
+    about: Option<About>,
 }
 
 /// One PIN request.
@@ -78,6 +85,9 @@ pub(crate) struct Ask {
     /// The same card may ask again from then on.
     #[n(2)]
     pub(crate) again_at: Moment,
+    /// The keyed hash of the destination, if the payer typed one: it is part of what the press asked for.
+    #[n(3)]
+    pub(crate) to: Option<Digest>,
 }
 
 /// What an authorisation is known by. Nothing of it is secret.
@@ -161,6 +171,9 @@ pub(crate) struct Receipt {
     pub(crate) card: String,
     #[n(2)]
     pub(crate) at: Moment,
+    /// Who or what was paid beside the merchant, masked.
+    #[n(3)]
+    pub(crate) payee: Option<String>,
 }
 
 /// Why money goes back.
@@ -231,7 +244,7 @@ pub(crate) enum NoAsk {
     Wait(Moment),
     /// The page has asked often enough.
     NoMore,
-    /// This press was another card's.
+    /// This press was another card's, or for another destination.
     OtherCard,
 }
 
@@ -251,13 +264,15 @@ pub(crate) struct Order {
     pub(crate) order: String,
     pub(crate) description: String,
     pub(crate) callback: String,
+    pub(crate) about: About,
 }
 
 impl Payment {
     pub(crate) fn new(order: Order, now: Moment, open_for: Duration, secret: [u8; 16]) -> Payment {
-        let Order { merchant, amount, order, description, callback } = order;
+        let Order { merchant, amount, order, description, callback, about } = order;
+        let about = Some(about).filter(|about| about.kind != PaymentKind::Purchase);
         Payment {
-            format: FORMAT,
+            format: if about.is_some() { FORMAT_ANY } else { FORMAT_PURCHASE },
             merchant,
             amount,
             order,
@@ -270,18 +285,40 @@ impl Payment {
             presses: 0,
             tries: 0,
             state: State::Open,
+            about,
         }
     }
 
     /// `None` for a row of a format that this release does not read.
     pub(crate) fn decode(body: &[u8]) -> Option<Payment> {
-        minicbor::decode::<Payment>(body).ok().filter(|payment| payment.format == FORMAT)
+        minicbor::decode::<Payment>(body)
+            .ok()
+            .filter(|payment| matches!(payment.format, FORMAT_PURCHASE | FORMAT_ANY))
     }
 
     pub(crate) fn encode(&self) -> Vec<u8> {
         let mut body = Vec::with_capacity(256);
         minicbor::encode(self, &mut body).expect("writing to memory does not fail");
         body
+    }
+
+    /// What it is about.
+    pub(crate) fn about(&self) -> About {
+        self.about.clone().unwrap_or_else(|| About::plain(PaymentKind::Purchase))
+    }
+
+    pub(crate) fn kind(&self) -> PaymentKind {
+        self.about.as_ref().map_or(PaymentKind::Purchase, |about| about.kind)
+    }
+
+    /// Whether money moves with it, so that an end in doubt must be undone. A balance moves none.
+    pub(crate) fn moves_money(&self) -> bool {
+        self.kind() != PaymentKind::Balance
+    }
+
+    /// Whether it may still be asked for or paid, for which its payee must be known.
+    pub(crate) fn needs_payee(&self) -> bool {
+        matches!(self.state, State::Open | State::Authorising { .. })
     }
 
     pub(crate) fn standing(&self, now: Moment) -> Standing {
@@ -328,6 +365,7 @@ impl Payment {
         &mut self,
         card: [u8; 32],
         press: Uuid,
+        to: Option<Digest>,
         wait: Duration,
         now: Moment,
     ) -> Result<bool, NoAsk> {
@@ -336,7 +374,7 @@ impl Payment {
             other => return Err(NoAsk::Standing(other)),
         }
         if let Some(known) = self.asks.iter().find(|ask| ask.press == *press.as_bytes()) {
-            return if known.card == card { Ok(true) } else { Err(NoAsk::OtherCard) };
+            return if known.card == card && known.to == to { Ok(true) } else { Err(NoAsk::OtherCard) };
         }
         let waits = self.asks.iter().filter(|ask| ask.card == card).map(|ask| ask.again_at).max();
         if let Some(until) = waits.filter(|until| *until > now) {
@@ -345,7 +383,7 @@ impl Payment {
         if self.asks.len() >= ASKS_MAX {
             return Err(NoAsk::NoMore);
         }
-        self.asks.push(Ask { card, press: *press.as_bytes(), again_at: now.plus(wait) });
+        self.asks.push(Ask { card, press: *press.as_bytes(), again_at: now.plus(wait), to });
         self.presses += 1;
         Ok(false)
     }
@@ -379,10 +417,13 @@ impl Payment {
         matches!(&self.state, State::Authorising { trace: own, .. } if own == trace)
     }
 
-    /// The bank said yes.
-    pub(crate) fn approve(&mut self, trace: Trace, card: String, now: Moment, verify_window: Duration) {
-        let receipt = Receipt { trace, card, at: now };
-        self.state = State::Paid { receipt, verify_by: now.plus(verify_window) };
+    /// The bank said yes. A balance that was told cannot be given back, so nothing waits for the merchant's word.
+    pub(crate) fn approve(&mut self, receipt: Receipt, now: Moment, verify_window: Duration) {
+        self.state = if self.moves_money() {
+            State::Paid { receipt, verify_by: now.plus(verify_window) }
+        } else {
+            State::Verified { receipt, at: now }
+        };
     }
 
     /// The bank said no, or was never asked: the payer may try again, though not for ever.
@@ -394,8 +435,12 @@ impl Payment {
         };
     }
 
-    /// Nobody knows what the bank did: it must be undone.
+    /// Nobody knows what the bank did: it must be undone. If no money moves there is nothing to undo, and it may be tried again.
     pub(crate) fn doubt(&mut self, trace: Trace, now: Moment) {
+        if !self.moves_money() {
+            self.reopen(now);
+            return;
+        }
         self.state = State::Reversing { trace, why: Why::Unknown, asked: 0, next: now };
     }
 
@@ -429,6 +474,11 @@ impl Payment {
         if self.due().is_none_or(|due| due > now) {
             return None;
         }
+        if !self.moves_money() {
+            // Whoever asked the bank is gone.
+            self.reopen(now);
+            return None;
+        }
         let (trace, why, asked) = match &self.state {
             State::Authorising { trace, .. } => (trace.clone(), Why::Unknown, 0),
             State::Paid { receipt, .. } => (receipt.trace.clone(), Why::Unverified, 0),
@@ -441,6 +491,22 @@ impl Payment {
         let next = now.plus(limits::HOST_TIMEOUT).plus(pause(asked));
         self.state = State::Reversing { trace: trace.clone(), why, asked: asked.saturating_add(1), next };
         Some((trace, asked))
+    }
+
+    /// There is no room to ask for its reversal now: it is owed, and asked for a little later. Nothing was sent.
+    pub(crate) fn put_off(&mut self, now: Moment) {
+        if let Some((_, before)) = self.sweep(now) {
+            self.not_reversed(before, now);
+        }
+    }
+
+    /// The link that its authorisation went over, if it has one to undo.
+    pub(crate) fn link(&self) -> Option<&str> {
+        match &self.state {
+            State::Authorising { trace, .. } | State::Reversing { trace, .. } => Some(&trace.link),
+            State::Paid { receipt, .. } => Some(&receipt.trace.link),
+            State::Open | State::Verified { .. } | State::Reversed { .. } | State::Failed { .. } => None,
+        }
     }
 
     /// The reversal was not even sent: the next attempt is still the first.

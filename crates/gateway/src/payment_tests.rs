@@ -7,12 +7,17 @@ const MINUTE: Duration = Duration::from_secs(60);
 const WINDOW: Duration = Duration::from_secs(20 * 60);
 
 fn payment() -> Payment {
+    payment_of(About::plain(PaymentKind::Purchase))
+}
+
+fn payment_of(about: About) -> Payment {
     let order = Order {
         merchant: "shop".into(),
         amount: Rial::new(1_250_000).unwrap(),
         order: "A-1".into(),
         description: "کتاب".into(),
         callback: "https://shop.example/back".into(),
+        about,
     };
     Payment::new(order, NOW, WINDOW, [7; 16])
 }
@@ -21,10 +26,14 @@ fn trace() -> Trace {
     Trace { link: "mellat".into(), stan: "000001".into(), rrn: "632800000001".into() }
 }
 
+fn receipt() -> Receipt {
+    Receipt { trace: trace(), card: "610433******0016".into(), at: NOW, payee: None }
+}
+
 fn paid() -> Payment {
     let mut payment = payment();
     payment.begin(trace(), NOW).unwrap();
-    payment.approve(trace(), "610433******0016".into(), NOW, WINDOW);
+    payment.approve(receipt(), NOW, WINDOW);
     payment
 }
 
@@ -67,7 +76,7 @@ fn every_state_reads_back_and_owes_or_is_forgotten() {
         assert_eq!(payment.due().is_none(), payment.forget_after().is_some(), "{name}");
     }
     let mut other = payment();
-    other.format = 2;
+    other.format = 3;
     assert_eq!(Payment::decode(&other.encode()), None);
 }
 
@@ -140,17 +149,27 @@ fn a_reversal_that_was_not_sent_is_still_the_first() {
 fn the_same_card_waits_another_need_not_and_five_are_enough() {
     let mut payment = payment();
     let wait = 2 * MINUTE;
-    assert_eq!(payment.ask([1; 32], press(1), wait, NOW), Ok(false));
-    assert_eq!(payment.ask([1; 32], press(1), wait, NOW), Ok(true), "a repeat of the press");
-    assert_eq!(payment.ask([2; 32], press(1), wait, NOW), Err(NoAsk::OtherCard), "a press is one card's");
-    assert_eq!(payment.ask([1; 32], press(2), wait, NOW), Err(NoAsk::Wait(NOW.plus(wait))));
-    assert_eq!(payment.ask([2; 32], press(3), wait, NOW), Ok(false));
-    assert_eq!(payment.ask([1; 32], press(4), wait, NOW.plus(wait)), Ok(false));
+    assert_eq!(payment.ask([1; 32], press(1), None, wait, NOW), Ok(false));
+    assert_eq!(payment.ask([1; 32], press(1), None, wait, NOW), Ok(true), "a repeat of the press");
+    assert_eq!(
+        payment.ask([2; 32], press(1), None, wait, NOW),
+        Err(NoAsk::OtherCard),
+        "a press is one card's"
+    );
+    let elsewhere = Some(Digest([7; 32]));
+    assert_eq!(
+        payment.ask([1; 32], press(1), elsewhere, wait, NOW),
+        Err(NoAsk::OtherCard),
+        "or one destination's"
+    );
+    assert_eq!(payment.ask([1; 32], press(2), None, wait, NOW), Err(NoAsk::Wait(NOW.plus(wait))));
+    assert_eq!(payment.ask([2; 32], press(3), None, wait, NOW), Ok(false));
+    assert_eq!(payment.ask([1; 32], press(4), None, wait, NOW.plus(wait)), Ok(false));
     payment.not_asked(press(4));
     for n in 5..8 {
-        assert_eq!(payment.ask([n; 32], press(n.into()), wait, NOW), Ok(false));
+        assert_eq!(payment.ask([n; 32], press(n.into()), None, wait, NOW), Ok(false));
     }
-    assert_eq!(payment.ask([9; 32], press(9), wait, NOW), Err(NoAsk::NoMore));
+    assert_eq!(payment.ask([9; 32], press(9), None, wait, NOW), Err(NoAsk::NoMore));
     assert_eq!(payment.presses, 6);
 }
 
@@ -169,5 +188,51 @@ fn what_is_paid_or_in_flight_cannot_be_cancelled() {
     for (name, mut payment) in all() {
         let may = matches!(name, "open" | "failed");
         assert_eq!(payment.cancel(NOW).is_ok(), may, "{name}");
+    }
+}
+
+#[test]
+fn a_row_of_the_first_release_is_a_purchase_and_is_written_as_one() {
+    // As the first release encoded it: no member 13, and receipts and presses without their last.
+    let mut old = payment();
+    old.ask([1; 32], press(1), None, MINUTE, NOW).unwrap();
+    let encoded = old.encode();
+    assert_eq!(encoded[..2], [0x8d, 0x01], "thirteen members, format 1");
+    assert_eq!(Payment::decode(&encoded).unwrap().kind(), PaymentKind::Purchase);
+    let other = payment_of(About::plain(PaymentKind::Transfer)).encode();
+    assert_eq!(other[..2], [0x8e, 0x02], "the first release does not take a transfer for a purchase");
+}
+
+#[test]
+fn every_kind_reads_back() {
+    for kind in PaymentKind::ALL {
+        let payment = payment_of(About::plain(kind));
+        assert_eq!(Payment::decode(&payment.encode()).unwrap().kind(), kind);
+    }
+}
+
+/// Through every way an authorisation may end: what moves money is undone, a balance never is.
+#[test]
+fn whatever_moves_money_is_undone_and_a_balance_never_is() {
+    for kind in PaymentKind::ALL {
+        let begun = || {
+            let mut payment = payment_of(About::plain(kind));
+            payment.begin(trace(), NOW).unwrap();
+            payment
+        };
+        let moves = kind != PaymentKind::Balance;
+        let mut in_doubt = begun();
+        in_doubt.doubt(trace(), NOW);
+        assert_eq!(in_doubt.sweep(NOW).is_some(), moves, "{kind:?} in doubt");
+
+        let mut crashed = begun();
+        let late = crashed.due().unwrap();
+        assert_eq!(crashed.sweep(late).is_some(), moves, "{kind:?} after a crash");
+        assert_eq!(crashed.standing(NOW) == Standing::Open, !moves, "{kind:?}: a balance may be asked again");
+
+        let mut unverified = begun();
+        unverified.approve(receipt(), NOW, WINDOW);
+        assert_eq!(unverified.sweep(NOW.plus(WINDOW)).is_some(), moves, "{kind:?} unverified");
+        assert_eq!(unverified.standing(NOW.plus(WINDOW)) == Standing::Paid, !moves, "{kind:?}");
     }
 }

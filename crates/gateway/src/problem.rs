@@ -53,9 +53,6 @@ problems! {
     /// Another authorisation of the payment is in flight.
     InProgress "in-progress" 409 "The payment is being authorised"
         "Wait for the result; nothing is charged twice.",
-    /// A kind of payment that this release does not serve.
-    NotSupportedYet "not-supported-yet" 422 "This kind of payment is not supported yet"
-        "This release takes purchases only: send kind \"purchase\".",
     /// The same card, again, too soon.
     AskAgainLater "ask-again-later" 429 "A dynamic PIN was asked for already"
         "Wait for the seconds in Retry-After; another card may ask at once.",

@@ -11,6 +11,8 @@ pub(crate) enum Next {
     Ask,
     /// Check number, expiry and CVV2.
     Card,
+    /// Check where the money goes.
+    Payee,
     /// Use another card.
     OtherCard,
     /// Try the same again in a while.
@@ -24,6 +26,7 @@ impl Next {
             Next::Pin => "pin",
             Next::Ask => "ask",
             Next::Card => "card",
+            Next::Payee => "payee",
             Next::OtherCard => "other_card",
             Next::Later => "later",
         }
@@ -61,6 +64,7 @@ pub(crate) fn reason(response_code: &str, refusal: Option<&str>) -> Reason {
     match (response_code, refusal) {
         (_, Some("stale_pin")) => STALE_PIN,
         (_, Some("no_open_pin")) => NO_OPEN_PIN,
+        (_, Some("no_such_payee")) => NO_PAYEE,
         ("55", _) => WRONG_PIN,
         ("59", _) => OTHER_PAYMENT,
         ("75", _) => LOCKED,
@@ -136,6 +140,11 @@ const NO_CARD: Reason = Reason {
     en: ("This card number is not known.", "Compare the number with the card."),
     next: Next::Card,
 };
+const NO_PAYEE: Reason = Reason {
+    fa: ("کارت مقصد شناخته نشد.", "شماره کارت مقصد را دوباره ببینید؛ مبلغی کسر نشد."),
+    en: ("The destination card is not known.", "Look at its number again; nothing was charged."),
+    next: Next::Payee,
+};
 const NOT_PERMITTED: Reason = Reason {
     fa: ("این کارت اجازه پرداخت اینترنتی ندارد.", "با کارت دیگری بپردازید یا از بانک خود بپرسید."),
     en: ("This card may not pay online.", "Pay with another card, or ask your bank."),
@@ -193,6 +202,7 @@ mod tests {
             ("59", None, Next::Ask),
             ("75", None, Next::OtherCard),
             ("51", None, Next::OtherCard),
+            ("14", Some("no_such_payee"), Next::Payee),
             ("54", None, Next::Card),
             ("91", None, Next::Later),
             ("zz", None, Next::OtherCard),

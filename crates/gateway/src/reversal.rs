@@ -2,38 +2,69 @@
 //!
 //! A due row is taken by a swap that also sets when it is next due, so of several nodes one asks. The first message is 0420,
 //! each later one 0421 with the same trace number. A crash at any point leaves the row due.
+//!
+//! A bank that swallows reversals for hours has a share of the asking and no more: what is due beyond it is put off, so that
+//! the others' reversals, which are due later, are come to.
 
-use std::sync::Arc;
+use std::{collections::HashMap, sync::Arc};
 
 use ramz_domain::{PaymentId, limits};
 use ramz_keys::Place;
 use ramz_store::Table;
-use tokio::{task::JoinSet, time::sleep};
+use tokio::{
+    task::{JoinError, JoinSet},
+    time::sleep,
+};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
     authorise::REVERSAL_COLUMN,
     gateway::Gateway,
     message::Undo,
-    payment::Trace,
-    rows::{Column, NotChanged, RowFault},
+    payment::{Payment, Trace},
+    rows::{self, Column, NotChanged, RowFault},
 };
 
-/// Reversals asked for at the same time. What is due beyond it waits for the next look.
+/// Reversals asked for at the same time. What is due beyond it is put off.
 const AT_ONCE: usize = 256;
+/// Of them, over one link: four banks may be dead before a fifth's are put off for them.
+const AT_ONE_BANK: usize = 64;
+/// Looks without a pause, while each finds as many due rows as one look takes and puts some off. What was put off is due
+/// later than what was not come to, so nobody is passed over twice.
+const LOOKS_AT_A_TIME: usize = 8;
 
 /// Sweeps until the shutdown: every few seconds, and when woken. A bank that is slow to answer holds up no other look: what
 /// was taken is not due while it is asked for. At the end, what was asked for gets its answer.
 pub(crate) async fn sweep(gateway: Arc<Gateway>, shutdown: CancellationToken) {
     let mut asked = JoinSet::new();
+    // Per link, how many of them.
+    let mut share: HashMap<String, usize> = HashMap::new();
+    let mut looks = 0;
     loop {
-        while asked.try_join_next().is_some() {}
+        while let Some(ended) = asked.try_join_next() {
+            give_back(&mut share, ended);
+        }
+        let mut put_off = 0;
+        let mut full = false;
         match gateway.payments.store().due(Table::Payment, gateway.now(), limits::SWEEP_ROWS).await {
             Ok(rows) => {
-                for (key, _) in rows.into_iter().take(AT_ONCE.saturating_sub(asked.len())) {
-                    let Ok(key) = key.try_into() else { continue };
+                full = rows.len() == limits::SWEEP_ROWS;
+                for (key, row) in rows {
+                    let Ok(id) = key.try_into().map(PaymentId) else { continue };
+                    let link =
+                        Payment::decode(&row.body).and_then(|payment| payment.link().map(str::to_owned));
+                    let link = link.unwrap_or_default();
+                    let taken = share.entry(link.clone()).or_default();
+                    if asked.len() >= AT_ONCE || *taken >= AT_ONE_BANK {
+                        put_off += usize::from(gateway.put_off(id).await);
+                        continue;
+                    }
+                    *taken += 1;
                     let gateway = Arc::clone(&gateway);
-                    asked.spawn(async move { gateway.reverse(PaymentId(key)).await });
+                    asked.spawn(async move {
+                        gateway.reverse(id).await;
+                        link
+                    });
                 }
             }
             Err(fault) => tracing::error!(%fault, "cannot look for payments to reverse"),
@@ -43,6 +74,12 @@ pub(crate) async fn sweep(gateway: Arc<Gateway>, shutdown: CancellationToken) {
         {
             tracing::error!(%fault, "cannot forget old payments");
         }
+        // There is more, and room was made for it: look again at once.
+        looks += 1;
+        if full && put_off > 0 && looks < LOOKS_AT_A_TIME && !shutdown.is_cancelled() {
+            continue;
+        }
+        looks = 0;
         tokio::select! {
             () = gateway.sweep.notified() => {}
             () = sleep(limits::SWEEP_EVERY) => {}
@@ -52,7 +89,35 @@ pub(crate) async fn sweep(gateway: Arc<Gateway>, shutdown: CancellationToken) {
     while asked.join_next().await.is_some() {}
 }
 
+/// One reversal of this link is over. A task that panicked says no link: its share is given back with the next start.
+fn give_back(share: &mut HashMap<String, usize>, ended: Result<String, JoinError>) {
+    match ended {
+        Ok(link) => {
+            if let Some(taken) = share.get_mut(&link) {
+                *taken = taken.saturating_sub(1);
+            }
+        }
+        Err(error) => tracing::error!(%error, "a reversal's task ended badly; it stays due"),
+    }
+}
+
 impl Gateway {
+    /// Moves a due row out of the way of others. `true`: it was moved.
+    async fn put_off(&self, id: PaymentId) -> bool {
+        let now = self.now();
+        let moved = self.payments.change(id, |payment| {
+            payment.put_off(now);
+            Ok::<_, ()>(((), Column::Keep))
+        });
+        match moved.await {
+            Ok(_) => true,
+            Err(not) => {
+                tracing::error!(payment = %id, ?not, "a reversal that must wait cannot be put off");
+                false
+            }
+        }
+    }
+
     async fn reverse(&self, id: PaymentId) {
         let now = self.now();
         let taken = self.payments.change(id, |payment| Ok::<_, ()>((payment.sweep(now), Column::Keep))).await;
@@ -105,7 +170,14 @@ impl Gateway {
             tracing::error!(payment = %id, link = trace.link, "no such link any more; the reversal stays due");
             return Asked::NotSent;
         };
-        match bank.link.ask(undo.reversal(before > 0, self.now()), limits::HOST_TIMEOUT).await {
+        let message = match undo.reversal(before > 0, self.now()) {
+            Ok(message) => message,
+            Err(error) => {
+                tracing::error!(payment = %id, %error, "a reversal cannot be written; it stays due");
+                return Asked::NotSent;
+            }
+        };
+        match bank.link.ask(message, limits::HOST_TIMEOUT).await {
             Ok(answer) if answer.get(39) == Some("00") => Asked::Acknowledged,
             Ok(answer) => {
                 let code = answer.get(39).unwrap_or("none");
@@ -120,7 +192,8 @@ impl Gateway {
     }
 
     async fn undo(&self, id: PaymentId) -> Result<Undo, String> {
-        let sealed = self.payments.sealed(id).await.map_err(|fault: RowFault| fault.to_string())?;
+        let sealed =
+            self.payments.sealed(id, rows::REVERSAL).await.map_err(|fault: RowFault| fault.to_string())?;
         let sealed = sealed.ok_or("its sealed column is gone")?;
         let place = Place { row: &id.0, column: REVERSAL_COLUMN };
         let clear = self.keys.open(place, &sealed).map_err(|fault| fault.to_string())?;

@@ -9,6 +9,8 @@ use crate::payment::Payment;
 
 /// The sealed column that holds what a reversal needs.
 pub(crate) const REVERSAL: &str = "reversal";
+/// The sealed column that holds the payee that the merchant named. It goes with the first swap after it is needed.
+pub(crate) const PAYEE: &str = "payee";
 
 /// The payments of this gateway.
 #[derive(Clone)]
@@ -17,7 +19,7 @@ pub(crate) struct Payments {
     committer: Arc<Committer>,
 }
 
-/// What becomes of the sealed column.
+/// What becomes of the sealed column [`REVERSAL`].
 pub(crate) enum Column {
     /// As it is.
     Keep,
@@ -62,9 +64,15 @@ impl Payments {
         &*self.store
     }
 
-    /// A new row. Its id is random, so losing means that the randomness is broken.
-    pub(crate) async fn insert(&self, id: PaymentId, payment: &Payment) -> Result<(), RowFault> {
-        match self.swap(id, None, Head::EMPTY, payment, Column::Keep).await? {
+    /// A new row, with its payee sealed already. Its id is random, so losing means that the randomness is broken.
+    pub(crate) async fn insert(
+        &self,
+        id: PaymentId,
+        payment: &Payment,
+        payee: Option<Vec<u8>>,
+    ) -> Result<(), RowFault> {
+        let sealed = payee.map(|bytes| Sealed { column: PAYEE, bytes: Some(bytes) });
+        match self.swap(id, None, Head::EMPTY, payment, sealed.into_iter().collect()).await? {
             Outcome::Won => Ok(()),
             Outcome::Lost => Err(RowFault::Contended),
         }
@@ -77,11 +85,11 @@ impl Payments {
         }
     }
 
-    /// The sealed column of a payment.
-    pub(crate) async fn sealed(&self, id: PaymentId) -> Result<Option<Vec<u8>>, RowFault> {
+    /// A sealed column of a payment.
+    pub(crate) async fn sealed(&self, id: PaymentId, column: &str) -> Result<Option<Vec<u8>>, RowFault> {
         let row = self.store.read(Table::Payment, &id.0).await?;
         Ok(row
-            .and_then(|row| row.sealed.into_iter().find(|(name, _)| name == REVERSAL))
+            .and_then(|row| row.sealed.into_iter().find(|(name, _)| name == column))
             .map(|(_, bytes)| bytes))
     }
 
@@ -101,7 +109,15 @@ impl Payments {
             if after == before && matches!(column, Column::Keep) {
                 return Ok((answer, after));
             }
-            if self.swap(id, Some(version), head, &after, column).await? == Outcome::Won {
+            let mut sealed = match column {
+                Column::Keep => Vec::new(),
+                Column::Put(bytes) => vec![Sealed { column: REVERSAL, bytes: Some(bytes) }],
+                Column::Remove => vec![Sealed { column: REVERSAL, bytes: None }],
+            };
+            if before.needs_payee() && !after.needs_payee() {
+                sealed.push(Sealed { column: PAYEE, bytes: None });
+            }
+            if self.swap(id, Some(version), head, &after, sealed).await? == Outcome::Won {
                 return Ok((answer, after));
             }
         }
@@ -114,13 +130,8 @@ impl Payments {
         expected: Option<u64>,
         head: Head,
         payment: &Payment,
-        column: Column,
+        sealed: Vec<Sealed>,
     ) -> Result<Outcome, RowFault> {
-        let sealed = match column {
-            Column::Keep => Vec::new(),
-            Column::Put(bytes) => vec![Sealed { column: REVERSAL, bytes: Some(bytes) }],
-            Column::Remove => vec![Sealed { column: REVERSAL, bytes: None }],
-        };
         let swap = Swap {
             table: Table::Payment,
             key: id.0.to_vec(),

@@ -9,12 +9,12 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use ramz_api::serve::JsonBody;
-use ramz_domain::{PaymentId, Rial};
+use ramz_domain::PaymentId;
 use serde::Serialize;
 
 use crate::{
     gateway::Gateway,
-    payment::{self, ASKS_MAX, Payment, Standing},
+    payment::{ASKS_MAX, Payment, Standing},
     problem::No,
     proof,
     rows::Column,
@@ -34,16 +34,22 @@ pub(crate) struct Receipt {
     pub(crate) card: String,
     pub(crate) amount: u64,
     pub(crate) at_ms: u64,
+    /// Who or what was paid beside the merchant, masked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) payee: Option<String>,
 }
 
 impl Receipt {
-    pub(crate) fn new(receipt: &payment::Receipt, amount: Rial) -> Receipt {
-        Receipt {
+    /// Of a payment that is paid.
+    pub(crate) fn of(payment: &Payment) -> Option<Receipt> {
+        let receipt = payment.receipt()?;
+        Some(Receipt {
             rrn: receipt.trace.rrn.clone(),
             card: receipt.card.clone(),
-            amount: amount.get(),
+            amount: payment.amount.get(),
             at_ms: receipt.at.unix_ms(),
-        }
+            payee: receipt.payee.clone(),
+        })
     }
 }
 
@@ -78,7 +84,7 @@ impl Gateway {
             asks_left: ASKS_MAX.saturating_sub(payment.asks.len()),
             ask_again_at_ms: payment.asks.last().map(|ask| ask.again_at.unix_ms()),
             challenge: proof::challenge(id, payment),
-            receipt: payment.receipt().map(|receipt| Receipt::new(receipt, payment.amount)),
+            receipt: Receipt::of(payment),
             redirect: over.then(|| self.way_back(id, payment)),
         }
     }

@@ -23,8 +23,10 @@ pub(crate) fn masked_field(message: &Message, field: u8) -> String {
     let Some(bytes) = message.bytes(field) else { return String::new() };
     match field {
         2 => masked_pan(bytes),
-        // Expiry, PIN, keys, tracks, accounts, payees' PANs, chip data; and what the parties put into the fields
-        // reserved for them, which nobody here knows.
+        // A transfer's card is masked as the payer's is; an account, which may be short or say more, is hidden.
+        103 if (16..=19).contains(&bytes.len()) => masked_pan(bytes),
+        // Expiry, PIN, keys, tracks, accounts, chip data; and what the parties put into the fields reserved for them, which
+        // nobody here knows.
         14 | 34..=36 | 45..=48 | 52 | 53 | 55..=63 | 96 | 102 | 103..=127 => HIDDEN.to_owned(),
         _ => match message.get(field) {
             Some(text) => printable(text),
@@ -87,10 +89,17 @@ mod tests {
     #[test]
     fn secrets_and_private_fields_are_hidden() {
         let hidden =
-            [14, 34, 35, 36, 45, 46, 47, 52, 53, 55, 56, 60, 61, 62, 63, 96, 102, 103, 104, 105, 120, 127];
+            [14, 34, 35, 36, 45, 46, 47, 52, 53, 55, 56, 60, 61, 62, 63, 96, 102, 104, 105, 120, 127];
         for field in hidden {
             check(field, b"5022291000000014", "****");
         }
+    }
+
+    #[test]
+    fn a_transfers_card_is_masked_and_an_account_is_hidden() {
+        check(103, b"5022291000000014", "502229****0014");
+        check(103, b"IR06216000000010", "****");
+        check(103, b"0100123456789", "****");
     }
 
     #[test]

@@ -11,7 +11,9 @@ use minicbor::{Decode, Encode};
 use ramz_api::hop;
 use ramz_api::pin_request::{Checked, PayeeChecked, PinRequest};
 use ramz_domain::card::{Answer, Command, PinRequest as Ask, Requested};
-use ramz_domain::{AdmissionId, ChallengeId, Digest, Moment, Payee, PayeeName, Payment, limits};
+use ramz_domain::{
+    AdmissionId, ChallengeId, Digest, Moment, Payee, PayeeName, Payment, limits, masked_bill_id,
+};
 use ramz_keys::{IndexPurpose, KeyFault, Keys, Place};
 use ramz_store::{Change, Head, Outcome, Row, Sealed, Swap, Table};
 use subtle::ConstantTimeEq as _;
@@ -271,10 +273,15 @@ pub(crate) fn payee(keys: &dyn Keys, payee: &PayeeChecked) -> Result<Payee, KeyF
     })
 }
 
+/// What the payer is shown of the payee. A card and a bill are named by what may be seen of their numbers: the name is kept in
+/// the card's row.
 fn name(payee: &PayeeChecked) -> Option<PayeeName> {
     match payee {
         PayeeChecked::Merchant { name, .. } => Some(name.clone()),
-        PayeeChecked::Card { .. } | PayeeChecked::Bill { .. } => None,
+        PayeeChecked::Card { pan } => PayeeName::parse(&pan.masked()).ok(),
+        PayeeChecked::Bill { bill, .. } => {
+            PayeeName::parse(&masked_bill_id(bill.trim_start_matches('0'))).ok()
+        }
     }
 }
 

@@ -30,7 +30,7 @@ use ramz_api::{
     serve::JsonBody,
     tap::{Fact, SharedTap},
 };
-use ramz_domain::Clock;
+use ramz_domain::{Clock, masked_bill_id};
 use tokio::time::Instant;
 use tracing::Instrument as _;
 use uuid::Uuid;
@@ -156,14 +156,15 @@ impl Desk {
     }
 }
 
-/// Masked: the first six and last four digits of a card number, and nothing of one that was not understood.
+/// Masked: the first six and last four digits of a card number, a bill's id without its middle, and nothing of one that was not understood.
 fn request_fields(asker: &Asker, request: Option<&Checked>) -> Vec<(String, String)> {
     let mut fields = vec![("asker".to_owned(), asker.name.clone())];
     let Some(request) = request else { return fields };
     let payee = match &request.payee {
         PayeeChecked::Merchant { name, .. } => name.as_str().to_owned(),
         PayeeChecked::Card { pan } => pan.masked(),
-        PayeeChecked::Bill { bill, .. } => bill.clone(),
+        // A telephone's bill names the telephone.
+        PayeeChecked::Bill { bill, .. } => masked_bill_id(bill),
     };
     fields.extend([
         ("pan".to_owned(), request.pan.masked()),

@@ -63,6 +63,16 @@ impl Browser {
         self.press(pan, press, &proof).await
     }
 
+    /// A press for a transfer to this card.
+    pub(crate) async fn ask_to(&self, pan: &str, press: u128, to: Option<&str>) -> Answered {
+        let proof = solve(self.state().await["challenge"].as_str().unwrap());
+        let mut body = json!({ "pan": pan, "press": uuid::Uuid::from_u128(press), "proof": proof });
+        if let Some(to) = to {
+            body["payee_pan"] = json!(to);
+        }
+        self.call(Method::POST, "pin", &body).await
+    }
+
     pub(crate) async fn press(&self, pan: &str, press: u128, proof: &str) -> Answered {
         let press = uuid::Uuid::from_u128(press);
         self.call(Method::POST, "pin", &json!({ "pan": pan, "press": press, "proof": proof })).await

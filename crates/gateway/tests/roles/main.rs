@@ -2,7 +2,11 @@
 //! in a file, and a clock moved by hand.
 
 #[cfg(test)]
+mod bad_days;
+#[cfg(test)]
 mod browser;
+#[cfg(test)]
+mod kinds;
 #[cfg(test)]
 mod logs;
 #[cfg(test)]

@@ -61,8 +61,4 @@ async fn a_wrong_order_is_refused_by_its_member() {
         assert_eq!(no.status, StatusCode::BAD_REQUEST, "{wrong}");
         assert_eq!(no.json["errors"][0]["pointer"], place, "{wrong}");
     }
-    let mut transfer = order();
-    transfer["kind"] = json!("transfer");
-    let no = rig.shop(Method::POST, "/v1/payments", &transfer).await;
-    assert_eq!((no.status, no.problem()), (StatusCode::UNPROCESSABLE_ENTITY, "not-supported-yet"));
 }

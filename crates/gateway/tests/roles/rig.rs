@@ -143,6 +143,8 @@ pub(crate) enum Will {
     Wait(Arc<Notify>),
     /// Approves another amount than was asked for.
     OtherAmount,
+    /// Approves, with this field 54.
+    Balance(&'static str),
 }
 
 /// The bank: answers as the test wills, and remembers what it was asked.
@@ -153,6 +155,27 @@ pub(crate) struct Bank {
 }
 
 impl Bank {
+    async fn start() -> (Arc<Bank>, SocketAddr) {
+        let bank = Arc::new(Bank {
+            purchases: Mutex::new(Will::Approve),
+            reversals: Mutex::new(Will::Approve),
+            seen: Mutex::default(),
+        });
+        let door = door().await;
+        let address = door.address();
+        let names = Names { ours: "bank".into(), theirs: "page".into() };
+        tokio::spawn(listen(
+            door,
+            Layout::named("ascii").unwrap(),
+            Vec::new(),
+            Arc::clone(&bank) as Arc<dyn Answer>,
+            Arc::new(NoTap),
+            names,
+            CancellationToken::new(),
+        ));
+        (bank, address)
+    }
+
     pub(crate) fn seen(&self, mti: &str) -> Vec<Message> {
         self.seen.lock().unwrap().iter().filter(|message| message.mti().as_str() == mti).cloned().collect()
     }
@@ -180,6 +203,10 @@ impl Answer for Bank {
                 let mut tags = de48::Tags::new();
                 tags.set(de48::REFUSAL, refusal);
                 answer.set(48, tags.encode().unwrap());
+            }
+            Will::Balance(amounts) => {
+                answer.set(39, "00");
+                answer.set(54, amounts);
             }
             Will::Silence => return None,
             Will::Wait(go) => {
@@ -230,6 +257,8 @@ async fn banks() -> Json<Value> {
 pub(crate) struct Rig {
     pub(crate) clock: Arc<HandClock>,
     pub(crate) bank: Arc<Bank>,
+    /// Of the cards that begin with 622106.
+    pub(crate) other_bank: Arc<Bank>,
     pub(crate) asked: Arc<Asked>,
     pub(crate) switch: Arc<Wire>,
     pub(crate) store: Arc<dyn Store>,
@@ -248,24 +277,8 @@ pub(crate) async fn rig_on(store: Arc<dyn Store>) -> Rig {
     logs();
     static SEED: AtomicU64 = AtomicU64::new(0);
     let dice = Arc::new(Dice(AtomicU64::new(SEED.fetch_add(1, Ordering::SeqCst) << 32)));
-    let bank = Arc::new(Bank {
-        purchases: Mutex::new(Will::Approve),
-        reversals: Mutex::new(Will::Approve),
-        seen: Mutex::default(),
-    });
-    let bank_door = door().await;
-    let bank_address = bank_door.address();
-    let names = Names { ours: "bank".into(), theirs: "page".into() };
-    let layout = Layout::named("ascii").unwrap();
-    tokio::spawn(listen(
-        bank_door,
-        layout,
-        Vec::new(),
-        Arc::clone(&bank) as Arc<dyn Answer>,
-        Arc::new(NoTap),
-        names,
-        CancellationToken::new(),
-    ));
+    let (bank, bank_address) = Bank::start().await;
+    let (other_bank, other_address) = Bank::start().await;
     let asked = Arc::new(Asked::default());
     let router = Router::new()
         .route("/v1/pin-requests", post(pin_requests))
@@ -289,6 +302,15 @@ pub(crate) async fn rig_on(store: Arc<dyn Store>) -> Rig {
         api_key: ApiKey::new(key),
         callbacks: vec!["https://shop.example".into()],
     };
+    let link = |name: &str, iin: &str, address: SocketAddr| BankLink {
+        name: name.into(),
+        iins: vec![iin.into()],
+        address: address.to_string(),
+        layout: "ascii".into(),
+        zone: "mellat".into(),
+        pin_block_format: 0,
+        sign_on: true,
+    };
     let config = Config {
         frame_ancestors: Vec::new(),
         public_url: "http://localhost:8702".into(),
@@ -296,21 +318,16 @@ pub(crate) async fn rig_on(store: Arc<dyn Store>) -> Rig {
         acquirer: "581672061".into(),
         router: format!("http://{router_address}"),
         merchants: vec![merchant("shop", API_KEY), merchant("other", OTHER_KEY)],
-        links: vec![BankLink {
-            name: "bank mellat".into(),
-            iins: vec!["610433".into()],
-            address: bank_address.to_string(),
-            layout: "ascii".into(),
-            zone: "mellat".into(),
-            pin_block_format: 0,
-            sign_on: true,
-        }],
+        links: vec![
+            link("bank mellat", "610433", bank_address),
+            link("bank of others", "622106", other_address),
+        ],
         open_for_s: 1200,
         verify_within_s: 1200,
     };
     let switch = Arc::new(Wire::default());
     let (running, address, shutdown) = open(&config, &clock, dice, &keys, &store, &switch).await;
-    Rig { clock, bank, asked, switch, store, address, running, keys, config, shutdown }
+    Rig { clock, bank, other_bank, asked, switch, store, address, running, keys, config, shutdown }
 }
 
 const ZONE: &str = "0123456789abcdeffedcba98765432100123456789abcdef";
@@ -349,11 +366,20 @@ pub(crate) struct Another {
 
 impl Rig {
     pub(crate) async fn another(&self) -> Another {
+        self.another_on(&self.store).await
+    }
+
+    /// On the same files, opened anew.
+    pub(crate) async fn another_on(&self, store: &Arc<dyn Store>) -> Another {
         let dice = Arc::new(Dice(AtomicU64::new(1 << 62)));
         let switch = Arc::new(Wire::default());
-        let (running, address, _) =
-            open(&self.config, &self.clock, dice, &self.keys, &self.store, &switch).await;
+        let (running, address, _) = open(&self.config, &self.clock, dice, &self.keys, store, &switch).await;
         Another { running, address }
+    }
+
+    /// Ends the process, without waiting for anything.
+    pub(crate) fn shut(&self) {
+        self.shutdown.cancel();
     }
 
     /// Stops, in order.
@@ -459,10 +485,14 @@ pub(crate) async fn call(
 
 /// Waits for a condition, not for a time.
 pub(crate) async fn until(what: &str, condition: impl AsyncFn() -> bool) {
+    until_within(PATIENCE, what, condition).await;
+}
+
+pub(crate) async fn until_within(limit: Duration, what: &str, condition: impl AsyncFn() -> bool) {
     let waiting = async {
         while !condition().await {
             sleep(Duration::from_millis(10)).await;
         }
     };
-    timeout(PATIENCE, waiting).await.unwrap_or_else(|_| panic!("never came: {what}"));
+    timeout(limit, waiting).await.unwrap_or_else(|_| panic!("never came: {what}"));
 }

@@ -22,6 +22,8 @@ mod guess;
 #[cfg(test)]
 mod kept;
 #[cfg(test)]
+mod kinds;
+#[cfg(test)]
 mod messages;
 #[cfg(test)]
 mod outbox;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use ramz_api::client::Http;
 use ramz_api::serve::serve;
-use ramz_domain::Clock as _;
+use ramz_domain::{Bill, Clock as _, Service};
 use ramz_sim::handsets::{self, Handsets};
 use ramz_sim::portal::{self, PortalState};
 use ramz_sim::shop::{self, Names, PageOpens, ShopConfig};
@@ -75,6 +75,19 @@ pub(crate) async fn start(
     Ok(())
 }
 
+fn bills() -> Vec<Value> {
+    let read = |(id, payment): &(&str, &str)| Bill::parse(id, payment).ok();
+    let json = |bill: Bill| {
+        json!({
+            "service": bill.service().map(Service::code),
+            "bill": bill.expose(),
+            "payment": bill.payment_id(),
+            "amount": bill.amount().get(),
+        })
+    };
+    shop::SAMPLE_BILLS.iter().filter_map(read).map(json).collect()
+}
+
 fn lab_json(folder: &Folder, ports: &Ports, banks: &[Bank]) -> anyhow::Result<Value> {
     let portal = format!("http://localhost:{}", ports.portal());
     let each: anyhow::Result<Vec<Value>> = banks.iter().map(|bank| bank.json(ports, folder)).collect();
@@ -100,6 +113,8 @@ fn lab_json(folder: &Folder, ports: &Ports, banks: &[Bank]) -> anyhow::Result<Va
             "merchant_name": MERCHANT_FA,
             "origin": ORIGIN,
         },
+        // Made-up subscribers, for programs that pay a bill.
+        "bills": bills(),
         "banks": each?,
         "cards": banks.iter().flat_map(Bank::cards_json).collect::<Vec<Value>>(),
     }))

@@ -1,5 +1,6 @@
 //! The lab's configuration files: the same that a role would be started from on its own.
 
+use ramz_domain::PaymentKind;
 use serde_json::json;
 
 use super::certificates::{ASKER, GATEWAY, OPERATOR, ROUTER};
@@ -40,7 +41,7 @@ fn at(port: u16) -> String {
 }
 
 fn asker(name: &str) -> serde_json::Value {
-    json!({ "name": name, "acquirers": [ACQUIRER], "kinds": ["purchase"], "origins": [ORIGIN] })
+    json!({ "name": name, "acquirers": [ACQUIRER], "kinds": PaymentKind::ALL.map(PaymentKind::code), "origins": [ORIGIN] })
 }
 
 fn issuer(folder: &Folder, ports: &Ports, number: usize, bank: &PinnedBank) -> serde_json::Value {

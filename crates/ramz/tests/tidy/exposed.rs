@@ -10,6 +10,7 @@ const MAY_EXPOSE: &[(&str, &str)] = &[
     // On the wire, to whom it is for.
     ("crates/api/src/back_office.rs", "JSON"),
     ("crates/api/src/pin_request.rs", "JSON"),
+    ("crates/gateway/src/about.rs", "JSON"),
     ("crates/gateway/src/message.rs", "DE2"),
     ("crates/sms/src/smpp/mod.rs", "submit"),
     ("crates/sms/src/smpp/submit.rs", "address"),
@@ -19,6 +20,7 @@ const MAY_EXPOSE: &[(&str, &str)] = &[
     ("crates/sms/src/texts/mod.rs", "autofill"),
     // Into a keyed hash or a sealed column.
     ("crates/gateway/src/ask.rs", "index"),
+    ("crates/gateway/src/payee.rs", "index"),
     ("crates/issuer/src/admission.rs", "index"),
     ("crates/issuer/src/cards.rs", "seal"),
     ("crates/issuer/src/engine/mod.rs", "index"),
@@ -32,6 +34,8 @@ const MAY_EXPOSE: &[(&str, &str)] = &[
     // Made-up cards and phones.
     ("crates/ramz/src/commands/load.rs", "measure"),
     ("crates/ramz/src/lab/bank.rs", "lab"),
+    ("crates/ramz/src/lab/portal.rs", "lab"),
+    ("crates/sim/src/shop/services.rs", "JSON"),
     ("crates/sim/examples/smpp_peer.rs", "peer"),
     ("crates/sim/src/handsets/mod.rs", "phone"),
     ("crates/sim/src/host/ledger.rs", "host"),

@@ -2,6 +2,9 @@
 //!
 //! A transaction is known by fields 2, 11, 12, 13, 32 and 41. A repeat gets the first one's answer. A reversal finds its
 //! original by field 90 with 2 and 41, else by 37 with 2 and 41; one that comes before its original refuses it.
+//!
+//! A transfer credits the card of field 103 if it is one of ours, and is only debited if it is another bank's. Its reversal
+//! takes the money back; what the payee has spent by then is a debt, paid from what comes in next.
 
 use std::collections::{HashMap, HashSet, VecDeque};
 
@@ -60,6 +63,8 @@ pub(super) struct Ledger {
     reversed_before: Bounded,
     last: u64,
     all: Asked,
+    /// What payees of reversed transfers had spent.
+    debts: HashMap<Key, u64>,
 }
 
 struct Transaction {
@@ -67,6 +72,8 @@ struct Transaction {
     names: Vec<Key>,
     pan: Key,
     debited: Rial,
+    /// The card that a transfer credited here.
+    credited: Option<Key>,
     verdict: Verdict,
     reversed: bool,
     asked: Asked,
@@ -78,6 +85,8 @@ struct Verdict {
     code: &'static str,
     approval: Option<String>,
     balance: Option<Rial>,
+    /// Why, in a word, where the code alone would mislead.
+    refusal: Option<&'static str>,
 }
 
 #[derive(Default)]
@@ -152,6 +161,7 @@ impl Ledger {
             names,
             pan: key(request.get(2).unwrap_or_default()),
             debited: debited.unwrap_or(Rial::ZERO),
+            credited: debited.and_then(|_| self.destination(request)),
             verdict,
             reversed: false,
             asked: Asked { times: 1, debits, credits: 0 },
@@ -182,6 +192,7 @@ impl Ledger {
 
     /// Checks a request and books its debit.
     fn debit(&mut self, request: &Message, keys: &dyn Keys, zone: &str) -> Verdict {
+        let may_be_credited = self.may_be_credited(request);
         let Some(account) = self.accounts.get_mut(&key(request.get(2).unwrap_or_default())) else {
             return Verdict::of("14");
         };
@@ -197,6 +208,9 @@ impl Ledger {
             }
         }
         let kind = request.get(3).and_then(|code| code.get(..2)).unwrap_or_default();
+        if kind == "40" && !may_be_credited {
+            return Verdict { refusal: Some("no_such_payee"), ..Verdict::of("14") };
+        }
         match kind {
             "31" => {}
             "00" | "01" | "40" | "50" | "51" => {
@@ -210,7 +224,46 @@ impl Ledger {
         }
         let approval = Some(format!("{:06}", (self.last + 1) % 1_000_000));
         let balance = is_inquiry(request).then_some(account.balance);
-        Verdict { code: "00", approval, balance }
+        if let (Some(to), Some(amount)) = (self.destination(request), amount(request)) {
+            self.credit(&to, amount.get());
+        }
+        Verdict { code: "00", approval, balance, refusal: None }
+    }
+
+    /// The card that a transfer goes to, if it is one of ours.
+    fn destination(&self, request: &Message) -> Option<Key> {
+        let is_transfer = request.get(3).is_some_and(|code| code.starts_with("40"));
+        request.get(103).filter(|_| is_transfer).map(key).filter(|to| self.accounts.contains_key(to))
+    }
+
+    /// Whether a transfer's card may get money: another than the one that pays, and open if it is known here. A card that is
+    /// not is another bank's, which is not asked.
+    fn may_be_credited(&self, request: &Message) -> bool {
+        let Some(to) = request.get(103).filter(|to| request.get(2) != Some(*to)) else { return false };
+        self.accounts.get(&key(to)).is_none_or(|account| account.state == AccountState::Open)
+    }
+
+    /// Adds to an account, less what it owes.
+    fn credit(&mut self, to: &Key, amount: u64) {
+        let owed = self.debts.get(to).copied().unwrap_or(0);
+        let paid = owed.min(amount);
+        if owed > 0 {
+            self.debts.insert(to.clone(), owed - paid);
+        }
+        if let Some(account) = self.accounts.get_mut(to) {
+            // Never more than twelve digits: then the account stays as it is rather than wrap.
+            account.balance = Rial::new(account.balance.get() + amount - paid).unwrap_or(account.balance);
+        }
+    }
+
+    /// Takes from an account what is there; the rest is owed.
+    fn take_back(&mut self, from: &Key, amount: u64) {
+        let Some(account) = self.accounts.get_mut(from) else { return };
+        let there = account.balance.get().min(amount);
+        account.balance = Rial::new(account.balance.get() - there).unwrap_or(Rial::ZERO);
+        if there < amount {
+            *self.debts.entry(from.clone()).or_default() += amount - there;
+        }
     }
 
     fn reverse(&mut self, request: &Message) -> Message {
@@ -229,11 +282,14 @@ impl Ledger {
                 // A partial reversal says in field 95 how much stays debited.
                 let stays = request.get(95).and_then(|amounts| amounts.get(..12)?.parse().ok()).unwrap_or(0);
                 let back = original.debited.get().saturating_sub(stays);
-                if let Some(account) = self.accounts.get_mut(&original.pan).filter(|_| back > 0) {
-                    // Never more than twelve digits: then the account stays as it is rather than wrap.
-                    account.balance = Rial::new(account.balance.get() + back).unwrap_or(account.balance);
+                if back > 0 && self.accounts.contains_key(&original.pan) {
                     original.asked.credits += 1;
                     self.all.credits += 1;
+                    let (payer, payee) = (original.pan.clone(), original.credited.clone());
+                    self.credit(&payer, back);
+                    if let Some(payee) = payee {
+                        self.take_back(&payee, back);
+                    }
                 }
             }
             Some(_) => {}
@@ -255,7 +311,7 @@ impl Ledger {
 
 impl Verdict {
     fn of(code: &'static str) -> Verdict {
-        Verdict { code, approval: None, balance: None }
+        Verdict { code, approval: None, balance: None, refusal: None }
     }
 }
 
@@ -318,8 +374,16 @@ fn answer(request: &Message, verdict: &Verdict) -> Message {
         answer.set(38, approval.as_str());
     }
     if let Some(balance) = verdict.balance {
-        // Account type 00, amount type 02 (available), currency, C for credit, twelve digits.
-        answer.set(54, format!("0002{}C{}", ramz_domain::RIAL_NUMERIC_CODE, balance.de4()));
+        // Account type 00, amount type 01 (ledger) and 02 (available), currency, C for credit, twelve digits.
+        let amount = |of: &str| format!("00{of}{}C{}", ramz_domain::RIAL_NUMERIC_CODE, balance.de4());
+        answer.set(54, amount("01") + &amount("02"));
+    }
+    if let Some(refusal) = verdict.refusal {
+        let mut tags = de48::Tags::new();
+        tags.set(de48::REFUSAL, refusal);
+        if let Ok(content) = tags.encode() {
+            answer.set(48, content);
+        }
     }
     answer
 }

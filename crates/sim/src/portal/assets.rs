@@ -39,6 +39,8 @@ static SHARED: &[File] = files![
 static SHOP: &[File] = files![
     "lab/" "shop.css" CSS
     "lab/" "goods.svg" SVG
+    "lab/" "services.css" CSS
+    "lab/" "services.svg" SVG
 ];
 
 /// The portal's.

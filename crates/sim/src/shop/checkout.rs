@@ -1,4 +1,4 @@
-//! `POST /checkout`: an order becomes a payment at the gateway, and the payer goes to its page.
+//! An order, of goods (`POST /checkout`) or of a service, becomes a payment at the gateway, and the payer goes to its page.
 
 use std::sync::Arc;
 
@@ -17,6 +17,17 @@ use super::{
     pages::{self, Notice},
 };
 use crate::portal::headers;
+
+/// What the gateway is asked to take a payment for.
+pub(super) struct Ordered {
+    /// The merchant API's `kind`.
+    pub(super) kind: &'static str,
+    pub(super) amount: Rial,
+    /// In the customer's words.
+    pub(super) what: String,
+    /// The member that names a payee, and its value.
+    pub(super) extra: Option<(&'static str, serde_json::Value)>,
+}
 
 /// What is bought.
 enum Bought {
@@ -40,22 +51,32 @@ pub(super) async fn check_out(
     if amount == Rial::ZERO {
         return pages::notice(&shop, language, Notice::EmptyBasket);
     }
-    let number = order_number(&shop);
-    let description = describe(&bought, &number, language);
-    let made = match shop.merchant.make(amount, &number, &description, &shop.callback).await {
+    let what = describe(&bought, language);
+    open(&shop, language, Ordered { kind: "purchase", amount, what, extra: None }).await
+}
+
+/// Makes the payment, and sends the customer to its page.
+pub(super) async fn open(shop: &Shop, language: Language, ordered: Ordered) -> Response {
+    let number = order_number(shop);
+    let description = match language {
+        Language::Persian => format!("سفارش {}: {}", digits::persian(&number), ordered.what),
+        Language::English => format!("Order {number}: {}", ordered.what),
+    };
+    let made = match shop.merchant.make(&ordered, &number, &description, &shop.callback).await {
         Ok(made) => made,
         Err(error) => {
             tracing::warn!(%error, "no payment was made");
-            return pages::notice(&shop, language, Notice::GatewayAway { retry: "/" });
+            return pages::notice(shop, language, Notice::GatewayAway { retry: "/" });
         }
     };
     // A payer is sent to the gateway's pages and nowhere else, whatever an answer says.
     let at_gateway = headers::origin(&made.page).is_some_and(|origin| origin == shop.gateway_origin);
     if !at_gateway || !is_payment_id(&made.payment) {
         tracing::warn!("the gateway's answer names no page or payment of its own");
-        return pages::notice(&shop, language, Notice::GatewayAway { retry: "/" });
+        return pages::notice(shop, language, Notice::GatewayAway { retry: "/" });
     }
-    shop.orders.keep(Order { payment: made.payment, number, amount, settled: None });
+    let Ordered { kind, amount, .. } = ordered;
+    shop.orders.keep(Order { payment: made.payment, number, kind, amount, settled: None });
     Redirect::to(&made.page).into_response()
 }
 
@@ -84,8 +105,8 @@ fn order_number(shop: &Shop) -> String {
     format!("{:08}", u32::from_be_bytes(ambient::random_bytes(shop.entropy.as_ref())) % 100_000_000)
 }
 
-fn describe(bought: &Bought, number: &str, language: Language) -> String {
-    let what = match bought {
+fn describe(bought: &Bought, language: Language) -> String {
+    match bought {
         Bought::GiftCard(_) => match language {
             Language::Persian => "کارت هدیه".to_owned(),
             Language::English => "Gift card".to_owned(),
@@ -100,9 +121,5 @@ fn describe(bought: &Bought, number: &str, language: Language) -> String {
                 (n, Language::English) => format!("{names} and {n} more"),
             }
         }
-    };
-    match language {
-        Language::Persian => format!("سفارش {}: {what}", digits::persian(number)),
-        Language::English => format!("Order {number}: {what}"),
     }
 }

@@ -11,6 +11,8 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use zeroize::Zeroizing;
 
+use super::checkout::Ordered;
+
 /// A client with the shop's key.
 pub(super) struct Merchant {
     http: Http,
@@ -65,13 +67,16 @@ impl Merchant {
     /// `POST /v1/payments`
     pub(super) async fn make(
         &self,
-        amount: Rial,
+        ordered: &Ordered,
         order: &str,
         description: &str,
         callback: &str,
     ) -> Result<Made, MerchantError> {
-        let body = json!({ "amount": amount.get(), "kind": "purchase", "order": order,
+        let mut body = json!({ "amount": ordered.amount.get(), "kind": ordered.kind, "order": order,
             "description": description, "callback": callback });
+        if let Some((member, value)) = &ordered.extra {
+            body[*member] = value.clone();
+        }
         self.call(Method::POST, "/v1/payments", Some(body)).await
     }
 

@@ -8,6 +8,8 @@
 //! The callback is a hint that anybody can forge: what was paid is asked at the gateway, compared with the order that
 //! this shop made, and settled for the amount that it expects. Nothing about a card ever passes through here.
 //!
+//! Beside goods it sells services (`/services`): transfers, bills, mobile credit, the question for a balance.
+//!
 //! Not here: stock, accounts, delivery. The basket lives in a cookie, the last orders in memory.
 
 mod basket;
@@ -17,6 +19,7 @@ mod merchant;
 mod orders;
 mod pages;
 mod paid;
+mod services;
 
 use std::sync::Arc;
 
@@ -28,6 +31,7 @@ use ramz_api::{client::Http, tap::SharedTap};
 use ramz_domain::{Clock, Entropy, Language};
 use zeroize::Zeroizing;
 
+pub use self::services::SAMPLES as SAMPLE_BILLS;
 use self::{merchant::Merchant, orders::Orders};
 use crate::portal::{assets, headers};
 
@@ -87,7 +91,7 @@ struct Shop {
     clock: Arc<dyn Clock>,
 }
 
-/// The shop's routes: `GET /`, `POST /basket`, `POST /checkout`, `GET /paid?payment=…`, and its files.
+/// The shop's routes: `GET /`, `GET /services`, `POST /services/{service}`, `POST /basket`, `POST /checkout`, `GET /paid?payment=…`, and its files.
 ///
 /// `http` is a client of the gateway. `POST /checkout` takes a form: a quantity for each product id (`tea=2`), or
 /// `amount=1250000` for a gift card of any amount, or nothing, which is the basket in the cookie.
@@ -108,6 +112,8 @@ pub fn router(config: ShopConfig, http: Http, entropy: Arc<dyn Entropy>, clock: 
         .route("/", get(pages::home))
         .route("/basket", post(basket::change))
         .route("/checkout", post(checkout::check_out))
+        .route("/services", get(pages::services))
+        .route("/services/{service}", post(services::order))
         .route("/paid", get(paid::paid))
         .fallback(pages::nothing_here)
         .with_state(shop)

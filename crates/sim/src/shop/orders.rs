@@ -17,6 +17,8 @@ pub(super) struct Order {
     pub(super) payment: String,
     /// Ours.
     pub(super) number: String,
+    /// The gateway's word for what it is: `purchase`, `transfer`, …
+    pub(super) kind: &'static str,
     /// What it costs.
     pub(super) amount: Rial,
     /// Set once it is settled.
@@ -71,8 +73,13 @@ mod tests {
     fn the_oldest_order_goes_first() {
         let orders = Orders::default();
         for i in 0..=ORDERS_MAX {
-            let order =
-                Order { payment: i.to_string(), number: String::new(), amount: Rial::ZERO, settled: None };
+            let order = Order {
+                payment: i.to_string(),
+                number: String::new(),
+                kind: "purchase",
+                amount: Rial::ZERO,
+                settled: None,
+            };
             orders.keep(order);
         }
         assert!(orders.of("0").is_none());

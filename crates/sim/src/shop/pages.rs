@@ -8,7 +8,7 @@ use axum::{
     http::{HeaderMap, HeaderValue, StatusCode, header},
     response::{Html, IntoResponse, Response},
 };
-use ramz_domain::{Language, Rial, digits};
+use ramz_domain::{Bill, Language, Rial, digits};
 use serde::Deserialize;
 
 use super::{
@@ -17,6 +17,7 @@ use super::{
     goods::{GOODS, Good, shown},
     merchant,
     orders::{Order, Settled},
+    services::{CREDITS, OPERATORS, SAMPLES, Typed},
 };
 
 const LANGUAGE_COOKIE: &str = "ramz_shop_lang";
@@ -30,9 +31,15 @@ pub(super) fn language(headers: &HeaderMap, asked: Option<&str>) -> Language {
 struct Frame<'a> {
     shop: &'a str,
     language: Language,
+    /// The path of this page.
+    at: &'static str,
 }
 
 impl Frame<'_> {
+    fn is_at(&self, path: &str) -> bool {
+        self.at == path
+    }
+
     fn code(&self) -> &'static str {
         self.language.code()
     }
@@ -85,10 +92,7 @@ impl Home<'_> {
 
     /// Where the forms that lead to the payment page open.
     fn target(&self) -> &'static str {
-        match self.opens {
-            PageOpens::InPlace => "_self",
-            PageOpens::InNewTab => "ramz-payment",
-        }
+        self.opens.target()
     }
 
     fn count(&self) -> String {
@@ -110,12 +114,119 @@ pub(super) async fn home(
     let asked = asked.ok().and_then(|Query(Asked { lang })| lang);
     let language = language(&headers, asked.as_deref());
     let basket = Basket::of(&headers);
-    let frame = Frame { shop: shop.names.of(language), language };
+    let frame = Frame { shop: shop.names.of(language), language, at: "/" };
     let mut response =
         page(StatusCode::OK, &Home { frame, goods: &GOODS, basket: &basket, opens: shop.page_opens });
     let kept = basket::set_cookie(LANGUAGE_COOKIE, language.code());
     response.headers_mut().append(header::SET_COOKIE, kept);
     response
+}
+
+impl PageOpens {
+    fn target(self) -> &'static str {
+        match self {
+            PageOpens::InPlace => "_self",
+            PageOpens::InNewTab => "ramz-payment",
+        }
+    }
+}
+
+/// Which form of the services is to be mended.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Wrong {
+    Amount,
+    Bill,
+    Phone,
+}
+
+struct SampleBill {
+    name: &'static str,
+    id: &'static str,
+    payment: &'static str,
+    amount: u64,
+}
+
+#[derive(Template)]
+#[template(path = "shop/services.html")]
+struct Services<'a> {
+    frame: Frame<'a>,
+    opens: PageOpens,
+    typed: &'a Typed,
+    wrong: Option<Wrong>,
+    operators: &'static [(&'static str, [&'static str; 2])],
+    credits: &'static [u64],
+    bills: Vec<SampleBill>,
+}
+
+impl Services<'_> {
+    fn target(&self) -> &'static str {
+        self.opens.target()
+    }
+
+    fn is_wrong(&self, form: &str) -> bool {
+        let wrong = self.wrong.map(|wrong| match wrong {
+            Wrong::Amount => "transfer",
+            Wrong::Bill => "bill",
+            Wrong::Phone => "top_up",
+        });
+        wrong == Some(form)
+    }
+
+    /// What was typed into a field whose name two forms have.
+    fn typed_for<'t>(&self, form: &str, typed: &'t str) -> &'t str {
+        if self.is_wrong(form) { typed } else { "" }
+    }
+
+    fn is_operator(&self, code: &str) -> bool {
+        self.typed.operator == code
+    }
+
+    fn is_credit(&self, credit: &u64) -> bool {
+        self.is_wrong("top_up") && self.typed.amount == credit.to_string()
+    }
+
+    fn operator(&self, code: &str) -> &'static str {
+        let found = OPERATORS.iter().find(|(known, _)| *known == code);
+        found.map_or("", |(_, names)| names[self.frame.language as usize])
+    }
+}
+
+/// `GET /services?lang=fa|en`
+pub(super) async fn services(
+    State(shop): State<Arc<Shop>>,
+    headers: HeaderMap,
+    asked: Result<Query<Asked>, QueryRejection>,
+) -> Response {
+    let asked = asked.ok().and_then(|Query(Asked { lang })| lang);
+    let language = language(&headers, asked.as_deref());
+    let mut response = services_with(&shop, language, &Typed::default(), None);
+    let kept = basket::set_cookie(LANGUAGE_COOKIE, language.code());
+    response.headers_mut().append(header::SET_COOKIE, kept);
+    response
+}
+
+/// The services, with what was typed and what is wrong with it.
+pub(super) fn services_with(
+    shop: &Shop,
+    language: Language,
+    typed: &Typed,
+    wrong: Option<Wrong>,
+) -> Response {
+    let bill = |(id, payment): &(&'static str, &'static str)| {
+        let bill = Bill::parse(id, payment).ok()?;
+        let name = bill.service()?.text(language);
+        Some(SampleBill { name, id, payment, amount: bill.amount().get() })
+    };
+    let template = Services {
+        frame: Frame { shop: shop.names.of(language), language, at: "/services" },
+        opens: shop.page_opens,
+        typed,
+        wrong,
+        operators: &OPERATORS,
+        credits: &CREDITS,
+        bills: SAMPLES.iter().filter_map(bill).collect(),
+    };
+    page(if wrong.is_some() { StatusCode::BAD_REQUEST } else { StatusCode::OK }, &template)
 }
 
 /// Any other path.
@@ -132,9 +243,42 @@ struct Receipt<'a> {
     time: String,
 }
 
+impl Receipt<'_> {
+    fn is_of_goods(&self) -> bool {
+        self.order.kind == "purchase"
+    }
+
+    /// What was paid for: what the customer reads first and second, and where they go on.
+    fn said(&self) -> (&'static str, &'static str, &'static str) {
+        let [persian, english] = match self.order.kind {
+            "transfer" => [
+                ("انتقال انجام شد", "پول به کارت مقصد رفت.", "/services"),
+                ("Transferred", "The money is on its way to the card.", "/services"),
+            ],
+            "bill" => [
+                ("قبض پرداخت شد", "رسید این پرداخت را نگه دارید.", "/services"),
+                ("Bill paid", "Keep the receipt of this payment.", "/services"),
+            ],
+            "top_up" => [
+                ("شارژ خریده شد", "خط شما شارژ شد.", "/services"),
+                ("Credit bought", "The line is charged.", "/services"),
+            ],
+            "balance" => [
+                ("مانده گرفته شد", "مانده را صفحه‌ی پرداخت به شما نشان داد؛ ما آن را نمی‌بینیم.", "/services"),
+                ("Balance told", "The payment page showed it to you; we do not see it.", "/services"),
+            ],
+            _ => [
+                ("پرداخت شد", "سپاس! سفارش شما ثبت شد.", "/"),
+                ("Paid", "Thank you! Your order is placed.", "/"),
+            ],
+        };
+        if self.frame.language == Language::Persian { persian } else { english }
+    }
+}
+
 /// The order is paid. The basket it came from is emptied.
 pub(super) fn receipt(shop: &Shop, language: Language, order: &Order, settled: &Settled) -> Response {
-    let frame = Frame { shop: shop.names.of(language), language };
+    let frame = Frame { shop: shop.names.of(language), language, at: "" };
     let time = frame.number(&settled.at.tehran_hms());
     let rrn = settled.rrn.as_deref().unwrap_or_default();
     let mut response = page(StatusCode::OK, &Receipt { frame, order, rrn, time });
@@ -257,7 +401,7 @@ pub(super) fn notice(shop: &Shop, language: Language, notice: Notice<'_>) -> Res
         Notice::NotPaid { .. } | Notice::OtherThanOrdered { .. } => "bad",
         _ => "wait",
     };
-    let frame = Frame { shop: shop.names.of(language), language };
+    let frame = Frame { shop: shop.names.of(language), language, at: "" };
     page(notice.status(), &NoticePage { frame, title, what_to_do, tone, order, retry })
 }
 

@@ -208,6 +208,65 @@ async fn a_gift_card_may_cost_any_amount() {
 }
 
 #[tokio::test]
+async fn each_service_makes_a_payment_of_its_kind_and_the_trace_hears_no_number() {
+    let (bill, payment) = SAMPLE_BILLS[0];
+    let ids = format!("bill={bill}&payment={payment}");
+    for (service, form, amount, extra) in [
+        ("transfer", "amount=%DB%B5%D9%AC%DB%B0%DB%B0%DB%B0", 5_000, None),
+        ("bill", ids.as_str(), 1_150_000, Some(("bill", json!({ "bill": bill, "payment": payment })))),
+        (
+            "top_up",
+            "phone=0912+123+4567&operator=mci&amount=200000",
+            200_000,
+            Some(("top_up", json!({ "phone": "989121234567", "operator": "mci" }))),
+        ),
+        ("balance", "", 0, None),
+    ] {
+        let street = street(true).await;
+        let response = street.post(&format!("/services/{service}"), "", form).await;
+        assert_eq!(response.status(), StatusCode::SEE_OTHER, "{service}");
+        let made = street.asked()[0].1.clone();
+        assert_eq!((&made["kind"], &made["amount"]), (&json!(service), &json!(amount)));
+        for member in ["payee_pan", "bill", "top_up"] {
+            let expect = extra.as_ref().filter(|(name, _)| *name == member).map(|(_, value)| value);
+            assert_eq!(made.get(member), expect, "{service}: {member}");
+        }
+        let (status, receipt) =
+            html(street.get(&format!("/paid?payment={PAYMENT}"), "ramz_shop_lang=en").await).await;
+        assert!(
+            status == StatusCode::OK && receipt.contains("href=\"/services\">To the services"),
+            "{service}"
+        );
+        assert_eq!(street.asked()[2].1, json!({ "amount": amount }), "{service}: settled for what it costs");
+        let heard = serde_json::to_string(&*street.heard.0.lock().unwrap()).unwrap();
+        assert!(!heard.contains(bill) && !heard.contains("9121234567"), "{heard}");
+    }
+}
+
+#[tokio::test]
+async fn a_service_that_is_mistyped_says_so_and_makes_no_payment() {
+    let street = street(true).await;
+    for (service, form, said) in [
+        ("transfer", "amount=x", "Write the amount"),
+        ("bill", "bill=4012735804122&payment=115050403", "do not fit"),
+        ("top_up", "phone=021&operator=mci&amount=200000", "Write the number"),
+        ("top_up", "phone=09121234567&operator=mci&amount=1", "Write the number"),
+    ] {
+        let (status, page) =
+            html(street.post(&format!("/services/{service}"), "ramz_shop_lang=en", form).await).await;
+        assert!(status == StatusCode::BAD_REQUEST && page.contains(said), "{service} {form}");
+    }
+    let again = street.post("/services/bill", "ramz_shop_lang=en", "bill=%22%3E%3Cscript%3E&payment=1").await;
+    let (_, page) = html(again).await;
+    assert!(
+        !page.contains("<script") && page.contains("&#60;script&#62;"),
+        "what was typed comes back escaped"
+    );
+    assert_eq!(street.post("/services/gold", "", "").await.status(), StatusCode::BAD_REQUEST);
+    assert!(street.asked().is_empty());
+}
+
+#[tokio::test]
 async fn prices_are_the_shops_and_a_garbled_order_makes_no_payment() {
     let street = street(true).await;
     for form in

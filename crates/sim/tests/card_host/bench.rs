@@ -21,6 +21,7 @@ use tokio_util::sync::CancellationToken;
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 pub(crate) const CARD: &str = "6104337000000016";
 pub(crate) const CLOSED_CARD: &str = "6104337000000024";
+pub(crate) const OTHER_CARD: &str = "6104337000000032";
 pub(crate) const FIRST_PIN: &str = "1234";
 pub(crate) const SECOND_PIN: &str = "567890";
 pub(crate) const BALANCE: u64 = 10_000_000;
@@ -34,7 +35,12 @@ pub(crate) struct Bench {
 impl Bench {
     pub(crate) async fn new() -> Bench {
         let host = CardHost::new(Arc::new(keys()), "host");
-        for (pan, state) in [(CARD, AccountState::Open), (CLOSED_CARD, AccountState::Closed)] {
+        let cards = [
+            (CARD, AccountState::Open),
+            (OTHER_CARD, AccountState::Open),
+            (CLOSED_CARD, AccountState::Closed),
+        ];
+        for (pan, state) in cards {
             let account = Account {
                 pan: Pan::parse(pan).unwrap(),
                 balance: Rial::new(BALANCE).unwrap(),

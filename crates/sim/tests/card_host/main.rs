@@ -6,4 +6,6 @@ mod bench;
 #[cfg(test)]
 mod days;
 #[cfg(test)]
+mod kinds;
+#[cfg(test)]
 mod money;

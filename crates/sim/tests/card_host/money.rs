@@ -31,7 +31,7 @@ async fn what_may_not_be_is_refused_and_books_nothing() {
         message.set(field, value);
         message
     };
-    bench.check(&changed(2, "6104337000000032"), "14", BALANCE).await;
+    bench.check(&changed(2, "6104337000000040"), "14", BALANCE).await;
     bench.check(&changed(2, CLOSED_CARD), "57", BALANCE).await;
     bench.check(&changed(3, "990000"), "12", BALANCE).await;
     bench.check(&changed(48, "02001S"), "57", BALANCE).await;
@@ -63,7 +63,10 @@ async fn a_balance_is_told_and_not_touched() {
     inquiry.set(3, "310000");
     inquiry.remove(4);
     let answer = bench.ask(&inquiry).await;
-    assert_eq!((answer.get(39), answer.get(54)), (Some("00"), Some("0002364C000010000000")));
+    assert_eq!(
+        (answer.get(39), answer.get(54)),
+        (Some("00"), Some("0001364C0000100000000002364C000010000000"))
+    );
     assert_eq!(bench.left(), BALANCE);
     inquiry.set(4, "000000000000");
     bench.check(&reversal(&inquiry), "00", BALANCE).await;

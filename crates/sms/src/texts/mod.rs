@@ -23,7 +23,8 @@ pub struct PinText<'a> {
     pub bank: &'a str,
     /// What the payment is for.
     pub kind: PaymentKind,
-    /// Who is paid, as the payer knows them: a merchant's name, a masked card, a bill's name.
+    /// Who is paid, as the payer knows them: a merchant's name; of a transfer the destination's number and of a bill its id,
+    /// both masked with `*`.
     pub payee: &'a str,
     /// How much; not shown for a balance.
     pub amount: Rial,
@@ -83,6 +84,17 @@ impl Text {
     fn finish(self) -> SmsText {
         SmsText::new(self.0.as_str().to_owned())
     }
+}
+
+/// A masked number. Its hidden digits are written as `x`: stars between two groups of digits would let a text that runs from
+/// right to left show the groups in the wrong order (Unicode bidirectional algorithm, rules W7 and N1).
+fn number(masked: &str) -> String {
+    masked
+        .chars()
+        .filter(|c| c.is_ascii_digit() || *c == '*')
+        .take(NAME_CHARS_MAX)
+        .map(|c| if c == '*' { 'x' } else { c })
+        .collect()
 }
 
 /// Longer than any payee's name; a bank's name is configured and may have a branch in it.
@@ -153,6 +165,30 @@ mod tests {
         assert_eq!(text(Language::Persian, PaymentKind::Balance, "فروشگاه نمونه", None), expect);
         let expect = "Bank Mellat\nBalance\nSample Shop\nPIN: 0472013\nValid until: 14:31:06";
         assert_eq!(text(Language::English, PaymentKind::Balance, "Sample Shop", None), expect);
+    }
+
+    #[test]
+    fn a_transfer_names_its_destination_masked() {
+        let expect = "بانک ملت\nانتقال وجه\nبه کارت 603799xxxxxx0012\nمبلغ:1,250,000 ریال\nرمز:0472013\nاعتبار:14:31:06";
+        assert_eq!(text(Language::Persian, PaymentKind::Transfer, "603799******0012", None), expect);
+        let expect = "Bank Mellat\nTransfer\nTo card 603799xxxxxx0012\nAmount: 1,250,000 IRR\nPIN: 0472013\nValid until: 14:31:06";
+        assert_eq!(text(Language::English, PaymentKind::Transfer, "603799******0012", None), expect);
+    }
+
+    #[test]
+    fn a_bill_names_its_service_and_its_masked_id() {
+        let line =
+            |language, id| text(language, PaymentKind::Bill, id, None).lines().nth(2).unwrap().to_owned();
+        assert_eq!(line(Language::Persian, "77*****800142"), "قبض تلفن 77xxxxx800142");
+        assert_eq!(line(Language::English, "99*****404124"), "Electricity bill 99xxxxx404124");
+        assert_eq!(line(Language::English, "99*****404174"), "Bill 99xxxxx404174", "a digit given to nobody");
+    }
+
+    #[test]
+    fn a_destination_that_is_not_known_any_more_leaves_no_empty_line() {
+        for kind in [PaymentKind::Transfer, PaymentKind::Bill] {
+            assert_eq!(text(Language::Persian, kind, "", None).lines().nth(2), Some("مبلغ:1,250,000 ریال"));
+        }
     }
 
     #[test]
