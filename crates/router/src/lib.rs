@@ -1,13 +1,16 @@
 #![doc = include_str!("../README.md")]
 
 mod askers;
+mod breaker;
 pub mod config;
 mod counts;
 mod desk;
 mod directory;
+mod leaving;
+mod retries;
 mod ways;
 
-use std::{collections::HashMap, net::SocketAddr, path::PathBuf, sync::Arc};
+use std::{collections::HashMap, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
 use ramz_api::{
     client::BadBase,
@@ -23,7 +26,13 @@ pub use askers::AskerError;
 pub use config::{AskerConfig, BankConfig, Config};
 pub use directory::DirectoryError;
 
-use crate::{askers::Askers, counts::Counts, desk::Desk, directory::Directory, ways::Way};
+use crate::{
+    askers::Askers,
+    counts::Counts,
+    desk::{Desk, Room},
+    directory::Directory,
+    ways::Way,
+};
 
 /// What a router takes from its surroundings.
 pub struct Ports {
@@ -85,7 +94,8 @@ pub enum StartError {
     },
 }
 
-/// Starts a router; it serves until `shutdown`, then answers what is in flight and ends.
+/// Starts a router; it serves until `shutdown`. Then it says that it is not ready and tells its connections to close, goes
+/// on answering until whoever balances the load has noticed (`leave_after_s`), answers what is in flight and ends.
 ///
 /// # Errors
 /// If the configuration or the directory makes no sense: nothing was served then.
@@ -100,10 +110,20 @@ pub async fn start(config: Config, ports: Ports, shutdown: CancellationToken) ->
     let ways = ways_to(&config.banks, &directory, &ports)?;
     let askers = Askers::new(&config.askers, ports.clock.now())?;
     let Ports { clock, entropy, door, metrics_door, tap, .. } = ports;
-    let desk = Arc::new(Desk { askers, directory, ways, clock, tap, counts: Counts::default() });
+    let desk = Arc::new(Desk {
+        askers,
+        directory,
+        ways,
+        clock,
+        tap,
+        counts: Counts::default(),
+        room: Room::with(config.in_flight),
+    });
 
     let (address, metrics_address) = (door.address(), metrics_door.as_ref().map(|door| door.address()));
-    let pages = serve(door, desk::routes(Arc::clone(&desk)), Arc::clone(&entropy), shutdown.clone());
+    let routes = leaving::last_answers(desk::routes(Arc::clone(&desk)), shutdown.clone());
+    let closing = leaving::closing(shutdown.clone(), Duration::from_secs(config.leave_after_s.into()));
+    let pages = serve(door, routes, Arc::clone(&entropy), closing);
     let task = tokio::spawn(async move {
         let Some(metrics_door) = metrics_door else { return pages.await };
         // Operators see the drain: their door closes after the other.

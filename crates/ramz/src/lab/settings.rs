@@ -90,7 +90,8 @@ fn router(folder: &Folder, ports: &Ports) -> serde_json::Value {
     json!({
         "listen": { "api": at(ports.router()), "metrics": at(ports.router_metrics()) },
         "tls": tls(folder, ROUTER),
-        "harim": { "banks": banks, "askers": [paced(GATEWAY), paced(ASKER)] },
+        // Nobody balances the lab's load.
+        "harim": { "banks": banks, "askers": [paced(GATEWAY), paced(ASKER)], "leave_after_s": 0 },
     })
 }
 

@@ -2,7 +2,9 @@
 
 #![expect(clippy::unwrap_used, reason = "a test stops where it cannot go on")]
 
+mod bad_days;
 mod forwarding;
 mod operating;
+mod proxy;
 mod refusals;
 mod world;

@@ -39,6 +39,9 @@ use uuid::Uuid;
 
 pub(crate) const KEY: Uuid = Uuid::from_u128(0x8e03978e_40d5_43dd_bc93_6894a57f9324);
 pub(crate) const MELLAT: &str = "6104337000000016";
+pub(crate) const SEPAH: &str = "5892100000000008";
+/// What the router under test takes on at once: a little more than two banks may hold.
+pub(crate) const ROOM: usize = 520;
 pub(crate) const MELLI: &str = "6037990000000006";
 
 /// Loopback whose peers all have the name that is set.
@@ -124,6 +127,8 @@ pub(crate) type Sent = (String, String, Bytes);
 #[derive(Clone)]
 pub(crate) struct Bank {
     pub(crate) sent: Arc<Mutex<Vec<Sent>>>,
+    /// How long it was told that the router waits, in milliseconds.
+    pub(crate) deadlines: Arc<Mutex<Vec<u128>>>,
     /// Told when a request has come.
     pub(crate) arrived: Arc<Notify>,
     /// Waited for before an answer, if the bank is held.
@@ -144,6 +149,7 @@ impl Bank {
         let door = Loopback::bind(Some("router")).await;
         let bank = Bank {
             sent: Arc::default(),
+            deadlines: Arc::default(),
             arrived: Arc::default(),
             go_on: Arc::default(),
             address: door.address(),
@@ -155,6 +161,7 @@ impl Bank {
                 let (parts, body) = request.into_parts();
                 let header = |name: &str| parts.headers[name].to_str().unwrap().to_owned();
                 let (key, asker) = (header("idempotency-key"), header("ramz-asker"));
+                own.deadlines.lock().unwrap().push(header("ramz-deadline-ms").parse().unwrap());
                 let body = axum::body::to_bytes(body, usize::MAX).await.unwrap();
                 own.sent.lock().unwrap().push((key, asker, body));
                 own.arrived.notify_one();
@@ -192,10 +199,21 @@ pub(crate) fn config(banks: &[(&str, SocketAddr)]) -> Config {
         rate_per_s: 2,
         burst,
     };
-    Config { banks: banks.collect(), askers: vec![asker("page", 10_000), asker("hasty", 3)], directory: None }
+    Config {
+        banks: banks.collect(),
+        askers: vec![asker("page", 10_000), asker("hasty", 3)],
+        directory: None,
+        in_flight: ROOM,
+        leave_after_s: 1,
+    }
 }
 
 pub(crate) async fn router(banks: &[(&str, SocketAddr)]) -> World {
+    router_over(Arc::new(Dial), banks).await
+}
+
+/// A router that reaches its banks like this.
+pub(crate) async fn router_over(connector: Arc<dyn Connector>, banks: &[(&str, SocketAddr)]) -> World {
     let (door, metrics) = (Loopback::bind(Some("page")).await, Loopback::bind(None).await);
     let (clock, trace) = (Arc::new(Hand(AtomicU64::new(1_800_000_000_000))), Arc::new(Trace::default()));
     let ports = Ports {
@@ -203,7 +221,7 @@ pub(crate) async fn router(banks: &[(&str, SocketAddr)]) -> World {
         entropy: Arc::new(Sevens),
         door: door.clone(),
         metrics_door: Some(metrics),
-        banks: Arc::new(Dial),
+        banks: connector,
         tap: trace.clone(),
     };
     let shutdown = CancellationToken::new();
