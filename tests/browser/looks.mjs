@@ -7,7 +7,8 @@ import { buy } from "./shop.mjs";
 
 const NARROW = { width: 320, height: 640 };
 
-async function shoot(desk, page, name) {
+/** Keeps a page as pictures, and notes what sticks out of it on any screen. */
+export async function shoot(desk, page, name) {
   for (const [size, viewport] of Object.entries({ narrow: NARROW, phone: PHONE, desk: DESKTOP })) {
     await page.setViewportSize(viewport);
     const flaws = await page.evaluate(flawsOfDocument);

@@ -29,6 +29,7 @@ pub(crate) async fn asset(Path(path): Path<String>) -> Response {
         "result.css" => (CSS, web!("page/result.css")),
         "page.js" => (JS, web!("page/page.js")),
         "card.js" => (JS, web!("page/card.js")),
+        "hues.js" => (JS, web!("shared/hues.js")),
         "digits.js" => (JS, web!("page/digits.js")),
         "calls.js" => (JS, web!("page/calls.js")),
         "countdown.js" => (JS, web!("page/countdown.js")),

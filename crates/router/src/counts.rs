@@ -50,9 +50,13 @@ impl Counts {
 
 /// `/healthz`, `/readyz` and `/metrics`.
 pub(crate) fn routes(desk: Arc<Desk>, shutdown: CancellationToken) -> Router {
-    let ready = async move || match shutdown.is_cancelled() {
-        false => (StatusCode::OK, "ready\n"),
-        true => (StatusCode::SERVICE_UNAVAILABLE, "shutting down\n"),
+    let ready = async move |State(desk): State<Arc<Desk>>| {
+        if shutdown.is_cancelled() {
+            return (StatusCode::SERVICE_UNAVAILABLE, "shutting down\n".to_owned());
+        }
+        // Requests are answered as before: the copy is ready, and somebody has a file to mend.
+        let fault = desk.current.fault().map(|fault| format!("directory of banks refused: {fault}\n"));
+        (StatusCode::OK, format!("ready\n{}", fault.unwrap_or_default()))
     };
     Router::new()
         .route("/healthz", get(async || "alive\n"))
@@ -79,6 +83,23 @@ fn exposition(desk: &Desk) -> String {
         "PIN requests turned away because the router had too much in hand.",
     );
     text.value("", desk.room.shed.load(Ordering::Relaxed));
+    let current = &desk.current;
+    text.family("ramz_router_directory_banks", "gauge", "Banks of the directory in use.");
+    text.value("", current.get().banks().len() as u64);
+    text.family(
+        "ramz_router_directory_current",
+        "gauge",
+        "Whether the directory in use is what its file says now: 0 while a file is refused.",
+    );
+    text.value("", u64::from(current.fault().is_none()));
+    text.family(
+        "ramz_router_directory_reads_total",
+        "counter",
+        "Changed files of the directory, by outcome.",
+    );
+    for (outcome, count) in [("used", &current.replaced), ("refused", &current.refused)] {
+        text.value(&format!("outcome=\"{outcome}\""), count.load(Ordering::Relaxed));
+    }
     let ways = desk.ways();
     text.family("ramz_router_bank_in_flight", "gauge", "Requests that wait for a bank.");
     for way in &ways {

@@ -46,7 +46,7 @@ use uuid::Uuid;
 use crate::{
     askers::{Asker, Askers},
     counts::Counts,
-    directory::Directory,
+    current::Current,
     ways::{self, Way},
 };
 
@@ -58,7 +58,7 @@ const ROUTER: &str = "router";
 /// All that a request needs. Nothing here outlives the process or is needed by another copy.
 pub(crate) struct Desk {
     pub(crate) askers: Askers,
-    pub(crate) directory: Directory,
+    pub(crate) current: Arc<Current>,
     pub(crate) ways: HashMap<String, Way>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) tap: SharedTap,
@@ -109,8 +109,12 @@ async fn ask(State(desk): State<Arc<Desk>>, request: Request) -> Response {
     }
 }
 
-async fn banks(State(desk): State<Arc<Desk>>) -> Json<Banks> {
-    Json(desk.directory.list(|bank| desk.way(bank).is_some_and(Way::is_available)))
+/// `GET /v1/banks`, for askers and for the public.
+pub(crate) async fn banks(State(desk): State<Arc<Desk>>) -> Json<Banks> {
+    Json(desk.current.get().list(|bank| {
+        let way = desk.way(bank);
+        (way.is_some(), way.is_some_and(Way::is_available))
+    }))
 }
 
 async fn document() -> impl IntoResponse {
@@ -119,7 +123,7 @@ async fn document() -> impl IntoResponse {
 
 impl Desk {
     /// The way to whoever answers for this bank's cards: the bank, or the one that it was merged into.
-    fn way(&self, bank: &Bank) -> Option<&Way> {
+    pub(crate) fn way(&self, bank: &Bank) -> Option<&Way> {
         let own = self.ways.get(&bank.id);
         own.or_else(|| bank.merged_into.as_ref().and_then(|into| self.ways.get(into)))
     }
@@ -178,7 +182,8 @@ impl Desk {
         );
         let checked = parsed?;
         asker.may_ask(&checked)?;
-        let bank = self.directory.issuer(checked.pan.iin()).ok_or_else(Problem::unknown_issuer)?;
+        let directory = self.current.get();
+        let bank = directory.issuer(checked.pan.iin()).ok_or_else(Problem::unknown_issuer)?;
         let way = self.way(bank).ok_or_else(ways::no_way)?;
         *to = Some(&way.id);
         let there = format!("bank {}", way.id);

@@ -6,5 +6,6 @@ mod bad_days;
 mod forwarding;
 mod operating;
 mod proxy;
+mod public;
 mod refusals;
 mod world;

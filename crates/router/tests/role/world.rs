@@ -39,9 +39,6 @@ use uuid::Uuid;
 
 pub(crate) const KEY: Uuid = Uuid::from_u128(0x8e03978e_40d5_43dd_bc93_6894a57f9324);
 pub(crate) const MELLAT: &str = "6104337000000016";
-pub(crate) const SEPAH: &str = "5892100000000008";
-/// What the router under test takes on at once: a little more than two banks may hold.
-pub(crate) const ROOM: usize = 520;
 pub(crate) const MELLI: &str = "6037990000000006";
 
 /// Loopback whose peers all have the name that is set.
@@ -203,29 +200,31 @@ pub(crate) fn config(banks: &[(&str, SocketAddr)]) -> Config {
         banks: banks.collect(),
         askers: vec![asker("page", 10_000), asker("hasty", 3)],
         directory: None,
-        in_flight: ROOM,
+        in_flight: ramz_domain::limits::ROUTER_IN_FLIGHT_MAX,
         leave_after_s: 1,
     }
 }
 
 pub(crate) async fn router(banks: &[(&str, SocketAddr)]) -> World {
-    router_over(Arc::new(Dial), banks).await
+    router_over(Arc::new(Dial), config(banks)).await
 }
 
 /// A router that reaches its banks like this.
-pub(crate) async fn router_over(connector: Arc<dyn Connector>, banks: &[(&str, SocketAddr)]) -> World {
+pub(crate) async fn router_over(connector: Arc<dyn Connector>, config: Config) -> World {
     let (door, metrics) = (Loopback::bind(Some("page")).await, Loopback::bind(None).await);
+    let public = Loopback::bind(None).await;
     let (clock, trace) = (Arc::new(Hand(AtomicU64::new(1_800_000_000_000))), Arc::new(Trace::default()));
     let ports = Ports {
         clock: clock.clone(),
         entropy: Arc::new(Sevens),
         door: door.clone(),
         metrics_door: Some(metrics),
+        directory_door: Some(public),
         banks: connector,
         tap: trace.clone(),
     };
     let shutdown = CancellationToken::new();
-    let running = start(config(banks), ports, shutdown.clone()).await.unwrap();
+    let running = start(config, ports, shutdown.clone()).await.unwrap();
     World { door, clock, trace, shutdown, running }
 }
 
