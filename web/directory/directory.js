@@ -37,7 +37,7 @@ function search() {
   const count = get("count");
   const bold = document.createElement("b");
   bold.textContent = figures(shown);
-  count.replaceChildren(...(shown === 0 ? [count.dataset.none] : [bold, ` ${count.dataset.found}`]));
+  count.replaceChildren(...(shown === 0 ? [count.dataset.none] : [bold, ` ${shown === 1 ? count.dataset.one : count.dataset.found}`]));
 }
 
 field.addEventListener("input", () => {
