@@ -7,6 +7,7 @@ import { buy } from "./shop.mjs";
 
 const NARROW = { width: 320, height: 640 };
 
+/** Keeps a page as pictures, and notes what sticks out of it on any screen. */
 export async function shoot(desk, page, name) {
   for (const [size, viewport] of Object.entries({ narrow: NARROW, phone: PHONE, desk: DESKTOP })) {
     await page.setViewportSize(viewport);

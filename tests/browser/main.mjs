@@ -5,7 +5,9 @@ import { Chromium } from "./chromium.mjs";
 import { Lab } from "./lab.mjs";
 
 const LIMIT_MS = 90_000;
-const rooms = ["portal", "shop", "paying", "kinds", "refusals", "binding", "silence", "waiting", "once", "access", "looks", "kindlooks", "secrets"];
+const rooms = [
+  "portal", "shop", "paying", "kinds", "refusals", "binding", "silence", "waiting", "once", "access", "directory", "looks", "kindlooks", "secrets",
+];
 
 const words = process.argv.slice(2);
 const wanted = (name) => words.length === 0 || words.some((word) => name.includes(word));

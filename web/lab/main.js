@@ -25,6 +25,7 @@ const lab = await answer.json();
 startShop(lab);
 startPhone(lab.cards ?? []);
 startWallet(lab);
+startDirectoryLink(lab);
 startTrace(lab, (fact) => {
   readStep(fact);
   if (laneOf(fact.to) === 'phone') lookNow();
@@ -47,6 +48,14 @@ function startShop({ shop }) {
     frame.title = say('shop');
     // A change of language does not throw away a payment under way.
     if (!isPaying()) home();
+  });
+}
+
+function startDirectoryLink({ router }) {
+  const link = document.getElementById('directory-link');
+  link.hidden = false;
+  spokenAgain(() => {
+    link.href = `${router.directory}/?lang=${spoken()}`;
   });
 }
 

@@ -1,25 +1,12 @@
 // The card as it is typed: which bank it is of, and what is wrong with it.
 
 import { digitField, digitsOf, grouped, luhn } from "./digits.js";
-
-// One lightness and chroma for all banks, so that white text is readable on each: only the hue is the bank's.
-const HUES = {
-  mellat: 12, melli: 75, saderat: 262, keshavarzi: 140, sepah: 62, tejarat: 250, maskan: 38, refah: 285, parsian: 25,
-  pasargad: 88, saman: 232, sina: 255, shahr: 18, day: 190, ayandeh: 48, enbank: 320, karafarin: 160, postbank: 150,
-  resalat: 200, mehriran: 135, tourism: 8, middleeast: 55, iranzamin: 300, bim: 218, edbi: 165, ttbank: 178, cbi: 240,
-};
+import { hueOf } from "./hues.js";
 
 /** The bank of a card number, from its first six digits; `null` while unknown. */
 export function bankOf(banks, pan) {
   if (pan.length < 6) return null;
   return banks.find((bank) => bank.iins.includes(pan.slice(0, 6))) ?? null;
-}
-
-function hueOf(bank) {
-  if (bank.id in HUES) return HUES[bank.id];
-  let hue = 0;
-  for (const c of bank.id) hue = (hue * 31 + c.codePointAt(0)) % 360;
-  return hue;
 }
 
 /**
@@ -93,7 +80,7 @@ export class Card {
     const none = this.digits.length >= 6 && this.banks.length > 0 && !bank ? this.words.unknownBank : this.words.noBankYet;
     if (this.bankName.textContent !== (name || none)) this.bankName.textContent = name || none;
     this.root.classList.toggle("known", bank !== null);
-    if (bank) this.root.style.setProperty("--bank-hue", String(hueOf(bank)));
+    if (bank) this.root.style.setProperty("--bank-hue", String(hueOf(bank.id)));
   }
 
   /** What keeps it from paying: `[[field, message]]`, in the order of the fields. */

@@ -23,11 +23,13 @@ use hyper_util::{
     },
     rt::{TokioExecutor, TokioIo, TokioTimer},
 };
+use ramz_domain::limits;
 use tokio::time;
 use uuid::Uuid;
 use zeroize::Zeroizing;
 
 use crate::{
+    deadline,
     net::{BoxStream, Connector},
     pin_request::{self, PinRequested},
     problem::Problem,
@@ -49,7 +51,7 @@ pub enum CallError {
     /// No connection, or it broke. Whether the request arrived is not known.
     #[error("cannot be reached: {0}")]
     Unreachable(String),
-    /// No whole answer in time. Whether the request arrived is not known.
+    /// No connection or no whole answer in time. Whether the request arrived is not known.
     #[error("did not answer in time")]
     TimedOut,
     /// The answer is over [`ANSWER_BYTES_MAX`].
@@ -96,6 +98,18 @@ impl Http {
     /// # Errors
     /// As [`CallError`] says; an answer of any status is no error.
     pub async fn send(&self, request: Request<Bytes>) -> Result<Response<Bytes>, CallError> {
+        self.send_within(self.timeout, request).await
+    }
+
+    /// The same, in less time than usual.
+    ///
+    /// # Errors
+    /// As [`Http::send`].
+    pub async fn send_within(
+        &self,
+        within: Duration,
+        request: Request<Bytes>,
+    ) -> Result<Response<Bytes>, CallError> {
         let (mut parts, body) = request.into_parts();
         let mut uri = uri::Parts::default();
         uri.scheme = Some(self.scheme.clone());
@@ -105,15 +119,15 @@ impl Http {
         parts.uri = Uri::from_parts(uri).map_err(|e| CallError::Unreachable(e.to_string()))?;
         let call = async {
             let request = Request::from_parts(parts, Full::new(body));
-            let answer = self.client.request(request).await.map_err(|e| CallError::Unreachable(chain(&e)))?;
+            let answer = self.client.request(request).await.map_err(|e| broken(&e))?;
             let (parts, body) = answer.into_parts();
             match Limited::new(body, ANSWER_BYTES_MAX).collect().await {
                 Ok(body) => Ok(Response::from_parts(parts, body.to_bytes())),
                 Err(e) if e.is::<LengthLimitError>() => Err(CallError::TooLarge),
-                Err(e) => Err(CallError::Unreachable(chain(e.as_ref()))),
+                Err(e) => Err(broken(e.as_ref())),
             }
         };
-        time::timeout(self.timeout, call).await.unwrap_or(Err(CallError::TimedOut))
+        time::timeout(within.min(self.timeout), call).await.unwrap_or(Err(CallError::TimedOut))
     }
 }
 
@@ -146,18 +160,34 @@ impl PinRequests {
     /// # Errors
     /// As [`AskError`] says.
     pub async fn ask(&self, key: Uuid, asker: Option<&str>, body: &[u8]) -> Result<PinRequested, AskError> {
+        self.ask_within(self.http.timeout, key, asker, body).await
+    }
+
+    /// The same, in less time than usual. The other side is told how long it has, either way ([`deadline`]).
+    ///
+    /// # Errors
+    /// As [`AskError`] says.
+    pub async fn ask_within(
+        &self,
+        within: Duration,
+        key: Uuid,
+        asker: Option<&str>,
+        body: &[u8],
+    ) -> Result<PinRequested, AskError> {
+        let within = within.min(self.http.timeout);
         let mut request = Request::builder()
             .method(Method::POST)
             .uri(pin_request::PATH)
             .header(header::CONTENT_TYPE, "application/json")
             .header(header::ACCEPT, "application/json, application/problem+json")
-            .header(pin_request::IDEMPOTENCY_KEY, key.to_string());
+            .header(pin_request::IDEMPOTENCY_KEY, key.to_string())
+            .header(deadline::RAMZ_DEADLINE_MS, within.as_millis().to_string());
         if let Some(asker) = asker {
             request = request.header(pin_request::RAMZ_ASKER, asker);
         }
         let body = Bytes::from_owner(Zeroizing::new(body.to_vec()));
         let request = request.body(body).map_err(|e| CallError::Unreachable(e.to_string()))?;
-        let answer = self.http.send(request).await?;
+        let answer = self.http.send_within(within, request).await?;
         if answer.status() == StatusCode::ACCEPTED {
             let requested = serde_json::from_slice(answer.body());
             return requested.map_err(|_| CallError::Unexpected(answer.status()).into());
@@ -167,6 +197,18 @@ impl PinRequests {
             None => Err(CallError::Unexpected(answer.status()).into()),
         }
     }
+}
+
+/// Why a call came to nothing. A connection that took too long is a time-out, not a refusal.
+fn broken(error: &(dyn Error + 'static)) -> CallError {
+    let mut cause = Some(error);
+    while let Some(error) = cause {
+        if error.downcast_ref::<io::Error>().is_some_and(|e| e.kind() == io::ErrorKind::TimedOut) {
+            return CallError::TimedOut;
+        }
+        cause = error.source();
+    }
+    CallError::Unreachable(chain(error))
 }
 
 /// An error and its causes in one line.
@@ -198,7 +240,11 @@ impl tower::Service<Uri> for Via {
         Box::pin(async move {
             let host = uri.host().unwrap_or_default().trim_start_matches('[').trim_end_matches(']');
             let standard = if uri.scheme() == Some(&uri::Scheme::HTTPS) { 443 } else { 80 };
-            let stream = connector.connect(host, uri.port_u16().unwrap_or(standard)).await?;
+            // The pool may go on connecting after the call that began it was answered over another connection: so this
+            // has an end of its own.
+            let connecting = connector.connect(host, uri.port_u16().unwrap_or(standard));
+            let stream = time::timeout(limits::CONNECT_TIMEOUT, connecting).await;
+            let stream = stream.map_err(|_| io::Error::from(io::ErrorKind::TimedOut))??;
             Ok(Connection1(TokioIo::new(stream)))
         })
     }

@@ -2,6 +2,7 @@
 
 pub mod back_office;
 pub mod client;
+pub mod deadline;
 pub mod directory;
 pub mod hop;
 mod json;

@@ -65,9 +65,12 @@ pub async fn serve(door: Arc<dyn Door>, app: Router, entropy: Arc<dyn Entropy>, 
         }
     };
     shutdown.run_until_cancelled(accepting).await;
+    // Whoever connects now is refused at once, rather than taken by the kernel and never read.
+    let address = door.address();
+    drop(door);
     connections.close();
     if time::timeout(DRAIN_TIMEOUT, connections.wait()).await.is_err() {
-        tracing::warn!(door = %door.address(), open = connections.len(), "cutting requests that did not end");
+        tracing::warn!(door = %address, open = connections.len(), "cutting requests that did not end");
         cut.cancel();
         connections.wait().await;
     }

@@ -41,10 +41,39 @@ pub const BODY_BYTES_MAX: usize = 8 * 1024;
 pub const HTTP_CONNECTIONS_MAX: usize = 4096;
 /// A TLS handshake or request head that takes longer is cut.
 pub const HTTP_HEAD_TIMEOUT: Duration = Duration::from_secs(10);
-/// A router waits this long for a bank, then 503.
+/// A router waits this long for a bank, then 503. Also the longest deadline that a router or an issuer believes.
 pub const BANK_TIMEOUT: Duration = Duration::from_secs(5);
+/// A connection that is not there by then will not be: a black hole is noticed before the whole time of a call is gone.
+pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
+/// Kept of a deadline for the answer's own way back, so that the asker reads it and does not give up just before.
+pub const DEADLINE_WAY_BACK: Duration = Duration::from_millis(100);
+/// A bank that had this long and did not answer has failed; a time-out of less tells of a hasty asker, not of the bank.
+pub const BANK_TIME_FAIR: Duration = Duration::from_secs(2);
 /// Requests a router holds open to one bank: a slow bank fills this, and nobody else's.
 pub const BANK_IN_FLIGHT_MAX: usize = 256;
+/// Requests a router works on at once, for all banks, unless it is told otherwise: what comes beyond it is turned away at
+/// once, not after a time-out. Half of what may connect, so that whoever is turned away still finds a door that answers.
+pub const ROUTER_IN_FLIGHT_MAX: usize = HTTP_CONNECTIONS_MAX / 2;
+/// Failures in a row after which a bank is not asked for a while: a few may be a restart, these are an outage.
+pub const BREAKER_IN_A_ROW: u32 = 5;
+/// Half of the requests failing within this span …
+pub const BREAKER_WINDOW: Duration = Duration::from_secs(10);
+/// … of at least so many cuts a bank off as well, though some answers come through.
+pub const BREAKER_WINDOW_REQUESTS: u32 = 20;
+/// How long a bank that was cut off is left alone at first, doubling with each probe that fails …
+pub const BREAKER_OPEN_FIRST: Duration = Duration::from_secs(5);
+/// … up to this: a bank that is back is not kept waiting longer.
+pub const BREAKER_OPEN_LAST: Duration = Duration::from_secs(60);
+/// A retry waits up to this, and half of it at least: a restart takes longer, a connection that broke does not.
+pub const RETRY_PAUSE_MAX: Duration = Duration::from_millis(100);
+/// So many requests earn one retry: in an outage retries add a tenth to the load, not as much again.
+pub const REQUESTS_PER_RETRY: u32 = 10;
+/// Retries that a quiet time saves up.
+pub const RETRIES_SAVED_MAX: u32 = 10;
+/// A file with the directory of banks: all of Iran's are about 40 KiB.
+pub const DIRECTORY_BYTES_MAX: u64 = 1024 * 1024;
+/// How often it is looked whether that file has changed.
+pub const DIRECTORY_LOOK_EVERY: Duration = Duration::from_secs(1);
 
 /// An ISO 8583 message.
 pub const ISO_MESSAGE_BYTES_MAX: usize = 8 * 1024;

@@ -33,6 +33,7 @@ pub(crate) async fn asset(Path(path): Path<String>) -> Response {
         "page.js" => (JS, web!("page/page.js")),
         "card.js" => (JS, web!("page/card.js")),
         "destination.js" => (JS, web!("page/destination.js")),
+        "hues.js" => (JS, web!("shared/hues.js")),
         "digits.js" => (JS, web!("page/digits.js")),
         "calls.js" => (JS, web!("page/calls.js")),
         "countdown.js" => (JS, web!("page/countdown.js")),

@@ -15,6 +15,20 @@ pub struct Config {
     /// A file to use instead of the compiled-in directory of banks (same form: `banks.json`).
     #[serde(default)]
     pub directory: Option<std::path::PathBuf>,
+    /// PIN requests in hand at once, for all banks; what is beyond is turned away.
+    #[serde(default = "in_flight")]
+    pub in_flight: usize,
+    /// Seconds between "not ready" and the door's closing, at a shutdown: as long as a load balancer takes to notice.
+    #[serde(default = "leave_after_s")]
+    pub leave_after_s: u16,
+}
+
+fn leave_after_s() -> u16 {
+    2
+}
+
+fn in_flight() -> usize {
+    ramz_domain::limits::ROUTER_IN_FLIGHT_MAX
 }
 
 /// The way to a bank's issuer.

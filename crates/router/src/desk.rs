@@ -2,16 +2,23 @@
 //!
 //! The order of the checks, first to last; each looks at no more than it needs:
 //!
+//! 0. whether there is room at all: 503
 //! 1. the certificate's name: 401
 //! 2. the asker's rate, for good requests and bad: 429
 //! 3. media type, size, idempotency key: 415, 413, 422
 //! 4. the body, every error at once: 400
 //! 5. kind, acquirer and origin against the asker: 403
-//! 6. the IIN: 404; the way to its bank, and a place in its queue: 503
+//! 6. the IIN: 404; the way to its bank (`ways`): 503
 //!
 //! Up to 5 nothing depends on the card but the form of its number, and 6 depends on the first six digits alone.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+};
 
 use axum::{
     Json, Router,
@@ -21,6 +28,7 @@ use axum::{
     routing::{get, post},
 };
 use ramz_api::{
+    deadline::Deadline,
     directory::{self, Bank, Banks},
     hop,
     net::Peer,
@@ -31,14 +39,14 @@ use ramz_api::{
     tap::{Fact, SharedTap},
 };
 use ramz_domain::{Clock, masked_bill_id};
-use tokio::time::Instant;
+use tokio::{sync::Semaphore, time::Instant};
 use tracing::Instrument as _;
 use uuid::Uuid;
 
 use crate::{
     askers::{Asker, Askers},
     counts::Counts,
-    directory::Directory,
+    current::Current,
     ways::{self, Way},
 };
 
@@ -50,11 +58,33 @@ const ROUTER: &str = "router";
 /// All that a request needs. Nothing here outlives the process or is needed by another copy.
 pub(crate) struct Desk {
     pub(crate) askers: Askers,
-    pub(crate) directory: Directory,
+    pub(crate) current: Arc<Current>,
     pub(crate) ways: HashMap<String, Way>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) tap: SharedTap,
     pub(crate) counts: Counts,
+    pub(crate) room: Room,
+}
+
+/// How much the router takes on at once. What is beyond it is turned away at once: an answer that comes after the payer
+/// has gone is work for nobody.
+pub(crate) struct Room {
+    most: usize,
+    places: Semaphore,
+    /// Turned away since the start.
+    pub(crate) shed: AtomicU64,
+}
+
+impl Room {
+    /// Room for so many.
+    pub(crate) fn with(most: usize) -> Room {
+        Room { most, places: Semaphore::new(most), shed: AtomicU64::new(0) }
+    }
+
+    /// Requests in hand.
+    pub(crate) fn in_flight(&self) -> usize {
+        self.most - self.places.available_permits()
+    }
 }
 
 /// The public resources.
@@ -79,8 +109,12 @@ async fn ask(State(desk): State<Arc<Desk>>, request: Request) -> Response {
     }
 }
 
-async fn banks(State(desk): State<Arc<Desk>>) -> Json<Banks> {
-    Json(desk.directory.list(|bank| desk.way(bank).is_some_and(Way::is_available)))
+/// `GET /v1/banks`, for askers and for the public.
+pub(crate) async fn banks(State(desk): State<Arc<Desk>>) -> Json<Banks> {
+    Json(desk.current.get().list(|bank| {
+        let way = desk.way(bank);
+        (way.is_some(), way.is_some_and(Way::is_available))
+    }))
 }
 
 async fn document() -> impl IntoResponse {
@@ -89,7 +123,7 @@ async fn document() -> impl IntoResponse {
 
 impl Desk {
     /// The way to whoever answers for this bank's cards: the bank, or the one that it was merged into.
-    fn way(&self, bank: &Bank) -> Option<&Way> {
+    pub(crate) fn way(&self, bank: &Bank) -> Option<&Way> {
         let own = self.ways.get(&bank.id);
         own.or_else(|| bank.merged_into.as_ref().and_then(|into| self.ways.get(into)))
     }
@@ -102,19 +136,30 @@ impl Desk {
     }
 
     async fn ask(&self, request: Request) -> Result<PinRequested, Problem> {
+        let deadline = Deadline::read(request.headers());
+        let Ok(_place) = self.room.places.try_acquire() else {
+            self.room.shed.fetch_add(1, Ordering::Relaxed);
+            return Err(ways::overloaded());
+        };
         let asker = self.asker(&request).ok_or_else(Problem::unknown_asker)?;
         asker.take(self.clock.now())?;
         let key = pin_request::idempotency_key(request.headers());
         let JsonBody(body) = JsonBody::from_request(request, &()).await?;
         let key = key?;
-        self.pass_on(asker, key, &body).instrument(hop::span(key)).await
+        self.pass_on(asker, key, deadline, &body).instrument(hop::span(key)).await
     }
 
     /// A request that has a name: from its body to its answer, told in one line.
-    async fn pass_on(&self, asker: &Asker, key: Uuid, body: &[u8]) -> Result<PinRequested, Problem> {
+    async fn pass_on(
+        &self,
+        asker: &Asker,
+        key: Uuid,
+        deadline: Deadline,
+        body: &[u8],
+    ) -> Result<PinRequested, Problem> {
         let began = Instant::now();
         let mut bank = None;
-        let answer = self.forward(asker, key, body, &mut bank).await;
+        let answer = self.forward(asker, key, deadline, body, &mut bank).await;
         let outcome = answer.as_ref().map_or_else(|problem| problem.kind.slug(), |_| "accepted");
         tracing::info!(asker = asker.name, bank, outcome, ms = hop::ms_since(began), "PIN request answered");
         answer
@@ -124,6 +169,7 @@ impl Desk {
         &'a self,
         asker: &Asker,
         key: Uuid,
+        deadline: Deadline,
         body: &[u8],
         to: &mut Option<&'a str>,
     ) -> Result<PinRequested, Problem> {
@@ -136,12 +182,13 @@ impl Desk {
         );
         let checked = parsed?;
         asker.may_ask(&checked)?;
-        let bank = self.directory.issuer(checked.pan.iin()).ok_or_else(Problem::unknown_issuer)?;
+        let directory = self.current.get();
+        let bank = directory.issuer(checked.pan.iin()).ok_or_else(Problem::unknown_issuer)?;
         let way = self.way(bank).ok_or_else(ways::no_way)?;
         *to = Some(&way.id);
         let there = format!("bank {}", way.id);
         self.tell(ROUTER, &there, "POST /v1/pin-requests".to_owned(), request_fields(asker, Some(&checked)));
-        let answer = way.forward(key, &asker.name, body).await;
+        let answer = way.forward(deadline, key, &asker.name, body).await;
         self.tell(&there, ROUTER, answer_title(&answer), answer_fields(&answer));
         answer
     }

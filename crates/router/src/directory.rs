@@ -1,4 +1,9 @@
 //! Which bank a card belongs to: the directory, from data. IINs move between banks, so there is no bank in the code.
+//!
+//! A directory is checked as a whole before it is used; that it may be replaced while the router runs is `current`'s.
+
+pub(crate) mod day;
+mod facts;
 
 use std::collections::HashMap;
 
@@ -48,6 +53,14 @@ pub enum DirectoryError {
         /// What is written there.
         into: String,
     },
+    /// What is told of a bank's ways cannot be shown.
+    #[error("bank {bank}: {what}")]
+    Facts {
+        /// The bank's id.
+        bank: String,
+        /// What to write, and where.
+        what: String,
+    },
 }
 
 /// The directory, ready to be asked.
@@ -82,6 +95,7 @@ impl Directory {
             }
         }
         for bank in &banks {
+            facts::check(bank).map_err(|what| DirectoryError::Facts { bank: bank.id.clone(), what })?;
             let Some(into) = &bank.merged_into else { continue };
             if by_id.get(into.as_str()).is_none_or(|b| b.merged_into.is_some()) {
                 return Err(DirectoryError::Merged { bank: bank.id.clone(), into: into.clone() });
@@ -100,9 +114,17 @@ impl Directory {
         self.banks.iter().find(|bank| bank.id == id)
     }
 
-    /// All banks, each with what `available` says of it.
-    pub(crate) fn list(&self, available: impl Fn(&Bank) -> bool) -> Banks {
-        let told = |bank: &Bank| Bank { available: available(bank), ..bank.clone() };
+    /// The banks, in the order of the data.
+    pub(crate) fn banks(&self) -> &[Bank] {
+        &self.banks
+    }
+
+    /// All banks, each with what `standing` says of it: whether it is connected, and available.
+    pub(crate) fn list(&self, standing: impl Fn(&Bank) -> (bool, bool)) -> Banks {
+        let told = |bank: &Bank| {
+            let (connected, available) = standing(bank);
+            Bank { connected, available, ..bank.clone() }
+        };
         Banks { note: None, banks: self.banks.iter().map(told).collect() }
     }
 }
@@ -124,6 +146,30 @@ mod tests {
         assert_eq!(mellat.dynamic_pin.as_ref().unwrap().sms.as_deref(), Some("30003303"));
         assert!(directory.issuer(Iin::parse("000000").unwrap()).is_none());
         assert_eq!((directory.banks.len(), directory.by_iin.len()), (37, 50));
+        for bank in directory.banks() {
+            assert!(bank.source.is_some() && bank.as_of.is_some(), "{}: where is it from?", bank.id);
+        }
+    }
+
+    #[test]
+    fn what_is_told_of_a_bank_can_be_shown() {
+        let bank =
+            |more: &str| format!(r#"{{"banks":[{{"id":"a","name_fa":"","name_en":"","iins":[]{more}}}]}}"#);
+        let pin = |pin: &str| bank(&format!(r#","dynamic_pin":{{{pin}}}"#));
+        Directory::parse(bank(r#","as_of":"2026-02-28""#).as_bytes()).unwrap();
+        for bad in ["2026-2-3", "2026-02-30", "2026-13-01", "1405/01/01", ""] {
+            check(&bank(&format!(r#","as_of":"{bad}""#)), "bank a: write as_of as YYYY-MM-DD");
+        }
+        check(&bank(r#","source":{"fa":"x","en":"x","date":"soon"}"#), "write source.date as YYYY-MM-DD");
+        check(&bank(r#","source":{"fa":"x","en":"x","url":"javascript:alert(1)"}"#), "write source.url");
+        check(&bank(r#","source":{"fa":"","en":"x"}"#), "source.fa");
+        check(&pin(r#""sms":"3000 3303""#), "write sms as 3 to 14 digits");
+        check(&pin(r#""digits":13"#), "write digits as 4 to 12");
+        check(&pin(r#""activation":["moon"]"#), "activation");
+        check(&pin(r#""app":"a\u202eb""#), "app");
+        check(&pin(r#""steps":[{"way":"moon","fa":["x"],"en":["x"]}]"#), "steps");
+        check(&pin(r#""steps":[{"way":"app","fa":["x","y"],"en":["x"]}]"#), "the same number");
+        check(&pin(&format!(r#""app":"{}""#, "x".repeat(400))), "app");
     }
 
     #[test]

@@ -1,14 +1,20 @@
 #![doc = include_str!("../README.md")]
 
 mod askers;
+mod breaker;
 pub mod config;
 mod counts;
+mod current;
 mod desk;
 mod directory;
+mod leaving;
+mod page;
+mod retries;
 mod ways;
 
-use std::{collections::HashMap, net::SocketAddr, path::PathBuf, sync::Arc};
+use std::{collections::HashMap, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
+use futures_util::future::OptionFuture;
 use ramz_api::{
     client::BadBase,
     net::{Connector, Door},
@@ -23,7 +29,14 @@ pub use askers::AskerError;
 pub use config::{AskerConfig, BankConfig, Config};
 pub use directory::DirectoryError;
 
-use crate::{askers::Askers, counts::Counts, desk::Desk, directory::Directory, ways::Way};
+use crate::{
+    askers::Askers,
+    counts::Counts,
+    current::{Current, File},
+    desk::{Desk, Room},
+    directory::Directory,
+    ways::Way,
+};
 
 /// What a router takes from its surroundings.
 pub struct Ports {
@@ -35,6 +48,8 @@ pub struct Ports {
     pub door: Arc<dyn Door>,
     /// Where an operator's tools come in, if they may.
     pub metrics_door: Option<Arc<dyn Door>>,
+    /// Where the public reads the directory of banks, if it may; no certificate is asked for.
+    pub directory_door: Option<Arc<dyn Door>>,
     /// How banks are reached; mutual TLS inside.
     pub banks: Arc<dyn Connector>,
     /// Told what goes over the wires, masked.
@@ -48,6 +63,8 @@ pub struct Running {
     pub address: SocketAddr,
     /// Where an operator's tools come in.
     pub metrics_address: Option<SocketAddr>,
+    /// Where the public reads the directory of banks.
+    pub directory_address: Option<SocketAddr>,
     /// Ends when the router was shut down and has drained.
     pub task: JoinHandle<()>,
 }
@@ -85,37 +102,53 @@ pub enum StartError {
     },
 }
 
-/// Starts a router; it serves until `shutdown`, then answers what is in flight and ends.
+/// Starts a router; it serves until `shutdown`. Then it says that it is not ready and tells its connections to close, goes
+/// on answering until whoever balances the load has noticed (`leave_after_s`), answers what is in flight and ends.
 ///
 /// # Errors
 /// If the configuration or the directory makes no sense: nothing was served then.
 pub async fn start(config: Config, ports: Ports, shutdown: CancellationToken) -> Result<Running, StartError> {
-    let directory = match config.directory {
-        None => Directory::parse(directory::SHIPPED)?,
-        Some(path) => match tokio::fs::read(&path).await {
-            Ok(bytes) => Directory::parse(&bytes)?,
-            Err(source) => return Err(StartError::DirectoryFile { path, source }),
-        },
+    let (file, directory) = match config.directory {
+        None => (None, Directory::parse(directory::SHIPPED)?),
+        Some(path) => {
+            let needed = config.banks.iter().map(|bank| bank.id.clone()).collect();
+            let (file, directory) = File::open(path, needed).await?;
+            (Some(file), directory)
+        }
     };
     let ways = ways_to(&config.banks, &directory, &ports)?;
     let askers = Askers::new(&config.askers, ports.clock.now())?;
-    let Ports { clock, entropy, door, metrics_door, tap, .. } = ports;
-    let desk = Arc::new(Desk { askers, directory, ways, clock, tap, counts: Counts::default() });
+    let current = Arc::new(Current::new(directory));
+    if let Some(file) = file {
+        tokio::spawn(file.follow(Arc::clone(&current), shutdown.clone()));
+    }
+    let Ports { clock, entropy, door, metrics_door, directory_door, tap, .. } = ports;
+    let counts = Counts::default();
+    let room = Room::with(config.in_flight);
+    let desk = Arc::new(Desk { askers, current, ways, clock, tap, counts, room });
 
-    let (address, metrics_address) = (door.address(), metrics_door.as_ref().map(|door| door.address()));
-    let pages = serve(door, desk::routes(Arc::clone(&desk)), Arc::clone(&entropy), shutdown.clone());
+    let address = door.address();
+    let metrics_address = metrics_door.as_ref().map(|door| door.address());
+    let directory_address = directory_door.as_ref().map(|door| door.address());
+    let closing = leaving::closing(shutdown.clone(), Duration::from_secs(config.leave_after_s.into()));
+    let routes = leaving::last_answers(desk::routes(Arc::clone(&desk)), shutdown.clone());
+    let pages = serve(door, routes, Arc::clone(&entropy), closing.clone());
+    let public = directory_door.map(|door| {
+        let routes = leaving::last_answers(page::routes(Arc::clone(&desk)), shutdown.clone());
+        serve(door, routes, Arc::clone(&entropy), closing)
+    });
     let task = tokio::spawn(async move {
-        let Some(metrics_door) = metrics_door else { return pages.await };
-        // Operators see the drain: their door closes after the other.
+        // Operators see the drain: their door closes after the others.
         let drained = CancellationToken::new();
-        let metrics = serve(metrics_door, counts::routes(desk, shutdown), entropy, drained.clone());
-        let pages = async {
-            pages.await;
+        let metrics =
+            metrics_door.map(|door| serve(door, counts::routes(desk, shutdown), entropy, drained.clone()));
+        let others = async {
+            tokio::join!(pages, OptionFuture::from(public));
             drained.cancel();
         };
-        tokio::join!(pages, metrics);
+        tokio::join!(others, OptionFuture::from(metrics));
     });
-    Ok(Running { address, metrics_address, task })
+    Ok(Running { address, metrics_address, directory_address, task })
 }
 
 fn ways_to(

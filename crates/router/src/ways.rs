@@ -1,8 +1,12 @@
-//! The ways to the banks: a pool, a bound and a short memory for each, so that no bank's trouble is another's.
+//! The ways to the banks: a pool, a bound, a breaker and a retry budget for each, so that no bank's trouble is another's.
+//!
+//! What a request meets on its way, in this order: the asker's deadline, a place in the bank's queue, the bank's breaker.
+//! None of them waits. A connection that broke without an answer is tried once more, under the same key, if the breaker,
+//! the budget and the deadline allow it; a time-out is not, for nobody knows a reason why the next should be quicker.
 
 use std::{
     sync::{
-        Arc,
+        Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
     time::Duration,
@@ -10,16 +14,20 @@ use std::{
 
 use ramz_api::{
     client::{AskError, BadBase, CallError, Http, PinRequests},
+    deadline::Deadline,
     net::Connector,
     pin_request::PinRequested,
     problem::{self, Kind, Problem},
 };
-use ramz_domain::{Clock, Entropy, Moment, limits};
-use tokio::sync::Semaphore;
+use ramz_domain::{Clock, Entropy, ambient, limits};
+use tokio::{sync::Semaphore, time};
 use uuid::Uuid;
 
-/// A bank that could not be reached is told as unavailable for this long; requests are still tried.
-const FAILURE_REMEMBERED: Duration = Duration::from_secs(10);
+use crate::{
+    breaker::{Breaker, Leave, Outcome, Standing},
+    retries::Budget,
+};
+
 /// `Retry-After` when a bank is cut off or has no way here.
 const RETRY_LATER_S: u32 = 5;
 /// `Retry-After` when too many requests wait for a bank.
@@ -31,10 +39,25 @@ pub(crate) struct Way {
     pub(crate) id: String,
     issuer: PinRequests,
     slots: Semaphore,
-    /// Milliseconds since the Unix epoch; zero for never.
-    failed_at: AtomicU64,
+    breaker: Mutex<Breaker>,
+    budget: Budget,
+    /// What an operator watches.
+    pub(crate) counts: WayCounts,
     clock: Arc<dyn Clock>,
     entropy: Arc<dyn Entropy>,
+}
+
+/// Counted since the start.
+#[derive(Default)]
+pub(crate) struct WayCounts {
+    /// Requests tried once more.
+    pub(crate) retried: AtomicU64,
+    /// Turned away because the breaker was open.
+    pub(crate) cut_off: AtomicU64,
+    /// Turned away because too many waited.
+    pub(crate) full: AtomicU64,
+    /// Turned away because the asker's deadline had passed.
+    pub(crate) late: AtomicU64,
 }
 
 impl Way {
@@ -50,7 +73,9 @@ impl Way {
             id: id.to_owned(),
             issuer: PinRequests::new(Http::new(connector, url, limits::BANK_TIMEOUT)?),
             slots: Semaphore::new(limits::BANK_IN_FLIGHT_MAX),
-            failed_at: AtomicU64::new(0),
+            breaker: Mutex::new(Breaker::new(clock.now())),
+            budget: Budget::full(),
+            counts: WayCounts::default(),
             clock,
             entropy,
         })
@@ -61,22 +86,91 @@ impl Way {
         limits::BANK_IN_FLIGHT_MAX - self.slots.available_permits()
     }
 
-    /// Whether the bank answered when it was last asked, or that was a while ago.
+    /// The breaker's standing, and how often it has opened.
+    pub(crate) fn standing(&self) -> (Standing, u64) {
+        let breaker = self.breaker();
+        (breaker.standing(self.clock.now()), breaker.opened())
+    }
+
+    /// Whether a request would be sent: the bank is not cut off.
     pub(crate) fn is_available(&self) -> bool {
-        let failed_at = Moment::from_unix_ms(self.failed_at.load(Ordering::Relaxed));
-        failed_at == Moment::default() || self.clock.now().since(failed_at) >= FAILURE_REMEMBERED
+        self.standing().0 != Standing::Open
     }
 
     /// Passes a request on, byte for byte, and its answer back. Never waits for a place in the bank's queue.
-    pub(crate) async fn forward(&self, key: Uuid, asker: &str, body: &[u8]) -> Result<PinRequested, Problem> {
+    pub(crate) async fn forward(
+        &self,
+        deadline: Deadline,
+        key: Uuid,
+        asker: &str,
+        body: &[u8],
+    ) -> Result<PinRequested, Problem> {
+        if deadline.is_over() {
+            return Err(self.turned_away(&self.counts.late, RETRY_SOON_S, "the asker's deadline has passed"));
+        }
         let Ok(_slot) = self.slots.try_acquire() else {
-            tracing::warn!(bank = %self.id, "too many requests wait for this bank");
-            return Err(Problem::issuer_unavailable(RETRY_SOON_S));
+            return Err(self.turned_away(&self.counts.full, RETRY_SOON_S, "too many requests wait"));
         };
-        let answer = self.issuer.ask(key, Some(asker), body).await;
-        let failed = matches!(answer, Err(AskError::Call(CallError::Unreachable(_) | CallError::TimedOut)));
-        self.failed_at.store(if failed { self.clock.now().unix_ms() } else { 0 }, Ordering::Relaxed);
+        let pass = match self.pass() {
+            Ok(pass) => pass,
+            Err(wait) => {
+                let wait_s = u32::try_from(wait.as_millis().div_ceil(1000)).unwrap_or(RETRY_LATER_S);
+                return Err(self.turned_away(&self.counts.cut_off, wait_s.max(1), "the bank is cut off"));
+            }
+        };
+        self.budget.earn();
+        let probe = pass.leave.probe;
+        let mut answer = self.ask(pass, deadline, key, asker, body).await;
+        // No connection, or one that broke: under the same key the bank makes one admission of both, if it saw both.
+        if matches!(answer, Err(AskError::Call(CallError::Unreachable(_))))
+            && !probe
+            && let pause = self.pause()
+            && deadline.left() > 2 * pause
+            && self.budget.pay()
+        {
+            time::sleep(pause).await;
+            if let Ok(pass) = self.pass() {
+                self.counts.retried.fetch_add(1, Ordering::Relaxed);
+                answer = self.ask(pass, deadline, key, asker, body).await;
+            }
+        }
         answer.map_err(|error| self.told(error))
+    }
+
+    async fn ask(
+        &self,
+        pass: Pass<'_>,
+        deadline: Deadline,
+        key: Uuid,
+        asker: &str,
+        body: &[u8],
+    ) -> Result<PinRequested, AskError> {
+        let given = deadline.left();
+        let answer = self.issuer.ask_within(given, key, Some(asker), body).await;
+        pass.ends(outcome(&answer, given));
+        answer
+    }
+
+    fn pass(&self) -> Result<Pass<'_>, Duration> {
+        let leave = self.breaker().leave(self.clock.now())?;
+        Ok(Pass { way: self, leave, outcome: Outcome::Unsaid })
+    }
+
+    fn breaker(&self) -> MutexGuard<'_, Breaker> {
+        self.breaker.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// From half of the longest to the longest, so that requests that broke together do not come back together.
+    fn pause(&self) -> Duration {
+        let half = limits::RETRY_PAUSE_MAX / 2;
+        let [byte] = ambient::random_bytes(self.entropy.as_ref());
+        half + half * u32::from(byte) / 256
+    }
+
+    fn turned_away(&self, counter: &AtomicU64, retry_after_s: u32, why: &'static str) -> Problem {
+        counter.fetch_add(1, Ordering::Relaxed);
+        tracing::debug!(bank = %self.id, why, "a request was turned away");
+        Problem::issuer_unavailable(retry_after_s)
     }
 
     /// What the asker is told of a bank's error. What the asker can mend passes as it is; what is between the
@@ -117,7 +211,64 @@ impl Way {
     }
 }
 
+/// What an answer says about the bank. A refusal is an answer: no asker's mistake may cut a bank off from the others.
+/// Nor may an asker's haste: without fair time, a time-out or "too late" of the bank says nothing.
+fn outcome(answer: &Result<PinRequested, AskError>, given: Duration) -> Outcome {
+    let had_time = given >= limits::BANK_TIME_FAIR;
+    match answer {
+        Err(AskError::Call(CallError::Unreachable(_) | CallError::TooLarge | CallError::Unexpected(_))) => {
+            Outcome::Failed
+        }
+        Err(AskError::Call(CallError::TimedOut)) if had_time => Outcome::Failed,
+        Err(AskError::Problem(problem)) => match problem.kind {
+            Kind::Fault => Outcome::Failed,
+            Kind::IssuerUnavailable if had_time => Outcome::Failed,
+            Kind::IssuerUnavailable => Outcome::Unsaid,
+            _ => Outcome::Answered,
+        },
+        Err(AskError::Call(CallError::TimedOut)) => Outcome::Unsaid,
+        Ok(_) => Outcome::Answered,
+    }
+}
+
+/// A leave of the breaker that is always handed back: an asker that goes away in the middle leaves no probe behind.
+struct Pass<'a> {
+    way: &'a Way,
+    leave: Leave,
+    outcome: Outcome,
+}
+
+impl Pass<'_> {
+    fn ends(mut self, outcome: Outcome) {
+        self.outcome = outcome;
+    }
+}
+
+impl Drop for Pass<'_> {
+    fn drop(&mut self) {
+        let now = self.way.clock.now();
+        let mut breaker = self.way.breaker();
+        let before = breaker.opened();
+        breaker.tell(self.leave, self.outcome, now);
+        let (opened, closed) =
+            (breaker.opened() != before, self.leave.probe && breaker.standing(now) == Standing::Closed);
+        drop(breaker);
+        if opened {
+            tracing::warn!(bank = %self.way.id, "the bank does not answer; it is cut off for a while");
+        } else if closed {
+            tracing::info!(bank = %self.way.id, "the bank answers again");
+        }
+    }
+}
+
 /// What is told of a bank that has no way here.
 pub(crate) fn no_way() -> Problem {
     Problem::issuer_unavailable(RETRY_LATER_S)
 }
+
+/// What is told when the router itself has too much in hand.
+pub(crate) fn overloaded() -> Problem {
+    Problem { detail: OVERLOADED.to_owned(), ..Problem::issuer_unavailable(RETRY_SOON_S) }
+}
+
+const OVERLOADED: &str = "The router has too much in hand. Try again after the seconds in Retry-After, with the same Idempotency-Key.";

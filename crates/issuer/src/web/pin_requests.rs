@@ -1,7 +1,7 @@
 //! `POST /v1/pin-requests` at the bank: the same resource as at the router, for routers and for askers of its own.
 //!
 //! The answer depends on the admission record alone. There is one path for every card: what happens to the card comes
-//! after the answer, in `admission`.
+//! after the answer, in `admission`. Work that its asker no longer waits for is refused before it is admitted.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -11,6 +11,7 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
 use axum::{Extension, Json, Router};
+use ramz_api::deadline::Deadline;
 use ramz_api::hop;
 use ramz_api::net::Peer;
 use ramz_api::pin_request::{
@@ -60,6 +61,7 @@ pub fn routes(door: Arc<PinRequestDoor>) -> Router {
 async fn ask(
     State(door): State<Arc<PinRequestDoor>>,
     Extension(peer): Extension<Peer>,
+    deadline: Deadline,
     headers: HeaderMap,
     body: Result<JsonBody, Problem>,
 ) -> Response {
@@ -67,7 +69,7 @@ async fn ask(
         Ok(asker) => asker,
         Err(problem) => return problem.into_response(),
     };
-    match door.ask(&asker, &headers, body).await {
+    match door.ask(&asker, deadline, &headers, body).await {
         Ok(requested) => {
             asker.tell(&door, "202", &[("valid_for_s", requested.valid_for_s.to_string())]);
             (StatusCode::ACCEPTED, Json(requested)).into_response()
@@ -83,13 +85,14 @@ impl PinRequestDoor {
     async fn ask(
         &self,
         asker: &Asker<'_>,
+        deadline: Deadline,
         headers: &HeaderMap,
         body: Result<JsonBody, Problem>,
     ) -> Result<PinRequested, Problem> {
         let key = idempotency_key(headers)?;
         let named = async {
             let began = Instant::now();
-            let answer = self.ask_by(asker, key, body).await;
+            let answer = self.ask_by(asker, key, deadline, body).await;
             let outcome = answer.as_ref().map_or_else(|problem| problem.kind.slug(), |_| "accepted");
             let (bank, ms) = (self.bank.as_str(), hop::ms_since(began));
             tracing::info!(asker = asker.name, bank, outcome, ms, "PIN request admitted or refused");
@@ -102,6 +105,7 @@ impl PinRequestDoor {
         &self,
         asker: &Asker<'_>,
         key: Uuid,
+        deadline: Deadline,
         body: Result<JsonBody, Problem>,
     ) -> Result<PinRequested, Problem> {
         let JsonBody(bytes) = body?;
@@ -112,6 +116,10 @@ impl PinRequestDoor {
         }
         if !self.iins.contains(request.pan.iin().as_str()) {
             return Err(Problem::unknown_issuer());
+        }
+        // The last moment at which nothing has been done. The card has no part in it.
+        if deadline.is_over() {
+            return Err(Problem::issuer_unavailable(1));
         }
         match self.admissions.admit(&asker.name, key, &request).await {
             Ok(Admitted::Yes(id)) => Ok(PinRequested {

@@ -8,6 +8,7 @@ use crate::wires::{Reply, http};
 on_both_stores! {
     every_card_gets_the_same_202,
     one_key_is_one_request,
+    what_nobody_waits_for_is_not_admitted,
     every_error_is_named,
     a_key_may_be_quoted,
     an_asker_of_its_own_keeps_to_what_it_may,
@@ -82,6 +83,29 @@ async fn one_key_is_one_request(bank: &Bank, node: Node) -> Told {
         first.body,
         "the same, a day later, on another node",
     )
+}
+
+/// The deadline that the router passes on. The same refusal for every card, and nothing is left of it: the key is free.
+async fn what_nobody_waits_for_is_not_admitted(bank: &Bank, node: Node) -> Told {
+    let key = bank.key();
+    let ask = async |n: u32, deadline: &str, amount: u64| {
+        let headers = [
+            ("content-type", "application/json"),
+            ("idempotency-key", key.as_str()),
+            ("ramz-asker", "page one"),
+            ("ramz-deadline-ms", deadline),
+        ];
+        let body = Wish::purchase(amount).json(&pan(n));
+        http(node.running.api, "POST", "/v1/pin-requests", &headers, &body).await
+    };
+    let late = ask(CARD, "0", 43_000).await;
+    same((late.status, late.problem()), (503, "issuer-unavailable".into()), "after its deadline")?;
+    same(ask(UNKNOWN, "0", 43_000).await, late, "of a card that is not there")?;
+    bank.settled().await?;
+    same(bank.operator.attempts(), 0, "SMS")?;
+    same(ask(CARD, "60000", 43_001).await.status, 202, "another request with that key, in time")?;
+    bank.settled().await?;
+    same(bank.operator.texts(&phone(CARD)).len(), 1, "SMS")
 }
 
 async fn every_error_is_named(bank: &Bank, node: Node) -> Told {

@@ -76,6 +76,7 @@ pub(crate) struct RouterConfig {
 #[serde(deny_unknown_fields)]
 pub(crate) struct RouterListen {
     pub(crate) api: String,
+    pub(crate) directory: String,
     pub(crate) metrics: String,
 }
 

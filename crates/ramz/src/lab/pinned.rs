@@ -72,6 +72,10 @@ impl Ports {
         self.0 + 10
     }
 
+    pub(crate) fn directory(self) -> u16 {
+        self.0 + 11
+    }
+
     pub(crate) fn router_metrics(self) -> u16 {
         self.0 + 19
     }

@@ -100,7 +100,10 @@ fn lab_json(folder: &Folder, ports: &Ports, banks: &[Bank]) -> anyhow::Result<Va
             "merchant": MERCHANT,
             "api_key": folder.secret("api-key")?.as_str(),
         },
-        "router": { "url": format!("https://localhost:{}", ports.router()) },
+        "router": {
+            "url": format!("https://localhost:{}", ports.router()),
+            "directory": format!("http://localhost:{}", ports.directory()),
+        },
         "tls": {
             "ca": folder.file("ca.pem"),
             "cert": folder.file(&format!("{ASKER}.pem")),

@@ -18,6 +18,7 @@ pub(crate) async fn start(
         entropy,
         door: tls_door(&config.listen.api, &config.tls).await?,
         metrics_door: optional_door(&config.listen.metrics).await?,
+        directory_door: optional_door(&config.listen.directory).await?,
         banks: mutual_tls(&config.tls)?,
         tap,
     };

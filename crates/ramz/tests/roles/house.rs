@@ -83,7 +83,7 @@ fn keys(bank: &Bank, name: &str, zones: &[(&str, &[u8])]) {
 fn router(bank: &Bank, port: u16) -> Value {
     let asker = |name: &str| json!({ "name": name, "acquirers": ["581672061"], "kinds": ["purchase"], "origins": ["pay.example"] });
     json!({ "router": {
-        "listen": { "api": format!("127.0.0.1:{port}"), "metrics": format!("127.0.0.1:{}", port + 1) },
+        "listen": { "api": format!("127.0.0.1:{port}"), "directory": "", "metrics": format!("127.0.0.1:{}", port + 1) },
         "tls": bank.tls(ROUTER).settings(),
         "harim": {
             "banks": [{ "id": "mellat", "url": bank.at("https", 0) }],

@@ -4,6 +4,7 @@
 
 mod house;
 mod journal;
+mod lost;
 mod paying;
 #[path = "../processes/mod.rs"]
 #[expect(dead_code, reason = "every target uses another part of the harness")]

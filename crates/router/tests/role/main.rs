@@ -2,7 +2,10 @@
 
 #![expect(clippy::unwrap_used, reason = "a test stops where it cannot go on")]
 
+mod bad_days;
 mod forwarding;
 mod operating;
+mod proxy;
+mod public;
 mod refusals;
 mod world;

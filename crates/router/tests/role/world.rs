@@ -124,6 +124,8 @@ pub(crate) type Sent = (String, String, Bytes);
 #[derive(Clone)]
 pub(crate) struct Bank {
     pub(crate) sent: Arc<Mutex<Vec<Sent>>>,
+    /// How long it was told that the router waits, in milliseconds.
+    pub(crate) deadlines: Arc<Mutex<Vec<u128>>>,
     /// Told when a request has come.
     pub(crate) arrived: Arc<Notify>,
     /// Waited for before an answer, if the bank is held.
@@ -144,6 +146,7 @@ impl Bank {
         let door = Loopback::bind(Some("router")).await;
         let bank = Bank {
             sent: Arc::default(),
+            deadlines: Arc::default(),
             arrived: Arc::default(),
             go_on: Arc::default(),
             address: door.address(),
@@ -155,6 +158,7 @@ impl Bank {
                 let (parts, body) = request.into_parts();
                 let header = |name: &str| parts.headers[name].to_str().unwrap().to_owned();
                 let (key, asker) = (header("idempotency-key"), header("ramz-asker"));
+                own.deadlines.lock().unwrap().push(header("ramz-deadline-ms").parse().unwrap());
                 let body = axum::body::to_bytes(body, usize::MAX).await.unwrap();
                 own.sent.lock().unwrap().push((key, asker, body));
                 own.arrived.notify_one();
@@ -192,22 +196,35 @@ pub(crate) fn config(banks: &[(&str, SocketAddr)]) -> Config {
         rate_per_s: 2,
         burst,
     };
-    Config { banks: banks.collect(), askers: vec![asker("page", 10_000), asker("hasty", 3)], directory: None }
+    Config {
+        banks: banks.collect(),
+        askers: vec![asker("page", 10_000), asker("hasty", 3)],
+        directory: None,
+        in_flight: ramz_domain::limits::ROUTER_IN_FLIGHT_MAX,
+        leave_after_s: 1,
+    }
 }
 
 pub(crate) async fn router(banks: &[(&str, SocketAddr)]) -> World {
+    router_over(Arc::new(Dial), config(banks)).await
+}
+
+/// A router that reaches its banks like this.
+pub(crate) async fn router_over(connector: Arc<dyn Connector>, config: Config) -> World {
     let (door, metrics) = (Loopback::bind(Some("page")).await, Loopback::bind(None).await);
+    let public = Loopback::bind(None).await;
     let (clock, trace) = (Arc::new(Hand(AtomicU64::new(1_800_000_000_000))), Arc::new(Trace::default()));
     let ports = Ports {
         clock: clock.clone(),
         entropy: Arc::new(Sevens),
         door: door.clone(),
         metrics_door: Some(metrics),
-        banks: Arc::new(Dial),
+        directory_door: Some(public),
+        banks: connector,
         tap: trace.clone(),
     };
     let shutdown = CancellationToken::new();
-    let running = start(config(banks), ports, shutdown.clone()).await.unwrap();
+    let running = start(config, ports, shutdown.clone()).await.unwrap();
     World { door, clock, trace, shutdown, running }
 }
 
