@@ -8,11 +8,10 @@ use std::time::Duration;
 use ramz_api::net::{Connector, Door};
 use ramz_api::serve::serve;
 use ramz_api::tap::SharedTap;
-use ramz_domain::card::PolicyError;
+use ramz_domain::card::{Policy, PolicyError};
 use ramz_domain::{CardId, Clock, Entropy, Iin, limits};
-use ramz_iso8583::Layout;
 use ramz_keys::{Keys, PinBlockFormat};
-use ramz_link::{Link, LinkConfig, Names, listen};
+use ramz_link::{Link, LinkConfig, Names, Shape, ShapeError, listen};
 use ramz_sms::port::Sender;
 use ramz_store::Store;
 use tokio::sync::mpsc;
@@ -79,12 +78,22 @@ pub enum StartError {
     /// The policy may not run.
     #[error(transparent)]
     Policy(#[from] PolicyError),
-    /// No layout of this name.
-    #[error("issuer: no message layout is called {0:?}; there are ascii and bcd")]
-    Layout(String),
-    /// A header that is not hexadecimal.
-    #[error("issuer: header {0:?} is not hexadecimal")]
-    Header(String),
+    /// A layout or header that cannot be used.
+    #[error("issuer: {place}: {error}")]
+    Shape {
+        /// Which link: `switch` or `host`.
+        place: &'static str,
+        /// What is wrong with it.
+        error: ShapeError,
+    },
+    /// A PIN block format that is not spoken.
+    #[error("issuer: {place}: there is no PIN block format {format}; write 0, 3 (TDEA) or 4 (AES)")]
+    Format {
+        /// Which link: `switch` or `host`.
+        place: &'static str,
+        /// The format asked for.
+        format: u8,
+    },
     /// An IIN that is not six digits.
     #[error("issuer: {0:?} is not an IIN of six digits")]
     Iin(String),
@@ -96,22 +105,19 @@ pub enum StartError {
         /// The zone asked for.
         zone: String,
         /// The format asked for.
-        format: u8,
+        format: PinBlockFormat,
     },
 }
 
 /// Starts an issuer. It runs until `shutdown`; [`Running::stopped`] waits until all it had read is answered.
 pub fn start(config: &Config, ports: Ports, shutdown: &CancellationToken) -> Result<Running, StartError> {
-    let policy = config.policy.policy()?;
-    for iin in &config.iins {
-        Iin::parse(iin).ok_or_else(|| StartError::Iin(iin.clone()))?;
-    }
+    let Checked { policy, switch: (switch_shape, switch_format), host: (host_shape, host_format) } =
+        check(config)?;
     let keys = &ports.keys;
-    let switch_zone = zone(keys.as_ref(), &config.switch.zone, config.switch.pin_block_format)?;
-    let host_zone = zone(keys.as_ref(), &config.host.zone, config.host.pin_block_format)?;
+    let switch_zone = zone(keys.as_ref(), &config.switch.zone, switch_format)?;
+    let host_zone = zone(keys.as_ref(), &config.host.zone, host_format)?;
     let bank = format!("bank {}", config.id);
-    let (switch_layout, switch_header) = shape(&config.switch.layout, &config.switch.header)?;
-    let link = host_link(&bank, &config.host)?;
+    let link = host_link(&bank, &config.host, host_shape);
     let (queue, dispatches) = mpsc::channel(outbox::QUEUE);
     let (api, switch, admin) = (ports.api.address(), ports.switch.address(), ports.admin.address());
     let tasks = TaskTracker::new();
@@ -152,8 +158,8 @@ pub fn start(config: &Config, ports: Ports, shutdown: &CancellationToken) -> Res
     let names = Names { ours: bank.clone(), theirs: "switch".into() };
     tasks.spawn(listen(
         ports.switch,
-        switch_layout,
-        switch_header,
+        switch_shape.layout,
+        switch_shape.header,
         Arc::new(inline),
         tap(),
         names,
@@ -218,31 +224,87 @@ fn pin_request_door(
     })
 }
 
-fn host_link(bank: &str, host: &HostConfig) -> Result<LinkConfig, StartError> {
-    let (layout, header) = shape(&host.layout, &host.header)?;
-    Ok(LinkConfig {
+fn host_link(bank: &str, host: &HostConfig, shape: Shape) -> LinkConfig {
+    LinkConfig {
         name: format!("{bank} → card host"),
         address: host.address.clone(),
-        layout,
-        header,
+        layout: shape.layout,
+        header: shape.header,
         sign_on: host.sign_on,
         echo_every: limits::LINK_ECHO_EVERY,
         answer_timeout: Duration::from_secs(5),
+    }
+}
+
+fn zone(keys: &dyn Keys, name: &str, format: PinBlockFormat) -> Result<Zone, StartError> {
+    if keys.zone_takes(name, format) {
+        return Ok(Zone { name: name.to_owned(), format });
+    }
+    Err(StartError::Zone { zone: name.to_owned(), format })
+}
+
+/// What a configuration comes to without keys and sockets.
+struct Checked {
+    policy: Policy,
+    switch: (Shape, PinBlockFormat),
+    host: (Shape, PinBlockFormat),
+}
+
+impl Config {
+    /// Checks everything that can be checked without a socket or a key; layout files are read.
+    ///
+    /// # Errors
+    /// What a start would refuse.
+    pub fn check(&self) -> Result<(), StartError> {
+        check(self).map(|_| ())
+    }
+}
+
+fn check(config: &Config) -> Result<Checked, StartError> {
+    let policy = config.policy.policy()?;
+    for iin in &config.iins {
+        Iin::parse(iin).ok_or_else(|| StartError::Iin(iin.clone()))?;
+    }
+    let (switch, host) = (&config.switch, &config.host);
+    Ok(Checked {
+        policy,
+        switch: shape("switch", &switch.layout, &switch.header, switch.pin_block_format)?,
+        host: shape("host", &host.layout, &host.header, host.pin_block_format)?,
     })
 }
 
-fn zone(keys: &dyn Keys, name: &str, format: u8) -> Result<Zone, StartError> {
-    let no = || StartError::Zone { zone: name.to_owned(), format };
-    let block = match format {
-        0 => PinBlockFormat::Iso0,
-        4 => PinBlockFormat::Iso4,
-        _ => return Err(no()),
-    };
-    if keys.zone_takes(name, block) { Ok(Zone { name: name.to_owned(), format: block }) } else { Err(no()) }
-}
+/// What an authorisation with a second PIN and its answer carry besides the PIN block. What else comes passes through, and
+/// needs nothing but the layout's word.
+const CARRIED: &[(u8, &[u8])] = &[
+    (2, b"6104337000000016"),
+    (3, b"000000"),
+    (4, b"000001250000"),
+    (11, b"000417"),
+    (12, b"052509"),
+    (13, b"1124"),
+    (14, b"9912"),
+    (22, b"812"),
+    (32, b"581672061"),
+    (37, b"632805000417"),
+    (41, b"14033212"),
+    (42, b"000000140332124"),
+    (48, b"0100377702001D"),
+    (49, b"364"),
+];
 
-fn shape(layout: &str, header: &str) -> Result<(Arc<Layout>, Vec<u8>), StartError> {
-    let named = Layout::named(layout).ok_or_else(|| StartError::Layout(layout.to_owned()))?;
-    let header = hex::decode(header).map_err(|_| StartError::Header(header.to_owned()))?;
-    Ok((named, header))
+/// How one link's messages look, and that they can carry what a payment needs.
+fn shape(
+    place: &'static str,
+    layout: &str,
+    header: &str,
+    format: u8,
+) -> Result<(Shape, PinBlockFormat), StartError> {
+    let format = PinBlockFormat::numbered(format).ok_or(StartError::Format { place, format })?;
+    let wrong = |error| StartError::Shape { place, error };
+    let shape = Shape::read(layout, header).map_err(wrong)?;
+    shape.takes("an authorisation", CARRIED).map_err(wrong)?;
+    shape
+        .takes(&format!("PIN blocks of format {format}"), &[(52, &vec![0; format.bytes()])])
+        .map_err(wrong)?;
+    Ok((shape, format))
 }

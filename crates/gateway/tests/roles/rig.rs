@@ -301,6 +301,7 @@ pub(crate) async fn rig_on(store: Arc<dyn Store>) -> Rig {
             iins: vec!["610433".into()],
             address: bank_address.to_string(),
             layout: "ascii".into(),
+            header: String::new(),
             zone: "mellat".into(),
             pin_block_format: 0,
             sign_on: true,
