@@ -7,6 +7,7 @@ pub mod counts;
 pub mod engine;
 pub mod inline;
 pub mod outbox;
+mod shape;
 mod start;
 mod sweeper;
 pub mod web;

@@ -8,8 +8,8 @@ use std::time::Duration;
 use ramz_api::net::{Connector, Door};
 use ramz_api::serve::serve;
 use ramz_api::tap::SharedTap;
-use ramz_domain::card::{Policy, PolicyError};
-use ramz_domain::{CardId, Clock, Entropy, Iin, limits};
+use ramz_domain::card::PolicyError;
+use ramz_domain::{CardId, Clock, Entropy, limits};
 use ramz_keys::{Keys, PinBlockFormat};
 use ramz_link::{Link, LinkConfig, Names, Shape, ShapeError, listen};
 use ramz_sms::port::Sender;
@@ -24,6 +24,7 @@ use crate::counts::Counts;
 use crate::engine::{Engine, Parts, Rules};
 use crate::inline::{Inline, Zone};
 use crate::outbox::{self, BankName, Outbox};
+use crate::shape::{self, Checked};
 use crate::web::back_office::BackOffice;
 use crate::web::health::Health;
 use crate::web::pin_requests::PinRequestDoor;
@@ -112,7 +113,7 @@ pub enum StartError {
 /// Starts an issuer. It runs until `shutdown`; [`Running::stopped`] waits until all it had read is answered.
 pub fn start(config: &Config, ports: Ports, shutdown: &CancellationToken) -> Result<Running, StartError> {
     let Checked { policy, switch: (switch_shape, switch_format), host: (host_shape, host_format) } =
-        check(config)?;
+        shape::check(config)?;
     let keys = &ports.keys;
     let switch_zone = zone(keys.as_ref(), &config.switch.zone, switch_format)?;
     let host_zone = zone(keys.as_ref(), &config.host.zone, host_format)?;
@@ -241,70 +242,4 @@ fn zone(keys: &dyn Keys, name: &str, format: PinBlockFormat) -> Result<Zone, Sta
         return Ok(Zone { name: name.to_owned(), format });
     }
     Err(StartError::Zone { zone: name.to_owned(), format })
-}
-
-/// What a configuration comes to without keys and sockets.
-struct Checked {
-    policy: Policy,
-    switch: (Shape, PinBlockFormat),
-    host: (Shape, PinBlockFormat),
-}
-
-impl Config {
-    /// Checks everything that can be checked without a socket or a key; layout files are read.
-    ///
-    /// # Errors
-    /// What a start would refuse.
-    pub fn check(&self) -> Result<(), StartError> {
-        check(self).map(|_| ())
-    }
-}
-
-fn check(config: &Config) -> Result<Checked, StartError> {
-    let policy = config.policy.policy()?;
-    for iin in &config.iins {
-        Iin::parse(iin).ok_or_else(|| StartError::Iin(iin.clone()))?;
-    }
-    let (switch, host) = (&config.switch, &config.host);
-    Ok(Checked {
-        policy,
-        switch: shape("switch", &switch.layout, &switch.header, switch.pin_block_format)?,
-        host: shape("host", &host.layout, &host.header, host.pin_block_format)?,
-    })
-}
-
-/// What an authorisation with a second PIN and its answer carry besides the PIN block. What else comes passes through, and
-/// needs nothing but the layout's word.
-const CARRIED: &[(u8, &[u8])] = &[
-    (2, b"6104337000000016"),
-    (3, b"000000"),
-    (4, b"000001250000"),
-    (11, b"000417"),
-    (12, b"052509"),
-    (13, b"1124"),
-    (14, b"9912"),
-    (22, b"812"),
-    (32, b"581672061"),
-    (37, b"632805000417"),
-    (41, b"14033212"),
-    (42, b"000000140332124"),
-    (48, b"0100377702001D"),
-    (49, b"364"),
-];
-
-/// How one link's messages look, and that they can carry what a payment needs.
-fn shape(
-    place: &'static str,
-    layout: &str,
-    header: &str,
-    format: u8,
-) -> Result<(Shape, PinBlockFormat), StartError> {
-    let format = PinBlockFormat::numbered(format).ok_or(StartError::Format { place, format })?;
-    let wrong = |error| StartError::Shape { place, error };
-    let shape = Shape::read(layout, header).map_err(wrong)?;
-    shape.takes("an authorisation", CARRIED).map_err(wrong)?;
-    shape
-        .takes(&format!("PIN blocks of format {format}"), &[(52, &vec![0; format.bytes()])])
-        .map_err(wrong)?;
-    Ok((shape, format))
 }

@@ -20,6 +20,8 @@ mod faults;
 #[cfg(test)]
 mod guess;
 #[cfg(test)]
+mod layouts;
+#[cfg(test)]
 mod messages;
 #[cfg(test)]
 mod outbox;

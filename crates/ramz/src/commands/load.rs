@@ -13,9 +13,9 @@ use hdrhistogram::Histogram;
 use ramz_api::client::{Http, PinRequests};
 use ramz_api::pin_request::{Checked, PayeeChecked};
 use ramz_domain::{Clock as _, Entropy, Pan, PayeeName, PaymentKind, Phone, Pin, Rial};
-use ramz_iso8583::{Layout, Message, Mti};
+use ramz_iso8583::{Message, Mti};
 use ramz_keys::{KeyRing, Keys as _, PinBlockFormat, SoftKeys, ZoneCipher, ZoneKey};
-use ramz_link::{Link, LinkConfig, Names};
+use ramz_link::{Link, LinkConfig, Names, Shape};
 use serde_json::Value;
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
@@ -152,11 +152,12 @@ impl Target {
         let entropy: Arc<dyn Entropy> = Arc::new(SystemEntropy);
         let mut ring = KeyRing::generate(entropy.as_ref());
         ring.add_zone("bank", ZoneKey::new(ZoneCipher::Tdea, &hex::decode(text("/banks/0/zone/key")?)?)?)?;
+        let shape = Shape::read(&text("/banks/0/iso8583/layout")?, &text("/banks/0/iso8583/header")?)?;
         let link = LinkConfig {
             name: "load → bank".into(),
             address: text("/banks/0/iso8583/address")?,
-            layout: Layout::named("ascii").context("the layout ascii")?,
-            header: Vec::new(),
+            layout: shape.layout,
+            header: shape.header,
             sign_on: true,
             echo_every: Duration::from_secs(20),
             answer_timeout: TIMEOUT,
