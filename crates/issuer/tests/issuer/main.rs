@@ -22,6 +22,8 @@ mod guess;
 #[cfg(test)]
 mod layouts;
 #[cfg(test)]
+mod macs;
+#[cfg(test)]
 mod messages;
 #[cfg(test)]
 mod outbox;
