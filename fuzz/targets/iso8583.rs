@@ -9,7 +9,8 @@ use libfuzzer_sys::fuzz_target;
 use ramz_iso8583::{Layout, Message, de48, decode, encode, masked};
 
 static LAYOUTS: LazyLock<[Arc<Layout>; 3]> = LazyLock::new(|| {
-    let sample = Layout::from_toml(include_str!("../../docs/reference/layouts/tpdu.toml")).expect("the sample is a layout");
+    let sample = Layout::from_toml(include_str!("../../docs/reference/layouts/tpdu.toml"))
+        .expect("the sample is a layout");
     [Layout::named("ascii").expect("shipped"), Layout::named("bcd").expect("shipped"), Arc::new(sample)]
 });
 
@@ -35,7 +36,8 @@ fuzz_target!(|bytes: &[u8]| {
             assert_eq!(decode(layout, &written).expect("one field less"), less);
         }
         for other in LAYOUTS.iter() {
-            let _ = encode(other, &read).map(|bytes| decode(other, &bytes).expect("what was written can be read"));
+            let _ = encode(other, &read)
+                .map(|bytes| decode(other, &bytes).expect("what was written can be read"));
         }
     }
 });

@@ -6,8 +6,8 @@
 use bytes::BytesMut;
 use libfuzzer_sys::fuzz_target;
 use ramz_domain::Moment;
-use ramz_sms::coding::concat::{Header, Reassembly};
 use ramz_sms::coding;
+use ramz_sms::coding::concat::{Header, Reassembly};
 use ramz_sms::smpp::pdu::{FrameCodec, PDU_BYTES_MAX, command_name, encode, encode_refusal, status_name};
 use rusmpp::{CommandStatus, Pdu};
 use tokio_util::codec::Decoder as _;
