@@ -77,6 +77,10 @@ pub const DIRECTORY_LOOK_EVERY: Duration = Duration::from_secs(1);
 
 /// An ISO 8583 message.
 pub const ISO_MESSAGE_BYTES_MAX: usize = 8 * 1024;
+/// A layout file: the shipped ones have 3 KiB.
+pub const LAYOUT_FILE_BYTES_MAX: u64 = 64 * 1024;
+/// A header between length and message: a TPDU has 5 bytes, the longest known about 40.
+pub const LINK_HEADER_BYTES_MAX: usize = 64;
 /// Transactions in flight on one link; beyond it, 91.
 pub const LINK_IN_FLIGHT_MAX: usize = 1024;
 /// A card host that has not answered by then stays unanswered: the switch reverses.

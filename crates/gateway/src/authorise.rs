@@ -147,7 +147,7 @@ impl Gateway {
     ) -> Result<Shown, No> {
         let Card { pan, expiry, cvv2, pin } = card;
         let bank = self.bank(pan.iin()).ok_or_else(|| No::new(Kind::UnknownIssuer))?;
-        let block = self.keys.make_pin_block(&pin, &pan, &bank.config.zone, bank.config.format());
+        let block = self.keys.make_pin_block(&pin, &pan, &bank.config.zone, bank.format);
         drop(pin);
         let block = block.map_err(|fault| self.fault(&fault))?;
         let payment = match self.payments.read(id).await {

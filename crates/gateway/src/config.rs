@@ -6,6 +6,7 @@ use axum::http::Uri;
 use ramz_api::pin_request::is_host_name;
 use ramz_domain::{Iin, PayeeName};
 use ramz_keys::PinBlockFormat;
+use ramz_link::{Shape, ShapeError};
 use serde::Deserialize;
 use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
@@ -71,11 +72,14 @@ pub struct BankLink {
     pub iins: Vec<String>,
     /// `host:port` of its ISO 8583 listener.
     pub address: String,
-    /// How messages look: `ascii` or `bcd`.
+    /// How messages look: `ascii`, `bcd`, or the path of a layout file.
     pub layout: String,
+    /// Hexadecimal bytes between length and message; mostly empty.
+    #[serde(default)]
+    pub header: String,
     /// The zone PIN key shared with it.
     pub zone: String,
-    /// ISO 9564-1 format of DE52: 0 or 4.
+    /// ISO 9564-1 format of DE52: 0 or 3 (TDEA), or 4 (AES).
     #[serde(default)]
     pub pin_block_format: u8,
     /// Whether it wants a sign-on first.
@@ -96,6 +100,27 @@ pub struct ConfigError {
     /// What is wrong and what to write.
     pub what: String,
 }
+
+/// What an authorisation and its reversal carry besides the PIN block.
+const SENT: &[(u8, &[u8])] = &[
+    (2, b"6104337000000016"),
+    (3, b"000000"),
+    (4, b"000001250000"),
+    (11, b"000417"),
+    (12, b"052509"),
+    (13, b"1124"),
+    (14, b"9912"),
+    (18, b"5411"),
+    (22, b"812"),
+    (25, b"59"),
+    (32, b"581672061"),
+    (37, b"632805000417"),
+    (41, b"14033212"),
+    (42, b"000000140332124"),
+    (48, b"01003777"),
+    (49, b"364"),
+    (90, b"020000041711240155090058167206100000000000"),
+];
 
 /// An API key with fewer characters could be guessed.
 const API_KEY_CHARS_MIN: usize = 20;
@@ -150,20 +175,35 @@ impl Config {
         for (n, merchant) in self.merchants.iter().enumerate() {
             merchant.check(&format!("merchants[{n}]"), &mut ids)?;
         }
+        self.check_links().map(|_| ())
+    }
+
+    /// Checks the links only, which needs no secret; layout files are read. How each link's messages look.
+    ///
+    /// # Errors
+    /// The first place that cannot be used.
+    pub fn check_links(&self) -> Result<Vec<(Shape, PinBlockFormat)>, ConfigError> {
         let mut names = BTreeSet::new();
         let mut iins = BTreeSet::new();
+        let mut shapes = Vec::with_capacity(self.links.len());
         for (n, link) in self.links.iter().enumerate() {
             let at = |key: &str| format!("links[{n}].{key}");
             ensure(names.insert(&link.name), &at("name"), || format!("{:?} is there twice", link.name))?;
-            ensure(matches!(link.pin_block_format, 0 | 4), &at("pin_block_format"), || {
-                "write 0 or 4".into()
-            })?;
             for iin in &link.iins {
                 ensure(Iin::parse(iin).is_some(), &at("iins"), || format!("{iin:?} is not six digits"))?;
                 ensure(iins.insert(iin), &at("iins"), || format!("{iin} belongs to an earlier link"))?;
             }
+            let format = PinBlockFormat::numbered(link.pin_block_format).ok_or_else(|| ConfigError {
+                place: at("pin_block_format"),
+                what: "write 0, 3 (TDEA) or 4 (AES)".into(),
+            })?;
+            let shape = link.shape(format).map_err(|error| {
+                let key = if matches!(error, ShapeError::Header(_)) { "header" } else { "layout" };
+                ConfigError { place: at(key), what: error.to_string() }
+            })?;
+            shapes.push((shape, format));
         }
-        Ok(())
+        Ok(shapes)
     }
 
     pub(crate) fn open_for(&self) -> Duration {
@@ -213,8 +253,12 @@ impl Merchant {
 }
 
 impl BankLink {
-    pub(crate) fn format(&self) -> PinBlockFormat {
-        if self.pin_block_format == 4 { PinBlockFormat::Iso4 } else { PinBlockFormat::Iso0 }
+    /// How its messages look, and that they can carry what is sent to it.
+    fn shape(&self, format: PinBlockFormat) -> Result<Shape, ShapeError> {
+        let shape = Shape::read(&self.layout, &self.header)?;
+        shape.takes("a payment", SENT)?;
+        shape.takes(&format!("PIN blocks of format {format}"), &[(52, &vec![0; format.bytes()])])?;
+        Ok(shape)
     }
 }
 
@@ -303,7 +347,14 @@ mod tests {
         check("localhost:8702'", "localhost:8702/pay'", "public_url");
         check("581672061", "58x", "acquirer");
         check("610433", "61043", "links[0].iins");
-        check("zone='a'", "zone='a',pin_block_format=3", "links[0].pin_block_format");
+        check("zone='a'", "zone='a',pin_block_format=1", "links[0].pin_block_format");
+        check("layout='ascii'", "layout='ebcdic'", "links[0].layout");
+        check("layout='ascii'", "layout='none/at-all.toml'", "links[0].layout");
+        check("layout='ascii'", "layout='bcd',header='6'", "links[0].header");
+        // The shipped layouts have eight bytes for DE52.
+        check("zone='a'", "zone='a',pin_block_format=4", "links[0].layout");
+        let format_3 = good.replace("zone='a'", "zone='a',pin_block_format=3");
+        assert_eq!(config(&format_3).unwrap().check(), Ok(()));
         let no_key = format!(
             "{base}links=[]\nmerchants=[{{id='a',name_fa='a',name_en='a',merchant='1',terminal='1',callbacks=['http://a']}}]"
         );

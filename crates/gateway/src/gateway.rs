@@ -4,7 +4,7 @@ use std::{collections::HashMap, sync::Arc};
 
 use ramz_api::{client::PinRequests, tap::SharedTap};
 use ramz_domain::{Clock, Entropy, Iin, Moment, PaymentId};
-use ramz_keys::Keys;
+use ramz_keys::{Keys, PinBlockFormat};
 use ramz_link::Link;
 use tokio::sync::Notify;
 use tokio_util::task::TaskTracker;
@@ -21,6 +21,8 @@ use crate::{
 /// A bank that authorisations go to.
 pub(crate) struct Bank {
     pub(crate) config: BankLink,
+    /// Of the PIN blocks that it is sent.
+    pub(crate) format: PinBlockFormat,
     pub(crate) link: Arc<Link>,
 }
 

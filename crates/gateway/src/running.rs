@@ -13,7 +13,6 @@ use ramz_api::{
     tap::SharedTap,
 };
 use ramz_domain::{Clock, Entropy, Iin, limits};
-use ramz_iso8583::Layout;
 use ramz_keys::Keys;
 use ramz_link::{Link, LinkConfig, Names};
 use ramz_store::Store;
@@ -68,9 +67,6 @@ pub enum StartError {
     /// The router's URL.
     #[error("router: {0}")]
     Router(#[from] BadBase),
-    /// A layout that is not shipped.
-    #[error("links: no layout named {0:?}; write ascii or bcd")]
-    Layout(String),
     /// A zone whose key cannot make PIN blocks of this format.
     #[error("links: the key file has no zone {0:?} that takes this PIN block format")]
     Zone(String),
@@ -110,24 +106,23 @@ impl Running {
 pub async fn start(config: Config, ports: Ports, shutdown: CancellationToken) -> Result<Running, StartError> {
     config.check()?;
     let http = Http::new(ports.router, &config.router, ROUTER_TIMEOUT)?;
-    let mut layouts = Vec::with_capacity(config.links.len());
-    for link in &config.links {
-        if !ports.keys.zone_takes(&link.zone, link.format()) {
+    let shapes = config.check_links()?;
+    for (link, (_, format)) in config.links.iter().zip(&shapes) {
+        if !ports.keys.zone_takes(&link.zone, *format) {
             return Err(StartError::Zone(link.zone.clone()));
         }
-        layouts.push(Layout::named(&link.layout).ok_or_else(|| StartError::Layout(link.layout.clone()))?);
     }
     // The links outlive the door by a little, so that what is in flight at the shutdown gets its answer.
     let links_down = CancellationToken::new();
     let mut by_iin = HashMap::new();
     let mut banks = Vec::with_capacity(config.links.len());
-    for (link, layout) in config.links.iter().zip(layouts) {
+    for (link, (shape, format)) in config.links.iter().zip(shapes) {
         by_iin.extend(link.iins.iter().filter_map(|iin| Iin::parse(iin)).map(|iin| (iin, banks.len())));
         let how = LinkConfig {
             name: link.name.clone(),
             address: link.address.clone(),
-            layout,
-            header: Vec::new(),
+            layout: shape.layout,
+            header: shape.header,
             sign_on: link.sign_on,
             echo_every: limits::LINK_ECHO_EVERY,
             answer_timeout: LINK_ANSWER_TIMEOUT,
@@ -142,7 +137,7 @@ pub async fn start(config: Config, ports: Ports, shutdown: CancellationToken) ->
             names,
             links_down.clone(),
         );
-        banks.push(Bank { config: link.clone(), link: link_of });
+        banks.push(Bank { config: link.clone(), format, link: link_of });
     }
     let gateway = Arc::new(Gateway {
         config,

@@ -26,23 +26,32 @@ pub(crate) fn byte_of(digit: usize, digits: usize, pad: Pad) -> usize {
 /// Appends the digits packed in `wire`, as ASCII; half-bytes A to F become `:` to `?`, the characters of the
 /// same low bits, which track data knows and other classes refuse. `Err` is the position of a wrong pad.
 pub(crate) fn unpack(wire: &[u8], digits: usize, pad: Pad, into: &mut Vec<u8>) -> Result<(), usize> {
-    let odd = !digits.is_multiple_of(2);
-    let skipped = match pad {
-        Pad::LeftZero if odd => Some(0),
-        Pad::RightF if odd => Some(digits),
-        _ => None,
-    };
-    for at in 0..wire.len() * 2 {
-        let byte = wire[at / 2];
-        let half = if at % 2 == 0 { byte >> 4 } else { byte & 0x0F };
-        if skipped == Some(at) {
-            if half != 0 && half != 0x0F {
-                return Err(at / 2);
+    let split = |byte: u8| [byte >> 4, byte & 0x0F];
+    let text = |half: u8| b'0' + half;
+    let is_pad = |half: u8| half == 0 || half == 0x0F;
+    let (mut pairs, mut last) = (wire, None);
+    if !digits.is_multiple_of(2) {
+        match (pad, wire) {
+            (Pad::LeftZero, [first, rest @ ..]) => {
+                let [skipped, digit] = split(*first);
+                if !is_pad(skipped) {
+                    return Err(0);
+                }
+                into.push(text(digit));
+                pairs = rest;
             }
-        } else {
-            into.push(b'0' + half);
+            (Pad::RightF, [rest @ .., end]) => {
+                let [digit, skipped] = split(*end);
+                if !is_pad(skipped) {
+                    return Err(rest.len());
+                }
+                (pairs, last) = (rest, Some(text(digit)));
+            }
+            (_, []) => {}
         }
     }
+    into.extend(pairs.iter().flat_map(|byte| split(*byte).map(text)));
+    into.extend(last);
     Ok(())
 }
 

@@ -3,6 +3,8 @@
 //!
 //! Not here: framing, MAC verification.
 
+use std::ops::Range;
+
 use zeroize::Zeroizing;
 
 use crate::MAX_MESSAGE_BYTES;
@@ -10,7 +12,7 @@ use crate::bcd;
 use crate::class::{Class, kind};
 use crate::error::{DecodeError, Place};
 use crate::layout::{Bytes, Digits, Form, Layout, Length, Size, Spec};
-use crate::message::{Found, Message};
+use crate::message::{Message, fields_of};
 use crate::mti::Mti;
 
 /// Reads one whole message.
@@ -27,53 +29,57 @@ pub fn decode(layout: &Layout, bytes: &[u8]) -> Result<Message, DecodeError> {
             format!("{} bytes", bytes.len()),
         ));
     }
-    let unpacks_to = if layout.packs_digits() { bytes.len() * 2 } else { bytes.len() / 2 };
-    let mut wire = Wire { bytes, at: 0, unpacks_to };
+    let mut wire = Wire { bytes, at: 0 };
     let mti = wire.mti(layout.mti)?;
     let mti_end = wire.at;
     let primary = wire.bitmap(layout.bitmap, Place::Bitmap)?;
     let secondary = if primary >> 63 == 1 { wire.bitmap(layout.bitmap, Place::SecondaryBitmap)? } else { 0 };
     let present = (u128::from(primary & !(1 << 63)) << 64) | u128::from(secondary);
 
-    let mut message = Message::decoding(mti, Zeroizing::new(bytes.to_vec()), present, layout.id());
-    let mut unpacked = Zeroizing::new(Vec::new());
-    for field in message.fields() {
+    let mut message = Message::decoding(mti, present, layout.id());
+    // The bytes, and room for all that they can unpack to (digits double, hex halves): growing would leave copies behind.
+    let unpacks_to = if layout.packs_digits() { bytes.len() * 2 } else { bytes.len() / 2 };
+    let mut buffer = Zeroizing::new(Vec::with_capacity(bytes.len() + unpacks_to));
+    buffer.extend_from_slice(bytes);
+    for field in fields_of(present) {
         let place = Place::Field(field);
         let spec = layout.spec(field).ok_or_else(|| unknown(layout, mti_end, field))?;
         let start = wire.at;
         let units = wire.units(spec, place)?;
-        let found = wire.content(spec, units, place, &mut unpacked)?;
+        let content = wire.content(spec, units, place, &mut buffer)?;
         let text = spec.class != Class::Bytes;
-        message.push(start..wire.at, found, text);
+        message.push(start..wire.at, content, text);
     }
     if wire.at != bytes.len() {
         let left = bytes.len() - wire.at;
         return Err(wrong(Place::Message, wire.at, "its end".into(), format!("{left} more bytes")));
     }
-    debug_assert!(unpacked.len() <= unpacks_to, "unpacked contents were moved, and left copies behind");
-    message.unpacked(unpacked);
+    debug_assert!(buffer.len() <= bytes.len() + unpacks_to, "contents were moved, and left copies behind");
+    message.decoded(buffer, bytes.len());
     Ok(message)
 }
 
 struct Wire<'a> {
     bytes: &'a [u8],
     at: usize,
-    /// The most that packed contents of these bytes can be: digits double, hex halves.
-    unpacks_to: usize,
 }
 
 impl<'a> Wire<'a> {
+    #[inline]
     fn take(&mut self, count: usize, place: Place) -> Result<&'a [u8], DecodeError> {
-        let rest = &self.bytes[self.at..];
-        match rest.get(..count) {
+        match self.bytes.get(self.at..self.at + count) {
             Some(taken) => {
                 self.at += count;
                 Ok(taken)
             }
-            None => {
-                Err(wrong(place, self.at, format!("{count} bytes"), format!("the end after {}", rest.len())))
-            }
+            None => Err(self.cut(count, place)),
         }
+    }
+
+    #[cold]
+    fn cut(&self, count: usize, place: Place) -> DecodeError {
+        let left = self.bytes.len() - self.at;
+        wrong(place, self.at, format!("{count} bytes"), format!("the end after {left}"))
     }
 
     fn mti(&mut self, form: Digits) -> Result<Mti, DecodeError> {
@@ -145,77 +151,71 @@ impl<'a> Wire<'a> {
         Ok(units)
     }
 
+    /// Where the field's content lies in the buffer, behind whose end it is put if it has to be unpacked.
     fn content(
         &mut self,
         spec: &Spec,
         units: usize,
         place: Place,
-        unpacked: &mut Vec<u8>,
-    ) -> Result<Found, DecodeError> {
+        buffer: &mut Vec<u8>,
+    ) -> Result<Range<usize>, DecodeError> {
         let start = self.at;
         let class = spec.class;
-        let from = unpacked.len();
+        let from = buffer.len();
         let not_of_class =
             |at: usize, found: &str| wrong(place, start + at, class.expected().into(), found.into());
         match spec.form {
             Form::Plain => {
                 let taken = self.take(units, place)?;
                 class.check(taken).map_err(|at| not_of_class(at, kind(taken.get(at))))?;
-                return Ok(Found::Raw(start..self.at));
+                return Ok(start..self.at);
             }
             Form::Hex => {
                 let taken = self.take(units, place)?;
-                self.room(unpacked);
-                bcd::unhex(taken, unpacked).map_err(|at| {
+                bcd::unhex(taken, buffer).map_err(|at| {
                     wrong(place, start + at, "hex digits in pairs".into(), kind(taken.get(at)).into())
                 })?;
             }
             Form::Packed(pad) => {
                 let taken = self.take(bcd::packed_len(units), place)?;
-                self.room(unpacked);
-                bcd::unpack(taken, units, pad, unpacked).map_err(|at| not_a_pad(place, start + at))?;
+                bcd::unpack(taken, units, pad, buffer).map_err(|at| not_a_pad(place, start + at))?;
                 class
-                    .check(&unpacked[from..])
+                    .check(&buffer[from..])
                     .map_err(|at| not_of_class(bcd::byte_of(at, units, pad), ABOVE_9))?;
             }
             Form::SignPacked(pad) => {
                 // The layout has made sure of a fixed size: a sign and at least one digit.
                 let digits = units - 1;
                 let taken = self.take(1 + bcd::packed_len(digits), place)?;
-                self.room(unpacked);
-                unpacked.push(taken[0]);
-                bcd::unpack(&taken[1..], digits, pad, unpacked)
+                buffer.push(taken[0]);
+                bcd::unpack(&taken[1..], digits, pad, buffer)
                     .map_err(|at| not_a_pad(place, start + 1 + at))?;
-                class.check(&unpacked[from..]).map_err(|at| match at {
+                class.check(&buffer[from..]).map_err(|at| match at {
                     0 => not_of_class(0, kind(taken.first())),
                     _ => not_of_class(1 + bcd::byte_of(at - 1, digits, pad), ABOVE_9),
                 })?;
             }
         }
-        Ok(Found::Unpacked(from..unpacked.len()))
-    }
-
-    /// Room for all that the message can unpack to, taken once: growing would leave copies behind.
-    fn room(&self, unpacked: &mut Vec<u8>) {
-        if unpacked.capacity() == 0 {
-            unpacked.reserve_exact(self.unpacks_to);
-        }
+        Ok(from..buffer.len())
     }
 }
 
 const ABOVE_9: &str = "a half-byte above 9";
 
 /// A field that the layout has not; the offset is that of its bit, the bitmaps being one after the other.
+#[cold]
 fn unknown(layout: &Layout, bitmaps: usize, field: u8) -> DecodeError {
     let bits_per_byte = if matches!(layout.bitmap, Bytes::Hex) { 4 } else { 8 };
     let offset = bitmaps + (usize::from(field) - 1) / bits_per_byte;
     wrong(Place::Field(field), offset, "only fields of the layout".into(), "its bit in the bitmap".into())
 }
 
+#[cold]
 fn not_a_pad(place: Place, offset: usize) -> DecodeError {
     wrong(place, offset, "0 or F as padding".into(), "another half-byte".into())
 }
 
+#[cold]
 fn wrong(place: Place, offset: usize, expected: String, found: String) -> DecodeError {
     DecodeError { place, offset, expected, found }
 }

@@ -19,6 +19,9 @@ pub fn encode(layout: &Layout, message: &Message) -> Result<Vec<u8>, EncodeError
     if let Some(field) = message.misplaced() {
         return Err(wrong(Place::Field(field), "a field from 2 to 128", "its number"));
     }
+    if message.is_as_read(layout) {
+        return Ok(message.raw().to_vec());
+    }
     let mut out = Vec::with_capacity(bound(layout, message));
 
     match layout.mti {
@@ -35,29 +38,43 @@ pub fn encode(layout: &Layout, message: &Message) -> Result<Vec<u8>, EncodeError
         }
     }
 
+    // Fields that stand one behind the other in what was read are copied at once.
+    let mut run = 0..0;
     for (field, content, wire) in message.parts(layout.id()) {
-        let place = Place::Field(field);
         if let Some(wire) = wire {
-            out.extend_from_slice(wire);
+            if wire.start == run.end {
+                run.end = wire.end;
+            } else {
+                out.extend_from_slice(&message.raw()[run]);
+                run = wire;
+            }
         } else {
+            out.extend_from_slice(&message.raw()[run]);
+            run = 0..0;
+            let place = Place::Field(field);
             let spec =
                 layout.spec(field).ok_or_else(|| wrong(place, "only fields of the layout", "this one"))?;
             write(spec, content, place, &mut out)?;
         }
-        if out.len() > MAX_MESSAGE_BYTES {
+        if out.len() + run.len() > MAX_MESSAGE_BYTES {
             let expected = format!("at most {MAX_MESSAGE_BYTES} bytes");
             return Err(wrong(Place::Message, expected, format!("more by field {field}")));
         }
     }
+    out.extend_from_slice(&message.raw()[run]);
     Ok(out)
 }
 
 /// Room for the whole message (hex doubles), so that it is not moved while it grows: that would leave copies of
 /// secrets behind. A message that is refused for its length may still move.
 fn bound(layout: &Layout, message: &Message) -> usize {
-    let parts = message.parts(layout.id());
-    let fields = parts.map(|(_, content, wire)| wire.map_or(3 + content.len() * 2, <[u8]>::len));
-    4 + 32 + fields.sum::<usize>().min(MAX_MESSAGE_BYTES)
+    let fields = message.present().count_ones() as usize;
+    let contents = if message.was_read_by(layout) {
+        message.raw().len() + message.own_bytes() * 2
+    } else {
+        message.parts(layout.id()).map(|(_, content, _)| content.len() * 2).sum()
+    };
+    4 + 32 + fields * 3 + contents.min(MAX_MESSAGE_BYTES)
 }
 
 fn write(spec: &Spec, content: &[u8], place: Place, out: &mut Vec<u8>) -> Result<(), EncodeError> {
@@ -100,6 +117,7 @@ fn write_length(units: usize, digits: usize, length: Length, out: &mut Vec<u8>) 
     out.extend_from_slice(&written[4 - length.width(digits)..]);
 }
 
+#[cold]
 fn wrong(place: Place, expected: impl Into<String>, found: impl Into<String>) -> EncodeError {
     EncodeError { place, expected: expected.into(), found: found.into() }
 }

@@ -82,13 +82,28 @@ impl EncodeError {
 }
 
 /// A text that is not a layout.
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum LayoutError {
-    /// Not TOML, a key that is not known, or one that is missing.
-    #[error("layout: {0}")]
-    Toml(#[from] toml::de::Error),
+    /// Not TOML, or not the tables that a layout has.
+    #[error("line {line}: {what}")]
+    Toml {
+        /// Where, from 1.
+        line: usize,
+        /// What the reader says.
+        what: String,
+    },
+    /// A key outside `[fields]` that is not known, missing or not understood.
+    #[error("{key}: expected {expected}, found {found}")]
+    Key {
+        /// The key.
+        key: String,
+        /// What belongs there.
+        expected: &'static str,
+        /// What the layout says.
+        found: String,
+    },
     /// A field described in a way that is not understood.
-    #[error("layout: field {field}: expected {expected}, found {found:?}")]
+    #[error("field {field}: expected {expected}, found {found}")]
     Field {
         /// The field, as the layout writes it.
         field: String,

@@ -1,18 +1,22 @@
-//! A layout: what each field may hold and how it looks on the wire, read from TOML.
+//! A layout: what each field may hold and how it looks on the wire.
 //!
 //! Field notation is the standard's (ISO 8583:1987, 4.2): `n 6` six digits, `n ..19` up to 19 with a
 //! two-digit length, `ans ...999` with a three-digit one, `x+n 8` a sign and eight digits, `b 64` bits,
-//! `b ...255` bytes. Not here: the fields' names (`field`), which do not change with the layout.
+//! `b ...255` bytes. Not here: reading that notation (`written`), and the fields' names (`field`), which do not
+//! change with the layout.
 
-use std::collections::BTreeMap;
+mod written;
+
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, LazyLock};
 
-use serde::Deserialize;
-
 use crate::bcd::Pad;
 use crate::class::Class;
-use crate::error::LayoutError;
+use crate::encode;
+use crate::error::{EncodeError, LayoutError};
+use crate::message::Message;
+use crate::mti::Mti;
+use written::Read;
 
 /// How messages of one network look on the wire. Read once, shared, never changed.
 #[derive(Debug, Clone)]
@@ -54,16 +58,14 @@ pub(crate) enum Form {
 }
 
 /// How digits are written.
-#[derive(Clone, Copy, Debug, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Clone, Copy, Debug)]
 pub(crate) enum Digits {
     Ascii,
     Bcd,
 }
 
 /// How bytes (and bitmaps) are written.
-#[derive(Clone, Copy, Debug, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Clone, Copy, Debug)]
 pub(crate) enum Bytes {
     Hex,
     Binary,
@@ -71,67 +73,18 @@ pub(crate) enum Bytes {
 
 /// How a length before a field is written: two or three digits in as many bytes (ASCII) or in one or two
 /// (BCD; a big-endian number).
-#[derive(Clone, Copy, Debug, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Clone, Copy, Debug)]
 pub(crate) enum Length {
     Ascii,
     Bcd,
     Binary,
 }
 
-#[derive(Clone, Copy, Debug, Deserialize)]
-enum PadName {
-    #[serde(rename = "left-0")]
-    LeftZero,
-    #[serde(rename = "right-f")]
-    RightF,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Written {
-    name: String,
-    mti: Digits,
-    bitmap: Bytes,
-    length: Length,
-    digits: Digits,
-    bytes: Bytes,
-    #[serde(default)]
-    pad: Option<PadName>,
-    fields: BTreeMap<String, WrittenField>,
-}
-
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum WrittenField {
-    Short(String),
-    Long(LongField),
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct LongField {
-    is: String,
-    length: Option<Length>,
-    digits: Option<Digits>,
-    bytes: Option<Bytes>,
-    pad: Option<PadName>,
-}
-
-/// Longest fixed field and longest variable one, in units. Three length digits cannot say more.
-const MAX_UNITS: usize = 999;
-
 static ASCII: LazyLock<Arc<Layout>> = LazyLock::new(|| {
-    Arc::new(
-        Layout::from_toml(include_str!("../layouts/ascii.toml"))
-            .expect("the shipped layout is valid; a test reads it"),
-    )
+    Arc::new(Layout::from_toml(written::ASCII).expect("the shipped layout is valid; a test reads it"))
 });
 static BCD: LazyLock<Arc<Layout>> = LazyLock::new(|| {
-    Arc::new(
-        Layout::from_toml(include_str!("../layouts/bcd.toml"))
-            .expect("the shipped layout is valid; a test reads it"),
-    )
+    Arc::new(Layout::from_toml(written::BCD).expect("the shipped layout is valid; a test reads it"))
 });
 
 impl Layout {
@@ -147,35 +100,24 @@ impl Layout {
     /// Reads a layout; the README says how one is written.
     ///
     /// # Errors
-    /// Not TOML, an unknown key, or a field that is described in a way not understood.
+    /// Not TOML, an unknown or missing key, or a field that is described in a way not understood.
     pub fn from_toml(text: &str) -> Result<Self, LayoutError> {
         static NEXT: AtomicU64 = AtomicU64::new(1);
-        let written: Written = toml::from_str(text)?;
-        let mut fields = vec![None; 129];
-        for (number, field) in &written.fields {
-            let place =
-                number.parse::<u8>().ok().filter(|n| (2..=128).contains(n) && n.to_string() == *number);
-            let Some(place) = place else {
-                return Err(LayoutError::Field {
-                    field: number.clone(),
-                    expected: "a number from 2 to 128",
-                    found: number.clone(),
-                });
-            };
-            let (expected, found) = match written.spec(field) {
-                Ok(spec) => {
-                    fields[usize::from(place)] = Some(spec);
-                    continue;
-                }
-                Err(wrong) => wrong,
-            };
-            return Err(LayoutError::Field { field: number.clone(), expected, found });
-        }
+        let Read { name, mti, bitmap, fields } = written::read(text)?;
         let id = NEXT.fetch_add(1, Ordering::Relaxed);
         let packs_digits =
             fields.iter().flatten().any(|spec| matches!(spec.form, Form::Packed(_) | Form::SignPacked(_)));
-        let Written { name, mti, bitmap, .. } = written;
         Ok(Self { name, id, mti, bitmap, fields, packs_digits })
+    }
+
+    /// Whether a field can hold this content: what a role needs can be tried before the first message comes.
+    ///
+    /// # Errors
+    /// The layout does not have the field, or wants other content or another length.
+    pub fn takes(&self, field: u8, content: &[u8]) -> Result<(), EncodeError> {
+        let mut probe = Message::new(Mti::NETWORK);
+        probe.set(field, content);
+        encode(self, &probe).map(|_| ())
     }
 
     /// The name that the layout gives itself.
@@ -198,64 +140,6 @@ impl Layout {
     }
 }
 
-impl Written {
-    /// The field as it is coded, or what was expected and found.
-    fn spec(&self, field: &WrittenField) -> Result<Spec, (&'static str, String)> {
-        let none = LongField { is: String::new(), length: None, digits: None, bytes: None, pad: None };
-        let (notation, own) = match field {
-            WrittenField::Short(notation) => (notation, &none),
-            WrittenField::Long(long) => (&long.is, long),
-        };
-        let wrong = |expected| (expected, notation.clone());
-        let (class, size) = notation
-            .split_once(' ')
-            .ok_or_else(|| wrong("a class and a size, such as \"n 6\" or \"ans ..28\""))?;
-        let class = Class::named(class).ok_or_else(|| wrong("a class: n a an ans x+n z utf8 any b"))?;
-        let pad = match own.pad.or(self.pad) {
-            None | Some(PadName::LeftZero) => Pad::LeftZero,
-            Some(PadName::RightF) => Pad::RightF,
-        };
-        let form = match (class, own.digits.unwrap_or(self.digits), own.bytes.unwrap_or(self.bytes)) {
-            (Class::Digits | Class::Track, Digits::Bcd, _) => Form::Packed(pad),
-            (Class::SignedDigits, Digits::Bcd, _) => Form::SignPacked(pad),
-            (Class::Bytes, _, Bytes::Hex) => Form::Hex,
-            _ => Form::Plain,
-        };
-        let dots = size.bytes().take_while(|&byte| byte == b'.').count();
-        let number = &size[dots..];
-        let units = number.parse::<usize>().ok().filter(|&n| n > 0 && n.to_string() == number);
-        let mut units = units.ok_or_else(|| wrong("a size from 1, such as 6, ..19 or ...999"))?;
-        if class == Class::Bytes && dots == 0 {
-            if !units.is_multiple_of(8) {
-                return Err(wrong("whole bytes: a number of bits that divides by 8"));
-            }
-            units /= 8;
-        }
-        match (class, form) {
-            (_, Form::Hex) => units *= 2,
-            (Class::SignedDigits, _) => units += 1,
-            _ => {}
-        }
-        if class == Class::SignedDigits && dots != 0 {
-            return Err(wrong("a fixed size after x+n"));
-        }
-        let length = own.length.unwrap_or(self.length);
-        let most = match (dots, length) {
-            (0, _) => MAX_UNITS,
-            (2, Length::Binary) => 255,
-            (2, _) => 99,
-            (3, _) => MAX_UNITS,
-            _ => return Err(wrong("no dots, two or three")),
-        };
-        if units > most {
-            return Err(wrong("a size that its length digits can say"));
-        }
-        let size =
-            if dots == 0 { Size::Fixed(units) } else { Size::UpTo { max: units, digits: dots, length } };
-        Ok(Spec { class, size, form })
-    }
-}
-
 impl Length {
     /// How many bytes a length of two or three digits takes.
     pub(crate) fn width(self, digits: usize) -> usize {
@@ -269,12 +153,6 @@ impl Length {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn with_field(field: &str) -> Result<Layout, LayoutError> {
-        Layout::from_toml(&format!(
-            "name = 't'\nmti = 'ascii'\nbitmap = 'hex'\nlength = 'ascii'\ndigits = 'ascii'\nbytes = 'hex'\n[fields]\n{field}"
-        ))
-    }
 
     #[test]
     fn the_shipped_layouts_cover_every_field_but_the_third_bitmap() {
@@ -291,36 +169,13 @@ mod tests {
     }
 
     #[test]
-    fn a_field_that_is_not_understood_is_refused_by_name() {
-        for field in [
-            "1 = 'n 6'",
-            "129 = 'n 6'",
-            "02 = 'n 6'",
-            "x = 'n 6'",
-            "2 = 'n'",
-            "2 = 'q 6'",
-            "2 = 'n 0'",
-            "2 = 'n +6'",
-            "2 = 'n 1000'",
-            "2 = 'n ..100'",
-            "2 = 'n ...1000'",
-            "2 = 'n ....99'",
-            "2 = 'n .9'",
-            "2 = 'n six'",
-            "2 = 'b 63'",
-            "2 = 'b ...500'",
-            "2 = 'x+n ..8'",
-        ] {
-            let error = with_field(field).unwrap_err();
-            assert!(matches!(error, LayoutError::Field { .. }), "{field}: {error}");
-        }
-    }
-
-    #[test]
-    fn unknown_keys_are_refused() {
-        for field in ["2 = { is = 'n 6', with = 'love' }", "2 = 6", "2 = { is = 'n 6', digits = 'ebcdic' }"] {
-            assert!(matches!(with_field(field), Err(LayoutError::Toml(_))), "{field}");
-        }
-        assert!(matches!(Layout::from_toml("name = 't'"), Err(LayoutError::Toml(_))));
+    fn what_a_role_needs_can_be_tried_beforehand() {
+        let bcd = Layout::named("bcd").unwrap();
+        assert_eq!(bcd.takes(52, &[0; 8]), Ok(()));
+        assert_eq!(
+            bcd.takes(52, &[0; 16]).unwrap_err().to_string(),
+            "field 52 (PIN data): expected 8 bytes, found 16"
+        );
+        assert!(bcd.takes(65, &[0; 8]).is_err());
     }
 }

@@ -1,7 +1,7 @@
 //! A message: its type and its fields, over the bytes that it was decoded from.
 //!
-//! Contents of plain fields are ranges of those bytes; only what was packed is unpacked, into one buffer. All
-//! of it is overwritten on drop. Not here: any meaning of a field, and framing.
+//! One buffer holds those bytes and, behind them, whatever had to be unpacked; fields are ranges of it. All of it is
+//! overwritten on drop. Not here: any meaning of a field, and framing.
 
 use std::fmt;
 use std::ops::Range;
@@ -21,40 +21,56 @@ pub struct Message {
     present: u128,
     /// One slot a field that is present, in order.
     slots: Vec<Slot>,
-    raw: Zeroizing<Vec<u8>>,
-    unpacked: Zeroizing<Vec<u8>>,
+    /// The bytes that were decoded, then the contents that were packed in them.
+    buffer: Zeroizing<Vec<u8>>,
+    /// How many of them were decoded.
+    raw: usize,
+    /// Contents that were set. One that is taken out leaves an empty place.
+    own: Vec<Zeroizing<Vec<u8>>>,
     layout: u64,
+    /// Whether type and fields are still those that were decoded.
+    as_read: bool,
     /// The first field number set that no message can hold; encoding reports it.
     misplaced: Option<u8>,
 }
 
-#[derive(Clone)]
+#[derive(Clone, Copy)]
 struct Slot {
-    span: Option<(u16, u16)>,
+    /// On the wire; empty at 0 if it was set since.
+    span: (u16, u16),
     content: Content,
     text: bool,
 }
 
-#[derive(Clone)]
+#[derive(Clone, Copy)]
 enum Content {
-    Raw(u16, u16),
-    Unpacked(u16, u16),
-    Own(Zeroizing<Vec<u8>>),
+    Buffer(u16, u16),
+    Own(u16),
 }
 
-/// Where a decoded field's content lies.
-pub(crate) enum Found {
-    /// In the raw bytes, as it is.
-    Raw(Range<usize>),
-    /// In the buffer of unpacked contents.
-    Unpacked(Range<usize>),
-}
+/// Field, content and, if it may be copied, its range of the raw bytes.
+pub(crate) type Part<'a> = (u8, &'a [u8], Option<Range<usize>>);
 
 /// Fields that hold bytes, in every layout that follows the standard.
 const BINARY: [u8; 6] = [52, 55, 64, 65, 96, 128];
 
 fn bit(field: u8) -> Option<u128> {
     (2..=128).contains(&field).then(|| 1 << (128 - u32::from(field)))
+}
+
+/// The fields of bitmaps, in order.
+pub(crate) fn fields_of(present: u128) -> impl Iterator<Item = u8> {
+    // A half at a time: the processor counts zeros of 64 bits at once.
+    [(present >> 64) as u64, present as u64].into_iter().zip([1, 65]).flat_map(|(mut rest, first)| {
+        std::iter::from_fn(move || {
+            if rest == 0 {
+                return None;
+            }
+            let at = rest.leading_zeros();
+            rest &= !(1 << (63 - at));
+            Some(at as u8 + first)
+        })
+    })
 }
 
 impl Message {
@@ -64,37 +80,33 @@ impl Message {
             mti,
             present: 0,
             slots: Vec::new(),
-            raw: Zeroizing::default(),
-            unpacked: Zeroizing::default(),
+            buffer: Zeroizing::default(),
+            raw: 0,
+            own: Vec::new(),
             layout: 0,
+            as_read: false,
             misplaced: None,
         }
     }
 
-    /// A message to be filled from `raw`, which has `present` fields (its bitmaps without bit 1).
-    pub(crate) fn decoding(mti: Mti, raw: Zeroizing<Vec<u8>>, present: u128, layout: u64) -> Self {
+    /// A message to be filled, which has `present` fields (its bitmaps without bit 1).
+    pub(crate) fn decoding(mti: Mti, present: u128, layout: u64) -> Self {
         let slots = Vec::with_capacity(present.count_ones() as usize);
-        Self { slots, raw, present, layout, ..Self::new(mti) }
+        Self { slots, present, layout, as_read: true, ..Self::new(mti) }
     }
 
-    /// Adds what was decoded of the next present field. Ranges are within `MAX_MESSAGE_BYTES`, or twice that.
-    pub(crate) fn push(&mut self, span: Range<usize>, found: Found, text: bool) {
-        let short = |range: Range<usize>| (range.start as u16, range.end as u16);
-        let content = match found {
-            Found::Raw(range) => {
-                let (from, to) = short(range);
-                Content::Raw(from, to)
-            }
-            Found::Unpacked(range) => {
-                let (from, to) = short(range);
-                Content::Unpacked(from, to)
-            }
-        };
-        self.slots.push(Slot { span: Some(short(span)), content, text });
+    /// Adds what was decoded of the next present field: where it lies on the wire, and where its content in the buffer. Ranges
+    /// are within three times `MAX_MESSAGE_BYTES`.
+    pub(crate) fn push(&mut self, span: Range<usize>, content: Range<usize>, text: bool) {
+        let span = (span.start as u16, span.end as u16);
+        let content = Content::Buffer(content.start as u16, content.end as u16);
+        self.slots.push(Slot { span, content, text });
     }
 
-    pub(crate) fn unpacked(&mut self, unpacked: Zeroizing<Vec<u8>>) {
-        self.unpacked = unpacked;
+    /// Ends the decoding: the buffer, of which so many bytes are the message.
+    pub(crate) fn decoded(&mut self, buffer: Zeroizing<Vec<u8>>, raw: usize) {
+        self.buffer = buffer;
+        self.raw = raw;
     }
 
     /// The message type.
@@ -104,6 +116,7 @@ impl Message {
 
     /// Makes it a message of another type, with the same fields.
     pub fn set_mti(&mut self, mti: Mti) {
+        self.as_read &= self.mti == mti;
         self.mti = mti;
     }
 
@@ -125,27 +138,53 @@ impl Message {
     /// Sets a field to text or bytes, exactly as long as the layout wants it: nothing is padded. Whether it
     /// fits, and whether there is such a field (2 to 128), is checked by [`encode`](crate::encode).
     pub fn set(&mut self, field: u8, value: impl Into<Vec<u8>>) {
-        let content = Content::Own(Zeroizing::new(value.into()));
+        let value = Zeroizing::new(value.into());
         let Some(bit) = bit(field) else {
             self.misplaced = self.misplaced.or(Some(field));
             return;
         };
-        let slot = Slot { span: None, content, text: !BINARY.contains(&field) };
+        self.as_read = false;
         let at = self.index(bit);
-        if self.present & bit == 0 {
+        let there = self.present & bit != 0;
+        if there && let Content::Own(place) = self.slots[at].content {
+            self.own[usize::from(place)] = value;
+            return;
+        }
+        let content = Content::Own(self.keep(value));
+        let slot = Slot { span: (0, 0), content, text: !BINARY.contains(&field) };
+        if there {
+            self.slots[at] = slot;
+        } else {
             self.slots.insert(at, slot);
             self.present |= bit;
-        } else {
-            self.slots[at] = slot;
         }
+    }
+
+    /// A place for content that was set: a new one, or one that was left. So there are never more than fields.
+    fn keep(&mut self, value: Zeroizing<Vec<u8>>) -> u16 {
+        let used = |place: usize| {
+            self.slots.iter().any(|slot| matches!(slot.content, Content::Own(of) if usize::from(of) == place))
+        };
+        let left =
+            if self.own.len() > self.slots.len() { (0..self.own.len()).find(|at| !used(*at)) } else { None };
+        let place = left.unwrap_or(self.own.len());
+        match self.own.get_mut(place) {
+            Some(empty) => *empty = value,
+            None => self.own.push(value),
+        }
+        place as u16
     }
 
     /// Takes a field out; whether it was there.
     pub fn remove(&mut self, field: u8) -> bool {
         match bit(field) {
             Some(bit) if self.present & bit != 0 => {
-                self.slots.remove(self.index(bit));
+                let slot = self.slots.remove(self.index(bit));
+                if let Content::Own(place) = slot.content {
+                    self.own[usize::from(place)] = Zeroizing::default();
+                }
                 self.present &= !bit;
+                self.as_read = false;
                 true
             }
             _ => false,
@@ -159,27 +198,30 @@ impl Message {
 
     /// The fields that are present, in order.
     pub fn fields(&self) -> impl Iterator<Item = u8> + use<> {
-        let mut rest = self.present;
-        std::iter::from_fn(move || {
-            if rest == 0 {
-                return None;
-            }
-            let at = rest.leading_zeros();
-            rest &= !(1 << (127 - at));
-            Some(at as u8 + 1)
-        })
+        fields_of(self.present)
     }
 
     /// Where a decoded field lies in [`raw`](Self::raw), its length digits included. A MAC covers everything before
     /// `span(64).start` or `span(128).start`. `None` if absent or set since.
     pub fn span(&self, field: u8) -> Option<Range<usize>> {
-        self.slot(field)?.span.map(|(from, to)| usize::from(from)..usize::from(to))
+        self.slot(field)?.span()
     }
 
     /// The bytes that were decoded, as they were, whatever was set or removed since; empty for a message
     /// that was not decoded. What is not ours is passed on as these.
     pub fn raw(&self) -> &[u8] {
-        &self.raw
+        &self.buffer[..self.raw]
+    }
+
+    /// Whether [`encode`](crate::encode) under this layout writes exactly [`raw`](Self::raw): the message was decoded under it,
+    /// and neither its type nor a field was changed since. Only then is a MAC that it carries still one over its bytes.
+    pub fn is_as_read(&self, layout: &crate::Layout) -> bool {
+        self.as_read && self.layout == layout.id()
+    }
+
+    /// Whether fields that were not set since may be copied.
+    pub(crate) fn was_read_by(&self, layout: &crate::Layout) -> bool {
+        self.layout == layout.id()
     }
 
     pub(crate) fn present(&self) -> u128 {
@@ -190,11 +232,16 @@ impl Message {
         self.misplaced
     }
 
-    /// Field, content and, if it was decoded under this layout and not set since, its bytes on the wire.
-    pub(crate) fn parts(&self, layout: u64) -> impl Iterator<Item = (u8, &[u8], Option<&[u8]>)> {
+    /// How many bytes were set since the message was read, or in all if it was not.
+    pub(crate) fn own_bytes(&self) -> usize {
+        self.own.iter().map(|content| content.len()).sum()
+    }
+
+    /// The fields in order; the range is there for those that were decoded under this layout and not set since.
+    pub(crate) fn parts(&self, layout: u64) -> impl Iterator<Item = Part<'_>> {
+        let same = layout == self.layout;
         self.fields().zip(&self.slots).map(move |(field, slot)| {
-            let span = slot.span.filter(|_| layout == self.layout);
-            let wire = span.map(|(from, to)| &self.raw[usize::from(from)..usize::from(to)]);
+            let wire = if same { slot.span() } else { None };
             (field, self.content(slot), wire)
         })
     }
@@ -212,12 +259,19 @@ impl Message {
         (self.present & !(bit | (bit - 1))).count_ones() as usize
     }
 
-    fn content<'a>(&'a self, slot: &'a Slot) -> &'a [u8] {
-        match &slot.content {
-            Content::Raw(from, to) => &self.raw[usize::from(*from)..usize::from(*to)],
-            Content::Unpacked(from, to) => &self.unpacked[usize::from(*from)..usize::from(*to)],
-            Content::Own(bytes) => bytes,
+    fn content(&self, slot: &Slot) -> &[u8] {
+        match slot.content {
+            Content::Buffer(from, to) => &self.buffer[usize::from(from)..usize::from(to)],
+            Content::Own(place) => &self.own[usize::from(place)],
         }
+    }
+}
+
+impl Slot {
+    fn span(&self) -> Option<Range<usize>> {
+        let (from, to) = self.span;
+        // No field begins before the message type has ended.
+        (from != 0).then(|| usize::from(from)..usize::from(to))
     }
 }
 

@@ -74,14 +74,14 @@ pub struct PolicyConfig {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SwitchConfig {
-    /// `ascii` or `bcd`.
+    /// `ascii`, `bcd`, or the path of a layout file.
     pub layout: String,
     /// Hexadecimal bytes between length and message; mostly empty.
     #[serde(default)]
     pub header: String,
     /// The zone PIN key that PIN blocks come under.
     pub zone: String,
-    /// 0 (TDEA) or 4 (AES).
+    /// 0 or 3 (TDEA), or 4 (AES).
     pub pin_block_format: u8,
 }
 
@@ -91,7 +91,7 @@ pub struct SwitchConfig {
 pub struct HostConfig {
     /// `host:port`.
     pub address: String,
-    /// `ascii` or `bcd`.
+    /// `ascii`, `bcd`, or the path of a layout file.
     pub layout: String,
     /// Hexadecimal bytes between length and message; mostly empty.
     #[serde(default)]
@@ -100,7 +100,7 @@ pub struct HostConfig {
     pub sign_on: bool,
     /// The zone PIN key that PIN blocks go on under.
     pub zone: String,
-    /// 0 (TDEA) or 4 (AES).
+    /// 0 or 3 (TDEA), or 4 (AES).
     pub pin_block_format: u8,
 }
 

@@ -8,6 +8,7 @@ pub mod engine;
 pub mod inline;
 pub mod outbox;
 mod receipts;
+mod shape;
 mod start;
 mod sweeper;
 pub mod web;

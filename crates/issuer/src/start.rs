@@ -9,10 +9,9 @@ use ramz_api::net::{Connector, Door};
 use ramz_api::serve::serve;
 use ramz_api::tap::SharedTap;
 use ramz_domain::card::PolicyError;
-use ramz_domain::{CardId, Clock, Entropy, Iin, limits};
-use ramz_iso8583::Layout;
+use ramz_domain::{CardId, Clock, Entropy, limits};
 use ramz_keys::{Keys, PinBlockFormat};
-use ramz_link::{Link, LinkConfig, Names, listen};
+use ramz_link::{Link, LinkConfig, Names, Shape, ShapeError, listen};
 use ramz_sms::port::Sender;
 use ramz_store::Store;
 use tokio::sync::mpsc;
@@ -26,6 +25,7 @@ use crate::engine::{Engine, Parts, Rules};
 use crate::inline::{Inline, Zone};
 use crate::outbox::{self, BankName, Outbox};
 use crate::receipts::Receipts;
+use crate::shape::{self, Checked};
 use crate::web::back_office::BackOffice;
 use crate::web::health::Health;
 use crate::web::pin_requests::PinRequestDoor;
@@ -80,12 +80,22 @@ pub enum StartError {
     /// The policy may not run.
     #[error(transparent)]
     Policy(#[from] PolicyError),
-    /// No layout of this name.
-    #[error("issuer: no message layout is called {0:?}; there are ascii and bcd")]
-    Layout(String),
-    /// A header that is not hexadecimal.
-    #[error("issuer: header {0:?} is not hexadecimal")]
-    Header(String),
+    /// A layout or header that cannot be used.
+    #[error("issuer: {place}: {error}")]
+    Shape {
+        /// Which link: `switch` or `host`.
+        place: &'static str,
+        /// What is wrong with it.
+        error: ShapeError,
+    },
+    /// A PIN block format that is not spoken.
+    #[error("issuer: {place}: there is no PIN block format {format}; write 0, 3 (TDEA) or 4 (AES)")]
+    Format {
+        /// Which link: `switch` or `host`.
+        place: &'static str,
+        /// The format asked for.
+        format: u8,
+    },
     /// An IIN that is not six digits.
     #[error("issuer: {0:?} is not an IIN of six digits")]
     Iin(String),
@@ -97,22 +107,19 @@ pub enum StartError {
         /// The zone asked for.
         zone: String,
         /// The format asked for.
-        format: u8,
+        format: PinBlockFormat,
     },
 }
 
 /// Starts an issuer. It runs until `shutdown`; [`Running::stopped`] waits until all it had read is answered.
 pub fn start(config: &Config, ports: Ports, shutdown: &CancellationToken) -> Result<Running, StartError> {
-    let policy = config.policy.policy()?;
-    for iin in &config.iins {
-        Iin::parse(iin).ok_or_else(|| StartError::Iin(iin.clone()))?;
-    }
+    let Checked { policy, switch: (switch_shape, switch_format), host: (host_shape, host_format) } =
+        shape::check(config)?;
     let keys = &ports.keys;
-    let switch_zone = zone(keys.as_ref(), &config.switch.zone, config.switch.pin_block_format)?;
-    let host_zone = zone(keys.as_ref(), &config.host.zone, config.host.pin_block_format)?;
+    let switch_zone = zone(keys.as_ref(), &config.switch.zone, switch_format)?;
+    let host_zone = zone(keys.as_ref(), &config.host.zone, host_format)?;
     let bank = format!("bank {}", config.id);
-    let (switch_layout, switch_header) = shape(&config.switch.layout, &config.switch.header)?;
-    let link = host_link(&bank, &config.host)?;
+    let link = host_link(&bank, &config.host, host_shape);
     let (queue, dispatches) = mpsc::channel(outbox::QUEUE);
     let (api, switch, admin) = (ports.api.address(), ports.switch.address(), ports.admin.address());
     let tasks = TaskTracker::new();
@@ -154,8 +161,8 @@ pub fn start(config: &Config, ports: Ports, shutdown: &CancellationToken) -> Res
     let names = Names { ours: bank.clone(), theirs: "switch".into() };
     tasks.spawn(listen(
         ports.switch,
-        switch_layout,
-        switch_header,
+        switch_shape.layout,
+        switch_shape.header,
         Arc::new(inline),
         tap(),
         names,
@@ -220,31 +227,21 @@ fn pin_request_door(
     })
 }
 
-fn host_link(bank: &str, host: &HostConfig) -> Result<LinkConfig, StartError> {
-    let (layout, header) = shape(&host.layout, &host.header)?;
-    Ok(LinkConfig {
+fn host_link(bank: &str, host: &HostConfig, shape: Shape) -> LinkConfig {
+    LinkConfig {
         name: format!("{bank} → card host"),
         address: host.address.clone(),
-        layout,
-        header,
+        layout: shape.layout,
+        header: shape.header,
         sign_on: host.sign_on,
         echo_every: limits::LINK_ECHO_EVERY,
         answer_timeout: Duration::from_secs(5),
-    })
+    }
 }
 
-fn zone(keys: &dyn Keys, name: &str, format: u8) -> Result<Zone, StartError> {
-    let no = || StartError::Zone { zone: name.to_owned(), format };
-    let block = match format {
-        0 => PinBlockFormat::Iso0,
-        4 => PinBlockFormat::Iso4,
-        _ => return Err(no()),
-    };
-    if keys.zone_takes(name, block) { Ok(Zone { name: name.to_owned(), format: block }) } else { Err(no()) }
-}
-
-fn shape(layout: &str, header: &str) -> Result<(Arc<Layout>, Vec<u8>), StartError> {
-    let named = Layout::named(layout).ok_or_else(|| StartError::Layout(layout.to_owned()))?;
-    let header = hex::decode(header).map_err(|_| StartError::Header(header.to_owned()))?;
-    Ok((named, header))
+fn zone(keys: &dyn Keys, name: &str, format: PinBlockFormat) -> Result<Zone, StartError> {
+    if keys.zone_takes(name, format) {
+        return Ok(Zone { name: name.to_owned(), format });
+    }
+    Err(StartError::Zone { zone: name.to_owned(), format })
 }

@@ -7,6 +7,8 @@ use std::fmt;
 use ramz_domain::{CardId, ChallengeId, Digest, Pan, Pin};
 use zeroize::Zeroizing;
 
+use crate::ZoneCipher;
+
 /// The version of a key: stored with what it protects, so that keys rotate without downtime.
 pub type KeyVersion = u32;
 
@@ -67,8 +69,41 @@ pub struct PinSource {
 pub enum PinBlockFormat {
     /// Format 0: TDEA, PIN field ⊕ twelve digits of the PAN.
     Iso0,
+    /// Format 3: as format 0, with a random fill.
+    Iso3,
     /// Format 4: AES, 16 bytes, random fill.
     Iso4,
+}
+
+impl PinBlockFormat {
+    /// All formats.
+    pub const ALL: [PinBlockFormat; 3] = [PinBlockFormat::Iso0, PinBlockFormat::Iso3, PinBlockFormat::Iso4];
+
+    /// The format of this number in the standard; `None` for one that is not spoken here.
+    pub const fn numbered(number: u8) -> Option<PinBlockFormat> {
+        match number {
+            0 => Some(PinBlockFormat::Iso0),
+            3 => Some(PinBlockFormat::Iso3),
+            4 => Some(PinBlockFormat::Iso4),
+            _ => None,
+        }
+    }
+
+    /// How long a block is.
+    pub const fn bytes(self) -> usize {
+        match self {
+            PinBlockFormat::Iso0 | PinBlockFormat::Iso3 => 8,
+            PinBlockFormat::Iso4 => 16,
+        }
+    }
+
+    /// What a zone's key must be for.
+    pub const fn cipher(self) -> ZoneCipher {
+        match self {
+            PinBlockFormat::Iso0 | PinBlockFormat::Iso3 => ZoneCipher::Tdea,
+            PinBlockFormat::Iso4 => ZoneCipher::Aes,
+        }
+    }
 }
 
 /// An encrypted PIN block as it came in DE52.
@@ -76,7 +111,7 @@ pub enum PinBlockFormat {
 pub struct PinBlock {
     /// Its layout.
     pub format: PinBlockFormat,
-    /// 8 bytes (format 0) or 16 bytes (format 4), encrypted.
+    /// 8 bytes (formats 0 and 3) or 16 bytes (format 4), encrypted.
     pub bytes: Zeroizing<Vec<u8>>,
 }
 
@@ -180,6 +215,17 @@ pub trait Keys: Send + Sync + 'static {
 
     /// The MAC of a journal entry and everything before it.
     fn chain(&self, version: KeyVersion, link: ChainLink<'_>) -> Result<[u8; 32], KeyFault>;
+}
+
+impl fmt::Display for PinBlockFormat {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let number = match self {
+            PinBlockFormat::Iso0 => 0,
+            PinBlockFormat::Iso3 => 3,
+            PinBlockFormat::Iso4 => 4,
+        };
+        write!(f, "{number}")
+    }
 }
 
 impl fmt::Debug for PinBlock {

@@ -1,8 +1,9 @@
-//! Both sides of a link for a foreign peer to try: a listener that approves every request, and, with an address as the
-//! argument, a link to that address that asks what it is told to on standard input.
+//! Both sides of a link for a foreign peer to try, in the layout of the first argument: a listener that approves every
+//! request, and, with an address as the second, a link to that address that asks what it is told to on standard input.
 //!
-//! Prints `listening 127.0.0.1:PORT`. Each line on standard input is a trace number: a purchase with it is asked over the
-//! link, and the answer's response code, or why there is none, printed. Ends with standard input.
+//! Prints `listening 127.0.0.1:PORT`. Each line on standard input is one or more trace numbers: purchases with them are asked
+//! over the link, all at once, and the answers' response codes, or why there is none, printed in a line. Ends with standard
+//! input. What terminal `HELD` asks of the listener is answered when terminal `RELEASE` asks.
 
 use std::io::{self, Write};
 use std::net::SocketAddr;
@@ -17,6 +18,7 @@ use ramz_iso8583::{Layout, Message, Mti};
 use ramz_link::{Answer, Link, LinkConfig, Names, listen};
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 struct Loopback(TcpListener, SocketAddr);
@@ -42,11 +44,19 @@ impl Connector for Dial {
     }
 }
 
-struct Approve;
+#[derive(Default)]
+struct Approve {
+    release: Notify,
+}
 
 #[async_trait]
 impl Answer for Approve {
     async fn answer(&self, request: Message, _: &Peer) -> Option<Message> {
+        match request.get(41).map(str::trim) {
+            Some("HELD") => self.release.notified().await,
+            Some("RELEASE") => self.release.notify_one(),
+            _ => {}
+        }
         let mut answer = Message::new(request.mti().response());
         for field in [3, 4, 7, 11, 32, 37, 41] {
             if let Some(value) = request.bytes(field) {
@@ -75,7 +85,9 @@ impl Entropy for Still {
 
 #[tokio::main]
 async fn main() -> io::Result<()> {
-    let layout = Layout::named("ascii").expect("shipped");
+    let mut arguments = std::env::args().skip(1);
+    let layout = arguments.next().and_then(|name| Layout::named(&name));
+    let layout = layout.ok_or_else(|| io::Error::other("usage: iso8583_peer ascii|bcd [HOST:PORT]"))?;
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     let address = listener.local_addr()?;
     let shutdown = CancellationToken::new();
@@ -83,13 +95,13 @@ async fn main() -> io::Result<()> {
         Arc::new(Loopback(listener, address)),
         layout.clone(),
         Vec::new(),
-        Arc::new(Approve),
+        Arc::new(Approve::default()),
         Arc::new(NoTap),
         Names { ours: "listener".to_owned(), theirs: "peer".to_owned() },
         shutdown.clone(),
     ));
     say(&format!("listening {address}"))?;
-    let link = std::env::args().nth(1).map(|address| {
+    let link = arguments.next().map(|address| {
         let config = LinkConfig {
             name: "peer".to_owned(),
             address,
@@ -107,10 +119,21 @@ async fn main() -> io::Result<()> {
     while let Some(line) = lines.next_line().await? {
         let Some(link) = &link else { continue };
         link.came_up().await;
-        match link.ask(purchase(line.trim()), Duration::from_secs(5)).await {
-            Ok(answer) => say(answer.get(39).unwrap_or("no response code"))?,
-            Err(error) => say(&error.to_string())?,
+        let asking: Vec<_> = line
+            .split_whitespace()
+            .map(|trace| {
+                let (link, purchase) = (Arc::clone(link), purchase(trace));
+                tokio::spawn(async move { link.ask(purchase, Duration::from_secs(5)).await })
+            })
+            .collect();
+        let mut told = Vec::with_capacity(asking.len());
+        for answer in asking {
+            told.push(match answer.await? {
+                Ok(answer) => answer.get(39).unwrap_or("no response code").to_owned(),
+                Err(error) => error.to_string(),
+            });
         }
+        say(&told.join(" "))?;
     }
     shutdown.cancel();
     if let Some(link) = &link {

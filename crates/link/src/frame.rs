@@ -4,6 +4,7 @@
 //! The header's bytes are not compared on input (networks put addresses there that differ by direction), only its
 //! length is. Not here: what a message says.
 
+use std::borrow::Cow;
 use std::io;
 use std::time::Duration;
 
@@ -113,13 +114,30 @@ impl<R: AsyncRead + Unpin> FrameReader<R> {
     }
 }
 
+/// Fields that hold a message authentication code (ISO 8583:1987, 4.4.17): over everything before them.
+const MACS: [u8; 2] = [64, 128];
+
+/// The message without a code that came in with it and is not over the bytes that go out: somebody else's word for what was
+/// never said. A code goes on with its bytes only; one that was set here is ours.
+fn with_true_macs<'a>(layout: &Layout, message: &'a Message) -> Cow<'a, Message> {
+    let carried = |field: &u8| message.span(*field).is_some();
+    if !MACS.iter().any(carried) || message.is_as_read(layout) {
+        return Cow::Borrowed(message);
+    }
+    let mut without = message.clone();
+    for field in MACS.iter().filter(|field| carried(field)) {
+        without.remove(*field);
+    }
+    Cow::Owned(without)
+}
+
 /// A message as a frame.
 pub(crate) fn write(
     layout: &Layout,
     header: &[u8],
     message: &Message,
 ) -> Result<Zeroizing<Vec<u8>>, EncodeError> {
-    let message = Zeroizing::new(encode(layout, message)?);
+    let message = Zeroizing::new(encode(layout, &with_true_macs(layout, message))?);
     let length = header.len() + message.len();
     let prefix = u16::try_from(length).map_err(|_| EncodeError {
         place: Place::Message,
@@ -135,7 +153,7 @@ pub(crate) fn write(
 
 #[cfg(test)]
 mod tests {
-    use ramz_iso8583::Mti;
+    use ramz_iso8583::{Mti, decode};
 
     use super::*;
 
@@ -203,5 +221,46 @@ mod tests {
         assert_eq!(frame.as_slice(), b"\0\x16HD08000000000000000000");
         let error = write(&layout, &[0; 65_530], &Message::new(Mti::NETWORK)).unwrap_err();
         assert_eq!(error.place, Place::Message);
+    }
+
+    /// The fields of what is sent of a message that came in and was changed in this way.
+    fn sent(layouts: [&str; 2], change: impl FnOnce(&mut Message)) -> (Vec<u8>, bool) {
+        let [from, to] = layouts.map(|name| Layout::named(name).unwrap());
+        let mut message = Message::new(Mti::FINANCIAL);
+        message.set(2, "6104337000000016");
+        message.set(11, "000417");
+        message.set(52, [7; 8]);
+        message.set(64, [1; 8]);
+        message.set(70, "301");
+        message.set(128, [2; 8]);
+        let mut read = decode(&from, &encode(&from, &message).unwrap()).unwrap();
+        change(&mut read);
+        let frame = write(&to, b"", &read).unwrap();
+        let sent = decode(&to, &frame[2..]).unwrap();
+        (sent.fields().collect(), frame[2..] == *read.raw())
+    }
+
+    #[test]
+    fn a_mac_goes_on_with_its_bytes_only() {
+        let whole = vec![2, 11, 52, 64, 70, 128];
+        assert_eq!(sent(["bcd", "bcd"], |_| {}), (whole.clone(), true));
+        assert_eq!(sent(["bcd", "bcd"], |message| message.set_mti(message.mti())), (whole, true));
+        let without = |fields: &[u8]| (fields.to_vec(), false);
+        assert_eq!(sent(["ascii", "bcd"], |_| {}), without(&[2, 11, 52, 70]));
+        assert_eq!(sent(["ascii", "ascii"], |message| _ = message.remove(52)), without(&[2, 11, 70]));
+        assert_eq!(sent(["bcd", "bcd"], |message| message.set(48, "02001D")), without(&[2, 11, 48, 52, 70]));
+        assert_eq!(
+            sent(["bcd", "bcd"], |message| message.set_mti(message.mti().repeat())),
+            without(&[2, 11, 52, 70])
+        );
+        // The same content, set anew: nobody can tell that it is what the code was made over.
+        assert_eq!(sent(["bcd", "bcd"], |message| message.set(52, [7; 8])), without(&[2, 11, 52, 70]));
+        // A code of our own.
+        let ours = sent(["bcd", "bcd"], |message| {
+            message.remove(52);
+            message.remove(128);
+            message.set(64, [3; 8]);
+        });
+        assert_eq!(ours, without(&[2, 11, 64, 70]));
     }
 }

@@ -7,11 +7,13 @@ mod link;
 mod listen;
 mod network;
 mod salvage;
+mod shape;
 
 pub use fact::Names;
 pub use flights::AskError;
 pub use link::{Link, LinkConfig};
 pub use listen::{Answer, listen};
+pub use shape::{Shape, ShapeError};
 
 /// Frames in a row that do not decode before a connection is closed: one is an accident, this many are a peer that
 /// speaks another layout.

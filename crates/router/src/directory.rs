@@ -63,6 +63,14 @@ pub enum DirectoryError {
     },
 }
 
+/// Checks a banks file as a router that starts with it would.
+///
+/// # Errors
+/// The first thing in it that cannot be used.
+pub fn check_banks(bytes: &[u8]) -> Result<(), DirectoryError> {
+    Directory::parse(bytes).map(|_| ())
+}
+
 /// The directory, ready to be asked.
 #[derive(Debug)]
 pub(crate) struct Directory {

@@ -27,7 +27,7 @@ use tokio_util::sync::CancellationToken;
 
 pub use askers::AskerError;
 pub use config::{AskerConfig, BankConfig, Config};
-pub use directory::DirectoryError;
+pub use directory::{DirectoryError, check_banks};
 
 use crate::{
     askers::Askers,

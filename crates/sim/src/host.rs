@@ -16,7 +16,7 @@ use ramz_api::net::{Door, Peer};
 use ramz_api::tap::SharedTap;
 use ramz_domain::{Pan, Pin, Rial};
 use ramz_iso8583::{Layout, Message};
-use ramz_keys::Keys;
+use ramz_keys::{Keys, PinBlockFormat};
 use ramz_link::{Answer, Names, listen};
 use tokio::sync::watch;
 use tokio::time::sleep;
@@ -53,7 +53,7 @@ pub enum AccountState {
 /// One bank's core system: accounts by PAN, in memory. Shared: the portal reads balances, tests turn the controls.
 pub struct CardHost {
     keys: Arc<dyn Keys>,
-    zone: String,
+    zone: Zone,
     ledger: Mutex<Ledger>,
     held: watch::Sender<bool>,
     silent: AtomicU32,
@@ -61,12 +61,23 @@ pub struct CardHost {
     connections: Mutex<CancellationToken>,
 }
 
+/// What PIN blocks come under.
+struct Zone {
+    name: String,
+    format: PinBlockFormat,
+}
+
 impl CardHost {
     /// A host without accounts. PIN blocks come to it under the zone key of that name, in format 0.
     pub fn new(keys: Arc<dyn Keys>, zone: impl Into<String>) -> Arc<CardHost> {
+        CardHost::reading(keys, zone, PinBlockFormat::Iso0)
+    }
+
+    /// The same, with PIN blocks of another format of a TDEA zone: 0 or 3.
+    pub fn reading(keys: Arc<dyn Keys>, zone: impl Into<String>, format: PinBlockFormat) -> Arc<CardHost> {
         Arc::new(CardHost {
             keys,
-            zone: zone.into(),
+            zone: Zone { name: zone.into(), format },
             ledger: Mutex::default(),
             held: watch::Sender::new(false),
             silent: AtomicU32::new(0),

@@ -13,11 +13,11 @@ use ramz_api::net::Door as _;
 use ramz_api::tap::{NoTap, SharedTap};
 use ramz_domain::card::CardState;
 use ramz_domain::{CardId, Clock as _, Entropy as _, Moment, Pan, Pin, Rial};
-use ramz_iso8583::{Layout, Message};
+use ramz_iso8583::Message;
 use ramz_issuer::config::{AskerConfig, HostConfig, PolicyConfig, SwitchConfig};
 use ramz_issuer::engine::{JournalRecord, Rules, TheRules, verify_journal};
 use ramz_issuer::{Config, Ports, Running, start};
-use ramz_keys::{IndexPurpose, KeyRing, Keys as _, SoftKeys, ZoneCipher, ZoneKey};
+use ramz_keys::{IndexPurpose, KeyRing, Keys as _, SoftKeys, ZoneKey};
 use ramz_link::{Link, LinkConfig, Names};
 use ramz_sim::host::{Account, AccountState, CardHost};
 use ramz_store::{MemoryStore, SqliteStore, Store, Table};
@@ -26,6 +26,7 @@ use tokio::time::{Instant, sleep};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::doubles::{CountingKeys, Hand, Logs, Operator, Seeded, Sms, Trace};
+use crate::layouts::Wire;
 use crate::messages::{ACQUIRER, EXPIRY, IIN, Wish, code, pan, phone, set_pin};
 use crate::wires::{Dial, Loopback, Reply, http};
 
@@ -73,6 +74,8 @@ pub(crate) struct Build {
     pub(crate) attack: Box<dyn Fn() + Send + Sync>,
     /// Where SQLite keeps its file.
     pub(crate) folder: Option<tempfile::TempDir>,
+    /// How switch and host speak.
+    pub(crate) wires: [Wire; 2],
 }
 
 impl Default for Build {
@@ -83,7 +86,15 @@ impl Default for Build {
 
 impl Build {
     pub(crate) fn over(store: Arc<dyn Store>) -> Build {
-        Build { store, after_crash: None, rules: Arc::new(TheRules), attack: Box::new(|| {}), folder: None }
+        let wires = <[Wire; 2]>::default();
+        Build {
+            store,
+            after_crash: None,
+            rules: Arc::new(TheRules),
+            attack: Box::new(|| {}),
+            folder: None,
+            wires,
+        }
     }
 
     pub(crate) fn sqlite() -> Build {
@@ -132,10 +143,9 @@ pub(crate) struct Bank {
     _shutdown: DropGuard,
 }
 
-fn config(host: SocketAddr) -> Config {
+fn config(host: SocketAddr, wires: [Wire; 2]) -> Config {
     let texts = |all: &[&str]| all.iter().map(|text| (*text).to_owned()).collect::<Vec<_>>();
-    let zone = |name: &str| (String::from("ascii"), name.to_owned());
-    let ((switch_layout, switch_zone), (host_layout, host_zone)) = (zone("switch"), zone("host"));
+    let [to_switch, to_host] = wires;
     Config {
         id: "mellat".into(),
         name_fa: "بانک ملت".into(),
@@ -161,18 +171,18 @@ fn config(host: SocketAddr) -> Config {
             failures_until_closed: 20,
         },
         switch: SwitchConfig {
-            layout: switch_layout,
-            header: String::new(),
-            zone: switch_zone,
-            pin_block_format: 0,
+            layout: to_switch.layout,
+            header: to_switch.header,
+            zone: "switch".into(),
+            pin_block_format: to_switch.format,
         },
         host: HostConfig {
             address: host.to_string(),
-            layout: host_layout,
-            header: String::new(),
+            layout: to_host.layout,
+            header: to_host.header,
             sign_on: true,
-            zone: host_zone,
-            pin_block_format: 0,
+            zone: "host".into(),
+            pin_block_format: to_host.format,
         },
     }
 }
@@ -200,26 +210,19 @@ impl Bank {
         Logs::all();
         let (clock, entropy) = (Hand::new(), Seeded::new(2));
         let mut ring = KeyRing::generate(&*entropy);
-        for zone in ["switch", "host"] {
+        for (zone, wire) in ["switch", "host"].into_iter().zip(&build.wires) {
             let mut key = [0; 16];
             entropy.fill(&mut key);
-            ring.add_zone(zone, ZoneKey::new(ZoneCipher::Tdea, &key).unwrap()).unwrap();
+            ring.add_zone(zone, ZoneKey::new(wire.cipher(), &key).unwrap()).unwrap();
         }
         let soft = Arc::new(SoftKeys::new(ring, entropy.clone()));
-        let host = CardHost::new(soft.clone(), "host");
+        let host = CardHost::reading(soft.clone(), "host", build.wires[1].format());
         let door = Loopback::bind(None).await;
         let host_address = door.address();
         let (shutdown, host_trace) = (CancellationToken::new(), Arc::new(Trace::default()));
-        let layout = Layout::named("ascii").unwrap();
+        let (layout, header) = build.wires[1].shape();
         let tap: SharedTap = host_trace.clone();
-        tokio::spawn(host.clone().run(
-            door,
-            layout,
-            Vec::new(),
-            tap,
-            names("host", "bank"),
-            shutdown.clone(),
-        ));
+        tokio::spawn(host.clone().run(door, layout, header, tap, names("host", "bank"), shutdown.clone()));
         Bank {
             operator: Operator::new(clock.clone()),
             keys: CountingKeys::new(soft.clone()),
@@ -241,7 +244,8 @@ impl Bank {
     /// Starts a node over the bank's store.
     pub(crate) async fn node(&self) -> Node {
         let runtime = Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
-        let (config, shutdown) = (config(self.host_address), CancellationToken::new());
+        let config = config(self.host_address, self.build.wires.clone());
+        let shutdown = CancellationToken::new();
         let (clock, entropy, keys) = (self.clock.clone(), self.entropy.clone(), self.keys.clone());
         let (store, sender, rules) = (self.store(), self.operator.clone(), self.build.rules.clone());
         let (tap, stop, way): (SharedTap, _, _) = (self.trace.clone(), shutdown.clone(), self.way.clone());
@@ -282,11 +286,12 @@ impl Bank {
     }
 
     fn switch(&self, to: SocketAddr, shutdown: &CancellationToken) -> Arc<Link> {
+        let (layout, header) = self.build.wires[0].shape();
         let config = LinkConfig {
             name: "switch".into(),
             address: to.to_string(),
-            layout: Layout::named("ascii").unwrap(),
-            header: Vec::new(),
+            layout,
+            header,
             sign_on: true,
             echo_every: PATIENCE,
             answer_timeout: PATIENCE,

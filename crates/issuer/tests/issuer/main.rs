@@ -24,6 +24,10 @@ mod kept;
 #[cfg(test)]
 mod kinds;
 #[cfg(test)]
+mod layouts;
+#[cfg(test)]
+mod macs;
+#[cfg(test)]
 mod messages;
 #[cfg(test)]
 mod outbox;

@@ -1,24 +1,30 @@
-//! The PIN field both formats share: control nibble, length, digits, fill; eight bytes, before anything is mixed in.
+//! The PIN field all formats share: control nibble, length, digits, fill; eight bytes, before anything is mixed in. And the
+//! account number field that formats 0 and 3 mix in.
 
-use ramz_domain::{Pin, limits};
+use std::ops::RangeInclusive;
+
+use ramz_domain::{Pan, Pin, limits};
 use zeroize::Zeroizing;
 
-/// Writes control ‖ length ‖ digits ‖ fill into the first eight bytes.
-pub(super) fn write_pin(field: &mut [u8], control: u8, fill: u8, pin: &Pin) {
+/// Nibbles that are left for fill after control, length and the shortest PIN.
+pub(super) const FILL_NIBBLES: usize = 14 - limits::PIN_DIGITS_MIN;
+
+/// Writes control ‖ length ‖ digits ‖ fill into the first eight bytes; the fill as far as there is room for it.
+pub(super) fn write_pin(field: &mut [u8], control: u8, fill: &[u8; FILL_NIBBLES], pin: &Pin) {
     let digits = pin.expose().as_bytes();
     let length = u8::try_from(digits.len()).expect("a PIN has at most twelve digits");
     let nibble = |i: usize| match i {
         0 => control,
         1 => length,
-        _ => digits.get(i - 2).map_or(fill, |digit| digit - b'0'),
+        _ => digits.get(i - 2).map_or_else(|| fill[i - 2 - digits.len()], |digit| digit - b'0'),
     };
     for (i, byte) in field.iter_mut().take(8).enumerate() {
         *byte = nibble(2 * i) << 4 | nibble(2 * i + 1);
     }
 }
 
-/// Reads what [`write_pin`] writes, and nothing else.
-pub(super) fn read_pin(field: &[u8], control: u8, fill: u8) -> Option<Pin> {
+/// Reads what [`write_pin`] writes with such a fill, and nothing else.
+pub(super) fn read_pin(field: &[u8], control: u8, fill: RangeInclusive<u8>) -> Option<Pin> {
     let mut nibbles = Zeroizing::new([0; 16]);
     for (pair, byte) in nibbles.chunks_exact_mut(2).zip(field) {
         pair.copy_from_slice(&[byte >> 4, byte & 0x0F]);
@@ -28,7 +34,7 @@ pub(super) fn read_pin(field: &[u8], control: u8, fill: u8) -> Option<Pin> {
         return None;
     }
     let (digits, rest) = nibbles[2..].split_at_mut(length);
-    if digits.iter().any(|&digit| digit > 9) || rest.iter().any(|&nibble| nibble != fill) {
+    if digits.iter().any(|&digit| digit > 9) || rest.iter().any(|nibble| !fill.contains(nibble)) {
         return None;
     }
     digits.iter_mut().for_each(|digit| *digit += b'0');
@@ -42,13 +48,32 @@ pub(super) fn xor_digits(block: &mut [u8], first_nibble: usize, digits: &str) {
     }
 }
 
+/// Mixes in the account number field of formats 0 and 3: `0000` and the twelve rightmost digits of the PAN without its check
+/// digit.
+pub(super) fn xor_account_number(block: &mut [u8], pan: &Pan) {
+    let digits = pan.expose();
+    xor_digits(block, 4, &digits[digits.len() - 13..digits.len() - 1]);
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn check(field: &str, expect: Option<&str>) {
-        let pin = read_pin(&hex::decode(field).unwrap(), 0, 0xF);
+    fn check_with(fill: RangeInclusive<u8>, field: &str, expect: Option<&str>) {
+        let pin = read_pin(&hex::decode(field).unwrap(), 0, fill);
         assert_eq!(pin.as_ref().map(Pin::expose), expect, "{field}");
+    }
+
+    fn check(field: &str, expect: Option<&str>) {
+        check_with(0xF..=0xF, field, expect);
+    }
+
+    #[test]
+    fn a_fill_may_be_any_of_several() {
+        check_with(0xA..=0xF, "041234abcdefabcd", Some("1234"));
+        check_with(0xA..=0xF, "0c123456789012af", Some("123456789012"));
+        check_with(0xA..=0xF, "041234abcdefabc9", None);
+        check_with(0xA..=0xF, "0412349bcdefabcd", None);
     }
 
     #[test]
@@ -76,7 +101,12 @@ mod tests {
     #[test]
     fn a_field_reads_back() {
         let mut field = [0; 8];
-        write_pin(&mut field, 0, 0xF, &Pin::parse("0472013").unwrap());
+        write_pin(&mut field, 0, &[0xF; FILL_NIBBLES], &Pin::parse("0472013").unwrap());
         assert_eq!(hex::encode(field), "070472013fffffff");
+        let fill = [0xA, 0xB, 0xC, 0xD, 0xE, 0xF, 0xA, 0xB, 0xC, 0xD];
+        write_pin(&mut field, 3, &fill, &Pin::parse("1234").unwrap());
+        assert_eq!(hex::encode(field), "341234abcdefabcd");
+        write_pin(&mut field, 3, &fill, &Pin::parse("123456789012").unwrap());
+        assert_eq!(hex::encode(field), "3c123456789012ab");
     }
 }

@@ -12,13 +12,11 @@ use crate::soft::ZoneKey;
 const BYTES: usize = 8;
 const CONTROL: u8 = 0x0;
 const FILL: u8 = 0xf;
-/// The account number field starts with four zeros.
-const PAN_NIBBLE: usize = 4;
 
 pub(super) fn encode(zone: &ZoneKey, pin: &Pin, pan: &Pan) -> Option<Zeroizing<Vec<u8>>> {
     let mut block = Zeroizing::new([0; BYTES]);
-    field::write_pin(&mut *block, CONTROL, FILL, pin);
-    field::xor_digits(&mut *block, PAN_NIBBLE, account_number(pan));
+    field::write_pin(&mut *block, CONTROL, &[FILL; field::FILL_NIBBLES], pin);
+    field::xor_account_number(&mut *block, pan);
     zone.tdea_encrypt(&mut block)?;
     Some(Zeroizing::new(block.to_vec()))
 }
@@ -27,11 +25,6 @@ pub(super) fn decode(zone: &ZoneKey, block: &[u8], pan: &Pan) -> Option<Result<P
     let Ok(block) = <[u8; BYTES]>::try_from(block) else { return Some(Err(NotAPinBlock)) };
     let mut block = Zeroizing::new(block);
     zone.tdea_decrypt(&mut block)?;
-    field::xor_digits(&mut *block, PAN_NIBBLE, account_number(pan));
-    Some(field::read_pin(&*block, CONTROL, FILL).ok_or(NotAPinBlock))
-}
-
-fn account_number(pan: &Pan) -> &str {
-    let digits = pan.expose();
-    &digits[digits.len() - 13..digits.len() - 1]
+    field::xor_account_number(&mut *block, pan);
+    Some(field::read_pin(&*block, CONTROL, FILL..=FILL).ok_or(NotAPinBlock))
 }

@@ -20,7 +20,7 @@ pub(super) fn encode(
     entropy: &dyn Entropy,
 ) -> Option<Zeroizing<Vec<u8>>> {
     let mut block = Zeroizing::new([0; BYTES]);
-    field::write_pin(&mut block[..8], CONTROL, FILL, pin);
+    field::write_pin(&mut block[..8], CONTROL, &[FILL; field::FILL_NIBBLES], pin);
     entropy.fill(&mut block[8..]);
     zone.aes_encrypt(&mut block)?;
     combine(&mut block, pan);
@@ -34,7 +34,7 @@ pub(super) fn decode(zone: &ZoneKey, block: &[u8], pan: &Pan) -> Option<Result<P
     zone.aes_decrypt(&mut block)?;
     combine(&mut block, pan);
     zone.aes_decrypt(&mut block)?;
-    Some(field::read_pin(&block[..8], CONTROL, FILL).ok_or(NotAPinBlock))
+    Some(field::read_pin(&block[..8], CONTROL, FILL..=FILL).ok_or(NotAPinBlock))
 }
 
 /// Mixes in the PAN field: how many digits above twelve, the digits, zeros.

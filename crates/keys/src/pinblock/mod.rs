@@ -1,10 +1,11 @@
-//! PIN blocks of ISO 9564-1: format 0 under TDEA, format 4 under AES.
+//! PIN blocks of ISO 9564-1: formats 0 and 3 under TDEA, format 4 under AES.
 //!
 //! Decoding is strict: a block of another key, PAN or format nearly never passes. What it decodes to never leaves this
 //! crate; [`crate::Keys`] only compares and translates.
 
 mod field;
 mod iso0;
+mod iso3;
 mod iso4;
 
 use ramz_domain::{Entropy, Pan, Pin};
@@ -28,6 +29,7 @@ pub fn encode(
 ) -> Option<Zeroizing<Vec<u8>>> {
     match format {
         PinBlockFormat::Iso0 => iso0::encode(zone, pin, pan),
+        PinBlockFormat::Iso3 => iso3::encode(zone, pin, pan, entropy),
         PinBlockFormat::Iso4 => iso4::encode(zone, pin, pan, entropy),
     }
 }
@@ -41,6 +43,7 @@ pub(crate) fn decode(
 ) -> Option<Result<Pin, NotAPinBlock>> {
     match format {
         PinBlockFormat::Iso0 => iso0::decode(zone, block, pan),
+        PinBlockFormat::Iso3 => iso3::decode(zone, block, pan),
         PinBlockFormat::Iso4 => iso4::decode(zone, block, pan),
     }
 }
@@ -48,14 +51,14 @@ pub(crate) fn decode(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::soft::ZoneCipher;
     use crate::soft::tests::Counting;
     use proptest::prelude::*;
 
     fn zone(format: PinBlockFormat, key: &[u8]) -> ZoneKey {
-        let cipher = if format == PinBlockFormat::Iso0 { ZoneCipher::Tdea } else { ZoneCipher::Aes };
-        ZoneKey::new(cipher, key).unwrap()
+        ZoneKey::new(format.cipher(), key).unwrap()
     }
+
+    const KEY: [u8; 16] = [2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30, 32];
 
     fn pan(body: &str) -> Pan {
         Pan::parse(&format!("{body}{}", ramz_domain::check_digit(body))).unwrap()
@@ -67,7 +70,8 @@ mod tests {
             digits in "[0-9]{4,12}", body in "[1-9][0-9]{14,17}", key in any::<[u8; 24]>(), noise in any::<[u8; 16]>(),
         ) {
             let (pin, pan) = (Pin::parse(&digits).unwrap(), pan(&body));
-            for (format, length) in [(PinBlockFormat::Iso0, 8), (PinBlockFormat::Iso4, 16)] {
+            for format in PinBlockFormat::ALL {
+                let length = format.bytes();
                 let zone = zone(format, &key);
                 let block = encode(format, &zone, &pin, &pan, &Counting::default()).unwrap();
                 prop_assert_eq!(block.len(), length);
@@ -83,6 +87,33 @@ mod tests {
     fn debug_of_a_block_shows_its_format_only() {
         let block = crate::PinBlock { format: PinBlockFormat::Iso0, bytes: vec![0xab; 8].into() };
         assert_eq!(format!("{block:?}"), "PinBlock(Iso0, …)");
+    }
+
+    /// A format's blocks are refused under every other format, and always with the same words.
+    #[test]
+    fn a_block_is_of_one_format_only() {
+        let (pin, pan) = (Pin::parse("0472013").unwrap(), pan("610433700000001"));
+        for made in PinBlockFormat::ALL {
+            let block = encode(made, &zone(made, &KEY), &pin, &pan, &Counting::default()).unwrap();
+            for read in PinBlockFormat::ALL {
+                let found = decode(read, &zone(read, &KEY), &block, &pan).unwrap();
+                match found {
+                    Ok(back) => {
+                        assert!(made == read && back.expose() == pin.expose(), "{made:?} as {read:?}")
+                    }
+                    Err(refused) => assert!(made != read && refused == NotAPinBlock, "{made:?} as {read:?}"),
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn the_fill_of_format_3_is_drawn_for_each_block() {
+        let (zone, entropy) = (zone(PinBlockFormat::Iso3, &KEY), Counting::default());
+        let (pin, pan) = (Pin::parse("1234").unwrap(), pan("610433700000001"));
+        let make = || encode(PinBlockFormat::Iso3, &zone, &pin, &pan, &entropy).unwrap();
+        let blocks: std::collections::BTreeSet<Vec<u8>> = (0..32).map(|_| make().to_vec()).collect();
+        assert_eq!(blocks.len(), 32);
     }
 
     #[test]

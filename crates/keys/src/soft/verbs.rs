@@ -121,11 +121,7 @@ impl Keys for SoftKeys {
     }
 
     fn zone_takes(&self, zone: &str, format: PinBlockFormat) -> bool {
-        let cipher = match format {
-            PinBlockFormat::Iso0 => super::ZoneCipher::Tdea,
-            PinBlockFormat::Iso4 => super::ZoneCipher::Aes,
-        };
-        self.ring.zone(zone).is_ok_and(|key| key.cipher() == cipher)
+        self.ring.zone(zone).is_ok_and(|key| key.cipher() == format.cipher())
     }
 
     fn pin_block_matches(
@@ -273,7 +269,8 @@ mod tests {
         let keys = keys();
         let candidates = [source(1, 7), source(2, 7), source(1, 7)];
         let pin = keys.pin(&candidates[0]).unwrap();
-        for (zone, format) in [("switch", PinBlockFormat::Iso0), ("host", PinBlockFormat::Iso4)] {
+        for format in PinBlockFormat::ALL {
+            let zone = if format == PinBlockFormat::Iso4 { "host" } else { "switch" };
             let block = keys.make_pin_block(&pin, &pan(), zone, format).unwrap();
             assert_eq!(keys.pin_block_matches(&block, zone, &pan(), &candidates).unwrap(), [0, 2]);
             assert_eq!(keys.pin_block_matches(&block, zone, &pan(), &candidates[1..2]).unwrap(), []);
@@ -281,10 +278,6 @@ mod tests {
             let fault = keys.pin_block_matches(&garbled, zone, &pan(), &candidates).unwrap_err();
             assert_eq!(fault, KeyFault::PinBlock(zone.into()));
         }
-        let block = keys.make_pin_block(&pin, &pan(), "switch", PinBlockFormat::Iso0).unwrap();
-        let translated =
-            keys.translate_pin_block(&block, "switch", &pan(), "host", PinBlockFormat::Iso4).unwrap();
-        assert_eq!(keys.pin_block_matches(&translated, "host", &pan(), &candidates[..1]).unwrap(), [0]);
         assert!(matches!(
             keys.make_pin_block(&pin, &pan(), "none", PinBlockFormat::Iso0),
             Err(KeyFault::NoZone(_))
@@ -295,6 +288,9 @@ mod tests {
         ));
         assert!(
             keys.zone_takes("host", PinBlockFormat::Iso4) && !keys.zone_takes("host", PinBlockFormat::Iso0)
+        );
+        assert!(
+            keys.zone_takes("switch", PinBlockFormat::Iso3) && !keys.zone_takes("host", PinBlockFormat::Iso3)
         );
     }
 
@@ -376,6 +372,23 @@ mod tests {
         let mut relabelled = sealed;
         relabelled[4] = 1;
         assert_eq!(keys.open(place, &relabelled), Err(KeyFault::DoesNotOpen("card.pan".into())));
+    }
+
+    #[test]
+    fn a_block_is_translated_from_any_format_to_any() {
+        let keys = keys();
+        let candidate = [source(1, 7)];
+        let pin = keys.pin(&candidate[0]).unwrap();
+        let zone = |format| if format == PinBlockFormat::Iso4 { "host" } else { "switch" };
+        for from in PinBlockFormat::ALL {
+            let block = keys.make_pin_block(&pin, &pan(), zone(from), from).unwrap();
+            for to in PinBlockFormat::ALL {
+                let translated = keys.translate_pin_block(&block, zone(from), &pan(), zone(to), to).unwrap();
+                assert_eq!((translated.format, translated.bytes.len()), (to, to.bytes()));
+                let matches = keys.pin_block_matches(&translated, zone(to), &pan(), &candidate);
+                assert_eq!(matches, Ok(vec![0]), "{from:?} to {to:?}");
+            }
+        }
     }
 
     #[test]

@@ -12,7 +12,7 @@ use zeroize::Zeroizing;
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Encode, Decode)]
 #[cbor(index_only)]
 pub enum ZoneCipher {
-    /// Triple DES with two or three keys: PIN block format 0.
+    /// Triple DES with two or three keys: PIN block formats 0 and 3.
     #[n(0)]
     Tdea,
     /// AES: PIN block format 4.

@@ -5,6 +5,7 @@ import hashlib
 import hmac
 import pathlib
 import struct
+import types
 
 import psec
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -60,6 +61,15 @@ def iso0(key, pin, pan):
     return des.encrypt_tdes_ecb(bytes.fromhex(key), pinblock.encode_pinblock_iso_0(pin, pan)).hex()
 
 
+def iso3(key, pin, pan, tail):
+    letters, rest = [], int.from_bytes(tail, "big")
+    for _ in range(10):
+        letters.append("ABCDEF"[rest % 6])
+        rest //= 6
+    pinblock._secrets = types.SimpleNamespace(choice=lambda _: letters.pop(0))  # as in iso4
+    return des.encrypt_tdes_ecb(bytes.fromhex(key), pinblock.encode_pinblock_iso_3(pin, pan)).hex()
+
+
 def iso4(key, pin, pan, tail):
     pinblock._urandom = lambda n: tail  # psec's own randomness, for once foreseeable
     return pinblock.encipher_pinblock_iso_4(bytes.fromhex(key), pin, pan).hex()
@@ -71,6 +81,13 @@ PAIRS[0] = ("0000", PAIRS[0][1])
 for name, key in [("iso0-two-key", TDEA2), ("iso0-three-key", TDEA3)]:
     cases = [dict(pin=p, pan=a, block=iso0(key, p, a), translated=iso0(TO, p, a)) for p, a in PAIRS]
     write(name, "accepted", PSEC, dict(format=0, key=key, to_key=TO), cases)
+
+for name, key in [("iso3-two-key", TDEA2), ("iso3-three-key", TDEA3)]:
+    cases = []
+    for p, a in PAIRS:
+        tail = digest("fill " + p + a, 8)
+        cases.append(dict(pin=p, pan=a, tail=tail.hex(), block=iso3(key, p, a, tail), translated=iso0(TO, p, a)))
+    write(name, "accepted", PSEC, dict(format=3, key=key, to_key=TO), cases)
 
 for bits in (128, 192, 256):
     key, cases = AES[: bits // 4], []
@@ -132,6 +149,27 @@ for why, block in [("no bytes", ""), ("a byte short", good[:-2]), ("a byte long"
     cases.append(dict(why=why, pan=PAN, block=block))
 write("iso0-refused", "refused", PSEC + " refuses the same", dict(format=0, key=TDEA2, to_key=TO), cases)
 
+cases = []
+for why, *spec in FIELDS:
+    why = {"control nibble 3": "control nibble 2", "fill of the other format": "fill after the PIN is the digit 9"}.get(why, why)
+    if why == "control nibble 2":
+        spec[0] = "2"
+    block = des.encrypt_tdes_ecb(bytes.fromhex(TDEA2), clear0(field("3", "e", "9", *spec), PAN))
+    clear = des.decrypt_tdes_ecb(bytes.fromhex(TDEA2), block)
+    assert refused(lambda: pinblock.decode_pinblock_iso_3(clear, PAN)), why
+    cases.append(dict(why=why, pan=PAN, block=block.hex()))
+good = iso3(TDEA2, "0472013", PAN, bytes(8))
+wrong_key = des.decrypt_tdes_ecb(bytes.fromhex(TDEA2), bytes.fromhex(iso3(TO, "0472013", PAN, bytes(8))))
+assert refused(lambda: pinblock.decode_pinblock_iso_3(wrong_key, PAN))
+cases.append(dict(why="another key", pan=PAN, block=iso3(TO, "0472013", PAN, bytes(8))))
+cases.append(dict(why="format 0", pan=PAN, block=iso0(TDEA2, "0472013", PAN)))
+far_block = des.decrypt_tdes_ecb(bytes.fromhex(TDEA2), bytes.fromhex(good))
+assert refused(lambda: pinblock.decode_pinblock_iso_3(far_block, far))
+cases.append(dict(why="another PAN", pan=far, block=good))
+for why, block in [("no bytes", ""), ("a byte short", good[:-2]), ("a byte long", good + "00"), ("twice as long", good * 2)]:
+    cases.append(dict(why=why, pan=PAN, block=block))
+write("iso3-refused", "refused", PSEC + " refuses the same", dict(format=3, key=TDEA2, to_key=TO), cases)
+
 key, cases = AES[:32], []
 for why, *spec in FIELDS:
     block = sealed4(key, field("4", "a", "f", *spec) + "0011223344556677", PAN)
@@ -157,6 +195,20 @@ for n in range(4000):
         cases.append(dict(pin=pin, pan=wrong, block=iso0(TDEA2, "047201399999", PAN), translated=iso0(TO, pin, wrong)))
 assert len(cases) == 8
 write("iso0-other-pan-other-pin", "accepted", PSEC, dict(format=0, key=TDEA2, to_key=TO), cases)
+
+# Nor can format 3, and less so: a wrong fill may be a right one too.
+cases = []
+for n in range(4000):
+    wrong, tail = luhn(f"610433{n:04d}00001"), digest(f"other {n}", 8)
+    block = iso3(TDEA2, "047201399999", PAN, tail)
+    try:
+        pin = pinblock.decode_pinblock_iso_3(des.decrypt_tdes_ecb(bytes.fromhex(TDEA2), bytes.fromhex(block)), wrong)
+    except ValueError:
+        continue
+    if pin != "047201399999" and len(cases) < 8:
+        cases.append(dict(pin=pin, pan=wrong, block=block, translated=iso0(TO, pin, wrong)))
+assert len(cases) == 8
+write("iso3-other-pan-other-pin", "accepted", PSEC, dict(format=3, key=TDEA2, to_key=TO), cases)
 
 cases = [dict(cipher="tdea", key=k, check_value=des.generate_kcv(bytes.fromhex(k), 3).hex()) for k in (TDEA2, TDEA3, TO)]
 cases += [dict(cipher="aes", key=AES[:n], check_value=aes.encrypt_aes_ecb(bytes.fromhex(AES[:n]), bytes(16))[:3].hex())

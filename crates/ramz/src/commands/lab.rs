@@ -20,6 +20,9 @@ pub(super) struct Options {
     /// Do not open a browser
     #[arg(long)]
     no_open: bool,
+    /// How ISO 8583 messages look on every link: ascii, bcd, or the path of a layout file
+    #[arg(long, value_name = "LAYOUT", default_value = "ascii")]
+    layout: String,
     /// Add so many cards for `ramz load`
     #[arg(long, value_name = "N", default_value_t = 0)]
     measured_cards: usize,
@@ -30,7 +33,8 @@ pub(super) struct Options {
 
 impl Options {
     fn lab(&self) -> lab::Options {
-        lab::Options { data: self.data.clone(), port: self.port, measured_cards: self.measured_cards }
+        let (data, layout) = (self.data.clone(), self.layout.clone());
+        lab::Options { data, port: self.port, layout, measured_cards: self.measured_cards }
     }
 
     pub(super) fn log_filter(&self) -> String {

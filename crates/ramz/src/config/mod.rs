@@ -142,10 +142,11 @@ impl Config {
     pub(crate) fn check(&self) -> anyhow::Result<()> {
         self.table::<LogConfig>("log")?;
         let issuer = self.table::<IssuerConfig>("issuer")?;
-        issuer.bank.policy.policy()?;
+        issuer.bank.check()?;
         issuer.sms.check()?;
         self.table::<RouterConfig>("router")?;
-        self.table::<GatewayConfig>("gateway")?;
+        let gateway = self.table::<GatewayConfig>("gateway")?;
+        gateway.page.check_links().context("gateway")?;
         self.table::<OperatorConfig>("operator").map(|_| ())
     }
 
@@ -181,6 +182,22 @@ mod tests {
     }
 
     #[test]
+    fn a_layout_file_is_read_and_what_is_wrong_in_it_is_said() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("ours.toml");
+        let checked = |layout: &str| {
+            std::fs::write(&file, layout).unwrap();
+            let text = format!("[issuer.bank.switch]\nlayout = {file:?}\npin_block_format = 4\n");
+            over(&text).and_then(|config| config.check()).map_err(|error| format!("{error:#}"))
+        };
+        checked("name = \"ours\"\nlike = \"bcd\"\n[fields]\n52 = \"b 128\"\n").unwrap();
+        let said = checked("name = \"ours\"\nlike = \"bcd\"\n[fields]\n52 = \"b sixteen\"\n").unwrap_err();
+        for part in ["issuer: switch: layout file", "ours.toml: field 52", "a size from 1", "b sixteen"] {
+            assert!(said.contains(part), "{said}");
+        }
+    }
+
+    #[test]
     fn the_defaults_are_a_configuration() {
         Config::load(None).unwrap().check().unwrap();
     }
@@ -202,6 +219,16 @@ mod tests {
             ("[issuer.bank.policy]\ndigits = 5\n", "1e-5"),
             ("[issuer.bank.policy]\nlock_first_s = 60\n", "lock_first"),
             ("[router\n", "TOML"),
+            ("[issuer.bank]\niins = [\"61043\"]\n", "61043"),
+            ("[issuer.bank.switch]\nlayout = \"ebcdic\"\n", "ebcdic"),
+            ("[issuer.bank.host]\nlayout = \"no/such.toml\"\n", "host: layout file no/such.toml"),
+            ("[issuer.bank.host]\nheader = \"6\"\n", "header \"6\""),
+            ("[issuer.bank.switch]\npin_block_format = 1\n", "0, 3 (TDEA) or 4 (AES)"),
+            ("[issuer.bank.switch]\npin_block_format = 4\n", "PIN blocks of format 4: field 52"),
+            (
+                "[gateway.page]\nlinks = [{ name = \"a\", iins = [], address = \"\", layout = \"b.toml\", zone = \"a\" }]\n",
+                "links[0].layout: layout file b.toml",
+            ),
             ("[gateway.page]\nmerchants = [{ id = 1 }]\n", "gateway"),
         ] {
             let error = over(text).and_then(|config| config.check()).unwrap_err();

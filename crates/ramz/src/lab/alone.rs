@@ -54,7 +54,7 @@ impl Alone {
         let folder = Folder::open(temporary.path().to_owned(), entropy.as_ref())?;
         certificates::make(&folder)?;
         let ports = free_ports()?;
-        settings::write(&folder, &ports)?;
+        settings::write(&folder, &ports, "ascii")?;
         let around = Surroundings { clock: Arc::new(SystemClock), entropy, tap: Arc::new(NoTap) };
         let handsets = Handsets::new();
         let config = bank::issuer_config(&folder, BANK)?;

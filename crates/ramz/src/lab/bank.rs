@@ -9,9 +9,8 @@ use ramz_api::back_office::CardBody;
 use ramz_api::net::Door;
 use ramz_domain::card::CardStatus;
 use ramz_domain::{CardId, Pin, Rial};
-use ramz_iso8583::Layout;
 use ramz_issuer::Running;
-use ramz_link::Names;
+use ramz_link::{Names, Shape};
 use ramz_sim::handsets::Handsets;
 use ramz_sim::host::{Account, AccountState, CardHost};
 use ramz_sim::portal::{CardNow, Cards};
@@ -37,6 +36,8 @@ const ADD_AT_ONCE: usize = 64;
 pub(crate) struct Bank {
     pinned: &'static PinnedBank,
     number: usize,
+    /// What its switch speaks.
+    layout: String,
     cards: Vec<(LabCard, CardId)>,
     pub(crate) host: Arc<CardHost>,
     pub(crate) smsc: Arc<Smsc>,
@@ -73,11 +74,12 @@ pub(crate) async fn neighbours(
     let keys = Arc::new(open_keys(&config.keys, &around.entropy)?);
     let host = CardHost::new(keys, config.bank.host.zone.clone());
     let door = self::door(ports.bank(number, BankPort::Host)).await?;
-    let layout = Layout::named(&config.bank.host.layout).context("the host's layout")?;
+    let spoken = &config.bank.host;
+    let Shape { layout, header, .. } = Shape::read(&spoken.layout, &spoken.header)?;
     let names = Names { ours: "card host".into(), theirs: format!("bank {}", pinned.id) };
     // The issuer's own tap sees both directions of this wire.
     let silent = Arc::new(ramz_api::tap::NoTap);
-    tokio::spawn(Arc::clone(&host).run(door, layout, Vec::new(), silent, names, shutdown.child_token()));
+    tokio::spawn(Arc::clone(&host).run(door, layout, header, silent, names, shutdown.child_token()));
     Ok(Neighbours { host, smsc })
 }
 
@@ -119,7 +121,8 @@ pub(crate) async fn start(
         }
         cards.push((card, id));
     }
-    Ok(Bank { pinned, number, cards, host, smsc, issuer })
+    let layout = config.bank.switch.layout;
+    Ok(Bank { pinned, number, layout, cards, host, smsc, issuer })
 }
 
 async fn door(port: u16) -> anyhow::Result<Arc<dyn Door>> {
@@ -225,7 +228,7 @@ impl Bank {
             "app": format!("http://localhost:{}", port(BankPort::App)),
             "short_code": short_code,
             "metrics": format!("http://localhost:{}", port(BankPort::Metrics)),
-            "iso8583": { "address": format!("localhost:{}", port(BankPort::Switch)), "layout": "ascii", "header": "" },
+            "iso8583": { "address": format!("localhost:{}", port(BankPort::Switch)), "layout": self.layout, "header": "" },
             "smpp": {
                 "address": format!("localhost:{}", port(BankPort::Smpp)),
                 "system_id": id,

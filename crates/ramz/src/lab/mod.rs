@@ -41,6 +41,8 @@ pub(crate) struct Options {
     pub(crate) data: Option<PathBuf>,
     /// The portal's port; the others follow.
     pub(crate) port: u16,
+    /// How ISO 8583 messages look: a shipped layout, or the path of a layout file.
+    pub(crate) layout: String,
     /// Cards for `ramz load`, at the first bank.
     pub(crate) measured_cards: usize,
 }
@@ -67,7 +69,7 @@ pub(crate) async fn start(options: Options, shutdown: &CancellationToken) -> any
     let entropy: Arc<dyn Entropy> = Arc::new(SystemEntropy);
     let folder = Folder::open(path, entropy.as_ref())?;
     certificates::make(&folder)?;
-    settings::write(&folder, &ports)?;
+    settings::write(&folder, &ports, &layout(options.layout)?)?;
     let clock = Arc::new(LabClock::default());
     let trace = Trace::new(Arc::clone(&clock) as Arc<dyn Clock>);
     let around = Surroundings {
@@ -101,6 +103,16 @@ pub(crate) async fn start(options: Options, shutdown: &CancellationToken) -> any
         .await
         .context("the gateway's links to the banks do not come up")?;
     Ok(Lab { url: format!("http://localhost:{}/", ports.portal()), banks, gateway, _temporary: temporary })
+}
+
+/// A layout as the settings name it: a file by its whole path, so that a role started from elsewhere finds it too.
+fn layout(named: String) -> anyhow::Result<String> {
+    if ramz_iso8583::Layout::named(&named).is_some() {
+        return Ok(named);
+    }
+    ramz_link::Shape::read(&named, "")?;
+    let path = std::fs::canonicalize(&named).with_context(|| named.clone())?;
+    path.into_os_string().into_string().ok().with_context(|| format!("{named}: its path is no text"))
 }
 
 impl Lab {

@@ -9,16 +9,20 @@ use super::pinned::{
     ACQUIRER, BANKS, BankPort, MERCHANT, MERCHANT_EN, MERCHANT_FA, ORIGIN, PinnedBank, Ports, TERMINAL,
 };
 
-/// Writes `<bank>.toml`, `<bank>-operator.toml`, `router.toml` and `gateway.toml`.
-pub(crate) fn write(folder: &Folder, ports: &Ports) -> anyhow::Result<()> {
+/// Writes `<bank>.toml`, `<bank>-operator.toml`, `router.toml` and `gateway.toml`. Every ISO 8583 link speaks `layout`.
+pub(crate) fn write(folder: &Folder, ports: &Ports, layout: &str) -> anyhow::Result<()> {
     for (number, bank) in BANKS.iter().enumerate() {
-        put(folder, &format!("{}.toml", bank.id), &json!({ "issuer": issuer(folder, ports, number, bank) }))?;
+        put(
+            folder,
+            &format!("{}.toml", bank.id),
+            &json!({ "issuer": issuer(folder, ports, number, bank, layout) }),
+        )?;
         let url = format!("https://localhost:{}", ports.bank(number, BankPort::Admin));
         let operator = json!({ "operator": { "url": url, "tls": tls(folder, OPERATOR) } });
         put(folder, &format!("{}-operator.toml", bank.id), &operator)?;
     }
     put(folder, "router.toml", &json!({ "router": router(folder, ports) }))?;
-    put(folder, "gateway.toml", &json!({ "gateway": gateway(folder, ports) }))
+    put(folder, "gateway.toml", &json!({ "gateway": gateway(folder, ports, layout) }))
 }
 
 fn put(folder: &Folder, name: &str, value: &serde_json::Value) -> anyhow::Result<()> {
@@ -44,7 +48,13 @@ fn asker(name: &str) -> serde_json::Value {
     json!({ "name": name, "acquirers": [ACQUIRER], "kinds": PaymentKind::ALL.map(PaymentKind::code), "origins": [ORIGIN] })
 }
 
-fn issuer(folder: &Folder, ports: &Ports, number: usize, bank: &PinnedBank) -> serde_json::Value {
+fn issuer(
+    folder: &Folder,
+    ports: &Ports,
+    number: usize,
+    bank: &PinnedBank,
+    layout: &str,
+) -> serde_json::Value {
     let port = |of| at(ports.bank(number, of));
     json!({
         "listen": {
@@ -70,8 +80,8 @@ fn issuer(folder: &Folder, ports: &Ports, number: usize, bank: &PinnedBank) -> s
             "routers": [ROUTER],
             "askers": [asker(ASKER)],
             "operators": [OPERATOR],
-            "switch": { "zone": "switch" },
-            "host": { "address": port(BankPort::Host), "zone": "host" },
+            "switch": { "layout": layout, "zone": "switch" },
+            "host": { "address": port(BankPort::Host), "layout": layout, "zone": "host" },
         },
     })
 }
@@ -100,7 +110,7 @@ fn router(folder: &Folder, ports: &Ports) -> serde_json::Value {
     })
 }
 
-fn gateway(folder: &Folder, ports: &Ports) -> serde_json::Value {
+fn gateway(folder: &Folder, ports: &Ports, layout: &str) -> serde_json::Value {
     let links: Vec<_> = BANKS
         .iter()
         .enumerate()
@@ -109,7 +119,7 @@ fn gateway(folder: &Folder, ports: &Ports) -> serde_json::Value {
                 "name": format!("bank {}", bank.id),
                 "iins": bank.iins,
                 "address": at(ports.bank(n, BankPort::Switch)),
-                "layout": "ascii",
+                "layout": layout,
                 "zone": bank.id,
                 "pin_block_format": 0,
                 "sign_on": true,

@@ -27,7 +27,6 @@ const MAY_EXPOSE: &[(&str, &str)] = &[
     ("crates/issuer/src/inline/transaction.rs", "index"),
     // Into a PIN block.
     ("crates/keys/src/pinblock/field.rs", "block"),
-    ("crates/keys/src/pinblock/iso0.rs", "block"),
     ("crates/keys/src/pinblock/iso4.rs", "block"),
     // Typed by the operator, sent to the back office.
     ("crates/ramz/src/commands/cards.rs", "prompt"),

@@ -10,10 +10,10 @@ use std::collections::{HashMap, HashSet, VecDeque};
 
 use ramz_domain::{Pan, Rial};
 use ramz_iso8583::{Message, Mti, MtiClass, de48};
-use ramz_keys::{KeyFault, Keys, PinBlockFormat};
-use zeroize::Zeroize;
+use ramz_keys::{KeyFault, Keys, PinBlock, PinBlockFormat};
+use zeroize::{Zeroize, Zeroizing};
 
-use super::{Account, AccountState};
+use super::{Account, AccountState, Zone};
 
 /// Accounts of one host.
 pub const ACCOUNTS_MAX: usize = 100_000;
@@ -119,7 +119,7 @@ impl Ledger {
     }
 
     /// Does what a request asks for, and answers it.
-    pub(super) fn decide(&mut self, request: &Message, keys: &dyn Keys, zone: &str) -> Message {
+    pub(super) fn decide(&mut self, request: &Message, keys: &dyn Keys, zone: &Zone) -> Message {
         match request.mti().class() {
             MtiClass::Authorisation | MtiClass::Financial if !request.mti().is_advice() => {
                 self.authorise(request, keys, zone)
@@ -129,7 +129,7 @@ impl Ledger {
         }
     }
 
-    fn authorise(&mut self, request: &Message, keys: &dyn Keys, zone: &str) -> Message {
+    fn authorise(&mut self, request: &Message, keys: &dyn Keys, zone: &Zone) -> Message {
         let wanted: &[u8] = if is_inquiry(request) { &[2, 3, 11, 41] } else { &[2, 3, 4, 11, 41] };
         let missing = wanted.iter().copied().find(|field| request.get(*field).is_none());
         if let Some(field) = missing {
@@ -191,7 +191,7 @@ impl Ledger {
     }
 
     /// Checks a request and books its debit.
-    fn debit(&mut self, request: &Message, keys: &dyn Keys, zone: &str) -> Verdict {
+    fn debit(&mut self, request: &Message, keys: &dyn Keys, zone: &Zone) -> Verdict {
         let may_be_credited = self.may_be_credited(request);
         let Some(account) = self.accounts.get_mut(&key(request.get(2).unwrap_or_default())) else {
             return Verdict::of("14");
@@ -333,7 +333,7 @@ fn pin_code(
     account: &Account,
     request: &Message,
     keys: &dyn Keys,
-    zone: &str,
+    zone: &Zone,
 ) -> Result<&'static str, KeyFault> {
     let tags = request.bytes(48).map(de48::parse).and_then(Result::ok).unwrap_or_default();
     if tags.get(de48::PIN_VERIFIED) == Some(de48::PIN_VERIFIED_DYNAMIC) {
@@ -348,8 +348,17 @@ fn pin_code(
         (None, _) => Ok("57"),
         (Some(_), None) => Ok("55"),
         (Some(block), Some(pin)) => {
-            let expected = keys.make_pin_block(pin, &account.pan, zone, PinBlockFormat::Iso0)?;
-            Ok(if expected.bytes.as_slice() == block { "00" } else { "55" })
+            // A fill that is drawn anew each time is not compared: format 0 has none.
+            let (name, format, compared) = (zone.name.as_str(), zone.format, PinBlockFormat::Iso0);
+            let mut block = PinBlock { format, bytes: Zeroizing::new(block.to_vec()) };
+            if format != compared {
+                block = match keys.translate_pin_block(&block, name, &account.pan, name, compared) {
+                    Err(KeyFault::PinBlock(_)) => return Ok("55"),
+                    translated => translated?,
+                };
+            }
+            let expected = keys.make_pin_block(pin, &account.pan, name, compared)?;
+            Ok(if expected == block { "00" } else { "55" })
         }
     }
 }

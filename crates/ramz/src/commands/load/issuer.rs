@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use anyhow::{Context as _, bail};
 use ramz_api::client::{Http, PinRequests};
+use ramz_link::Shape;
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::process::{Child, Command};
 use tokio::time::timeout;
@@ -25,7 +26,7 @@ pub(super) async fn measure(options: &Options, shutdown: &CancellationToken) -> 
     let (url, tls) = alone.api();
     let requests = PinRequests::new(Http::new(Arc::new(MutualTls::new(&tls)?), &url, TIMEOUT)?);
     let (address, zone_key) = alone.switch()?;
-    let link = switch(&address, shutdown).await?;
+    let link = switch(&address, Shape::read("ascii", "")?, shutdown).await?;
     let shop = alone.shop();
     let payee = Payee {
         acquirer: shop.acquirer.to_owned(),

@@ -6,6 +6,7 @@ use anyhow::Context as _;
 use axum::body::Bytes;
 use axum::http::Request;
 use ramz_api::client::{Http, PinRequests};
+use ramz_link::Shape;
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
@@ -31,7 +32,8 @@ pub(super) async fn target(portal: &str, shutdown: &CancellationToken) -> anyhow
         key_file: text("/tls/key")?.into(),
     };
     let router = Http::new(Arc::new(MutualTls::new(&tls)?), &text("/router/url")?, TIMEOUT)?;
-    let link = switch(&text("/banks/0/iso8583/address")?, shutdown).await?;
+    let shape = Shape::read(&text("/banks/0/iso8583/layout")?, &text("/banks/0/iso8583/header")?)?;
+    let link = switch(&text("/banks/0/iso8583/address")?, shape, shutdown).await?;
     let payee = Payee {
         acquirer: text("/asker/acquirer")?,
         merchant: text("/asker/merchant")?,

@@ -8,9 +8,9 @@ use anyhow::{Context as _, bail};
 use ramz_api::client::PinRequests;
 use ramz_api::pin_request::{Checked, PayeeChecked};
 use ramz_domain::{Clock as _, Entropy, Pan, PayeeName, PaymentKind, Pin, Rial};
-use ramz_iso8583::{Layout, Message, Mti};
+use ramz_iso8583::{Message, Mti};
 use ramz_keys::{KeyRing, Keys as _, PinBlockFormat, SoftKeys, ZoneCipher, ZoneKey};
-use ramz_link::{Link, LinkConfig, Names};
+use ramz_link::{Link, LinkConfig, Names, Shape};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
@@ -43,12 +43,16 @@ pub(super) struct Payee {
 }
 
 /// A switch's link to a bank's ISO 8583 port, signed on.
-pub(super) async fn switch(address: &str, shutdown: &CancellationToken) -> anyhow::Result<Arc<Link>> {
+pub(super) async fn switch(
+    address: &str,
+    shape: Shape,
+    shutdown: &CancellationToken,
+) -> anyhow::Result<Arc<Link>> {
     let link = LinkConfig {
         name: "load → bank".into(),
         address: address.to_owned(),
-        layout: Layout::named("ascii").context("the layout ascii")?,
-        header: Vec::new(),
+        layout: shape.layout,
+        header: shape.header,
         sign_on: true,
         echo_every: Duration::from_secs(20),
         answer_timeout: TIMEOUT,
