@@ -11,3 +11,4 @@ pub mod pin_request;
 pub mod problem;
 pub mod serve;
 pub mod tap;
+pub mod verification;

@@ -175,6 +175,7 @@ impl Gateway {
                 name,
             },
             origin: self.config.origin.clone(),
+            payer: None,
         };
         let body = request.to_json();
         self.tap.tell(asked_fact(pan, payment, &merchant.name_fa, &self.config.origin));

@@ -10,6 +10,7 @@
 //! another node may own the card the next moment.
 
 mod fold;
+mod outgoing;
 mod row;
 mod rules;
 mod turns;
@@ -22,7 +23,9 @@ use ramz_keys::{IndexPurpose, KeyFault, Keys, PinBlock, Place};
 use ramz_store::{Committer, Sealed, Store, StoreFault, Table, Version};
 use tokio::sync::mpsc;
 use uuid::Uuid;
+use zeroize::Zeroizing;
 
+pub(crate) use outgoing::{Outgoing, open_reversal};
 pub use row::{CardColumns, JournalRecord, PAN_COLUMN, PHONE_COLUMN, Profile, verify_journal};
 pub(crate) use row::{PROFILE_COLUMN, body as row_body, card_id as row_card_id, chain, index_key};
 pub use rules::{Rules, TheRules};
@@ -47,12 +50,14 @@ pub struct Dispatch {
     pub card: CardId,
     /// The outbox row.
     pub id: [u8; 16],
-    /// The outbox row's body: which PIN, and for which request.
+    /// The outbox row's body: which PIN for which request, or which reversal.
     pub body: Vec<u8>,
     /// Of no use afterwards.
     pub expires: Moment,
     /// Another node may take it over then.
     pub leased_until: Moment,
+    /// How often it was leased, this time included.
+    pub attempts: u32,
 }
 
 /// What an authorisation presents beside its data.
@@ -82,11 +87,13 @@ pub struct Job {
     pub made_from: Option<Version>,
     /// The asker's idempotency key, for [`Command::Request`]: logs know the request by it, as far as the SMS.
     pub request: Option<Uuid>,
+    /// What our own reversal needs of the payment, for [`Command::GiveUp`].
+    pub reversal: Option<Zeroizing<Vec<u8>>>,
 }
 
 impl From<Command> for Job {
     fn from(command: Command) -> Job {
-        Job { command, presented: None, sealed: Vec::new(), made_from: None, request: None }
+        Job { command, presented: None, sealed: Vec::new(), made_from: None, request: None, reversal: None }
     }
 }
 

@@ -14,7 +14,9 @@ use ramz_api::tap::{NoTap, SharedTap};
 use ramz_domain::card::CardState;
 use ramz_domain::{CardId, Clock as _, Entropy as _, Moment, Pan, Pin, Rial};
 use ramz_iso8583::{Layout, Message};
-use ramz_issuer::config::{AskerConfig, HostConfig, PolicyConfig, SwitchConfig};
+use ramz_issuer::config::{
+    AskerConfig, HostConfig, LimitsConfig, OnSilence, PolicyConfig, SwitchConfig, VerifierConfig,
+};
 use ramz_issuer::engine::{JournalRecord, Rules, TheRules, verify_journal};
 use ramz_issuer::{Config, Ports, Running, start};
 use ramz_keys::{IndexPurpose, KeyRing, Keys as _, SoftKeys, ZoneCipher, ZoneKey};
@@ -73,6 +75,10 @@ pub(crate) struct Build {
     pub(crate) attack: Box<dyn Fn() + Send + Sync>,
     /// Where SQLite keeps its file.
     pub(crate) folder: Option<tempfile::TempDir>,
+    /// How many PINs go out at most.
+    pub(crate) limits: LimitsConfig,
+    /// What the switch is told when the host is silent.
+    pub(crate) on_silence: OnSilence,
 }
 
 impl Default for Build {
@@ -83,7 +89,15 @@ impl Default for Build {
 
 impl Build {
     pub(crate) fn over(store: Arc<dyn Store>) -> Build {
-        Build { store, after_crash: None, rules: Arc::new(TheRules), attack: Box::new(|| {}), folder: None }
+        Build {
+            store,
+            after_crash: None,
+            rules: Arc::new(TheRules),
+            attack: Box::new(|| {}),
+            folder: None,
+            limits: limits(),
+            on_silence: OnSilence::Silence,
+        }
     }
 
     pub(crate) fn sqlite() -> Build {
@@ -132,7 +146,23 @@ pub(crate) struct Bank {
     _shutdown: DropGuard,
 }
 
-fn config(host: SocketAddr) -> Config {
+/// The defaults.
+pub(crate) fn limits() -> LimitsConfig {
+    LimitsConfig {
+        card_in_2_min: 6,
+        card_in_hour: 15,
+        card_in_day: 40,
+        phone_in_2_min: 12,
+        phone_in_hour: 40,
+        phone_in_day: 120,
+        payer_in_hour: 30,
+        payee_in_hour: 7200,
+        iin_per_s: 500,
+        asker_per_s: 500,
+    }
+}
+
+fn config(host: SocketAddr, build: &Build) -> Config {
     let texts = |all: &[&str]| all.iter().map(|text| (*text).to_owned()).collect::<Vec<_>>();
     let zone = |name: &str| (String::from("ascii"), name.to_owned());
     let ((switch_layout, switch_zone), (host_layout, host_zone)) = (zone("switch"), zone("host"));
@@ -148,6 +178,9 @@ fn config(host: SocketAddr) -> Config {
             kinds: texts(&["purchase"]),
             origins: texts(&["pay.example"]),
         }],
+        verifiers: ["core", "other core"]
+            .map(|name| VerifierConfig { name: name.into(), zone: "switch".into(), pin_block_format: 0 })
+            .to_vec(),
         operators: texts(&["operator"]),
         policy: PolicyConfig {
             digits: 7,
@@ -160,6 +193,7 @@ fn config(host: SocketAddr) -> Config {
             lock_longest_s: 86_400,
             failures_until_closed: 20,
         },
+        limits: build.limits,
         switch: SwitchConfig {
             layout: switch_layout,
             header: String::new(),
@@ -171,6 +205,7 @@ fn config(host: SocketAddr) -> Config {
             layout: host_layout,
             header: String::new(),
             sign_on: true,
+            on_silence: build.on_silence,
             zone: host_zone,
             pin_block_format: 0,
         },
@@ -241,7 +276,7 @@ impl Bank {
     /// Starts a node over the bank's store.
     pub(crate) async fn node(&self) -> Node {
         let runtime = Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
-        let (config, shutdown) = (config(self.host_address), CancellationToken::new());
+        let (config, shutdown) = (config(self.host_address, &self.build), CancellationToken::new());
         let (clock, entropy, keys) = (self.clock.clone(), self.entropy.clone(), self.keys.clone());
         let (store, sender, rules) = (self.store(), self.operator.clone(), self.build.rules.clone());
         let (tap, stop, way): (SharedTap, _, _) = (self.trace.clone(), shutdown.clone(), self.way.clone());
@@ -349,6 +384,10 @@ impl Bank {
     pub(crate) async fn state(&self, n: u32) -> CardState {
         let row = self.store().read(Table::Card, &self.card(n).0).await.unwrap().unwrap();
         CardState::decode(&row.body).unwrap()
+    }
+
+    pub(crate) fn now(&self) -> Moment {
+        self.clock.now()
     }
 
     pub(crate) fn advance(&self, seconds: u64) {

@@ -12,6 +12,8 @@ mod back_office;
 #[cfg(test)]
 mod bank;
 #[cfg(test)]
+mod broken;
+#[cfg(test)]
 mod doubles;
 #[cfg(test)]
 mod doubt;
@@ -19,6 +21,8 @@ mod doubt;
 mod faults;
 #[cfg(test)]
 mod guess;
+#[cfg(test)]
+mod limits;
 #[cfg(test)]
 mod messages;
 #[cfg(test)]
@@ -39,5 +43,9 @@ mod secrets;
 mod spend;
 #[cfg(test)]
 mod teeth;
+#[cfg(test)]
+mod undo;
+#[cfg(test)]
+mod verification;
 #[cfg(test)]
 mod wires;

@@ -148,7 +148,8 @@ impl Config {
     pub(crate) fn check(&self) -> anyhow::Result<()> {
         self.table::<LogConfig>("log")?;
         let issuer = self.table::<IssuerConfig>("issuer")?;
-        issuer.bank.policy.policy()?;
+        issuer.bank.policy.policy(&issuer.bank.limits)?;
+        issuer.bank.limits.rates()?;
         self.table::<RouterConfig>("router")?;
         self.table::<GatewayConfig>("gateway")?;
         self.table::<OperatorConfig>("operator").map(|_| ())
