@@ -1,6 +1,9 @@
-//! Rows that earlier releases stored, byte by byte: each reads as what it meant, and goes on.
+//! Rows that earlier releases stored, byte by byte: each reads as what it meant, and goes on. And what a row of today is to
+//! the release before.
 
-use ramz_domain::card::{CardState, Policy};
+use minicbor::Decode;
+use ramz_domain::card::{CardState, HostAnswer, Policy};
+use ramz_domain::{ChallengeId, Refusal};
 
 use crate::cards::{Card, Pay, second};
 
@@ -44,4 +47,69 @@ fn a_row_of_the_first_release_reads_and_goes_on() {
         "C's door is not known: it had no share yet"
     );
     assert_eq!(card.pay(Pay::right("C", "t4"), 39), "ask host");
+}
+
+/// The first release's rules for a row, as far as they decide whether it reads at all: the format it knows, the members
+/// it knows, and the outcomes that it can give again.
+#[derive(Decode)]
+#[cbor(map)]
+struct FirstReleaseState {
+    #[n(0)]
+    format: u8,
+    #[n(6)]
+    open: Vec<FirstReleaseChallenge>,
+    #[n(10)]
+    answers: Vec<FirstReleaseAnswered>,
+}
+
+#[derive(Decode)]
+#[cbor(map)]
+struct FirstReleaseChallenge {
+    #[n(0)]
+    id: ChallengeId,
+}
+
+#[derive(Decode)]
+#[cbor(map)]
+struct FirstReleaseAnswered {
+    #[n(5)]
+    outcome: FirstReleaseOutcome,
+}
+
+#[derive(Decode)]
+enum FirstReleaseOutcome {
+    #[n(0)]
+    Awaiting,
+    #[n(1)]
+    Refused(#[n(0)] Refusal),
+    #[n(2)]
+    Host(#[n(0)] HostAnswer),
+    #[n(3)]
+    Reversed,
+}
+
+#[test]
+fn a_row_of_today_reads_in_the_first_release() {
+    let mut card = Card::active();
+    card.ask("A", 0);
+    card.pay(Pay::right("A", "t1"), 1);
+    card.give_up("t1");
+    card.ask("B@door", 2);
+    card.pay(Pay::wrong("B", "w1"), 3);
+    card.ask("C", 4);
+    card.pay(Pay::right("C", "t2"), 5);
+    card.reverse("t2", 6);
+    card.ask("D", 7);
+    card.pay(Pay::right("D", "t3"), 8);
+    let row: FirstReleaseState = minicbor::decode(&card.state().encode().unwrap()).unwrap();
+    let open: Vec<_> = card.state().open(card.clock()).map(|challenge| challenge.id).collect();
+    assert_eq!((row.format, row.open.iter().map(|c| c.id).collect::<Vec<_>>()), (1, open));
+    let outcomes = row.answers.iter().map(|answer| match &answer.outcome {
+        FirstReleaseOutcome::Awaiting => "awaiting",
+        FirstReleaseOutcome::Refused(why) => why.code(),
+        // Given up: to the first release, a host that said 91.
+        FirstReleaseOutcome::Host(answer) => &answer.response_code,
+        FirstReleaseOutcome::Reversed => "reversed",
+    });
+    assert_eq!(outcomes.collect::<Vec<_>>(), ["91", "wrong_pin", "reversed", "awaiting"]);
 }
