@@ -1,7 +1,7 @@
 //! How many SMS one card may be sent: a limit that its row holds, exact over nodes and restarts.
 //!
 //! Counted are SMS whose PIN was **not** spent. Who spends a PIN has the phone and wanted the SMS; what anybody can do who
-//! knows the card's number is counted until it is a day old. No door gets more than half: a door is one payer, or the
+//! knows the card's number is counted until it is a day old. No door gets more than its part: a door is one payer, or the
 //! payee where the asker does not tell payers apart. Why it is so and not otherwise: decision 4.
 //!
 //! Phone, payee, payer and IIN over many cards are not here: no row of one card knows them.
@@ -59,8 +59,14 @@ impl SendLimits {
         Err(PolicyError::Range("a card's SMS: 2 <= in two minutes <= in an hour <= in a day <= 96"))
     }
 
-    fn windows(&self) -> [(Duration, u32); 3] {
-        [(TWO_MINUTES, self.in_2_min), (HOUR, self.in_hour), (DAY, self.in_day)]
+    /// Each window: how long, how many, and the part of them that is one door's.
+    fn windows(&self) -> [(Duration, usize, usize); 3] {
+        let window = |span, most: u32, doors: usize| {
+            let most = usize::try_from(most).unwrap_or(usize::MAX);
+            (span, most, most.div_ceil(doors))
+        };
+        // The longer a window holds somebody up, the more doors must be needed to fill it.
+        [window(TWO_MINUTES, self.in_2_min, 2), window(HOUR, self.in_hour, 3), window(DAY, self.in_day, 4)]
     }
 }
 
@@ -72,9 +78,9 @@ impl CardState {
 
     /// Until when the card's own limits keep back what is asked for now, if they do.
     pub fn sends_held_until(&self, policy: &Policy, now: Moment) -> Option<Moment> {
-        let held = |(span, most): (Duration, u32)| {
+        let held = |(span, most, _): (Duration, usize, usize)| {
             let within: Vec<_> = self.sends.iter().filter(|sending| now.since(sending.at) < span).collect();
-            let excess = within.len().checked_sub(count(most))?;
+            let excess = within.len().checked_sub(most)?;
             within.get(excess).map(|oldest| oldest.at.plus(span))
         };
         policy.sends.windows().into_iter().filter_map(held).max()
@@ -82,18 +88,18 @@ impl CardState {
 
     /// Whether one more SMS would be too many, for the card or for this door.
     pub(super) fn sends_refused(&self, door: Mark, policy: &Policy, now: Moment) -> Option<NotSent> {
-        for (span, most) in policy.sends.windows() {
+        for (span, most, part) in policy.sends.windows() {
             let within = self.sends.iter().filter(|sending| now.since(sending.at) < span);
             let (mut all, mut mine) = (0, 0);
             for sending in within {
                 all += 1;
                 mine += usize::from(sending.door == door);
             }
-            if mine >= count(most).div_ceil(2) {
+            if mine >= part {
                 return Some(NotSent::DoorLimit);
             }
             let clean = span == HOUR && mine == 0;
-            if all >= count(most) && !clean {
+            if all >= most && !clean {
                 return Some(NotSent::CardLimit);
             }
         }
@@ -138,8 +144,4 @@ impl CardState {
         }
         self.writes(Answer::Done, vec![Entry::PinNotSent { why, admission }])
     }
-}
-
-fn count(most: u32) -> usize {
-    usize::try_from(most).unwrap_or(usize::MAX)
 }

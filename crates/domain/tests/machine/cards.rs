@@ -87,8 +87,6 @@ pub(crate) struct Card {
     requests: u32,
     compared: u32,
     pub(crate) entries: Vec<Entry>,
-    /// The transactions that are ours to reverse.
-    pub(crate) undoing: Vec<Mark>,
 }
 
 impl Card {
@@ -102,7 +100,6 @@ impl Card {
             requests: 0,
             compared: 0,
             entries: Vec::new(),
-            undoing: Vec::new(),
         }
     }
 
@@ -250,7 +247,6 @@ impl Card {
             assert!(decided.entries.is_empty(), "nothing is journalled that is not committed");
         }
         self.entries.extend(decided.entries.clone());
-        self.undoing.extend(decided.undo);
         said(&decided)
     }
 }
@@ -264,6 +260,9 @@ fn said(decided: &Decided) -> String {
         Answer::Requested(Requested::NotSent(why)) => format!("not sent: {why:?}"),
         Answer::AskHost { repeat: false } => "ask host".into(),
         Answer::AskHost { repeat: true } => "ask host again".into(),
+        Answer::Again(answer) if decided.undo.is_some() => {
+            format!("{}, ours to reverse", answer.response_code)
+        }
         Answer::Again(answer) => format!("{} as before", answer.response_code),
         Answer::Refused(refusal) => refused(*refusal),
         Answer::ReversedByUs => "reversed by us".into(),

@@ -33,7 +33,7 @@ fn one_door_leaves_room_for_another() {
             assert_eq!(card.pay(Pay::right(&name, &format!("t{n}")), at + 1), "ask host");
         }
     }
-    assert_eq!(card.state().unspent_sends(card.clock()), 20, "half of a day's went to the stranger");
+    assert_eq!(card.state().unspent_sends(card.clock()), 10, "a quarter of a day's went to the stranger");
 }
 
 #[test]

@@ -41,7 +41,7 @@ fn a_row_of_the_first_release_reads_and_goes_on() {
     assert_eq!(card.pay(Pay::right("A", "t1"), 36), "00 as before");
     assert_eq!(card.pay(Pay::right("A", "t2"), 36), "55 stale_pin");
     assert_eq!(card.pay(Pay::right("B", "t3"), 37), "ask host");
-    assert_eq!(card.give_up("t3"), "91 as before");
+    assert_eq!(card.give_up("t3"), "91, ours to reverse");
     assert!(
         card.ask_as("C+1", "another", 38).starts_with("sent"),
         "C's door is not known: it had no share yet"
