@@ -68,6 +68,7 @@ fn issuer(folder: &Folder, ports: &Ports, number: usize, bank: &PinnedBank) -> s
             "iins": bank.iins,
             "routers": [ROUTER],
             "askers": [asker(ASKER)],
+            "verifiers": [{ "name": ASKER, "zone": "switch", "pin_block_format": 0 }],
             "operators": [OPERATOR],
             "limits": limits(),
             "switch": { "zone": "switch" },
