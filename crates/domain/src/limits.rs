@@ -54,8 +54,9 @@ pub const PAYEE_REQUESTS_IN_HOUR: u32 = 7200;
 pub const IIN_REQUESTS_PER_S: u32 = 500;
 /// PIN requests of one asker in a second at this bank; a router has a rate of its own before.
 pub const ASKER_REQUESTS_PER_S: u32 = 500;
-/// Phones, payees, payers, IINs and askers that a node limits at once: some 10 MB. More pass.
-pub const WINDOWS_MAX: usize = 65_536;
+/// Phones, payees, payers, IINs and askers that a node limits at once: some 20 MB. A phone is kept for twelve minutes after
+/// one SMS, so this is 350 SMS a second to ever other phones. More pass.
+pub const WINDOWS_MAX: usize = 262_144;
 /// What an asker may call a payer: at least as much as 96 bits in Base64 …
 pub const PAYER_CHARS_MIN: usize = 16;
 /// … and at most a hash in hexadecimal digits.

@@ -91,6 +91,9 @@ impl Undo {
     /// Asks the host once, beside what else happens; without an answer the row is put off. While as many as may are in
     /// hand, or the host is known to be away, it is put off at once.
     pub(crate) fn start(self: &Arc<Self>, dispatch: Dispatch, identity: Mark, sealed: Vec<u8>) {
+        if dispatch.attempts == 1 {
+            self.counts.reversal("committed");
+        }
         let slot = Arc::clone(&self.slots).try_acquire_owned().ok().filter(|_| self.host.is_up());
         let this = Arc::clone(self);
         self.tasks.spawn(async move {

@@ -20,8 +20,14 @@ pub struct Rate {
     pub within: Duration,
 }
 
-/// When a bucket is full again, in microseconds since the epoch: an empty one is not kept.
-type FullAt = u64;
+/// Rates that one key may have: a phone's three windows.
+const RATES_MAX: usize = 3;
+
+/// Half of a digest: enough to tell keys apart, and half the memory.
+type Key = [u8; 16];
+
+/// When each bucket of a key is full again, in microseconds since the epoch. A key whose buckets are full is not kept.
+type FullAt = [u64; RATES_MAX];
 
 /// The buckets that are not full.
 #[derive(Debug, Default)]
@@ -29,51 +35,51 @@ pub struct Windows(Mutex<Buckets>);
 
 #[derive(Debug, Default)]
 struct Buckets {
-    full_at: HashMap<(Digest, u32), FullAt>,
+    full_at: HashMap<Key, FullAt>,
     cleaned: u64,
 }
 
 impl Windows {
     /// Takes one of each rate for a key, or none of any: then says when one would be there again.
     pub(crate) fn take(&self, key: Digest, rates: &[Rate], now: Moment) -> Result<(), Moment> {
-        let now = micros(now);
+        let (key, now) = (half(key), micros(now));
         let mut buckets = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(until) = buckets.refused_until(key, rates, now) {
             return Err(Moment::from_unix_ms(until.div_ceil(1000)));
         }
-        for (rate, place) in rates.iter().zip(0..) {
-            buckets.add((key, place), rate, now);
-        }
+        buckets.add(key, rates, now);
         Ok(())
     }
 
     /// Until when a key's next one would be refused, if it would.
     pub(crate) fn held_until(&self, key: Digest, rates: &[Rate], now: Moment) -> Option<Moment> {
         let buckets = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let until = buckets.refused_until(key, rates, micros(now));
+        let until = buckets.refused_until(half(key), rates, micros(now));
         until.map(|until| Moment::from_unix_ms(until.div_ceil(1000)))
     }
 }
 
 impl Buckets {
-    fn refused_until(&self, key: Digest, rates: &[Rate], now: u64) -> Option<u64> {
-        let refused = |(rate, place): (&Rate, u32)| {
-            let full_at = self.full_at.get(&(key, place)).copied().unwrap_or(0).max(now);
-            let room_at = (full_at + each(rate)).saturating_sub(window(rate));
+    fn refused_until(&self, key: Key, rates: &[Rate], now: u64) -> Option<u64> {
+        let known = self.full_at.get(&key)?;
+        let refused = |(rate, full_at): (&Rate, &u64)| {
+            let room_at = ((*full_at).max(now) + each(rate)).saturating_sub(window(rate));
             (room_at > now).then_some(room_at)
         };
-        rates.iter().zip(0..).filter_map(refused).max()
+        rates.iter().zip(known).filter_map(refused).max()
     }
 
-    fn add(&mut self, key: (Digest, u32), rate: &Rate, now: u64) {
+    fn add(&mut self, key: Key, rates: &[Rate], now: u64) {
         if self.full_at.len() >= limits::WINDOWS_MAX && !self.full_at.contains_key(&key) {
             self.clean(now);
             if self.full_at.len() >= limits::WINDOWS_MAX {
                 return;
             }
         }
-        let full_at = self.full_at.entry(key).or_insert(0);
-        *full_at = (*full_at).max(now) + each(rate);
+        let known = self.full_at.entry(key).or_default();
+        for (rate, full_at) in rates.iter().zip(known) {
+            *full_at = (*full_at).max(now) + each(rate);
+        }
     }
 
     /// Forgets what is full; at most once a second, for it looks at all of them.
@@ -82,11 +88,17 @@ impl Buckets {
             return;
         }
         self.cleaned = now;
-        self.full_at.retain(|_, full_at| *full_at > now);
+        self.full_at.retain(|_, full_at| full_at.iter().any(|at| *at > now));
         if self.full_at.len() >= limits::WINDOWS_MAX {
             tracing::warn!("more keys are being limited than are remembered; new ones pass");
         }
     }
+}
+
+fn half(key: Digest) -> Key {
+    let mut half = [0; 16];
+    half.copy_from_slice(&key.0[..16]);
+    half
 }
 
 fn micros(now: Moment) -> u64 {
@@ -169,6 +181,6 @@ mod tests {
             "those that are known are limited still"
         );
         take(limits::WINDOWS_MAX + 20, 100).unwrap();
-        assert_eq!(windows.0.lock().unwrap().full_at.len(), 1);
+        assert_eq!(windows.0.lock().unwrap().full_at.len(), 1, "all but the last were full again");
     }
 }

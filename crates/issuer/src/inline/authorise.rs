@@ -151,10 +151,7 @@ impl Inline {
         let reversal = Some(reversal);
         let job = Job { reversal, ..Job::from(Command::GiveUp { identity }) };
         match self.engine.tell(card, job).await {
-            Ok(Answer::Again(answer)) => {
-                self.counts.reversal("committed");
-                Ok(reply::again(payment, &answer))
-            }
+            Ok(Answer::Again(answer)) => Ok(reply::again(payment, &answer)),
             Ok(_) => Err(Refused::Silence),
             Err(fault) => {
                 tracing::error!(%card, %fault, "a reversal of our own could not be kept");

@@ -8,7 +8,8 @@ use ramz_store::faults::{Failing, FaultyStore};
 use ramz_store::{MemoryStore, Table};
 
 use crate::bank::{Bank, Build, CARD, Node, OTHER_CARD, Told, same, tried, until};
-use crate::messages::{Wish, code, refusal, repeated, reversal};
+use crate::messages::{Wish, code, pan, refusal, repeated, reversal};
+use crate::wires::http;
 
 /// Each scenario as two tests, at a bank that reverses itself.
 macro_rules! where_the_bank_reverses {
@@ -90,6 +91,11 @@ pub(crate) async fn a_silent_host_is_91_and_is_undone(bank: &Bank, node: Node) -
     same(code(&node.ask(&repeated(&payment)).await?), "91".into(), "and again, when it is undone")?;
     let story = ["Created", "PinIssued", "PinSpent", "GaveUp", "Undone"].map(String::from).to_vec();
     same(bank.story(CARD).await, story, "story")?;
+    let metrics = http(node.metrics, "GET", "/metrics", &[], "").await.body;
+    for state in ["committed", "acknowledged"] {
+        let line = format!("ramz_reversals_total{{state=\"{state}\"}} 1\n");
+        same(metrics.contains(&line), true, &line)?;
+    }
     let seen = bank.host_trace.last("host", "0420").or(bank.host_trace.last("host", "0421"));
     let seen = seen.ok_or("the host saw no reversal")?;
     same(crate::doubles::shown(&seen, 52), None, "a PIN block in it")
@@ -125,6 +131,11 @@ pub(crate) async fn a_reversal_outlives_the_node_and_the_hosts_outage(bank: &Ban
     same(code(&answer.await?), "91".into(), "the switch is told")?;
     bank.crash(node);
     same(bank.spent(CARD), 13_000, "debited, and told that it is not")?;
+    let stored = bank.stored().await;
+    for secret in [pan(CARD), pan(CARD)[6..15].to_owned()] {
+        let found = stored.windows(secret.len()).any(|window| window == secret.as_bytes());
+        same(found, false, "a card number in the store, while the reversal waits")?;
+    }
     bank.way.cut_off(false);
     let node = bank.node().await;
     undone(bank).await?;
