@@ -112,6 +112,8 @@ pub const REVERSAL_AGAIN_FIRST: Duration = Duration::from_secs(2);
 pub const REVERSAL_AGAIN_LAST: Duration = Duration::from_secs(60);
 /// An outbox row must say until when it is of use. A reversal is until it is acknowledged: this is only a date to write down.
 pub const REVERSAL_KEPT: Duration = Duration::from_secs(10 * 365 * 24 * 3600);
+/// A host that does not find what we reverse is believed after this long: the original may be on its way to it still.
+pub const REVERSAL_NOT_FOUND_AFTER: Duration = Duration::from_secs(600);
 /// Reversals of our own that are asked at once: a host that comes back is not met by all of them together.
 pub const REVERSALS_IN_HAND: usize = 32;
 /// How often the sweeper looks for work that its owner left.

@@ -25,8 +25,10 @@ use crate::engine::{Dispatch, Engine, EngineFault, open_reversal};
 
 /// Fields that a reversal repeats of its original.
 const REPEATED: [u8; 15] = [2, 3, 4, 12, 13, 18, 22, 25, 32, 33, 37, 41, 42, 49, 103];
-/// Done; not found, so there is nothing to undo; a duplicate of what was undone.
-const ACKNOWLEDGED: [&str; 3] = ["00", "25", "94"];
+/// Done; a duplicate of what was done.
+const ACKNOWLEDGED: [&str; 2] = ["00", "94"];
+/// The host does not find the original. That may still be on its way to it, so this is believed only after a while.
+const NOT_FOUND: &str = "25";
 
 /// Sends reversals until they are acknowledged.
 pub struct Undo {
@@ -63,7 +65,7 @@ impl Drop for Original {
 }
 
 /// What a reversal needs of a payment, to be sealed.
-pub(crate) fn original(payment: &Message) -> Result<Zeroizing<Vec<u8>>, EngineFault> {
+pub fn original(payment: &Message) -> Result<Zeroizing<Vec<u8>>, EngineFault> {
     let part = |field: u8| payment.get(field).unwrap_or_default();
     let data = format!(
         "{}{:0>6}{:0>10}{:0>11}{:0>11}",
@@ -127,7 +129,7 @@ impl Undo {
         let message = message(&original, dispatch, self.engine.clock.now());
         match self.host.ask(message, limits::HOST_TIMEOUT).await {
             Ok(answer) => match answer.get(39) {
-                Some(code) if ACKNOWLEDGED.contains(&code) => Ok(code.to_owned()),
+                Some(code) if acknowledges(code, dispatch, self.engine.clock.now()) => Ok(code.to_owned()),
                 code => Err(EngineFault::Row(format!("the host answered {}", code.unwrap_or("nothing")))),
             },
             Err(error) => Err(EngineFault::Row(error.to_string())),
@@ -161,6 +163,12 @@ impl Undo {
             tracing::warn!(card = %dispatch.card, %fault, "a reversal could not be put off");
         }
     }
+}
+
+fn acknowledges(code: &str, dispatch: &Dispatch, now: Moment) -> bool {
+    let decided = dispatch.expires.minus(limits::REVERSAL_KEPT);
+    let long_ago = now.since(decided) >= limits::REVERSAL_NOT_FOUND_AFTER;
+    ACKNOWLEDGED.contains(&code) || (code == NOT_FOUND && long_ago)
 }
 
 /// 0420 at first, 0421 after that; trace number and original the same each time.
@@ -232,6 +240,23 @@ mod tests {
         assert_eq!(first.get(7), Some("0229203140"));
         assert_eq!((first.get(11), second.get(11)), (Some("971590"), Some("971590")));
         assert!(first.get(2).is_some() && !first.has(52) && !first.has(48));
+    }
+
+    #[test]
+    fn not_found_is_believed_only_after_a_while() {
+        let decided = Moment::from_unix_ms(1_709_238_700_000);
+        let dispatch = Dispatch {
+            card: CardId([1; 16]),
+            id: [1; 16],
+            body: Vec::new(),
+            expires: decided.plus(limits::REVERSAL_KEPT),
+            leased_until: decided,
+            attempts: 1,
+        };
+        let after = |code, s| acknowledges(code, &dispatch, decided.plus(Duration::from_secs(s)));
+        assert!(
+            after("00", 0) && after("94", 0) && !after("25", 599) && after("25", 600) && !after("96", 9999)
+        );
     }
 
     #[test]

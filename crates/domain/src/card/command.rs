@@ -427,6 +427,16 @@ pub enum Entry {
         #[n(0)]
         identity: Mark,
     },
+    /// The host answered after we had given up: not relayed, and reversed once more.
+    #[n(18)]
+    AnsweredLate {
+        /// The transaction.
+        #[n(0)]
+        identity: Mark,
+        /// DE39.
+        #[n(1)]
+        response_code: String,
+    },
     /// The host acknowledged our reversal.
     #[n(17)]
     Undone {

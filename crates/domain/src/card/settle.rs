@@ -7,12 +7,18 @@ impl CardState {
     pub(super) fn host_answered(mut self, identity: Mark, answer: &HostAnswer) -> Decided {
         let awaited = self.answers.iter_mut().find(|known| known.identity == Some(identity));
         // The same answer once more: an unknown commit that had happened, or another node that asked too.
-        if awaited.as_ref().is_some_and(|known| known.outcome == Outcome::Host(answer.clone())) {
+        let same = |known: &&mut Answered| !known.undoing && known.outcome == Outcome::Host(answer.clone());
+        if awaited.as_ref().is_some_and(same) {
             return unchanged(Answer::Done);
         }
-        // Late: 91 was answered, and the reversal stands whatever the host says now.
+        // Late: 91 was answered, and the reversal stands whatever the host says now. It may have overtaken what it undoes,
+        // and have found nothing: one more, after the answer, cannot.
         if let Some(Answered { outcome: Outcome::Host(given), undoing: true, .. }) = awaited.as_deref() {
-            return unchanged(Answer::Again(given.clone()));
+            let (given, response_code) = (given.clone(), answer.response_code.clone());
+            let late = Entry::AnsweredLate { identity, response_code };
+            let mut decided = self.writes(Answer::Again(given), vec![late]);
+            decided.undo = Some(identity);
+            return decided;
         }
         let Some(awaited) = awaited.filter(|known| known.outcome == Outcome::Awaiting) else {
             return unchanged(Answer::NotAwaited);

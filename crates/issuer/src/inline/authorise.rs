@@ -125,8 +125,12 @@ impl Inline {
             authorisation_code: answer.get(38).map(str::to_owned),
             reference: answer.get(37).map(str::to_owned),
         };
-        let command = Command::HostAnswered { identity, answer: noted };
-        match Arc::clone(&self.engine).tell(card, command).await {
+        let mut job = Job::from(Command::HostAnswered { identity, answer: noted });
+        if self.on_silence == OnSilence::Reverse {
+            // Should another node have given up on it: the answer came late, and is reversed after it came.
+            job.reversal = undo::original(&asked_as).ok();
+        }
+        match Arc::clone(&self.engine).tell(card, job).await {
             Ok(Answer::Done) => Ok(answer),
             // Another node gave up on it meanwhile: what was answered there is the answer.
             Ok(Answer::Again(answer)) => Ok(reply::again(&asked_as, &answer)),

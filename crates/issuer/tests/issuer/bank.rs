@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use ramz_api::net::Door as _;
 use ramz_api::tap::{NoTap, SharedTap};
-use ramz_domain::card::CardState;
+use ramz_domain::card::{CardState, Entry};
 use ramz_domain::{CardId, Clock as _, Entropy as _, Moment, Pan, Pin, Rial};
 use ramz_iso8583::{Layout, Message};
 use ramz_issuer::config::{
@@ -448,6 +448,14 @@ impl Bank {
     /// What card `n` has left at the host.
     pub(crate) fn spent(&self, n: u32) -> u64 {
         BALANCE - self.host.balance(&Pan::parse(&pan(n)).unwrap()).unwrap().get()
+    }
+
+    /// A card's journal, oldest first.
+    pub(crate) async fn entries(&self, n: u32) -> Vec<Entry> {
+        let entries = self.store().journal(&self.card(n).0, 0, 10_000).await.unwrap();
+        let entry =
+            |entry: &ramz_store::JournalEntry| minicbor::decode::<JournalRecord>(&entry.entry).unwrap().entry;
+        entries.iter().map(entry).collect()
     }
 
     /// A card's journal: each entry's name and numbers, oldest first.

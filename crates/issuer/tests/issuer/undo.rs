@@ -3,7 +3,10 @@
 
 use std::sync::Arc;
 
+use ramz_domain::card::{Answer, Command, Entry};
 use ramz_issuer::config::OnSilence;
+use ramz_issuer::engine::Job;
+use ramz_issuer::undo::original;
 use ramz_store::faults::{Failing, FaultyStore};
 use ramz_store::{MemoryStore, Table};
 
@@ -39,6 +42,7 @@ where_the_bank_reverses! {
     a_reversal_without_an_answer_is_repeated_as_0421,
     a_late_approval_is_not_relayed,
     of_two_nodes_one_gives_up,
+    an_answer_that_comes_after_another_node_gave_up_is_reversed_again,
     a_payment_in_doubt_is_given_up_while_the_host_is_away,
     a_host_that_was_not_asked_is_not_reversed,
     the_books_agree_after_a_bad_day,
@@ -210,6 +214,32 @@ async fn of_two_nodes_one_gives_up(bank: &Bank, node: Node) -> Told {
     same((bank.spent(CARD), bank.host.asked_in_all().credits), (0, 1), "left with the host")?;
     let gave_up = bank.story(CARD).await.into_iter().filter(|entry| entry == "GaveUp").count();
     same(gave_up, 1, "reversals")
+}
+
+async fn an_answer_that_comes_after_another_node_gave_up_is_reversed_again(bank: &Bank, node: Node) -> Told {
+    let second = bank.node().await;
+    let wish = Wish::purchase(16_500);
+    let pin = bank.pin(&node, CARD, &wish).await?;
+    let payment = bank.payment(CARD, &wish, &pin);
+    bank.host.hold();
+    let answer = node.asking(0, &payment);
+    bank.host_was_asked(1).await?;
+    let spent = bank.entries(CARD).await.into_iter().find_map(|entry| match entry {
+        Entry::PinSpent { identity, .. } => Some(identity),
+        _ => None,
+    });
+    let identity = spent.ok_or("nothing was spent")?;
+    let reversal = Some(original(&payment).map_err(|fault| fault.to_string())?);
+    let job = Job { reversal, ..Job::from(Command::GiveUp { identity }) };
+    let told = second.running.engine.tell(bank.card(CARD), job).await;
+    same(matches!(told, Ok(Answer::Again(_))), true, "the second node gives up")?;
+    bank.host.release();
+    same(code(&answer.await?), "91".into(), "the first node, with the host's approval in hand")?;
+    undone(bank).await?;
+    same((bank.spent(CARD), bank.host.asked_in_all().credits), (0, 1), "left with the host")?;
+    let story = bank.story(CARD).await;
+    let count = |name: &str| story.iter().filter(|entry| *entry == name).count();
+    same((count("GaveUp"), count("AnsweredLate"), count("Undone")), (1, 1, 2), "in the journal")
 }
 
 async fn a_payment_in_doubt_is_given_up_while_the_host_is_away(bank: &Bank, node: Node) -> Told {
