@@ -64,6 +64,15 @@ pub struct CardView {
     pub locked_until: Option<String>,
     /// PINs that may be spent now.
     pub open_pins: usize,
+    /// SMS of the last 24 hours whose PINs were not spent.
+    #[serde(default)]
+    pub unspent_sms: usize,
+    /// Until when the card's own limits keep back what is asked for now (RFC 3339, UTC); `null`: they do not.
+    #[serde(default)]
+    pub sms_held_until: Option<String>,
+    /// The same of the limit of its phone, as the node that answers sees it.
+    #[serde(default)]
+    pub phone_held_until: Option<String>,
 }
 
 impl CardBody {

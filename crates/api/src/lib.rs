@@ -12,3 +12,4 @@ pub mod pin_request;
 pub mod problem;
 pub mod serve;
 pub mod tap;
+pub mod verification;

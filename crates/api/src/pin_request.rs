@@ -37,6 +37,8 @@ pub struct Checked {
     pub payee: PayeeChecked,
     /// The host name of the page where the PIN will be typed, in lower case, without port.
     pub origin: String,
+    /// What the asker calls the payer, so that one is told from another: nothing that says who it is.
+    pub payer: Option<String>,
 }
 
 /// Who is paid, as the page knows it.
@@ -83,6 +85,8 @@ pub struct PinRequested {
 pub struct PinRequest<'a> {
     pan: &'a str,
     payment: PaymentWire<'a>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    payer: Option<&'a str>,
 }
 
 #[derive(Serialize)]
@@ -151,6 +155,7 @@ impl Checked {
                 payee: self.payee.wire(),
                 origin: &self.origin,
             },
+            payer: self.payer.as_deref(),
         };
         serde_json::to_writer(&mut *json, &wire)
             .expect("texts and numbers are always JSON, and memory never refuses");
@@ -171,8 +176,9 @@ impl PayeeChecked {
 }
 
 fn read_request(tree: &Json, errors: &mut Errors) -> Option<Checked> {
-    let body = errors.object(tree, "", &["pan", "payment"])?;
+    let body = errors.object(tree, "", &["pan", "payment", "payer"])?;
     let pan = read_pan(&body, errors);
+    let payer = body.get("payer").and_then(|_| errors.text(&body, "payer", PAYER, payer));
     let payment = errors.member(&body, "payment", "the payment as an object");
     let payment =
         payment.and_then(|p| errors.object(p, "/payment", &["kind", "amount", "payee", "origin"]))?;
@@ -192,7 +198,15 @@ fn read_request(tree: &Json, errors: &mut Errors) -> Option<Checked> {
             if is_host_name(text) { Ok(text.to_owned()) } else { Err(String::new()) }
         },
     );
-    Some(Checked { pan: pan?, kind: kind?, amount: amount?, payee: payee?, origin: origin? })
+    Some(Checked { pan: pan?, kind: kind?, amount: amount?, payee: payee?, origin: origin?, payer })
+}
+
+const PAYER: &str = "16 to 64 letters, digits, hyphens or underscores: a keyed hash, no address and no name";
+
+fn payer(text: &str) -> Result<String, String> {
+    let fits = (limits::PAYER_CHARS_MIN..=limits::PAYER_CHARS_MAX).contains(&text.len())
+        && text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'));
+    if fits { Ok(text.to_owned()) } else { Err(String::new()) }
 }
 
 fn read_pan(object: &Object<'_>, errors: &mut Errors) -> Option<Pan> {

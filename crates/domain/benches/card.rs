@@ -32,6 +32,8 @@ fn request(name: &str, now: Moment) -> Command {
         fresh: ChallengeId(id),
         key_version: 1,
         not_after: now.plus(limits::STALE_KEPT),
+        door: Mark::of(&[b"payer", name.as_bytes()]),
+        withheld: None,
     })
 }
 

@@ -7,8 +7,18 @@ pub const PIN_DIGITS_MIN: usize = 4;
 /// ISO 9564 PIN blocks hold at most twelve.
 pub const PIN_DIGITS_MAX: usize = 12;
 
-/// One a payee; a fourth payee's request is not sent rather than evict one that a payer is about to use.
+/// A fourth request is not sent rather than evict a PIN that a payer is about to use.
 pub const OPEN_CHALLENGES_MAX: usize = 3;
+/// Of them, one door's: whoever asks at one place leaves room for the card's holder at another.
+pub const OPEN_CHALLENGES_PER_DOOR: usize = 2;
+/// SMS with unspent PINs to one card in two minutes: two payments, each sent three times …
+pub const CARD_SENDS_IN_2_MIN: u32 = 6;
+/// … in an hour: an evening of shopping with pages that fail; a door that asks for the first time passes …
+pub const CARD_SENDS_IN_HOUR: u32 = 15;
+/// … and in a day: what a phone may at worst be bothered with for each of its cards.
+pub const CARD_SENDS_IN_DAY: u32 = 40;
+/// The most that a policy may allow in a day, and a card's row remembers.
+pub const CARD_SENDS_MAX: usize = 96;
 /// Spent, burnt, replaced and expired PINs a card remembers, to answer 55 without counting them.
 pub const STALE_CHALLENGES_MAX: usize = 8;
 /// How long they are remembered.
@@ -29,6 +39,28 @@ pub const EXPIRY_FAILURES_MAX: usize = 32;
 pub const EXPIRY_FAILURES_WINDOW: Duration = Duration::from_secs(600);
 /// A card row's encoded state.
 pub const CARD_BYTES_MAX: usize = 16 * 1024;
+
+/// SMS to one phone in two minutes, for all its cards together: two cards' worth …
+pub const PHONE_SENDS_IN_2_MIN: u32 = 12;
+/// … in an hour: one every ninety seconds …
+pub const PHONE_SENDS_IN_HOUR: u32 = 40;
+/// … and in a day. These count at one node, spent or not.
+pub const PHONE_SENDS_IN_DAY: u32 = 120;
+/// PIN requests of one payer (as its asker tells payers apart) in an hour, for all cards: a family's evening.
+pub const PAYER_REQUESTS_IN_HOUR: u32 = 30;
+/// PIN requests for one payee in an hour: two a second, all hour long.
+pub const PAYEE_REQUESTS_IN_HOUR: u32 = 7200;
+/// PIN requests for one IIN in a second: what an operator's line takes with some reserve.
+pub const IIN_REQUESTS_PER_S: u32 = 500;
+/// PIN requests of one asker in a second at this bank; a router has a rate of its own before.
+pub const ASKER_REQUESTS_PER_S: u32 = 500;
+/// Phones, payees, payers, IINs and askers that a node limits at once: some 20 MB. A phone is kept for twelve minutes after
+/// one SMS, so this is 350 SMS a second to ever other phones. More pass.
+pub const WINDOWS_MAX: usize = 262_144;
+/// What an asker may call a payer: at least as much as 96 bits in Base64 …
+pub const PAYER_CHARS_MIN: usize = 16;
+/// … and at most a hash in hexadecimal digits.
+pub const PAYER_CHARS_MAX: usize = 64;
 
 /// Characters of a payee's name.
 pub const PAYEE_NAME_CHARS_MAX: usize = 30;
@@ -109,6 +141,16 @@ pub const ADMISSION_KEPT: Duration = Duration::from_secs(24 * 3600);
 pub const ADMISSION_WORK_MAX: usize = 1024;
 /// A node that leads an outbox row or admission works on it this long before another may.
 pub const LEASE: Duration = Duration::from_secs(15);
+/// A reversal of our own that got no answer goes out again after this long, doubling …
+pub const REVERSAL_AGAIN_FIRST: Duration = Duration::from_secs(2);
+/// … up to this.
+pub const REVERSAL_AGAIN_LAST: Duration = Duration::from_secs(60);
+/// An outbox row must say until when it is of use. A reversal is until it is acknowledged: this is only a date to write down.
+pub const REVERSAL_KEPT: Duration = Duration::from_secs(10 * 365 * 24 * 3600);
+/// A host that does not find what we reverse is believed after this long: the original may be on its way to it still.
+pub const REVERSAL_NOT_FOUND_AFTER: Duration = Duration::from_secs(600);
+/// Reversals of our own that are asked at once: a host that comes back is not met by all of them together.
+pub const REVERSALS_IN_HAND: usize = 32;
 /// How often the sweeper looks for work that its owner left.
 pub const SWEEP_EVERY: Duration = Duration::from_secs(5);
 /// Rows the sweeper takes at once.

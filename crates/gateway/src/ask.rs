@@ -200,6 +200,7 @@ impl Gateway {
             amount: payment.amount,
             payee: asked_for,
             origin: self.config.origin.clone(),
+            payer: None,
         };
         let body = request.to_json();
         let shown = payee.masked().unwrap_or_else(|| merchant.name_fa.clone());

@@ -10,7 +10,7 @@ use minicbor::bytes::ByteArray;
 use minicbor::{Decode, Encode};
 use ramz_api::hop;
 use ramz_api::pin_request::{Checked, PayeeChecked, PinRequest};
-use ramz_domain::card::{Answer, Command, PinRequest as Ask, Requested};
+use ramz_domain::card::{Answer, Command, Mark, PinRequest as Ask, Requested};
 use ramz_domain::{
     AdmissionId, ChallengeId, Digest, Moment, Payee, PayeeName, Payment, limits, masked_bill_id,
 };
@@ -23,13 +23,17 @@ use tokio_util::task::TaskTracker;
 use tracing::Instrument as _;
 use uuid::Uuid;
 
+use crate::counts::Counts;
 use crate::engine::{Engine, EngineFault, Job};
+use crate::limits::Limits;
 
 const REQUEST_COLUMN: &str = "admission.request";
 
 /// The admissions' door and their work.
 pub struct Admissions {
     engine: Arc<Engine>,
+    limits: Arc<Limits>,
+    counts: Arc<Counts>,
     work: Arc<Semaphore>,
     tasks: TaskTracker,
 }
@@ -54,6 +58,9 @@ struct Record {
     /// The idempotency key: logs know the request by it, also when its work is taken up after a crash.
     #[n(6)]
     request: Option<ByteArray<16>>,
+    /// The payer as its asker calls it, keyed.
+    #[n(7)]
+    payer: Option<Mark>,
 }
 
 /// What an asker is told.
@@ -67,9 +74,14 @@ pub enum Admitted {
 
 impl Admissions {
     /// Admissions in front of an engine.
-    pub fn new(engine: Arc<Engine>) -> Arc<Admissions> {
+    pub fn new(engine: Arc<Engine>, limits: Arc<Limits>, counts: Arc<Counts>) -> Arc<Admissions> {
         let work = Arc::new(Semaphore::new(limits::ADMISSION_WORK_MAX));
-        Arc::new(Admissions { engine, work, tasks: TaskTracker::new() })
+        Arc::new(Admissions { engine, limits, counts, work, tasks: TaskTracker::new() })
+    }
+
+    /// The time it is.
+    pub(crate) fn now(&self) -> Moment {
+        self.engine.clock.now()
     }
 
     /// Records a request; when it returns, the record is durable. An asker that goes away meanwhile takes nothing along:
@@ -103,6 +115,7 @@ impl Admissions {
             not_after: now.plus(engine.policy.valid_for),
             done: false,
             request: Some(ByteArray::from(key.into_bytes())),
+            payer: payer(engine.keys.as_ref(), asker, request)?,
         };
         let json = request.to_json();
         let place = Place { row: &record.id.0, column: REQUEST_COLUMN };
@@ -197,13 +210,16 @@ impl Admissions {
     /// What became of it: for the log, no asker is told.
     async fn work_on(&self, record: &Record, request: &Checked) -> Result<Worked, EngineFault> {
         let engine = &self.engine;
-        let Some(card) = engine.find(&request.pan).await? else { return Ok(Worked::NoCard) };
         let payee = payee(engine.keys.as_ref(), &request.payee)?;
         let payment = Payment { kind: request.kind, amount: request.amount, payee };
+        let digest = payment.payee.digest();
+        // Before the card is looked for: what is counted tells nothing of it.
+        let withheld = self.limits.request(record.payer, digest, request.pan.iin(), engine.clock.now());
+        let Some(card) = engine.find(&request.pan).await? else { return Ok(Worked::NoCard) };
         let ask = Ask {
             admission: record.id,
             payment: payment.digest(),
-            payee: payment.payee.digest(),
+            payee: digest,
             kind: request.kind,
             amount: request.amount,
             payee_name: name(&request.payee),
@@ -212,13 +228,20 @@ impl Admissions {
             fresh: ChallengeId::random(engine.entropy.as_ref()),
             key_version: engine.keys.pin_version(),
             not_after: record.not_after,
+            door: record.payer.unwrap_or(Mark::of(&[b"payee", &digest.0])),
+            withheld,
         };
         let job = Job {
             request: record.request.map(|asked| Uuid::from_bytes(asked.into())),
             ..Job::from(Command::Request(ask))
         };
         match engine.tell(card, job).await {
-            Ok(Answer::Requested(requested)) => Ok(Worked::Answered(requested)),
+            Ok(Answer::Requested(requested)) => {
+                if let Requested::NotSent(why) = requested {
+                    self.counts.not_sent(why);
+                }
+                Ok(Worked::Answered(requested))
+            }
             Ok(_) => Err(EngineFault::Row("a request was answered as something else".into())),
             Err(EngineFault::NoCard) => Ok(Worked::NoCard),
             Err(fault) => Err(fault),
@@ -273,6 +296,13 @@ pub(crate) fn payee(keys: &dyn Keys, payee: &PayeeChecked) -> Result<Payee, KeyF
     })
 }
 
+/// Keyed: should an asker send what says who the payer is, nobody finds it here by trying.
+fn payer(keys: &dyn Keys, asker: &str, request: &Checked) -> Result<Option<Mark>, KeyFault> {
+    let Some(payer) = &request.payer else { return Ok(None) };
+    let tag = keys.index(IndexPurpose::Admission, &[b"payer", asker.as_bytes(), payer.as_bytes()])?;
+    Ok(Some(Mark::of(&[&tag.bytes])))
+}
+
 /// What the payer is shown of the payee. A card and a bill are named by what may be seen of their numbers: the name is kept in
 /// the card's row.
 fn name(payee: &PayeeChecked) -> Option<PayeeName> {
@@ -311,6 +341,8 @@ fn parts(request: &Checked) -> Parts {
             parts.extend([bill, payment].map(|text| text.as_bytes().to_vec()));
         }
     }
+    // Only if it is there: a request without one has the digest that earlier releases gave it.
+    parts.extend(request.payer.as_ref().map(|payer| payer.as_bytes().to_vec()));
     Parts(zeroize::Zeroizing::new(parts))
 }
 

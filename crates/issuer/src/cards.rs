@@ -149,7 +149,7 @@ async fn change_once(engine: &Arc<Engine>, id: CardId, change: &CardChange) -> R
     }
     let command = Command::Update { details, phone_changed };
     let made_from = Some(columns.version);
-    engine.tell(id, Job { command, presented: None, sealed, made_from, request: None }).await.map(|_| ())
+    engine.tell(id, Job { sealed, made_from, ..Job::from(command) }).await.map(|_| ())
 }
 
 /// Locks the card's dynamic PIN until it is unlocked.

@@ -2,8 +2,11 @@
 
 use std::time::Duration;
 
-use ramz_domain::card::{Policy, PolicyError};
+use ramz_domain::card::{Policy, PolicyError, SendLimits};
 use serde::Deserialize;
+
+use crate::limits::Rates;
+use crate::windows::Rate;
 
 /// One bank.
 #[derive(Clone, Debug, Deserialize)]
@@ -22,10 +25,15 @@ pub struct Config {
     /// Askers that come without a router.
     #[serde(default)]
     pub askers: Vec<AskerConfig>,
+    /// Certificates that may have PINs verified over HTTP.
+    #[serde(default)]
+    pub verifiers: Vec<VerifierConfig>,
     /// Certificate names that may use the back office.
     pub operators: Vec<String>,
     /// What the bank chooses about PINs.
     pub policy: PolicyConfig,
+    /// How many PINs go out at most.
+    pub limits: LimitsConfig,
     /// The door for the switch.
     pub switch: SwitchConfig,
     /// The way to the card host.
@@ -44,6 +52,18 @@ pub struct AskerConfig {
     pub kinds: Vec<String>,
     /// Pages where its PINs are typed.
     pub origins: Vec<String>,
+}
+
+/// A verifier: the bank's own switch, where it calls a service.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct VerifierConfig {
+    /// The name in its certificate.
+    pub name: String,
+    /// The zone PIN key that its PIN blocks come under.
+    pub zone: String,
+    /// 0 (TDEA) or 4 (AES).
+    pub pin_block_format: u8,
 }
 
 /// What the bank chooses, in whole seconds.
@@ -68,6 +88,42 @@ pub struct PolicyConfig {
     pub lock_longest_s: u32,
     /// Wrong PINs in a row after which only an ATM or the bank unlocks.
     pub failures_until_closed: u32,
+}
+
+/// How many PINs go out at most: settings of `ramz_domain::limits`.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LimitsConfig {
+    /// SMS with unspent PINs to one card in two minutes.
+    pub card_in_2_min: u32,
+    /// In an hour.
+    pub card_in_hour: u32,
+    /// In a day.
+    pub card_in_day: u32,
+    /// SMS to one phone in two minutes.
+    pub phone_in_2_min: u32,
+    /// In an hour.
+    pub phone_in_hour: u32,
+    /// In a day.
+    pub phone_in_day: u32,
+    /// Requests of one payer in an hour.
+    pub payer_in_hour: u32,
+    /// Requests for one payee in an hour.
+    pub payee_in_hour: u32,
+    /// Requests for one IIN in a second.
+    pub iin_per_s: u32,
+    /// Requests of one asker in a second.
+    pub asker_per_s: u32,
+}
+
+/// What is done when the card host was asked and is silent.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum OnSilence {
+    /// Silence: the switch reverses.
+    Silence,
+    /// 91, and our own reversal until it is acknowledged.
+    Reverse,
 }
 
 /// How the switch speaks.
@@ -98,6 +154,8 @@ pub struct HostConfig {
     pub header: String,
     /// Whether it wants a sign-on.
     pub sign_on: bool,
+    /// `silence` or `reverse`: what the switch is told when this host was asked and is silent.
+    pub on_silence: OnSilence,
     /// The zone PIN key that PIN blocks go on under.
     pub zone: String,
     /// 0 or 3 (TDEA), or 4 (AES).
@@ -106,7 +164,7 @@ pub struct HostConfig {
 
 impl PolicyConfig {
     /// The policy, checked.
-    pub fn policy(&self) -> Result<Policy, PolicyError> {
+    pub fn policy(&self, limits: &LimitsConfig) -> Result<Policy, PolicyError> {
         let seconds = |s: u32| Duration::from_secs(u64::from(s));
         let policy = Policy {
             digits: self.digits,
@@ -118,7 +176,64 @@ impl PolicyConfig {
             lock_first: seconds(self.lock_first_s),
             lock_longest: seconds(self.lock_longest_s),
             failures_until_closed: self.failures_until_closed,
+            sends: SendLimits {
+                in_2_min: limits.card_in_2_min,
+                in_hour: limits.card_in_hour,
+                in_day: limits.card_in_day,
+            },
         };
         policy.check().map(|()| policy)
+    }
+}
+
+impl LimitsConfig {
+    /// What one node lets through.
+    pub fn rates(&self) -> Result<Rates, PolicyError> {
+        let rate = |most: u32, within_s: u64| Rate { most, within: Duration::from_secs(within_s) };
+        let phone = [(self.phone_in_2_min, 120), (self.phone_in_hour, 3600), (self.phone_in_day, 86_400)];
+        let rates = Rates {
+            asker: rate(self.asker_per_s, 1),
+            phone: phone.map(|(most, within_s)| rate(most, within_s)),
+            payer: rate(self.payer_in_hour, 3600),
+            payee: rate(self.payee_in_hour, 3600),
+            iin: rate(self.iin_per_s, 1),
+        };
+        // A bucket fills by whole microseconds.
+        let within = |rate: &Rate| (1..=1_000_000).contains(&rate.most);
+        let all = rates.phone.iter().chain([&rates.asker, &rates.payer, &rates.payee, &rates.iin]);
+        if all.into_iter().all(within) {
+            Ok(rates)
+        } else {
+            Err(PolicyError::Range("each limit of phone, payer, payee, IIN and asker must be 1 to 1000000"))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_limit_may_be_switched_off() {
+        let limits = LimitsConfig {
+            card_in_2_min: 6,
+            card_in_hour: 15,
+            card_in_day: 40,
+            phone_in_2_min: 12,
+            phone_in_hour: 40,
+            phone_in_day: 120,
+            payer_in_hour: 30,
+            payee_in_hour: 7200,
+            iin_per_s: 500,
+            asker_per_s: 500,
+        };
+        assert!(limits.rates().is_ok());
+        for bad in [
+            LimitsConfig { asker_per_s: 0, ..limits },
+            LimitsConfig { phone_in_day: 0, ..limits },
+            LimitsConfig { iin_per_s: 1_000_001, ..limits },
+        ] {
+            assert!(bad.rates().is_err(), "{bad:?}");
+        }
     }
 }

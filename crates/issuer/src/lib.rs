@@ -6,12 +6,15 @@ pub mod config;
 pub mod counts;
 pub mod engine;
 pub mod inline;
+pub mod limits;
 pub mod outbox;
 mod receipts;
 mod shape;
 mod start;
 mod sweeper;
+pub mod undo;
 pub mod web;
+pub mod windows;
 
 pub use config::Config;
 pub use start::{Ports, Running, StartError, start};

@@ -1,4 +1,5 @@
 //! The outbox: committed messages go out. A row holds ids; text and PIN are made here, at sending, and go nowhere else.
+//! Reversals are handed to `undo`.
 //!
 //! At least once, always the same PIN, never after its expiry: that is looked at right before `submit_sm`.
 
@@ -6,12 +7,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ramz_api::hop;
-use ramz_domain::card::Challenge;
-use ramz_domain::{CardId, ChallengeId, limits};
+use ramz_domain::card::{Challenge, Command, NotSent};
+use ramz_domain::{CardId, ChallengeId, Moment, limits};
 use ramz_keys::PinSource;
-use ramz_sms::port::{Outgoing, SendError, Sender, SmsText};
+use ramz_sms::port::{Outgoing as Sms, SendError, Sender, SmsText};
 use ramz_sms::texts::{PinText, pin_text};
-use ramz_store::{Change, Outcome};
+use ramz_store::{Change, OutboxRow, Outcome};
 use tokio::sync::{Semaphore, mpsc};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -19,8 +20,11 @@ use tokio_util::task::TaskTracker;
 use tracing::Instrument as _;
 use uuid::Uuid;
 
-use crate::engine::{Dispatch, Engine, EngineFault};
+use crate::counts::Counts;
+use crate::engine::{Dispatch, Engine, EngineFault, Outgoing};
+use crate::limits::Limits;
 use crate::receipts::Receipts;
+use crate::undo::Undo;
 
 /// Messages that wait for a sender on this node; more are left to the sweeper.
 pub(crate) const QUEUE: usize = 4096;
@@ -35,6 +39,9 @@ pub struct Outbox {
     sender: Arc<dyn Sender>,
     bank_name: BankName,
     receipts: Arc<Receipts>,
+    undo: Arc<Undo>,
+    limits: Arc<Limits>,
+    counts: Arc<Counts>,
     slots: Arc<Semaphore>,
     tasks: TaskTracker,
 }
@@ -61,18 +68,6 @@ enum Fate {
     Leave(String),
 }
 
-/// An outbox row's body: the PIN's name, then the request's, if one asked for it.
-pub(crate) fn body(challenge: ChallengeId, request: Option<Uuid>) -> Vec<u8> {
-    [&challenge.0[..], request.as_ref().map_or(&[], |request| request.as_bytes())].concat()
-}
-
-/// Its parts again. Rows of the first release end after the PIN's name.
-fn parts(body: &[u8]) -> Option<(ChallengeId, Option<Uuid>)> {
-    let (challenge, request) = body.split_first_chunk::<16>()?;
-    let request = if request.is_empty() { None } else { Some(Uuid::from_slice(request).ok()?) };
-    Some((ChallengeId(*challenge), request))
-}
-
 impl Outbox {
     /// An outbox over a line to the operator.
     pub(crate) fn new(
@@ -80,66 +75,102 @@ impl Outbox {
         sender: Arc<dyn Sender>,
         bank_name: BankName,
         receipts: Arc<Receipts>,
+        undo: Arc<Undo>,
+        limits: Arc<Limits>,
+        counts: Arc<Counts>,
     ) -> Arc<Outbox> {
         let slots = Arc::new(Semaphore::new(IN_HAND));
-        Arc::new(Outbox { engine, sender, bank_name, receipts, slots, tasks: TaskTracker::new() })
+        let tasks = TaskTracker::new();
+        Arc::new(Outbox { engine, sender, bank_name, receipts, undo, limits, counts, slots, tasks })
     }
 
     /// Sends until `shutdown`; then finishes what is in hand.
     pub async fn run(self: Arc<Self>, mut queue: mpsc::Receiver<Dispatch>, shutdown: CancellationToken) {
         while let Some(Some(dispatch)) = shutdown.run_until_cancelled(queue.recv()).await {
-            let Ok(slot) = Arc::clone(&self.slots).acquire_owned().await else { break };
-            let this = Arc::clone(&self);
-            self.tasks.spawn(async move {
-                this.send(dispatch).await;
-                drop(slot);
-            });
+            if !self.start(dispatch).await {
+                break;
+            }
         }
         self.tasks.close();
         self.tasks.wait().await;
+        self.undo.drain().await;
     }
 
     /// Takes over messages whose owner left them: for the sweeper. Says how many.
     pub async fn resume(self: &Arc<Self>) -> Result<usize, EngineFault> {
-        let engine = &self.engine;
-        let now = engine.clock.now();
         let mut taken = 0;
-        for row in engine.store.outbox_due(now, limits::SWEEP_ROWS).await? {
-            let Ok(card) = <[u8; 16]>::try_from(row.owner.as_slice()).map(CardId) else { continue };
-            let until = now.plus(limits::LEASE);
-            let lease = Change::Lease { owner: row.owner, id: row.id, expected: row.leased_until, until };
-            match engine.committer.commit(lease).await {
-                Ok(Outcome::Won) => {}
-                Ok(Outcome::Lost) => continue,
-                Err(fault) => {
-                    tracing::error!(%card, %fault, "a message could not be taken over; trying again");
-                    continue;
+        loop {
+            let now = self.engine.clock.now();
+            let mut rows = self.engine.store.outbox_due(now, limits::SWEEP_ROWS).await?;
+            let page = rows.len();
+            // Reversals first: they wait for no slot, and must not wait for the operator either.
+            rows.sort_by_key(|row| !matches!(Outgoing::decode(&row.body), Ok(Outgoing::Reversal { .. })));
+            let before = taken;
+            for row in rows {
+                if let Some(dispatch) = self.take_over(row, now).await {
+                    taken += 1;
+                    if !self.start(dispatch).await {
+                        return Ok(taken);
+                    }
                 }
             }
-            taken += 1;
-            let dispatch =
-                Dispatch { card, id: row.id, body: row.body, expires: row.expires, leased_until: until };
-            let Ok(slot) = Arc::clone(&self.slots).acquire_owned().await else { break };
-            let this = Arc::clone(self);
-            self.tasks.spawn(async move {
-                this.send(dispatch).await;
-                drop(slot);
-            });
-        }
-        Ok(taken)
-    }
-
-    async fn send(&self, dispatch: Dispatch) {
-        match parts(&dispatch.body) {
-            Some((_, Some(request))) => self.hand_over(dispatch).instrument(hop::span(request)).await,
-            _ => self.hand_over(dispatch).await,
+            // A page that was full may hide others; one that gave nothing would give nothing again.
+            if page < limits::SWEEP_ROWS || taken == before {
+                return Ok(taken);
+            }
         }
     }
 
-    async fn hand_over(&self, dispatch: Dispatch) {
+    async fn take_over(&self, row: OutboxRow, now: Moment) -> Option<Dispatch> {
+        let OutboxRow { owner, id, body, expires, leased_until: expected, attempts } = row;
+        let card = <[u8; 16]>::try_from(owner.as_slice()).map(CardId).ok()?;
+        let leased_until = now.plus(limits::LEASE);
+        let lease = Change::Lease { owner, id, expected, until: leased_until };
+        match self.engine.committer.commit(lease).await {
+            Ok(Outcome::Won) => {
+                let attempts = attempts.saturating_add(1);
+                Some(Dispatch { card, id, body, expires, leased_until, attempts })
+            }
+            Ok(Outcome::Lost) => None,
+            Err(fault) => {
+                tracing::error!(%card, %fault, "a message could not be taken over; trying again");
+                None
+            }
+        }
+    }
+
+    /// Starts what is to be done for a row; false at the end.
+    async fn start(self: &Arc<Self>, dispatch: Dispatch) -> bool {
+        let (challenge, request) = match Outgoing::decode(&dispatch.body) {
+            Ok(Outgoing::Reversal { identity, sealed }) => {
+                self.undo.start(dispatch, identity, sealed);
+                return true;
+            }
+            Ok(Outgoing::Pin { challenge, request }) => (challenge, request),
+            Err(fault) => {
+                tracing::error!(card = %dispatch.card, %fault, "a message cannot be read; it stays");
+                return true;
+            }
+        };
+        let Ok(slot) = Arc::clone(&self.slots).acquire_owned().await else { return false };
+        let this = Arc::clone(self);
+        let sending = async move {
+            this.hand_over(dispatch, challenge).await;
+            drop(slot);
+        };
+        match request {
+            Some(request) => {
+                self.tasks.spawn(sending.instrument(hop::span(Uuid::from_bytes(request.into()))))
+            }
+            None => self.tasks.spawn(sending),
+        };
+        true
+    }
+
+    async fn hand_over(&self, dispatch: Dispatch, challenge: ChallengeId) {
         let Dispatch { card, id, .. } = dispatch;
         let (bank, began) = (self.bank_name.id.as_str(), Instant::now());
-        let fate = match self.try_to_send(&dispatch).await {
+        let fate = match self.try_to_send(&dispatch, challenge).await {
             Ok(fate) => fate,
             Err(fault) => Fate::Leave(fault.to_string()),
         };
@@ -158,7 +189,7 @@ impl Outbox {
         }
     }
 
-    async fn try_to_send(&self, dispatch: &Dispatch) -> Result<Fate, EngineFault> {
+    async fn try_to_send(&self, dispatch: &Dispatch, challenge: ChallengeId) -> Result<Fate, EngineFault> {
         for attempt in 0..limits::SMS_ATTEMPTS_MAX {
             if attempt > 0 {
                 tokio::time::sleep(AGAIN_AFTER * 2u32.pow(attempt)).await;
@@ -166,9 +197,16 @@ impl Outbox {
             if self.engine.clock.now() >= dispatch.leased_until {
                 return Ok(Fate::Leave("its lease is over".into()));
             }
-            let Some((challenge, outgoing)) = self.make(dispatch).await? else {
+            let Some(outgoing) = self.make(dispatch.card, challenge).await? else {
                 return Ok(Fate::Settle { outcome: "of no use any more", parts: 0 });
             };
+            // Counted once: who takes it over later finds it counted.
+            if attempt == 0 && dispatch.attempts == 1 && !self.phone_takes(&outgoing)? {
+                let why = NotSent::PhoneLimit;
+                self.engine.tell(dispatch.card, Command::Withhold { challenge, why }).await?;
+                self.counts.not_sent(why);
+                return Ok(Fate::Settle { outcome: "withheld: its phone was sent enough", parts: 0 });
+            }
             let to = outgoing.to.clone();
             match self.sender.send(outgoing).await {
                 Ok(accepted) => {
@@ -186,16 +224,18 @@ impl Outbox {
         Ok(Fate::Leave("the operator did not take it".into()))
     }
 
-    /// The text and its number, from the row as it is now; `None` if its PIN was spent, replaced or ran out.
-    async fn make(&self, dispatch: &Dispatch) -> Result<Option<(ChallengeId, Outgoing)>, EngineFault> {
-        let Some((challenge, _)) = parts(&dispatch.body) else {
-            return Err(EngineFault::Row("an outbox row names no challenge".into()));
-        };
-        let Some((state, phone)) = self.engine.addressee(dispatch.card).await? else { return Ok(None) };
+    fn phone_takes(&self, outgoing: &Sms) -> Result<bool, EngineFault> {
+        let engine = &self.engine;
+        Ok(self.limits.phone(engine.keys.as_ref(), &outgoing.to, engine.clock.now())?)
+    }
+
+    /// The text and its number, from the row as it is now; `None` if its PIN was spent or ran out.
+    async fn make(&self, card: CardId, challenge: ChallengeId) -> Result<Option<Sms>, EngineFault> {
+        let Some((state, phone)) = self.engine.addressee(card, challenge).await? else { return Ok(None) };
         let Some(challenge) = state.to_send(challenge, self.engine.clock.now()) else { return Ok(None) };
         let Some(phone) = phone else { return Ok(None) };
-        let text = self.text(dispatch.card, &state, challenge)?;
-        Ok(Some((challenge.id, Outgoing { to: phone, text, not_after: challenge.expires })))
+        let text = self.text(card, &state, challenge)?;
+        Ok(Some(Sms { to: phone, text, not_after: challenge.expires }))
     }
 
     fn text(

@@ -9,10 +9,12 @@ use ramz_link::Shape;
 
 use crate::StartError;
 use crate::config::Config;
+use crate::limits::Rates;
 
 /// What a configuration comes to without keys and sockets.
 pub(crate) struct Checked {
     pub(crate) policy: Policy,
+    pub(crate) rates: Rates,
     pub(crate) switch: (Shape, PinBlockFormat),
     pub(crate) host: (Shape, PinBlockFormat),
 }
@@ -28,13 +30,15 @@ impl Config {
 }
 
 pub(crate) fn check(config: &Config) -> Result<Checked, StartError> {
-    let policy = config.policy.policy()?;
+    let policy = config.policy.policy(&config.limits)?;
+    let rates = config.limits.rates()?;
     for iin in &config.iins {
         Iin::parse(iin).ok_or_else(|| StartError::Iin(iin.clone()))?;
     }
     let (switch, host) = (&config.switch, &config.host);
     Ok(Checked {
         policy,
+        rates,
         switch: shape("switch", &switch.layout, &switch.header, switch.pin_block_format)?,
         host: shape("host", &host.layout, &host.header, host.pin_block_format)?,
     })

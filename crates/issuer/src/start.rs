@@ -19,16 +19,19 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::admission::Admissions;
-use crate::config::{Config, HostConfig};
+use crate::config::{Config, HostConfig, VerifierConfig};
 use crate::counts::Counts;
 use crate::engine::{Engine, Parts, Rules};
 use crate::inline::{Inline, Zone};
+use crate::limits::Limits;
 use crate::outbox::{self, BankName, Outbox};
 use crate::receipts::Receipts;
 use crate::shape::{self, Checked};
+use crate::undo::Undo;
 use crate::web::back_office::BackOffice;
 use crate::web::health::Health;
 use crate::web::pin_requests::PinRequestDoor;
+use crate::web::verifications::{VerificationDoor, Verifier};
 use crate::{sweeper, web};
 
 /// What an issuer is handed.
@@ -111,13 +114,17 @@ pub enum StartError {
     },
 }
 
+#[expect(clippy::too_many_lines, reason = "the parts in order, read as one list")]
 /// Starts an issuer. It runs until `shutdown`; [`Running::stopped`] waits until all it had read is answered.
 pub fn start(config: &Config, ports: Ports, shutdown: &CancellationToken) -> Result<Running, StartError> {
-    let Checked { policy, switch: (switch_shape, switch_format), host: (host_shape, host_format) } =
-        shape::check(config)?;
+    let checked = shape::check(config)?;
+    let Checked { policy, rates, switch: (switch_shape, switch_format), host: (host_shape, host_format) } =
+        checked;
+    let limits = Arc::new(Limits::new(rates));
     let keys = &ports.keys;
     let switch_zone = zone(keys.as_ref(), &config.switch.zone, switch_format)?;
     let host_zone = zone(keys.as_ref(), &config.host.zone, host_format)?;
+    let verifiers = verifiers(keys.as_ref(), config)?;
     let bank = format!("bank {}", config.id);
     let link = host_link(&bank, &config.host, host_shape);
     let (queue, dispatches) = mpsc::channel(outbox::QUEUE);
@@ -146,18 +153,33 @@ pub fn start(config: &Config, ports: Ports, shutdown: &CancellationToken) -> Res
         rules: ports.rules,
         outbox: queue,
     });
-    let admissions = Admissions::new(Arc::clone(&engine));
+    let admissions = Admissions::new(Arc::clone(&engine), Arc::clone(&limits), Arc::clone(&counts));
     let bank_name =
         BankName { id: config.id.clone(), fa: config.name_fa.clone(), en: config.name_en.clone() };
     let receipts = Receipts::start(&engine, ports.sender.as_ref(), &tasks, shutdown);
-    let outbox = Outbox::new(Arc::clone(&engine), Arc::clone(&ports.sender), bank_name, receipts);
+    let undo = Undo::new(Arc::clone(&engine), Arc::clone(&host), Arc::clone(&counts));
+    let outbox = Outbox::new(
+        Arc::clone(&engine),
+        Arc::clone(&ports.sender),
+        bank_name,
+        receipts,
+        undo,
+        Arc::clone(&limits),
+        Arc::clone(&counts),
+    );
     let sweep =
         sweeper::run(Arc::clone(&engine), Arc::clone(&admissions), Arc::clone(&outbox), shutdown.clone());
     tasks.spawn(sweep);
     tasks.spawn(outbox.run(dispatches, shutdown.clone()));
 
-    let inline =
-        Inline::new(Arc::clone(&engine), Arc::clone(&host), Arc::clone(&counts), switch_zone, host_zone);
+    let inline = Inline::new(
+        Arc::clone(&engine),
+        Arc::clone(&host),
+        Arc::clone(&counts),
+        switch_zone,
+        host_zone,
+        config.host.on_silence,
+    );
     let names = Names { ours: bank.clone(), theirs: "switch".into() };
     tasks.spawn(listen(
         ports.switch,
@@ -169,14 +191,23 @@ pub fn start(config: &Config, ports: Ports, shutdown: &CancellationToken) -> Res
         shutdown.clone(),
     ));
 
-    let door = pin_request_door(config, bank, Arc::clone(&admissions), Arc::clone(entropy), tap());
-    let answering = serve(ports.api, web::pin_requests::routes(door), Arc::clone(entropy), shutdown.clone());
+    let door = pin_request_door(config, bank, &admissions, &limits, entropy, tap());
+    let verifications = Arc::new(VerificationDoor {
+        engine: Arc::clone(&engine),
+        entropy: Arc::clone(entropy),
+        counts: Arc::clone(&counts),
+        iins: config.iins.iter().cloned().collect(),
+        verifiers,
+    });
+    let routes = web::pin_requests::routes(door).merge(web::verifications::routes(verifications));
+    let answering = serve(ports.api, routes, Arc::clone(entropy), shutdown.clone());
     tasks.spawn(async move {
         answering.await;
         admissions.drain().await;
     });
     let office = BackOffice {
         engine: Arc::clone(&engine),
+        limits,
         operators: config.operators.iter().cloned().collect(),
         iins: config.iins.iter().cloned().collect(),
     };
@@ -207,15 +238,17 @@ impl Running {
 fn pin_request_door(
     config: &Config,
     name: String,
-    admissions: Arc<Admissions>,
-    entropy: Arc<dyn Entropy>,
+    admissions: &Arc<Admissions>,
+    limits: &Arc<Limits>,
+    entropy: &Arc<dyn Entropy>,
     tap: SharedTap,
 ) -> Arc<PinRequestDoor> {
     let askers: BTreeMap<_, _> =
         config.askers.iter().map(|asker| (asker.name.clone(), asker.clone())).collect();
     Arc::new(PinRequestDoor {
-        admissions,
-        entropy,
+        admissions: Arc::clone(admissions),
+        limits: Arc::clone(limits),
+        entropy: Arc::clone(entropy),
         tap,
         bank: config.id.clone(),
         name,
@@ -225,6 +258,15 @@ fn pin_request_door(
         valid_for_s: config.policy.valid_for_s,
         ask_again_after_s: config.policy.ask_again_after_s,
     })
+}
+
+fn verifiers(keys: &dyn Keys, config: &Config) -> Result<BTreeMap<String, Verifier>, StartError> {
+    let verifier = |known: &VerifierConfig| {
+        let (place, format) = ("verifiers", known.pin_block_format);
+        let block = PinBlockFormat::numbered(format).ok_or(StartError::Format { place, format })?;
+        Ok((known.name.clone(), Verifier { zone: zone(keys, &known.zone, block)?, format }))
+    };
+    config.verifiers.iter().map(verifier).collect()
 }
 
 fn host_link(bank: &str, host: &HostConfig, shape: Shape) -> LinkConfig {

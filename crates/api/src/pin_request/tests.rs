@@ -261,6 +261,7 @@ fn debug_masks_the_card() {
             payee: checked.payee.wire(),
             origin: &checked.origin,
         },
+        payer: None,
     };
     for debug in [format!("{checked:?}"), format!("{transfer:?}"), format!("{wire:?}")] {
         assert!(!debug.contains("0433700000") && !debug.contains("1111111111"), "{debug}");
@@ -316,10 +317,11 @@ fn any_pan() -> impl Strategy<Value = Pan> {
 
 fn any_checked() -> impl Strategy<Value = Checked> {
     let origin = "[a-z0-9]([a-z0-9-]{0,20}[a-z0-9])?(\\.[a-z0-9]{1,20}){0,3}";
-    (any_pan(), any_payee(), 1_u64..1_000_000_000_000, origin).prop_map(
-        |(pan, (kind, payee), amount, origin)| {
+    let payer = proptest::option::of("[A-Za-z0-9_-]{16,64}");
+    (any_pan(), any_payee(), 1_u64..1_000_000_000_000, origin, payer).prop_map(
+        |(pan, (kind, payee), amount, origin, payer)| {
             let amount = if kind == PaymentKind::Balance { 0 } else { amount };
-            Checked { pan, kind, amount: Rial::new(amount).unwrap(), payee, origin }
+            Checked { pan, kind, amount: Rial::new(amount).unwrap(), payee, origin, payer }
         },
     )
 }

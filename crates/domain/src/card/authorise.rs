@@ -2,7 +2,7 @@
 
 use super::{
     Answer, Answered, Authorisation, CardState, CardStatus, Decided, Entry, Evidence, ExpiryFailure, Outcome,
-    Policy,
+    Policy, unchanged,
 };
 use crate::{ChallengeId, Moment, Refusal, limits};
 
@@ -58,6 +58,7 @@ impl CardState {
             let burnt = Entry::PinBurnt { challenge: id, identity: authorisation.identity };
             return self.count_failure(Refusal::OtherPayment, vec![burnt], authorisation, policy, now);
         }
+        // Nothing is counted from here on, so nothing needs to be remembered.
         if self.stale.iter().any(|stale| matched(&stale.id)) {
             return unchanged(Answer::Refused(Refusal::StalePin));
         }
@@ -120,6 +121,7 @@ impl CardState {
 
     fn spend(mut self, id: ChallengeId, authorisation: &Authorisation, now: Moment) -> Decided {
         self.retire_open(id, now);
+        self.give_back_sends(id);
         self.tries = super::Tries::default();
         self.remember(authorisation, Outcome::Awaiting, now);
         let spent = Entry::PinSpent { challenge: id, identity: authorisation.identity };
@@ -158,11 +160,7 @@ impl CardState {
             reference: authorisation.reference,
             at: now,
             outcome,
+            undoing: false,
         });
     }
-}
-
-/// Nothing is written: nothing was counted, so nothing needs to be remembered.
-fn unchanged(answer: Answer) -> Decided {
-    Decided { next: None, answer, entries: Vec::new(), send: None }
 }

@@ -10,8 +10,10 @@ impl CardState {
         self.writes(Answer::Done, vec![Entry::Locked { until: None }])
     }
 
+    /// Whoever unlocks has proved more than a request can: what was sent and not spent is forgotten too.
     pub(super) fn unlock(mut self, by: UnlockedBy) -> Decided {
         self.tries = Tries::default();
+        self.sends.clear();
         self.writes(Answer::Done, vec![Entry::Unlocked { by }])
     }
 

@@ -42,6 +42,25 @@ pub enum Command {
         /// What it said.
         answer: HostAnswer,
     },
+    /// The card host was asked and is silent: answer 91, and undo what it may have done.
+    GiveUp {
+        /// Which one.
+        identity: Mark,
+    },
+    /// The card host acknowledged our own reversal.
+    Undone {
+        /// Of which one.
+        identity: Mark,
+        /// What it said.
+        response_code: String,
+    },
+    /// The PIN of this challenge was not handed to the operator: a limit that the row does not know.
+    Withhold {
+        /// Which one.
+        challenge: ChallengeId,
+        /// Why.
+        why: NotSent,
+    },
     /// A reversal came in.
     Reverse {
         /// The key of the original's reversal (DE90 and DE41).
@@ -97,6 +116,10 @@ pub struct PinRequest {
     pub key_version: u32,
     /// Out of date after this instant: a request taken up after a crash issues no PIN that nobody waits for.
     pub not_after: Moment,
+    /// Who asks, as far as one payer can be told from another: no door gets more than its share of a card's SMS.
+    pub door: Mark,
+    /// The node's own limits say no: noted at the card, and nothing goes out.
+    pub withheld: Option<NotSent>,
 }
 
 /// A payment that presents a PIN.
@@ -237,6 +260,24 @@ pub enum NotSent {
     /// The request was taken up too late.
     #[n(6)]
     OutOfDate,
+    /// The card was sent as many PINs that nobody spent as it may be.
+    #[n(7)]
+    CardLimit,
+    /// One door (the payer, or the payee where payers are not told apart) had its share of them.
+    #[n(8)]
+    DoorLimit,
+    /// The phone was sent as much as it may be, by all its cards.
+    #[n(9)]
+    PhoneLimit,
+    /// This payee asked as often as it may.
+    #[n(10)]
+    PayeeLimit,
+    /// This payer asked as often as it may.
+    #[n(11)]
+    PayerLimit,
+    /// This IIN was asked for as often as it may be.
+    #[n(12)]
+    IinLimit,
 }
 
 /// What became of a request.
@@ -264,6 +305,8 @@ pub enum Answer {
     Again(HostAnswer),
     /// No.
     Refused(Refusal),
+    /// The reversal is noted, and its original is undone by us already: the host needs no second one.
+    ReversedByUs,
     /// The reversal is noted; `known` if its original was.
     Reversed {
         /// The original was seen here.
@@ -286,6 +329,8 @@ pub struct Decided {
     pub entries: Vec<Entry>,
     /// The challenge whose PIN is to be sent.
     pub send: Option<ChallengeId>,
+    /// The transaction that we reverse ourselves, until the host has acknowledged it.
+    pub undo: Option<Mark>,
 }
 
 /// One entry of a card's journal. Ids and numbers only: no PAN, phone, PIN or amount.
@@ -337,7 +382,7 @@ pub enum Entry {
         #[n(1)]
         admission: AdmissionId,
     },
-    /// A new amount at the same payee took a PIN's place.
+    /// A new amount at the same payee took a PIN's place. Not written any more: no request ends an open PIN.
     #[n(4)]
     PinReplaced {
         /// The one that went.
@@ -431,4 +476,69 @@ pub enum Entry {
         #[n(2)]
         after_ms: u64,
     },
+    /// The host was asked and is silent: 91 was answered, and our own reversal goes out until it is acknowledged.
+    #[n(16)]
+    GaveUp {
+        /// The transaction.
+        #[n(0)]
+        identity: Mark,
+    },
+    /// The host answered after we had given up: not relayed, and reversed once more.
+    #[n(18)]
+    AnsweredLate {
+        /// The transaction.
+        #[n(0)]
+        identity: Mark,
+        /// DE39.
+        #[n(1)]
+        response_code: String,
+    },
+    /// The host acknowledged our reversal.
+    #[n(17)]
+    Undone {
+        /// The transaction.
+        #[n(0)]
+        identity: Mark,
+        /// DE39.
+        #[n(1)]
+        response_code: String,
+    },
+}
+
+impl NotSent {
+    /// All of them.
+    pub const ALL: [NotSent; 13] = [
+        NotSent::NoPhone,
+        NotSent::Locked,
+        NotSent::NotActive,
+        NotSent::TooManyOpen,
+        NotSent::TooSoon,
+        NotSent::TooOften,
+        NotSent::OutOfDate,
+        NotSent::CardLimit,
+        NotSent::DoorLimit,
+        NotSent::PhoneLimit,
+        NotSent::PayeeLimit,
+        NotSent::PayerLimit,
+        NotSent::IinLimit,
+    ];
+
+    /// The stable word, as in metrics.
+    pub const fn code(self) -> &'static str {
+        match self {
+            NotSent::NoPhone => "no_phone",
+            NotSent::Locked => "locked",
+            NotSent::NotActive => "not_active",
+            NotSent::TooManyOpen => "too_many_open",
+            NotSent::TooSoon => "too_soon",
+            NotSent::TooOften => "too_often",
+            NotSent::OutOfDate => "out_of_date",
+            NotSent::CardLimit => "card_limit",
+            NotSent::DoorLimit => "door_limit",
+            NotSent::PhoneLimit => "phone_limit",
+            NotSent::PayeeLimit => "payee_limit",
+            NotSent::PayerLimit => "payer_limit",
+            NotSent::IinLimit => "iin_limit",
+        }
+    }
 }

@@ -3,12 +3,13 @@
 //! ```text
 //!             Request                     Authorise, PIN matches this payment
 //!   (nothing) ───────▶ open challenge ───────────────────────────────────────▶ spent, awaiting host
-//!                        │ │ │ │                                                 │ HostAnswered
-//!     same payment again ┘ │ │ └ 120 s: expired ─┐                               ▼
-//!     (same PIN, same      │ └ other payment:    ├─▶ stale: answers 55,        host's answer, kept
-//!      expiry)             │   burnt, counted ───┤   never counted               │ Reverse
-//!                          └ new amount at the   │                               ▼
-//!                            same payee: replaced┘                             reversed (the PIN stays spent)
+//!                        │   │ │                                                 │ HostAnswered, GiveUp
+//!     same payment again ┘   │ └ 120 s: expired ─┐                               ▼
+//!     (same PIN, same        └ other payment:    ├─▶ stale: answers 55,        host's answer, kept; or silence,
+//!      expiry)                 burnt, counted ───┘   never counted             given up: 91, and our own reversal
+//!                                                                                │ Reverse
+//!                                                                                ▼
+//!                                                                              reversed (the PIN stays spent)
 //!
 //!   tries: 0 ─▶ 1 ─▶ 2 ─▶ locked (3 …19; each further failure locks again, twice as long) ─▶ 20: only ATM or bank
 //! ```
@@ -22,6 +23,7 @@ mod care;
 mod command;
 mod policy;
 mod request;
+mod sends;
 mod settle;
 
 use minicbor::{Decode, Encode};
@@ -31,6 +33,7 @@ pub use command::{
     NotSent, PinRequest, ReceiptState, Requested, UnlockedBy,
 };
 pub use policy::{Policy, PolicyError};
+pub use sends::SendLimits;
 
 use crate::{
     AdmissionId, ChallengeId, Digest, Language, Moment, PayeeName, PaymentKind, Refusal, Rial, limits,
@@ -66,6 +69,10 @@ pub struct CardState {
     expiry_failures: Vec<ExpiryFailure>,
     #[n(10)]
     answers: Vec<Answered>,
+    /// SMS whose PINs were not spent, oldest first; a row of an earlier release has none.
+    #[n(11)]
+    #[cbor(default)]
+    sends: Vec<sends::Sending>,
 }
 
 /// A card at an instant ([`CardState::at`]).
@@ -141,6 +148,9 @@ pub struct Challenge {
     /// The requests it answers; the first issued it, the others sent it again.
     #[n(11)]
     pub admissions: Vec<AdmissionId>,
+    /// Who asked for it; a row of an earlier release does not say.
+    #[n(12)]
+    pub door: Option<Mark>,
 }
 
 /// A PIN that may not be spent any more, remembered so that presenting it counts as no guess.
@@ -201,6 +211,10 @@ struct Answered {
     at: Moment,
     #[n(5)]
     outcome: Outcome,
+    /// We answered 91 and reverse it ourselves.
+    #[n(6)]
+    #[cbor(default)]
+    undoing: bool,
 }
 
 #[derive(Clone, PartialEq, Eq, Debug, Encode, Decode)]
@@ -247,6 +261,7 @@ impl CardState {
             tries: Tries::default(),
             expiry_failures: Vec::new(),
             answers: Vec::new(),
+            sends: Vec::new(),
         };
         (state, Entry::Created { status, has_phone })
     }
@@ -332,6 +347,7 @@ impl CardState {
         self.stale.retain(|stale| now.since(stale.since) < limits::STALE_KEPT);
         self.expiry_failures.retain(|failure| now.since(failure.at) < limits::EXPIRY_FAILURES_WINDOW);
         self.answers.retain(|answer| now.since(answer.at) < limits::ANSWERS_KEPT);
+        self.forget_sends(now);
     }
 
     fn retire(&mut self, challenge: Challenge, since: Moment) {
@@ -350,8 +366,13 @@ impl CardState {
     }
 
     fn writes(self, answer: Answer, entries: Vec<Entry>) -> Decided {
-        Decided { next: Some(self), answer, entries, send: None }
+        Decided { next: Some(self), answer, entries, send: None, undo: None }
     }
+}
+
+/// Nothing is written.
+fn unchanged(answer: Answer) -> Decided {
+    Decided { next: None, answer, entries: Vec::new(), send: None, undo: None }
 }
 
 impl CardAt {
@@ -391,6 +412,9 @@ impl CardAt {
             Command::Request(request) => state.request(request, policy, now),
             Command::Authorise(authorisation) => state.authorise(authorisation, evidence, policy, now),
             Command::HostAnswered { identity, answer } => state.host_answered(*identity, answer),
+            Command::GiveUp { identity } => state.give_up(*identity),
+            Command::Undone { identity, response_code } => state.undone(*identity, response_code),
+            Command::Withhold { challenge, why } => state.withhold(*challenge, *why, now),
             Command::Reverse { reversal, reference } => state.reverse(*reversal, *reference, now),
             Command::Lock => state.lock(),
             Command::Unlock { by } => state.unlock(*by),

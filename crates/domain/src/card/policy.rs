@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::SendLimits;
 use crate::limits;
 
 /// A bank's choices.
@@ -25,6 +26,8 @@ pub struct Policy {
     pub lock_longest: Duration,
     /// Wrong PINs in a row after which only an ATM or the bank unlocks.
     pub failures_until_closed: u32,
+    /// SMS whose PINs are not spent that one card may be sent.
+    pub sends: SendLimits,
 }
 
 /// A policy that must not run.
@@ -60,6 +63,7 @@ impl Default for Policy {
             lock_first: Duration::from_secs(15 * 60),
             lock_longest: Duration::from_secs(24 * 3600),
             failures_until_closed: 20,
+            sends: SendLimits::default(),
         }
     }
 }
@@ -89,6 +93,7 @@ impl Policy {
             "lock_first must outlast valid_for: a lock's end must find no open PIN",
         )?;
         range(self.lock_longest >= self.lock_first, "lock_longest must be at least lock_first")?;
+        self.sends.check()?;
         let chance = self.guess_budget();
         if chance > 1e-5 {
             let (tries, digits) = (self.failures_until_locked, self.digits);

@@ -1,15 +1,16 @@
-//! Issuing a PIN, or sending the open one again.
+//! Issuing a PIN, or sending the open one again. No request ends a PIN that is open: whoever knows a card's number can ask,
+//! and its holder may be about to use it.
 
 use super::{
     Answer, CardState, CardStatus, Challenge, Decided, Entry, NotSent, PinRequest, Policy, Requested,
+    unchanged,
 };
-use crate::{Moment, limits};
+use crate::{ChallengeId, Moment, limits};
 
 impl CardState {
     pub(super) fn request(mut self, request: &PinRequest, policy: &Policy, now: Moment) -> Decided {
         if self.has_served(request) {
-            let answer = Answer::Requested(Requested::AlreadyServed);
-            return Decided { next: None, answer, entries: Vec::new(), send: None };
+            return unchanged(Answer::Requested(Requested::AlreadyServed));
         }
         if let Some(why) = self.refuse_request(request, policy, now) {
             return self.not_sent(request, why);
@@ -17,13 +18,14 @@ impl CardState {
         if let Some(at) = self.open.iter().position(|challenge| challenge.payment == request.payment) {
             return self.resend(at, request, policy, now);
         }
-        let mut entries = Vec::new();
-        if let Some(old) = self.open.iter().find(|challenge| challenge.payee == request.payee).map(|c| c.id) {
-            self.retire_open(old, now);
-            entries.push(Entry::PinReplaced { challenge: old });
-        }
         if self.open.len() >= limits::OPEN_CHALLENGES_MAX {
             return self.not_sent(request, NotSent::TooManyOpen);
+        }
+        if self.door_is_full(request.door) {
+            return self.not_sent(request, NotSent::DoorLimit);
+        }
+        if let Some(why) = self.sends_refused(request.door, policy, now) {
+            return self.not_sent(request, why);
         }
         let challenge = Challenge {
             id: request.fresh,
@@ -38,16 +40,17 @@ impl CardState {
             expires: now.plus(policy.valid_for),
             sent: now,
             admissions: vec![request.admission],
+            door: Some(request.door),
         };
-        entries.push(Entry::PinIssued {
+        let issued = Entry::PinIssued {
             challenge: challenge.id,
             payment: challenge.payment,
             expires: challenge.expires,
             admission: request.admission,
-        });
+        };
         let id = challenge.id;
         self.open.push(challenge);
-        self.sends(id, entries)
+        self.sends(id, request, issued, now)
     }
 
     /// The record of this request was taken up again after its work had been committed.
@@ -62,26 +65,31 @@ impl CardState {
             () if self.status != CardStatus::Active => Some(NotSent::NotActive),
             () if !self.has_phone => Some(NotSent::NoPhone),
             () if self.locked(policy, now).is_some() => Some(NotSent::Locked),
-            () => None,
+            () => request.withheld,
         }
     }
 
     fn resend(mut self, at: usize, request: &PinRequest, policy: &Policy, now: Moment) -> Decided {
-        let challenge = &mut self.open[at];
+        let challenge = &self.open[at];
         if challenge.admissions.len() > usize::from(policy.resends) {
             return self.not_sent(request, NotSent::TooOften);
         }
         if now.since(challenge.sent) < policy.resend_after {
             return self.not_sent(request, NotSent::TooSoon);
         }
+        if let Some(why) = self.sends_refused(request.door, policy, now) {
+            return self.not_sent(request, why);
+        }
+        let challenge = &mut self.open[at];
         challenge.sent = now;
         challenge.admissions.push(request.admission);
         let id = challenge.id;
-        self.sends(id, vec![Entry::PinResent { challenge: id, admission: request.admission }])
+        self.sends(id, request, Entry::PinResent { challenge: id, admission: request.admission }, now)
     }
 
-    fn sends(self, id: crate::ChallengeId, entries: Vec<Entry>) -> Decided {
-        let mut decided = self.writes(Answer::Requested(Requested::Sent(id)), entries);
+    fn sends(mut self, id: ChallengeId, request: &PinRequest, entry: Entry, now: Moment) -> Decided {
+        self.note_send(id, request.door, now);
+        let mut decided = self.writes(Answer::Requested(Requested::Sent(id)), vec![entry]);
         decided.send = Some(id);
         decided
     }

@@ -1,21 +1,60 @@
-//! What follows an authorisation: the host's answer, and reversals. Neither ever revives a PIN.
+//! What follows an authorisation: the host's answer or its silence, and reversals. None ever revives a PIN.
 
-use super::{Answer, Answered, CardState, Decided, Entry, HostAnswer, Mark, Outcome};
-use crate::{Moment, limits};
+use super::{Answer, Answered, CardState, Decided, Entry, HostAnswer, Mark, Outcome, unchanged};
+use crate::{Moment, Refusal, limits};
 
 impl CardState {
     pub(super) fn host_answered(mut self, identity: Mark, answer: &HostAnswer) -> Decided {
         let awaited = self.answers.iter_mut().find(|known| known.identity == Some(identity));
         // The same answer once more: an unknown commit that had happened, or another node that asked too.
-        if awaited.as_ref().is_some_and(|known| known.outcome == Outcome::Host(answer.clone())) {
-            return Decided { next: None, answer: Answer::Done, entries: Vec::new(), send: None };
+        let same = |known: &&mut Answered| !known.undoing && known.outcome == Outcome::Host(answer.clone());
+        if awaited.as_ref().is_some_and(same) {
+            return unchanged(Answer::Done);
+        }
+        // Late: 91 was answered, and the reversal stands whatever the host says now. It may have overtaken what it undoes,
+        // and have found nothing: one more, after the answer, cannot.
+        if let Some(Answered { outcome: Outcome::Host(given), undoing: true, .. }) = awaited.as_deref() {
+            let (given, response_code) = (given.clone(), answer.response_code.clone());
+            let late = Entry::AnsweredLate { identity, response_code };
+            let mut decided = self.writes(Answer::Again(given), vec![late]);
+            decided.undo = Some(identity);
+            return decided;
         }
         let Some(awaited) = awaited.filter(|known| known.outcome == Outcome::Awaiting) else {
-            return Decided { next: None, answer: Answer::NotAwaited, entries: Vec::new(), send: None };
+            return unchanged(Answer::NotAwaited);
         };
         awaited.outcome = Outcome::Host(answer.clone());
         let response_code = answer.response_code.clone();
         self.writes(Answer::Done, vec![Entry::HostAnswered { identity, response_code }])
+    }
+
+    /// The host was asked and is silent. Kept as an answer of 91, which every release knows how to give again; what was
+    /// answered meanwhile stands.
+    pub(super) fn give_up(mut self, identity: Mark) -> Decided {
+        let known = self.answers.iter_mut().find(|known| known.identity == Some(identity));
+        let Some(known) = known else { return unchanged(Answer::NotAwaited) };
+        match &known.outcome {
+            Outcome::Awaiting => {}
+            Outcome::Host(given) => return unchanged(Answer::Again(given.clone())),
+            Outcome::Refused(why) => return unchanged(Answer::Refused(*why)),
+            Outcome::Reversed => return unchanged(Answer::NotAwaited),
+        }
+        let answer = HostAnswer {
+            response_code: Refusal::IssuerInoperative.response_code().to_owned(),
+            authorisation_code: None,
+            reference: None,
+        };
+        known.outcome = Outcome::Host(answer.clone());
+        known.undoing = true;
+        let mut decided = self.writes(Answer::Again(answer), vec![Entry::GaveUp { identity }]);
+        decided.undo = Some(identity);
+        decided
+    }
+
+    /// For the journal: the card may have forgotten the transaction long ago.
+    pub(super) fn undone(self, identity: Mark, response_code: &str) -> Decided {
+        let response_code = response_code.to_owned();
+        self.writes(Answer::Done, vec![Entry::Undone { identity, response_code }])
     }
 
     pub(super) fn reverse(mut self, reversal: Mark, reference: Option<Mark>, now: Moment) -> Decided {
@@ -24,9 +63,9 @@ impl CardState {
             || self.answers.iter().position(|known| reference.is_some() && known.reference == reference);
         if let Some(original) = exact.or_else(by_reference).and_then(|at| self.answers.get_mut(at)) {
             let (identity, known) = (original.identity, original.identity.is_some());
-            let answer = Answer::Reversed { known };
+            let answer = if original.undoing { Answer::ReversedByUs } else { Answer::Reversed { known } };
             if original.outcome == Outcome::Reversed {
-                return Decided { next: None, answer, entries: Vec::new(), send: None };
+                return unchanged(answer);
             }
             original.outcome = Outcome::Reversed;
             return self.writes(answer, vec![Entry::Reversed { identity }]);
@@ -34,7 +73,7 @@ impl CardState {
         // The original may still come: it must then be refused. What cannot be noted is not answered, and comes again.
         let tombstones = self.answers.iter().filter(|known| known.identity.is_none()).count();
         if tombstones >= limits::TOMBSTONES_MAX {
-            return Decided { next: None, answer: Answer::NotAwaited, entries: Vec::new(), send: None };
+            return unchanged(Answer::NotAwaited);
         }
         let answer = Answer::Reversed { known: false };
         let tombstone = Answered {
@@ -44,6 +83,7 @@ impl CardState {
             reference,
             at: now,
             outcome: Outcome::Reversed,
+            undoing: false,
         };
         self.answers.push(tombstone);
         self.writes(answer, vec![Entry::Reversed { identity: None }])

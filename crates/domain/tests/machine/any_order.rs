@@ -17,6 +17,9 @@ enum Step {
     WrongExpiry(u8, u8),
     Host(u8),
     Reverse(u8),
+    GiveUp(u8),
+    Withhold(u8),
+    AskAt(u8, u8),
     Wait(u16),
 }
 
@@ -29,6 +32,9 @@ fn step() -> impl Strategy<Value = Step> {
         1 => (0..6u8, any::<u8>()).prop_map(|(p, t)| Step::WrongExpiry(p, t)),
         1 => any::<u8>().prop_map(Step::Host),
         1 => any::<u8>().prop_map(Step::Reverse),
+        1 => any::<u8>().prop_map(Step::GiveUp),
+        1 => (0..6u8).prop_map(Step::Withhold),
+        2 => (0..6u8, 0..4u8).prop_map(|(p, door)| Step::AskAt(p, door)),
         2 => (0..400u16).prop_map(Step::Wait),
     ]
 }
@@ -47,6 +53,9 @@ fn take(card: &mut Card, step: &Step) -> String {
             String::new()
         }
         Step::Reverse(at) => card.reverse_now(&t(at)),
+        Step::GiveUp(at) => card.give_up(&t(at)),
+        Step::Withhold(n) => card.withhold(&p(n)),
+        Step::AskAt(n, door) => card.ask_now(&format!("P{n}@d{door}")),
         Step::Wait(s) => {
             card.advance_by(u64::from(*s));
             String::new()
@@ -60,7 +69,7 @@ proptest! {
     #[test]
     fn no_order_of_commands_spends_twice_or_grows_a_row(steps in proptest::collection::vec(step(), 1..120)) {
         let mut card = Card::active();
-        let mut spent = HashSet::new();
+        let (mut spent, mut given_up) = (HashSet::new(), HashSet::new());
         let mut seen = 0;
         for step in &steps {
             let failures = card.failures();
@@ -69,9 +78,18 @@ proptest! {
             let answer = take(&mut card, step);
             for entry in card.entries.split_off(0) {
                 seen += 1;
-                if let Entry::PinSpent { challenge, .. } = entry {
-                    prop_assert!(spent.insert(challenge), "spent twice after {seen} entries");
-                    prop_assert_eq!(&answer, "ask host");
+                match entry {
+                    Entry::PinSpent { challenge, .. } => {
+                        prop_assert!(spent.insert(challenge), "spent twice after {seen} entries");
+                        prop_assert_eq!(&answer, "ask host");
+                    }
+                    Entry::GaveUp { identity } => {
+                        prop_assert!(given_up.insert((identity, card.now() / 600_000)), "two reversals");
+                        prop_assert_eq!(&answer, "91, ours to reverse");
+                    }
+                    // A request ends no PIN.
+                    Entry::PinReplaced { .. } => prop_assert!(false, "a PIN was replaced"),
+                    _ => {}
                 }
             }
             if locked {
@@ -82,6 +100,7 @@ proptest! {
                 _ => prop_assert!(card.failures() >= failures, "only success and unlocking reset the count"),
             }
             prop_assert!(card.state().open(card.clock()).count() <= limits::OPEN_CHALLENGES_MAX);
+            prop_assert!(card.state().unspent_sends(card.clock()) <= limits::CARD_SENDS_IN_DAY as usize);
             prop_assert!(card.state().encode().unwrap().len() <= limits::CARD_BYTES_MAX / 2);
         }
     }

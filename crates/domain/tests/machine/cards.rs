@@ -19,13 +19,18 @@ pub(crate) fn mark(name: &str) -> Mark {
     Mark::of(&[name.as_bytes()])
 }
 
-/// `A` and `A+1` have the same payee and another amount.
+/// `A` and `A+1` have the same payee and another amount. `A@x` is A asked for at door x; without one the payee is the door.
 fn payment(name: &str) -> Digest {
-    Digest::of(&[b"payment", name.as_bytes()])
+    Digest::of(&[b"payment", name.split('@').next().unwrap_or("").as_bytes()])
 }
 
 fn payee(name: &str) -> Digest {
-    Digest::of(&[b"payee", name.split('+').next().unwrap_or("").as_bytes()])
+    Digest::of(&[b"payee", name.split(['+', '@']).next().unwrap_or("").as_bytes()])
+}
+
+fn door(name: &str) -> Mark {
+    let payee = name.split('+').next().unwrap_or("");
+    mark(name.split_once('@').map_or(payee, |(_, door)| door))
 }
 
 /// A payment with a PIN.
@@ -79,7 +84,7 @@ pub(crate) struct Card {
     state: CardState,
     policy: Policy,
     now: Moment,
-    requests: u8,
+    requests: u32,
     compared: u32,
     pub(crate) entries: Vec<Entry>,
 }
@@ -96,6 +101,11 @@ impl Card {
             compared: 0,
             entries: Vec::new(),
         }
+    }
+
+    /// A card as a row says.
+    pub(crate) fn of(state: CardState) -> Card {
+        Card { state, ..Card::active() }
     }
 
     pub(crate) fn active() -> Card {
@@ -163,6 +173,8 @@ impl Card {
             fresh: ChallengeId(fresh.0),
             key_version: 1,
             not_after: self.now.plus(Duration::from_secs(120)),
+            door: door(name),
+            withheld: None,
         }))
     }
 
@@ -184,6 +196,17 @@ impl Card {
     pub(crate) fn host(&mut self, transaction: &str, code: &str) {
         let answer = HostAnswer { response_code: code.into(), authorisation_code: None, reference: None };
         self.tell(&Command::HostAnswered { identity: mark(transaction), answer });
+    }
+
+    pub(crate) fn give_up(&mut self, transaction: &str) -> String {
+        self.tell(&Command::GiveUp { identity: mark(transaction) })
+    }
+
+    /// The PIN that is open for a payment is not handed over.
+    pub(crate) fn withhold(&mut self, name: &str) -> String {
+        let open = self.state.open(self.now).find(|open| open.payment == payment(name)).map(|open| open.id);
+        let challenge = open.unwrap_or(ChallengeId([0; 16]));
+        self.tell(&Command::Withhold { challenge, why: NotSent::PhoneLimit })
     }
 
     pub(crate) fn reverse(&mut self, transaction: &str, s: u64) -> String {
@@ -237,8 +260,12 @@ fn said(decided: &Decided) -> String {
         Answer::Requested(Requested::NotSent(why)) => format!("not sent: {why:?}"),
         Answer::AskHost { repeat: false } => "ask host".into(),
         Answer::AskHost { repeat: true } => "ask host again".into(),
+        Answer::Again(answer) if decided.undo.is_some() => {
+            format!("{}, ours to reverse", answer.response_code)
+        }
         Answer::Again(answer) => format!("{} as before", answer.response_code),
         Answer::Refused(refusal) => refused(*refusal),
+        Answer::ReversedByUs => "reversed by us".into(),
         Answer::Reversed { known } => {
             format!("reversed, original {}", if *known { "known" } else { "unknown" })
         }

@@ -4,6 +4,8 @@
 
 mod any_order;
 mod cards;
+mod sends;
+mod stored;
 
 use std::fmt::Write as _;
 
@@ -23,12 +25,41 @@ fn states() -> Vec<(&'static str, Card)> {
         ("nothing open", Card::active()),
         ("open for A", with(&|c| _ = c.ask("A", 0))),
         ("open for A, sent 3 times", with(&|c| (0..3).for_each(|n| _ = c.ask("A", n * 30)))),
+        (
+            "open for A and A's other amount",
+            with(&|c| {
+                c.ask("A", 0);
+                c.ask("A+1", 1);
+            }),
+        ),
+        ("A's door had its share", with(&|c| (0..3).for_each(|n| _ = c.ask(&format!("A+{n}"), n * 60)))),
+        (
+            "open for A, B, C, each sent twice",
+            with(&|c| [0, 30].iter().for_each(|s| ["A", "B", "C"].iter().for_each(|p| _ = c.ask(p, *s)))),
+        ),
         ("open for A, B, C", with(&|c| ["A", "B", "C"].iter().for_each(|p| _ = c.ask(p, 0)))),
         (
             "A spent, awaiting host",
             with(&|c| {
                 c.ask("A", 0);
                 c.pay(Pay::right("A", "t1"), 1);
+            }),
+        ),
+        (
+            "A given up",
+            with(&|c| {
+                c.ask("A", 0);
+                c.pay(Pay::right("A", "t1"), 1);
+                c.give_up("t1");
+            }),
+        ),
+        (
+            "A given up and reversed",
+            with(&|c| {
+                c.ask("A", 0);
+                c.pay(Pay::right("A", "t1"), 1);
+                c.give_up("t1");
+                c.reverse("t1", 3);
             }),
         ),
         (
@@ -142,6 +173,15 @@ fn commands() -> Vec<(&'static str, Step)> {
                 c.tell(&Command::HostAnswered { identity: cards::mark("t1"), answer })
             }),
         ),
+        ("host is silent about t1", Box::new(|c| c.give_up("t1"))),
+        (
+            "host acknowledges t1's end",
+            Box::new(|c| {
+                let response_code = "00".into();
+                c.tell(&Command::Undone { identity: cards::mark("t1"), response_code })
+            }),
+        ),
+        ("A's PIN is withheld", Box::new(|c| c.withhold("A"))),
         ("reverse t1", Box::new(|c| c.reverse_now("t1"))),
         ("lock", Box::new(|c| c.tell(&Command::Lock))),
         ("unlock", Box::new(|c| c.tell(&Command::Unlock { by: UnlockedBy::Bank }))),
@@ -278,6 +318,7 @@ fn a_pin_that_was_spent_and_forgotten_is_not_issued_again() {
     card.pay(Pay::right("A", "t1"), 1);
     for n in 0..9 {
         card.ask(&format!("B+{n}"), 2);
+        card.pay(Pay::right(&format!("B+{n}"), &format!("b{n}")), 2);
     }
     // The record of admission 1 is taken up again: whatever it issues has another name, hence another PIN.
     let again = card.ask_as("A", "admission 1", 3);

@@ -307,6 +307,7 @@ pub(crate) async fn rig_on(store: Arc<dyn Store>) -> Rig {
         iins: vec![iin.into()],
         address: address.to_string(),
         layout: "ascii".into(),
+        header: String::new(),
         zone: "mellat".into(),
         pin_block_format: 0,
         sign_on: true,

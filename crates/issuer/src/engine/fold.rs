@@ -3,17 +3,17 @@
 //! The row may be one that is kept (`kept`): the guard finds out if it is not the card's any more. A fold that writes
 //! nothing has no guard, and is decided on a freshly read row.
 
-use ramz_domain::card::{Answer, CardAt, CardState, Command, Entry, Evidence};
+use ramz_domain::card::{Answer, CardAt, CardState, Command, Entry, Evidence, Mark};
 use ramz_domain::{CardId, ChallengeId, Moment, limits};
 use ramz_keys::{IndexPurpose, PinSource};
 use ramz_store::{Change, OutboxNew, Outcome, Sealed, StoreFault, Swap, Table};
 use subtle::ConstantTimeEq as _;
 use uuid::Uuid;
+use zeroize::Zeroizing;
 
 use super::kept::{Known, Swapped};
 use super::turns::Waiting;
-use super::{Dispatch, Engine, EngineFault, Job, Presented, row};
-use crate::outbox;
+use super::{Dispatch, Engine, EngineFault, Job, Outgoing, Presented, row};
 
 /// How often an unknown outcome is read back before the callers are told of a fault.
 const UNKNOWN_ATTEMPTS: usize = 3;
@@ -25,6 +25,7 @@ struct Folded {
     next: Option<CardState>,
     entries: Vec<(Moment, Entry)>,
     sends: Vec<Send>,
+    undos: Vec<(Mark, Zeroizing<Vec<u8>>)>,
     sealed: Vec<Sealed>,
 }
 
@@ -101,6 +102,7 @@ impl Engine {
             next: None,
             entries: Vec::new(),
             sends: Vec::new(),
+            undos: Vec::new(),
             sealed: Vec::new(),
         };
         let mut state = known.state.clone();
@@ -119,6 +121,13 @@ impl Engine {
                 }
             };
             let decided = self.rules.decide(at, &job.command, &evidence, &self.policy);
+            let undo = decided.undo.map(|identity| Some((identity, job.reversal.clone()?)));
+            if undo == Some(None) {
+                // Never a 91 whose reversal could not be made.
+                folded.answers.push(Err(EngineFault::Row("a reversal has no data".into())));
+                continue;
+            }
+            folded.undos.extend(undo.flatten());
             folded.entries.extend(decided.entries.into_iter().map(|entry| (now, entry)));
             if let Some(next) = decided.next {
                 if let Some(challenge) = decided.send.and_then(|id| next.to_send(id, now)) {
@@ -172,16 +181,7 @@ impl Engine {
     ) -> Result<(Swap, Vec<Dispatch>), EngineFault> {
         let (journal, head) = row::chain(self.keys.as_ref(), card, known.head, &folded.entries)?;
         let leased_until = self.clock.now().plus(limits::LEASE);
-        let outbox: Vec<OutboxNew> = folded
-            .sends
-            .iter()
-            .map(|send| OutboxNew {
-                id: ramz_domain::ambient::random_bytes(self.entropy.as_ref()),
-                body: outbox::body(send.challenge, send.request),
-                expires: send.expires,
-                leased_until,
-            })
-            .collect();
+        let outbox = self.outbox_rows(card, folded, leased_until)?;
         let dispatches = outbox
             .iter()
             .map(|new| Dispatch {
@@ -190,6 +190,7 @@ impl Engine {
                 body: new.body.clone(),
                 expires: new.expires,
                 leased_until,
+                attempts: 1,
             })
             .collect();
         let swap = Swap {
@@ -205,6 +206,27 @@ impl Engine {
             forget_after: None,
         };
         Ok((swap, dispatches))
+    }
+
+    fn outbox_rows(
+        &self,
+        card: CardId,
+        folded: &Folded,
+        leased_until: Moment,
+    ) -> Result<Vec<OutboxNew>, EngineFault> {
+        let fresh = || ramz_domain::ambient::random_bytes(self.entropy.as_ref());
+        let mut rows = Vec::with_capacity(folded.sends.len() + folded.undos.len());
+        for Send { challenge, request, expires } in &folded.sends {
+            let body = Outgoing::pin(*challenge, *request).encode()?;
+            rows.push(OutboxNew { id: fresh(), body, expires: *expires, leased_until });
+        }
+        for (identity, clear) in &folded.undos {
+            let id = fresh();
+            let body = Outgoing::reversal(self.keys.as_ref(), card, id, *identity, clear)?.encode()?;
+            let expires = self.clock.now().plus(limits::REVERSAL_KEPT);
+            rows.push(OutboxNew { id, body, expires, leased_until });
+        }
+        Ok(rows)
     }
 
     /// Hands a committed message to the sender. If its queue is full, the sweeper takes the row when the lease is over.

@@ -11,6 +11,7 @@
 
 mod fold;
 mod kept;
+mod outgoing;
 mod row;
 mod rules;
 mod turns;
@@ -18,13 +19,15 @@ mod turns;
 use std::sync::Arc;
 
 use ramz_domain::card::{Answer, CardState, Command, Policy};
-use ramz_domain::{CardId, Clock, Entropy, Moment, Pan, Phone};
+use ramz_domain::{CardId, ChallengeId, Clock, Entropy, Moment, Pan, Phone};
 use ramz_keys::{IndexPurpose, KeyFault, Keys, PinBlock, Place};
 use ramz_store::{Committer, Sealed, Store, StoreFault, Table, Version};
 use tokio::sync::mpsc;
 use uuid::Uuid;
+use zeroize::Zeroizing;
 
 use kept::Known;
+pub(crate) use outgoing::{Outgoing, open_reversal};
 pub use row::{CardColumns, JournalRecord, PAN_COLUMN, PHONE_COLUMN, Profile, verify_journal};
 pub(crate) use row::{PROFILE_COLUMN, body as row_body, card_id as row_card_id, chain, index_key};
 pub use rules::{Rules, TheRules};
@@ -50,12 +53,14 @@ pub struct Dispatch {
     pub card: CardId,
     /// The outbox row.
     pub id: [u8; 16],
-    /// The outbox row's body: which PIN, and for which request.
+    /// The outbox row's body: which PIN for which request, or which reversal.
     pub body: Vec<u8>,
     /// Of no use afterwards.
     pub expires: Moment,
     /// Another node may take it over then.
     pub leased_until: Moment,
+    /// How often it was leased, this time included.
+    pub attempts: u32,
 }
 
 /// What an authorisation presents beside its data.
@@ -85,11 +90,13 @@ pub struct Job {
     pub made_from: Option<Version>,
     /// The asker's idempotency key, for [`Command::Request`]: logs know the request by it, as far as the SMS.
     pub request: Option<Uuid>,
+    /// What our own reversal needs of the payment, for [`Command::GiveUp`].
+    pub reversal: Option<Zeroizing<Vec<u8>>>,
 }
 
 impl From<Command> for Job {
     fn from(command: Command) -> Job {
-        Job { command, presented: None, sealed: Vec::new(), made_from: None, request: None }
+        Job { command, presented: None, sealed: Vec::new(), made_from: None, request: None, reversal: None }
     }
 }
 
@@ -209,15 +216,17 @@ impl Engine {
         Ok(Some((state, columns)))
     }
 
-    /// A card's state and its phone, for whoever writes to the cardholder: as this node last knew them, if it did. Another
-    /// node may have changed the card since; a text is a hint, and what it says is checked when it is used.
+    /// A card's state and its phone, for whoever sends this PIN: as this node knows them, if it knows the PIN as open. Another node
+    /// may have changed the card since; a text is a hint, and what it says is checked when it is used.
     pub(crate) async fn addressee(
         &self,
         card: CardId,
+        challenge: ChallengeId,
     ) -> Result<Option<(CardState, Option<Phone>)>, EngineFault> {
+        let now = self.clock.now();
         let known = match self.kept.look(card) {
-            Some(known) => known,
-            None => match self.store.read(Table::Card, &card.0).await? {
+            Some(known) if known.state.to_send(challenge, now).is_some() => known,
+            _ => match self.store.read(Table::Card, &card.0).await? {
                 Some(stored) => Known::of(stored)?,
                 None => return Ok(None),
             },

@@ -1,15 +1,17 @@
-//! 0100 and 0200: spend the PIN, commit, ask the host, commit, answer.
+//! 0100 and 0200: spend the PIN, commit, ask the host, commit, answer. A host that is silent is silence, or 91 with a
+//! reversal of our own in the same commit, as the bank chose.
 
 use std::sync::Arc;
 
-use ramz_domain::card::{Answer, Command, HostAnswer};
+use ramz_domain::card::{Answer, Command, HostAnswer, Mark};
 use ramz_domain::{CardId, Pan, Refusal, limits};
 use ramz_iso8583::Message;
 use ramz_iso8583::de48::{PIN_VERIFIED, PIN_VERIFIED_DYNAMIC, Tags};
 
 use super::transaction::{self, Slot};
-use super::{Inline, Refused, pin_block, put, relayed, reply};
+use super::{Inline, OnSilence, Refused, pin_block, put, relayed, reply};
 use crate::engine::{EngineFault, Job, Presented};
+use crate::undo;
 
 impl Inline {
     pub(super) async fn authorise(&self, request: Message, tags: Tags) -> Result<Message, Refused> {
@@ -54,7 +56,7 @@ impl Inline {
         let _held = self.in_flight.enter(card, identity).await;
         let command = Command::Authorise(authorisation);
         if !self.host.is_up() {
-            return self.while_host_is_down(&request, card, &command).await;
+            return self.while_host_is_down(&request, card, identity, &command).await;
         }
         let presented = Presented { pan, expiry, pin_block, zone: self.switch_zone.name.clone() };
         let job = Job { presented: Some(presented), ..Job::from(command) };
@@ -74,6 +76,7 @@ impl Inline {
         &self,
         request: &Message,
         card: CardId,
+        identity: Mark,
         command: &Command,
     ) -> Result<Message, Refused> {
         let again = request.mti().is_repeat();
@@ -83,7 +86,7 @@ impl Inline {
             Some(Answer::Again(answer)) => Ok(reply::again(request, &answer)),
             Some(Answer::Refused(refusal)) => Err(Refused::No(refusal)),
             // Asked before, answer not known: only the host or a reversal can tell.
-            Some(Answer::AskHost { .. }) => Err(Refused::Silence),
+            Some(Answer::AskHost { .. }) => self.no_answer(request, card, identity).await,
             _ => Err(Refused::No(Refusal::IssuerInoperative)),
         }
     }
@@ -94,7 +97,7 @@ impl Inline {
         mut request: Message,
         mut tags: Tags,
         card: CardId,
-        identity: ramz_domain::card::Mark,
+        identity: Mark,
         repeat: bool,
     ) -> Result<Message, Refused> {
         let asked_as = request.clone();
@@ -106,28 +109,56 @@ impl Inline {
         }
         let answer = match self.host.ask(request, limits::HOST_TIMEOUT).await {
             Ok(answer) => relayed(answer)?,
-            // Asked, perhaps approved: only a reversal can tell. The switch sends one when it hears nothing.
-            Err(error) if repeat || error.was_sent() => return Err(Refused::Silence),
+            // Asked, perhaps approved: only a reversal can tell.
+            Err(error) if repeat || error.was_sent() => {
+                return self.no_answer(&asked_as, card, identity).await;
+            }
             // Not one byte left, now or before: this is an answer, and a repeat gets it too.
             Err(_) => reply::refusal(&asked_as, Refusal::IssuerInoperative),
         };
         let Some(response_code) = answer.get(39) else {
             tracing::error!("the card host answered without a response code");
-            return Err(Refused::Silence);
+            return self.no_answer(&asked_as, card, identity).await;
         };
         let noted = HostAnswer {
             response_code: response_code.to_owned(),
             authorisation_code: answer.get(38).map(str::to_owned),
             reference: answer.get(37).map(str::to_owned),
         };
-        let command = Command::HostAnswered { identity, answer: noted };
-        match Arc::clone(&self.engine).tell(card, command).await {
+        let mut job = Job::from(Command::HostAnswered { identity, answer: noted });
+        if self.on_silence == OnSilence::Reverse {
+            // Should another node have given up on it: the answer came late, and is reversed after it came.
+            job.reversal = undo::original(&asked_as).ok();
+        }
+        match Arc::clone(&self.engine).tell(card, job).await {
             Ok(Answer::Done) => Ok(answer),
+            // Another node gave up on it meanwhile: what was answered there is the answer.
+            Ok(Answer::Again(answer)) => Ok(reply::again(&asked_as, &answer)),
             // Reversed meanwhile: an approval must not follow the answer to its reversal.
             Ok(_) => Err(Refused::Silence),
-            // The host approved and we cannot keep it: silence, so that the switch reverses what it cannot rely on.
+            // The host approved and we cannot keep it: as if it had said nothing.
             Err(fault) => {
                 tracing::error!(%card, %fault, "a host's answer could not be kept");
+                self.no_answer(&asked_as, card, identity).await
+            }
+        }
+    }
+
+    /// What the host did is not known. Silence, and the switch reverses; or, if the bank wants it so, 91, with our own reversal
+    /// durable before it is said. Should even that not be kept: silence.
+    async fn no_answer(&self, payment: &Message, card: CardId, identity: Mark) -> Result<Message, Refused> {
+        if self.on_silence == OnSilence::Silence {
+            return Err(Refused::Silence);
+        }
+        // Whatever fails from here on: never an answer that could pass for a decline.
+        let Ok(reversal) = undo::original(payment) else { return Err(Refused::Silence) };
+        let reversal = Some(reversal);
+        let job = Job { reversal, ..Job::from(Command::GiveUp { identity }) };
+        match self.engine.tell(card, job).await {
+            Ok(Answer::Again(answer)) => Ok(reply::again(payment, &answer)),
+            Ok(_) => Err(Refused::Silence),
+            Err(fault) => {
+                tracing::error!(%card, %fault, "a reversal of our own could not be kept");
                 Err(Refused::Silence)
             }
         }

@@ -24,6 +24,7 @@ use ramz_keys::{PinBlock, PinBlockFormat};
 use ramz_link::{Answer, Link};
 use zeroize::Zeroizing;
 
+use crate::config::OnSilence;
 use crate::counts::Counts;
 use crate::engine::{Engine, EngineFault};
 use in_flight::InFlight;
@@ -40,6 +41,8 @@ pub struct Inline {
     pub switch_zone: Zone,
     /// Under whose key they go on.
     pub host_zone: Zone,
+    /// What the switch is told when the host was asked and is silent.
+    pub on_silence: OnSilence,
     in_flight: InFlight,
 }
 
@@ -60,7 +63,7 @@ enum Refused {
     Format(u8, &'static str),
     /// Our side failed.
     Fault(EngineFault),
-    /// Silence: the host was asked, and what it did is not known. The switch reverses.
+    /// Silence: the host was asked, what it did is not known, and no reversal of ours is on its way. The switch reverses.
     Silence,
 }
 
@@ -82,8 +85,10 @@ impl Inline {
         counts: Arc<Counts>,
         switch_zone: Zone,
         host_zone: Zone,
+        on_silence: OnSilence,
     ) -> Inline {
-        Inline { engine, host, counts, switch_zone, host_zone, in_flight: InFlight::default() }
+        let in_flight = InFlight::default();
+        Inline { engine, host, counts, switch_zone, host_zone, on_silence, in_flight }
     }
 
     async fn answered(&self, request: &Message) -> Result<Message, Refused> {

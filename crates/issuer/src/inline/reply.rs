@@ -20,6 +20,13 @@ pub(super) fn format_error(request: &Message, field: u8, expected: &str) -> Mess
     refused(request, Refusal::FormatError, format!("{code}:{field}"))
 }
 
+/// A reversal that needs no more doing.
+pub(super) fn done(request: &Message) -> Message {
+    let mut reply = repeated(request);
+    reply.set(39, "00");
+    reply
+}
+
 /// The host's answer, given again.
 pub(super) fn again(request: &Message, answer: &HostAnswer) -> Message {
     let mut reply = repeated(request);

@@ -4,7 +4,7 @@ use ramz_domain::card::{Answer, Command, Mark};
 use ramz_iso8583::Message;
 
 use super::transaction::{pan, reference_mark, reversal_mark};
-use super::{Inline, Refused};
+use super::{Inline, Refused, reply};
 
 impl Inline {
     pub(super) async fn reverse(&self, request: Message) -> Result<Message, Refused> {
@@ -19,8 +19,11 @@ impl Inline {
                 (None, None) => return Err(Refused::Format(90, "the original's data, or DE37 and DE41")),
             };
             let noted = self.engine.tell(card, Command::Reverse { reversal, reference }).await?;
-            if noted == Answer::NotAwaited {
-                return Err(Refused::Silence);
+            match noted {
+                Answer::NotAwaited => return Err(Refused::Silence),
+                // Ours is durable and goes on until the host has it: the switch need not wait for that, nor the host undo twice.
+                Answer::ReversedByUs => return Ok(reply::done(&request)),
+                _ => {}
             }
         }
         self.pass(&request).await

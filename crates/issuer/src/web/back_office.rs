@@ -14,17 +14,20 @@ use ramz_api::net::Peer;
 use ramz_api::problem::Problem;
 use ramz_api::serve::JsonBody;
 use ramz_domain::card::CardStatus;
-use ramz_domain::{CardId, Language};
+use ramz_domain::{CardId, Language, Moment, Phone};
 use serde_json::json;
 
 use super::{certified, fault};
 use crate::cards::{self, Added, CardChange, NewCard};
 use crate::engine::{Engine, EngineFault, Profile};
+use crate::limits::Limits;
 
 /// What the door needs.
 pub struct BackOffice {
     /// The cards.
     pub engine: Arc<Engine>,
+    /// What this node lets through.
+    pub limits: Arc<Limits>,
     /// Certificates that may come in.
     pub operators: BTreeSet<String>,
     /// This bank's IINs.
@@ -152,6 +155,11 @@ impl BackOffice {
         let (state, columns) = known.ok_or_else(Problem::not_found)?;
         let at = state.at(self.engine.clock.now());
         let locked = state.locked(&self.engine.policy, at.now());
+        let keys = self.engine.keys.as_ref();
+        let phone_held = |phone: &Phone| self.limits.phone_held_until(keys, phone, at.now());
+        let phone_held = columns.phone.as_ref().map(phone_held).transpose();
+        let phone_held = phone_held.map_err(|f| self.problem(&f.into()))?.flatten();
+        let held = state.sends_held_until(&self.engine.policy, at.now());
         Ok(CardView {
             card: id.to_string(),
             pan: columns.pan.map_or(String::new(), |pan| pan.masked()),
@@ -164,6 +172,9 @@ impl BackOffice {
             locked: locked.is_some(),
             locked_until: locked.flatten().map(|until| until.rfc3339()),
             open_pins: state.open(at.now()).count(),
+            unspent_sms: state.unspent_sends(at.now()),
+            sms_held_until: held.map(Moment::rfc3339),
+            phone_held_until: phone_held.map(Moment::rfc3339),
         })
     }
 

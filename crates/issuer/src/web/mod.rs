@@ -4,6 +4,7 @@ pub mod back_office;
 pub mod health;
 mod lines;
 pub mod pin_requests;
+pub mod verifications;
 
 use ramz_api::net::Peer;
 use ramz_api::problem::{self, Problem};

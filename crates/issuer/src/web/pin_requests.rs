@@ -28,11 +28,14 @@ use uuid::Uuid;
 use super::{certified, fault};
 use crate::admission::{Admissions, Admitted};
 use crate::config::AskerConfig;
+use crate::limits::Limits;
 
 /// What the door needs.
 pub struct PinRequestDoor {
     /// The record and what follows.
     pub admissions: Arc<Admissions>,
+    /// How fast each asker may ask.
+    pub limits: Arc<Limits>,
     /// Names incidents.
     pub entropy: Arc<dyn Entropy>,
     /// Who watches.
@@ -89,6 +92,9 @@ impl PinRequestDoor {
         headers: &HeaderMap,
         body: Result<JsonBody, Problem>,
     ) -> Result<PinRequested, Problem> {
+        // Good requests and bad: a flood of either is one.
+        let now = self.admissions.now();
+        self.limits.asker(&asker.name, now).map_err(Problem::too_many_requests)?;
         let key = idempotency_key(headers)?;
         let named = async {
             let began = Instant::now();

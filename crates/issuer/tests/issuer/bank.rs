@@ -11,10 +11,12 @@ use std::time::Duration;
 
 use ramz_api::net::Door as _;
 use ramz_api::tap::{NoTap, SharedTap};
-use ramz_domain::card::CardState;
+use ramz_domain::card::{CardState, Entry};
 use ramz_domain::{CardId, Clock as _, Entropy as _, Moment, Pan, Pin, Rial};
 use ramz_iso8583::Message;
-use ramz_issuer::config::{AskerConfig, HostConfig, PolicyConfig, SwitchConfig};
+use ramz_issuer::config::{
+    AskerConfig, HostConfig, LimitsConfig, OnSilence, PolicyConfig, SwitchConfig, VerifierConfig,
+};
 use ramz_issuer::engine::{JournalRecord, Rules, TheRules, verify_journal};
 use ramz_issuer::{Config, Ports, Running, start};
 use ramz_keys::{IndexPurpose, KeyRing, Keys as _, SoftKeys, ZoneKey};
@@ -76,6 +78,10 @@ pub(crate) struct Build {
     pub(crate) folder: Option<tempfile::TempDir>,
     /// How switch and host speak.
     pub(crate) wires: [Wire; 2],
+    /// How many PINs go out at most.
+    pub(crate) limits: LimitsConfig,
+    /// What the switch is told when the host is silent.
+    pub(crate) on_silence: OnSilence,
 }
 
 impl Default for Build {
@@ -94,6 +100,8 @@ impl Build {
             attack: Box::new(|| {}),
             folder: None,
             wires,
+            limits: limits(),
+            on_silence: OnSilence::Silence,
         }
     }
 
@@ -143,9 +151,25 @@ pub(crate) struct Bank {
     _shutdown: DropGuard,
 }
 
-fn config(host: SocketAddr, wires: [Wire; 2]) -> Config {
+/// The defaults.
+pub(crate) fn limits() -> LimitsConfig {
+    LimitsConfig {
+        card_in_2_min: 6,
+        card_in_hour: 15,
+        card_in_day: 40,
+        phone_in_2_min: 12,
+        phone_in_hour: 40,
+        phone_in_day: 120,
+        payer_in_hour: 30,
+        payee_in_hour: 7200,
+        iin_per_s: 500,
+        asker_per_s: 500,
+    }
+}
+
+fn config(host: SocketAddr, build: &Build) -> Config {
     let texts = |all: &[&str]| all.iter().map(|text| (*text).to_owned()).collect::<Vec<_>>();
-    let [to_switch, to_host] = wires;
+    let [to_switch, to_host] = build.wires.clone();
     Config {
         id: "mellat".into(),
         name_fa: "بانک ملت".into(),
@@ -158,6 +182,9 @@ fn config(host: SocketAddr, wires: [Wire; 2]) -> Config {
             kinds: texts(&["purchase"]),
             origins: texts(&["pay.example"]),
         }],
+        verifiers: ["core", "other core"]
+            .map(|name| VerifierConfig { name: name.into(), zone: "switch".into(), pin_block_format: 0 })
+            .to_vec(),
         operators: texts(&["operator"]),
         policy: PolicyConfig {
             digits: 7,
@@ -170,6 +197,7 @@ fn config(host: SocketAddr, wires: [Wire; 2]) -> Config {
             lock_longest_s: 86_400,
             failures_until_closed: 20,
         },
+        limits: build.limits,
         switch: SwitchConfig {
             layout: to_switch.layout,
             header: to_switch.header,
@@ -181,6 +209,7 @@ fn config(host: SocketAddr, wires: [Wire; 2]) -> Config {
             layout: to_host.layout,
             header: to_host.header,
             sign_on: true,
+            on_silence: build.on_silence,
             zone: "host".into(),
             pin_block_format: to_host.format,
         },
@@ -244,8 +273,7 @@ impl Bank {
     /// Starts a node over the bank's store.
     pub(crate) async fn node(&self) -> Node {
         let runtime = Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
-        let config = config(self.host_address, self.build.wires.clone());
-        let shutdown = CancellationToken::new();
+        let (config, shutdown) = (config(self.host_address, &self.build), CancellationToken::new());
         let (clock, entropy, keys) = (self.clock.clone(), self.entropy.clone(), self.keys.clone());
         let (store, sender, rules) = (self.store(), self.operator.clone(), self.build.rules.clone());
         let (tap, stop, way): (SharedTap, _, _) = (self.trace.clone(), shutdown.clone(), self.way.clone());
@@ -356,6 +384,10 @@ impl Bank {
         CardState::decode(&row.body).unwrap()
     }
 
+    pub(crate) fn now(&self) -> Moment {
+        self.clock.now()
+    }
+
     pub(crate) fn advance(&self, seconds: u64) {
         self.clock.advance(Duration::from_secs(seconds));
     }
@@ -414,6 +446,14 @@ impl Bank {
     /// What card `n` has left at the host.
     pub(crate) fn spent(&self, n: u32) -> u64 {
         BALANCE - self.host.balance(&Pan::parse(&pan(n)).unwrap()).unwrap().get()
+    }
+
+    /// A card's journal, oldest first.
+    pub(crate) async fn entries(&self, n: u32) -> Vec<Entry> {
+        let entries = self.store().journal(&self.card(n).0, 0, 10_000).await.unwrap();
+        let entry =
+            |entry: &ramz_store::JournalEntry| minicbor::decode::<JournalRecord>(&entry.entry).unwrap().entry;
+        entries.iter().map(entry).collect()
     }
 
     /// A card's journal: each entry's name and numbers, oldest first.

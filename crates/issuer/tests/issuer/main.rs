@@ -12,6 +12,8 @@ mod back_office;
 #[cfg(test)]
 mod bank;
 #[cfg(test)]
+mod broken;
+#[cfg(test)]
 mod doubles;
 #[cfg(test)]
 mod doubt;
@@ -25,6 +27,8 @@ mod kept;
 mod kinds;
 #[cfg(test)]
 mod layouts;
+#[cfg(test)]
+mod limits;
 #[cfg(test)]
 mod macs;
 #[cfg(test)]
@@ -49,5 +53,9 @@ mod secrets;
 mod spend;
 #[cfg(test)]
 mod teeth;
+#[cfg(test)]
+mod undo;
+#[cfg(test)]
+mod verification;
 #[cfg(test)]
 mod wires;

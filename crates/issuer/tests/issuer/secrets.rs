@@ -80,7 +80,7 @@ impl Bank {
     }
 
     /// Every byte that the store keeps.
-    async fn stored(&self) -> Vec<u8> {
+    pub(crate) async fn stored(&self) -> Vec<u8> {
         let mut all = Vec::new();
         if let Some(folder) = &self.build.folder {
             for file in std::fs::read_dir(folder.path()).unwrap() {

@@ -1,26 +1,24 @@
 //! Teeth: parts that are broken on purpose, and the same scenarios as elsewhere. Each must fail, and say why; over the
 //! whole part, in the same surroundings, each must hold.
 
-use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
-use async_trait::async_trait;
 use ramz_domain::Moment;
 use ramz_domain::card::{
-    Answer, Candidate, CardAt, CardState, Command, Decided, Evidence, Policy, Requested,
+    Answer, Candidate, CardAt, CardState, Command, Decided, Evidence, Policy, Requested, SendLimits,
 };
+use ramz_issuer::config::OnSilence;
 use ramz_issuer::engine::{Rules, TheRules};
 use ramz_store::conformance::broken::{AnswersFirst, NoGuard};
-use ramz_store::{Change, JournalEntry, Key, MemoryStore, OutboxRow, Outcome, Row, Store, StoreFault, Table};
-use tokio::sync::Notify;
-use tokio::time::timeout;
+use ramz_store::{MemoryStore, Store};
 
 use crate::bank::{Bank, Build, CARD, Node, Told, same, tried};
+use crate::broken::{AtomicArc, Deferred, ForgetsMessages, Meet, MessagesLater, StaleBodies};
 use crate::guess::{self, wrong};
 use crate::messages::Wish;
-use crate::spend;
+use crate::verification::{Ask, verify};
+use crate::{limits, spend, undo};
 
 /// Runs a scenario that must fail with these words in what it says.
 async fn caught(build: Build, scenario: impl AsyncFn(&Bank, Node) -> Told, words: &str) {
@@ -61,15 +59,94 @@ async fn a_stale_attempt_counter_is_caught() {
 async fn an_answer_before_the_commit_is_caught() {
     let whole = tried(Build::default(), a_guess_is_counted_though_the_node_crashes).await;
     assert_eq!(whole, Ok(()));
+    caught(answers_first(), a_guess_is_counted_though_the_node_crashes, "after the crash").await;
+    let whole = tried(Build::default(), a_verification_is_counted_though_the_node_crashes).await;
+    assert_eq!(whole, Ok(()));
+    caught(answers_first(), a_verification_is_counted_though_the_node_crashes, "after the crash").await;
+}
+
+/// Once attacked, everything is answered before it is committed, and a crash takes it along.
+fn answers_first() -> Build {
     let durable: Arc<dyn Store> = Arc::new(MemoryStore::new());
     let broken = Arc::new(Deferred { durable: durable.clone(), early: AtomicArc::default() });
     let attack = broken.clone();
-    let build = Build {
+    Build {
         after_crash: Some(durable.clone()),
         attack: Box::new(move || attack.early.set(Arc::new(AnswersFirst::new(attack.durable.clone())))),
         ..Build::over(broken)
-    };
-    caught(build, a_guess_is_counted_though_the_node_crashes, "after the crash").await;
+    }
+}
+
+/// The same over HTTP. (An approval is followed by a second commit, which would hide what this breaks.)
+async fn a_verification_is_counted_though_the_node_crashes(bank: &Bank, node: Node) -> Told {
+    let wish = Wish::purchase(93_000);
+    let pin = bank.pin(&node, CARD, &wish).await?;
+    bank.settled().await?;
+    (bank.build.attack)();
+    let refused = verify(&node, &Ask::of(CARD, &wish, &wrong(&pin))).await.json();
+    same(refused["refusal"].as_str(), Some("wrong_pin"), "a wrong PIN")?;
+    bank.crash(node);
+    same(bank.state(CARD).await.failures(), 1, "failures after the crash")
+}
+
+#[tokio::test]
+async fn a_limit_from_a_stale_row_is_caught() {
+    let store = Arc::new(StaleBodies::new(Arc::new(MemoryStore::new())));
+    caught(over(store.clone(), store.attacked.clone()), limits::a_flood_is_a_few_sms, "PINs issued").await;
+    let store = Arc::new(StaleBodies::new(Arc::new(MemoryStore::new())));
+    let scenario = limits::a_flood_over_two_nodes_is_a_few_sms;
+    caught(over(store.clone(), store.attacked.clone()), scenario, "PINs issued").await;
+}
+
+#[tokio::test]
+async fn a_limit_that_is_not_looked_at_is_caught() {
+    caught(under(NoLimits), limits::a_flood_is_a_few_sms, "PINs issued").await;
+}
+
+#[tokio::test]
+async fn a_reversal_that_is_written_after_the_answer_is_caught() {
+    let attacked: Arc<AtomicBool> = Arc::default();
+    let store = MessagesLater { inner: Arc::new(MemoryStore::new()), attacked: attacked.clone() };
+    let build = Build { on_silence: OnSilence::Reverse, ..over(Arc::new(store), attacked) };
+    caught(
+        build,
+        undo::a_reversal_outlives_the_node_and_the_hosts_outage,
+        "left with the host after the crash",
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn a_reversal_that_is_forgotten_at_a_restart_is_caught() {
+    let attacked: Arc<AtomicBool> = Arc::default();
+    let store = ForgetsMessages { inner: Arc::new(MemoryStore::new()), attacked: attacked.clone() };
+    let build = Build { on_silence: OnSilence::Reverse, ..over(Arc::new(store), attacked) };
+    caught(
+        build,
+        undo::a_reversal_outlives_the_node_and_the_hosts_outage,
+        "left with the host after the crash",
+    )
+    .await;
+}
+
+/// Decides as if a card could be sent anything.
+struct NoLimits;
+
+impl Rules for NoLimits {
+    fn candidates(
+        &self,
+        card: &CardAt,
+        command: &Command,
+        expiry_matches: bool,
+        policy: &Policy,
+    ) -> Vec<Candidate> {
+        TheRules.candidates(card, command, expiry_matches, policy)
+    }
+
+    fn decide(&self, card: CardAt, command: &Command, evidence: &Evidence, policy: &Policy) -> Decided {
+        let sends = SendLimits { in_2_min: 1000, in_hour: 1000, in_day: 1000 };
+        TheRules.decide(card, command, evidence, &Policy { sends, ..policy.clone() })
+    }
 }
 
 /// What was answered is never forgotten: a guess that was answered counts.
@@ -206,172 +283,3 @@ fn with_instant(state: &CardState, from: Moment, to: Moment) -> CardState {
     }
     CardState::decode(&bytes).unwrap()
 }
-
-/// A whole store, but that the first two that change a card, once attacked, have decided from the same row: each waits for
-/// the other before it is let through.
-struct Meet {
-    inner: Arc<dyn Store>,
-    attacked: Arc<AtomicBool>,
-    waiting: Mutex<u32>,
-    met: Notify,
-}
-
-impl Meet {
-    fn new(inner: Arc<dyn Store>) -> Meet {
-        Meet { inner, attacked: Arc::default(), waiting: Mutex::new(0), met: Notify::new() }
-    }
-}
-
-#[async_trait]
-trait Twists: Send + Sync + 'static {
-    fn inner(&self) -> Arc<dyn Store>;
-
-    /// What is read.
-    async fn twist(&self, _: Table, _: &[u8], row: Option<Row>) -> Option<Row> {
-        row
-    }
-
-    /// Whether a change is told that somebody else was first, and is not written.
-    async fn loses(&self, _: &Change) -> bool {
-        false
-    }
-}
-
-/// The card that a change gives a new state.
-fn card_of(change: &Change) -> Option<&[u8]> {
-    match change {
-        Change::Swap(swap) if swap.table == Table::Card => Some(&swap.key),
-        _ => None,
-    }
-}
-
-#[async_trait]
-impl Twists for Meet {
-    fn inner(&self) -> Arc<dyn Store> {
-        self.inner.clone()
-    }
-
-    async fn loses(&self, change: &Change) -> bool {
-        if card_of(change).is_some() && self.attacked.load(Ordering::SeqCst) {
-            let came = {
-                let mut waiting = self.waiting.lock().unwrap();
-                *waiting += 1;
-                *waiting
-            };
-            match came {
-                // Bounded, in case the second node has nothing to change.
-                1 => drop(timeout(Duration::from_secs(10), self.met.notified()).await),
-                2 => self.met.notify_one(),
-                _ => {}
-            }
-        }
-        false
-    }
-}
-
-/// Once attacked, gives every card's body as it was then, under its present version; and sees to it that every change was
-/// decided from a body that it gave.
-struct StaleBodies {
-    inner: Arc<dyn Store>,
-    attacked: Arc<AtomicBool>,
-    frozen: Mutex<HashMap<Vec<u8>, Vec<u8>>>,
-    /// Cards that were read since they were last changed.
-    read: Mutex<HashSet<Vec<u8>>>,
-}
-
-impl StaleBodies {
-    fn new(inner: Arc<dyn Store>) -> StaleBodies {
-        StaleBodies { inner, attacked: Arc::default(), frozen: Mutex::default(), read: Mutex::default() }
-    }
-}
-
-#[async_trait]
-impl Twists for StaleBodies {
-    fn inner(&self) -> Arc<dyn Store> {
-        self.inner.clone()
-    }
-
-    async fn twist(&self, table: Table, key: &[u8], row: Option<Row>) -> Option<Row> {
-        if table != Table::Card || !self.attacked.load(Ordering::SeqCst) {
-            return row;
-        }
-        self.read.lock().unwrap().insert(key.to_vec());
-        row.map(|row| {
-            let body = self.frozen.lock().unwrap().entry(key.to_vec()).or_insert(row.body.clone()).clone();
-            Row { body, ..row }
-        })
-    }
-
-    async fn loses(&self, change: &Change) -> bool {
-        let attacked = self.attacked.load(Ordering::SeqCst);
-        card_of(change).is_some_and(|card| attacked && !self.read.lock().unwrap().remove(card))
-    }
-}
-
-/// Whole until it is attacked; then it answers before it commits.
-struct Deferred {
-    durable: Arc<dyn Store>,
-    early: AtomicArc,
-}
-
-#[derive(Default)]
-struct AtomicArc(Mutex<Option<Arc<dyn Store>>>);
-
-impl AtomicArc {
-    fn set(&self, store: Arc<dyn Store>) {
-        *self.0.lock().unwrap() = Some(store);
-    }
-}
-
-#[async_trait]
-impl Twists for Deferred {
-    fn inner(&self) -> Arc<dyn Store> {
-        self.early.0.lock().unwrap().clone().unwrap_or_else(|| self.durable.clone())
-    }
-}
-
-macro_rules! twisted_store {
-    ($($name:ident),*) => {$(
-        #[async_trait]
-        impl Store for $name {
-            async fn read(&self, table: Table, key: &[u8]) -> Result<Option<Row>, StoreFault> {
-                let row = self.inner().read(table, key).await?;
-                Ok(self.twist(table, key, row).await)
-            }
-
-            async fn commit(&self, batch: Vec<Change>) -> Result<Vec<Outcome>, StoreFault> {
-                let (mut lost, mut through) = (Vec::new(), Vec::new());
-                for change in batch {
-                    lost.push(self.loses(&change).await);
-                    if lost.last() == Some(&false) {
-                        through.push(change);
-                    }
-                }
-                let mut told = self.inner().commit(through).await?.into_iter();
-                Ok(lost.into_iter().filter_map(|lost| if lost { Some(Outcome::Lost) } else { told.next() }).collect())
-            }
-
-            async fn journal(&self, owner: &[u8], after: u64, limit: usize) -> Result<Vec<JournalEntry>, StoreFault> {
-                self.inner().journal(owner, after, limit).await
-            }
-
-            async fn keys_after(&self, table: Table, after: &[u8], limit: usize) -> Result<Vec<Key>, StoreFault> {
-                self.inner().keys_after(table, after, limit).await
-            }
-
-            async fn due(&self, table: Table, now: Moment, limit: usize) -> Result<Vec<(Key, Row)>, StoreFault> {
-                self.inner().due(table, now, limit).await
-            }
-
-            async fn outbox_due(&self, now: Moment, limit: usize) -> Result<Vec<OutboxRow>, StoreFault> {
-                self.inner().outbox_due(now, limit).await
-            }
-
-            async fn forget(&self, table: Table, now: Moment, limit: usize) -> Result<usize, StoreFault> {
-                self.inner().forget(table, now, limit).await
-            }
-        }
-    )*};
-}
-
-twisted_store!(Meet, StaleBodies, Deferred);

@@ -79,10 +79,29 @@ fn issuer(
             "iins": bank.iins,
             "routers": [ROUTER],
             "askers": [asker(ASKER)],
+            "verifiers": [{ "name": ASKER, "zone": "switch", "pin_block_format": 0 }],
             "operators": [OPERATOR],
+            "limits": limits(),
             "switch": { "layout": layout, "zone": "switch" },
             "host": { "address": port(BankPort::Host), "layout": layout, "zone": "host" },
         },
+    })
+}
+
+/// Wide: whoever tries the lab pays again and again with few cards, and measures. The card's own still bounds what a button
+/// can do to a phone.
+fn limits() -> serde_json::Value {
+    json!({
+        "card_in_2_min": 40,
+        "card_in_hour": 80,
+        "card_in_day": 96,
+        "phone_in_2_min": 1_000_000,
+        "phone_in_hour": 1_000_000,
+        "phone_in_day": 1_000_000,
+        "payer_in_hour": 1_000_000,
+        "payee_in_hour": 1_000_000,
+        "iin_per_s": 1_000_000,
+        "asker_per_s": 20_000,
     })
 }
 

@@ -81,6 +81,50 @@ async fn every_card_has_the_same_answer() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_program_has_a_pin_verified() {
+    let lab = Lab::open("debug").await;
+    let (api, card) = (lab.secured("/banks/0/api"), lab.card(0, "active"));
+    let (_, pin) = lab.pin(&api, &card, 310_000).await;
+    let mut body = lab.payee.request(card["pan"].as_str().unwrap(), 310_000);
+    body["expiry"] = card["expiry"].clone();
+    body["slot"] = json!("second");
+    body["pin"] = json!(pin);
+    let of = |stan: &str| {
+        let mut body = body.clone();
+        body["transaction"] = json!({
+            "stan": stan, "rrn": "406100000001", "acquirer": body["payment"]["payee"]["acquirer"],
+            "terminal": body["payment"]["payee"]["terminal"], "local_time": "2026-11-24T05:22:44",
+        });
+        body
+    };
+    let first = api.post("/v1/verifications", &of("000001")).await;
+    assert_eq!(first.json()["verdict"], "approved", "{}", first.text);
+    assert_eq!(api.post("/v1/verifications", &of("000001")).await.text, first.text, "repeated");
+    assert_eq!(api.post("/v1/verifications", &of("000002")).await.json()["refusal"], "stale_pin");
+    let outcome = format!("/v1/verifications/{}/outcome", first.json()["verification"].as_str().unwrap());
+    for (said, status) in [("approved", 200), ("declined", 409), ("reversed", 200)] {
+        let reply = api.post(&outcome, &json!({ "outcome": said })).await;
+        assert_eq!(reply.status, status, "{said}: {}", reply.text);
+    }
+    let log = std::fs::read_to_string(lab.folder.path().join("lab.log")).unwrap();
+    assert!(!log.contains(&pin), "the PIN is in the log");
+}
+
+/// Ever other amounts at one shop: a few SMS, and none of them ends the PIN that came first.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_button_that_is_pressed_a_hundred_times_sends_a_few_sms() {
+    let lab = Lab::open("warn").await;
+    let (router, switch, card) = (lab.secured("/router/url"), lab.switch(0).await, lab.card(0, "active"));
+    let (_, first) = lab.pin(&router, &card, 1_000).await;
+    for amount in 2_000..2_100 {
+        let body = lab.payee.request(card["pan"].as_str().unwrap(), amount);
+        assert_eq!(router.ask(fresh_key(), &body).await.unwrap().status, 202);
+    }
+    assert_eq!(lab.pay(&switch, &card, 1_000, &first).await, "00");
+    assert_eq!(lab.texts(card["phone"].as_str().unwrap()).await.len(), 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_merchant_opens_a_payment() {
     let lab = Lab::open("warn").await;
     let gateway = Site::plain(lab.text("/gateway/url"));

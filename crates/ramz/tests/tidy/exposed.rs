@@ -25,6 +25,8 @@ const MAY_EXPOSE: &[(&str, &str)] = &[
     ("crates/issuer/src/cards.rs", "seal"),
     ("crates/issuer/src/engine/mod.rs", "index"),
     ("crates/issuer/src/inline/transaction.rs", "index"),
+    ("crates/issuer/src/limits.rs", "index"),
+    ("crates/issuer/src/web/verifications.rs", "index"),
     // Into a PIN block.
     ("crates/keys/src/pinblock/field.rs", "block"),
     ("crates/keys/src/pinblock/iso4.rs", "block"),

@@ -135,6 +135,7 @@ impl Target {
                 name: self.name.clone(),
             },
             origin: self.payee.origin.clone(),
+            payer: None,
         };
         let key = Uuid::from_bytes(ramz_domain::ambient::random_bytes(&SystemEntropy));
         self.requests.ask(key, None, &request.to_json()).await?;
