@@ -5,6 +5,7 @@ pub mod client;
 pub mod directory;
 pub mod hop;
 mod json;
+pub mod metrics;
 pub mod net;
 pub mod openapi;
 pub mod pin_request;

@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 
+use ramz_api::metrics::{Expose, Page};
+
 /// Answers to authorisations by response code.
 #[derive(Debug, Default)]
 pub struct Counts(Mutex<BTreeMap<String, u64>>);
@@ -15,16 +17,14 @@ impl Counts {
         let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         *counts.entry(code.to_owned()).or_default() += 1;
     }
+}
 
-    /// In Prometheus' text format.
-    pub(crate) fn prometheus(&self) -> String {
-        let mut text = String::from(
-            "# HELP ramz_authorisations_total Answers to authorisations by response code.\n\
-             # TYPE ramz_authorisations_total counter\n",
-        );
+impl Expose for Counts {
+    fn expose(&self, page: &mut Page) {
+        let name = "ramz_authorisations_total";
+        page.counter(name, "Answers to authorisations by response code.");
         for (code, count) in self.0.lock().unwrap_or_else(PoisonError::into_inner).iter() {
-            text.push_str(&format!("ramz_authorisations_total{{response_code=\"{code}\"}} {count}\n"));
+            page.sample(name, &[("response_code", code)], count);
         }
-        text
     }
 }

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use ramz_api::metrics::Expose;
 use ramz_api::net::{Connector, Door};
 use ramz_api::serve::serve;
 use ramz_api::tap::SharedTap;
@@ -52,6 +53,8 @@ pub struct Ports {
     pub switch: Arc<dyn Door>,
     /// Health and metrics.
     pub metrics: Option<Arc<dyn Door>>,
+    /// What else has metrics to show there.
+    pub watched: Vec<Arc<dyn Expose>>,
     /// To the card host.
     pub host: Arc<dyn Connector>,
     /// Who watches.
@@ -174,8 +177,8 @@ pub fn start(config: &Config, ports: Ports, shutdown: &CancellationToken) -> Res
     let office = web::back_office::routes(Arc::new(office));
     tasks.spawn(serve(ports.admin, office, Arc::clone(entropy), shutdown.clone()));
     if let Some(door) = ports.metrics {
-        let health =
-            web::health::routes(Arc::new(Health { host: Arc::clone(&host), sender: ports.sender, counts }));
+        let (host, watched) = (Arc::clone(&host), ports.watched);
+        let health = web::health::routes(Arc::new(Health { host, sender: ports.sender, counts, watched }));
         tasks.spawn(serve(door, health, Arc::clone(entropy), shutdown.clone()));
     }
     tasks.close();

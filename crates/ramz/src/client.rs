@@ -13,7 +13,7 @@ use ramz_domain::{CardId, Pan};
 use serde::de::DeserializeOwned;
 
 use crate::config::OperatorConfig;
-use crate::system::tls::MutualTls;
+use crate::system::tls::{MutualTls, Tls};
 
 const TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -28,7 +28,7 @@ struct Id {
 impl BackOffice {
     /// Reads certificate and key; connects at the first call.
     pub(crate) fn new(config: &OperatorConfig) -> anyhow::Result<BackOffice> {
-        let connector = Arc::new(MutualTls::new(&config.tls)?);
+        let connector = Arc::new(MutualTls::over(&Tls::load(&config.tls)?));
         Ok(BackOffice(Http::new(connector, &config.url, TIMEOUT)?))
     }
 

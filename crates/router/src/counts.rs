@@ -1,21 +1,19 @@
 //! What an operator watches: counters by hand, in the text form that Prometheus reads, on a port of its own.
 
-use std::{
-    fmt::Write as _,
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, Ordering},
 };
 
 use axum::{
     Router,
-    extract::State,
     http::{StatusCode, header},
-    response::IntoResponse,
     routing::get,
 };
-use ramz_api::problem::Kind;
+use ramz_api::{
+    metrics::{self, Expose, Page},
+    problem::Kind,
+};
 use tokio_util::sync::CancellationToken;
 
 use crate::desk::Desk;
@@ -49,45 +47,39 @@ impl Counts {
 }
 
 /// `/healthz`, `/readyz` and `/metrics`.
-pub(crate) fn routes(desk: Arc<Desk>, shutdown: CancellationToken) -> Router {
+pub(crate) fn routes(desk: Arc<Desk>, watched: Vec<Arc<dyn Expose>>, shutdown: CancellationToken) -> Router {
     let ready = async move || match shutdown.is_cancelled() {
         false => (StatusCode::OK, "ready\n"),
         true => (StatusCode::SERVICE_UNAVAILABLE, "shutting down\n"),
+    };
+    let metrics = async move || {
+        let mut page = Page::default();
+        desk.expose(&mut page);
+        watched.iter().for_each(|watched| watched.expose(&mut page));
+        ([(header::CONTENT_TYPE, metrics::MEDIA_TYPE)], page.into_text())
     };
     Router::new()
         .route("/healthz", get(async || "alive\n"))
         .route("/readyz", get(ready))
         .route("/metrics", get(metrics))
-        .with_state(desk)
 }
 
-async fn metrics(State(desk): State<Arc<Desk>>) -> impl IntoResponse {
-    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], exposition(&desk))
-}
-
-fn exposition(desk: &Desk) -> String {
-    let mut text = String::from(
-        "# HELP ramz_router_pin_requests_total PIN requests answered, by outcome.\n\
-         # TYPE ramz_router_pin_requests_total counter\n",
-    );
-    // Writing into a String cannot fail.
-    for (outcome, count) in desk.counts.outcomes() {
-        let _ = writeln!(text, "ramz_router_pin_requests_total{{outcome=\"{outcome}\"}} {count}");
+impl Expose for Desk {
+    fn expose(&self, page: &mut Page) {
+        let name = "ramz_router_pin_requests_total";
+        page.counter(name, "PIN requests answered, by outcome.");
+        for (outcome, count) in self.counts.outcomes() {
+            page.sample(name, &[("outcome", outcome)], count);
+        }
+        let name = "ramz_router_bank_in_flight";
+        page.gauge(name, "Requests that wait for a bank.");
+        for way in self.ways() {
+            page.sample(name, &[("bank", &way.id)], way.in_flight());
+        }
+        let name = "ramz_router_bank_available";
+        page.gauge(name, "Whether the bank answered when it was last asked.");
+        for way in self.ways() {
+            page.sample(name, &[("bank", &way.id)], u8::from(way.is_available()));
+        }
     }
-    text.push_str(
-        "# HELP ramz_router_bank_in_flight Requests that wait for a bank.\n\
-         # TYPE ramz_router_bank_in_flight gauge\n",
-    );
-    for way in desk.ways() {
-        let _ = writeln!(text, "ramz_router_bank_in_flight{{bank=\"{}\"}} {}", way.id, way.in_flight());
-    }
-    text.push_str(
-        "# HELP ramz_router_bank_available Whether the bank answered when it was last asked.\n\
-         # TYPE ramz_router_bank_available gauge\n",
-    );
-    for way in desk.ways() {
-        let available = u8::from(way.is_available());
-        let _ = writeln!(text, "ramz_router_bank_available{{bank=\"{}\"}} {available}", way.id);
-    }
-    text
 }

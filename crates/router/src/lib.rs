@@ -11,6 +11,7 @@ use std::{collections::HashMap, net::SocketAddr, path::PathBuf, sync::Arc};
 
 use ramz_api::{
     client::BadBase,
+    metrics::Expose,
     net::{Connector, Door},
     serve::serve,
     tap::SharedTap,
@@ -35,6 +36,8 @@ pub struct Ports {
     pub door: Arc<dyn Door>,
     /// Where an operator's tools come in, if they may.
     pub metrics_door: Option<Arc<dyn Door>>,
+    /// What else has metrics to show there.
+    pub watched: Vec<Arc<dyn Expose>>,
     /// How banks are reached; mutual TLS inside.
     pub banks: Arc<dyn Connector>,
     /// Told what goes over the wires, masked.
@@ -99,7 +102,7 @@ pub async fn start(config: Config, ports: Ports, shutdown: CancellationToken) ->
     };
     let ways = ways_to(&config.banks, &directory, &ports)?;
     let askers = Askers::new(&config.askers, ports.clock.now())?;
-    let Ports { clock, entropy, door, metrics_door, tap, .. } = ports;
+    let Ports { clock, entropy, door, metrics_door, watched, tap, .. } = ports;
     let desk = Arc::new(Desk { askers, directory, ways, clock, tap, counts: Counts::default() });
 
     let (address, metrics_address) = (door.address(), metrics_door.as_ref().map(|door| door.address()));
@@ -108,7 +111,7 @@ pub async fn start(config: Config, ports: Ports, shutdown: CancellationToken) ->
         let Some(metrics_door) = metrics_door else { return pages.await };
         // Operators see the drain: their door closes after the other.
         let drained = CancellationToken::new();
-        let metrics = serve(metrics_door, counts::routes(desk, shutdown), entropy, drained.clone());
+        let metrics = serve(metrics_door, counts::routes(desk, watched, shutdown), entropy, drained.clone());
         let pages = async {
             pages.await;
             drained.cancel();

@@ -7,6 +7,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::IntoResponse;
 use axum::routing::get;
+use ramz_api::metrics::{self, Expose, Page};
 use ramz_link::Link;
 use ramz_sms::port::Sender;
 
@@ -20,6 +21,8 @@ pub struct Health {
     pub sender: Arc<dyn Sender>,
     /// What was done.
     pub counts: Arc<Counts>,
+    /// What else has metrics to show.
+    pub watched: Vec<Arc<dyn Expose>>,
 }
 
 /// The routes.
@@ -27,7 +30,7 @@ pub fn routes(health: Arc<Health>) -> Router {
     Router::new()
         .route("/healthz", get(|| async { "ok\n" }))
         .route("/readyz", get(ready))
-        .route("/metrics", get(metrics))
+        .route("/metrics", get(exposition))
         .with_state(health)
 }
 
@@ -38,12 +41,14 @@ async fn ready(State(health): State<Arc<Health>>) -> impl IntoResponse {
     (status, format!("card host {}\nSMS {}\n", word(host), word(sms)))
 }
 
-async fn metrics(State(health): State<Arc<Health>>) -> impl IntoResponse {
+async fn exposition(State(health): State<Arc<Health>>) -> impl IntoResponse {
     let links = [("host", health.host.is_up()), ("sms", health.sender.is_up())];
-    let mut text = health.counts.prometheus();
-    text.push_str("# HELP ramz_link_up Whether a link is up.\n# TYPE ramz_link_up gauge\n");
+    let mut page = Page::default();
+    health.counts.expose(&mut page);
+    page.gauge("ramz_link_up", "Whether a link is up.");
     for (name, up) in links {
-        text.push_str(&format!("ramz_link_up{{link=\"{name}\"}} {}\n", u8::from(up)));
+        page.sample("ramz_link_up", &[("link", name)], u8::from(up));
     }
-    ([("content-type", "text/plain; version=0.0.4")], text)
+    health.watched.iter().for_each(|watched| watched.expose(&mut page));
+    ([("content-type", metrics::MEDIA_TYPE)], page.into_text())
 }

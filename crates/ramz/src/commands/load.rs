@@ -27,7 +27,7 @@ use crate::lab::measured;
 use crate::system::SystemEntropy;
 use crate::system::clock::SystemClock;
 use crate::system::tcp::TcpConnector;
-use crate::system::tls::{MutualTls, TlsConfig};
+use crate::system::tls::{MutualTls, Tls, TlsConfig};
 
 const TIMEOUT: Duration = Duration::from_secs(15);
 /// Between two looks at a handset.
@@ -148,7 +148,7 @@ impl Target {
             cert_file: text("/tls/cert")?.into(),
             key_file: text("/tls/key")?.into(),
         };
-        let router = Http::new(Arc::new(MutualTls::new(&tls)?), &text("/router/url")?, TIMEOUT)?;
+        let router = Http::new(Arc::new(MutualTls::over(&Tls::load(&tls)?)), &text("/router/url")?, TIMEOUT)?;
         let entropy: Arc<dyn Entropy> = Arc::new(SystemEntropy);
         let mut ring = KeyRing::generate(entropy.as_ref());
         ring.add_zone("bank", ZoneKey::new(ZoneCipher::Tdea, &hex::decode(text("/banks/0/zone/key")?)?)?)?;

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use ramz_api::tap::NoTap;
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use super::say;
@@ -12,8 +13,25 @@ use crate::roles::{self, Surroundings};
 use crate::system::SystemEntropy;
 use crate::system::clock::SystemClock;
 
-fn around() -> Surroundings {
-    Surroundings { clock: Arc::new(SystemClock), entropy: Arc::new(SystemEntropy), tap: Arc::new(NoTap) }
+fn around() -> anyhow::Result<Surroundings> {
+    Ok(Surroundings {
+        clock: Arc::new(SystemClock),
+        entropy: Arc::new(SystemEntropy),
+        tap: Arc::new(NoTap),
+        reread: on_hangup()?,
+    })
+}
+
+/// Counts SIGHUPs: files that changed are read again at once. The process stays.
+fn on_hangup() -> anyhow::Result<watch::Receiver<u64>> {
+    let (sender, receiver) = watch::channel(0);
+    let mut hangup = signal(SignalKind::hangup())?;
+    tokio::spawn(async move {
+        while hangup.recv().await.is_some() {
+            sender.send_modify(|count| *count += 1);
+        }
+    });
+    Ok(receiver)
 }
 
 /// SIGTERM and SIGINT, listened for from the moment this is made: before a role says that it is ready, for whoever waits
@@ -41,7 +59,7 @@ impl Stop {
 pub(super) async fn issuer(config: &Config) -> anyhow::Result<()> {
     let config: IssuerConfig = config.table("issuer")?;
     let shutdown = CancellationToken::new();
-    let issuer = roles::issuer::start(&config, &around(), &shutdown).await?;
+    let issuer = roles::issuer::start(&config, &around()?, &shutdown).await?;
     let stop = Stop::listen()?;
     say::line(format!(
         "issuer {} ready: api {} switch {} admin {}",
@@ -56,7 +74,7 @@ pub(super) async fn issuer(config: &Config) -> anyhow::Result<()> {
 pub(super) async fn router(config: &Config) -> anyhow::Result<()> {
     let config: RouterConfig = config.table("router")?;
     let shutdown = CancellationToken::new();
-    let router = roles::router::start(&config, &around(), &shutdown).await?;
+    let router = roles::router::start(&config, &around()?, &shutdown).await?;
     let stop = Stop::listen()?;
     say::line(format!("router ready: api {}", router.address));
     stop.asked().await;
@@ -67,7 +85,7 @@ pub(super) async fn router(config: &Config) -> anyhow::Result<()> {
 pub(super) async fn gateway(config: &Config) -> anyhow::Result<()> {
     let config: GatewayConfig = config.table("gateway")?;
     let shutdown = CancellationToken::new();
-    let gateway = roles::gateway::start(&config, &around(), &shutdown).await?;
+    let gateway = roles::gateway::start(&config, &around()?, &shutdown).await?;
     let stop = Stop::listen()?;
     say::line(format!("gateway ready: page {}", config.listen.page));
     stop.asked().await;

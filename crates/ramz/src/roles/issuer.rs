@@ -7,7 +7,7 @@ use ramz_issuer::{Ports, Running};
 use ramz_sms::smpp::{SmppConfig, SmppSender};
 use tokio_util::sync::CancellationToken;
 
-use super::{Surroundings, open_keys, open_store, optional_door, plain, plain_door, tls_door};
+use super::{Surroundings, open_keys, open_store, optional_door, plain, plain_door, tls, tls_door};
 use crate::config::IssuerConfig;
 use crate::system::files::read_secret;
 
@@ -20,8 +20,8 @@ pub(crate) async fn start(
     let keys = Arc::new(open_keys(&config.keys, &around.entropy)?);
     let store = open_store(&config.store)?;
     let listen = &config.listen;
-    let (api, admin) =
-        (tls_door(&listen.api, &config.tls).await?, tls_door(&listen.admin, &config.tls).await?);
+    let tls = tls(&config.tls, around, shutdown)?;
+    let (api, admin) = (tls_door(&listen.api, &tls).await?, tls_door(&listen.admin, &tls).await?);
     let (switch, metrics) = (plain_door(&listen.switch).await?, optional_door(&listen.metrics).await?);
     let sms = SmppConfig::new(
         &format!("bank {}", config.bank.id),
@@ -30,7 +30,7 @@ pub(crate) async fn start(
         read_secret(&config.sms.password_file)?,
         &config.sms.sender,
     )?;
-    let Surroundings { clock, entropy, tap } = around.clone();
+    let Surroundings { clock, entropy, tap, .. } = around.clone();
     let sender = SmppSender::start(
         sms,
         plain(),
@@ -50,6 +50,7 @@ pub(crate) async fn start(
         admin,
         switch,
         metrics,
+        watched: vec![tls],
         host: plain(),
         tap,
     };

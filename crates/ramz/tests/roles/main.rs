@@ -9,5 +9,6 @@ mod paying;
 #[expect(dead_code, reason = "every target uses another part of the harness")]
 mod processes;
 mod refusing;
+mod renewing;
 mod request_id;
 mod stopping;

@@ -203,6 +203,7 @@ pub(crate) async fn router(banks: &[(&str, SocketAddr)]) -> World {
         entropy: Arc::new(Sevens),
         door: door.clone(),
         metrics_door: Some(metrics),
+        watched: Vec::new(),
         banks: Arc::new(Dial),
         tap: trace.clone(),
     };
