@@ -16,4 +16,4 @@ pub use port::{
     Table, Version,
 };
 pub use rows::{KEY_BYTES_MAX, KEY_BYTES_MIN};
-pub use sqlite::{OpenError, SqliteStore};
+pub use sqlite::{Inspected, OpenError, SqliteStore, inspect};

@@ -37,6 +37,8 @@ pub(crate) struct Loaded {
     pub(super) server: Arc<ServerConfig>,
     /// For connectors.
     pub(super) client: Arc<ClientConfig>,
+    /// The name that peers know us by.
+    pub(crate) name: Option<String>,
     /// When our certificate begins and ends to be good, as Unix seconds.
     pub(crate) valid_s: (i64, i64),
     /// The same of the authority's certificates: the end that comes first.
@@ -50,6 +52,7 @@ impl Loaded {
         let chain = certificates(&config.cert_file)?;
         let no_certificate = || format!("{} does not hold a certificate", config.cert_file.display());
         let own = chain.first().and_then(|own| validity(own)).with_context(no_certificate)?;
+        let name = chain.first().and_then(|own| name_of(own));
         let ends = authorities.iter().map(|authority| validity(authority).map(|(_, end)| end));
         let ca_expires_s = ends.flatten().min().unwrap_or(i64::MAX);
         let roots = roots(authorities, &config.ca_file)?;
@@ -74,7 +77,7 @@ impl Loaded {
             .with_client_auth_cert(chain, key()?)
             .with_context(no_fit)?;
         let (server, client) = (Arc::new(server), Arc::new(client));
-        Ok(Loaded { server, client, valid_s: own, ca_expires_s })
+        Ok(Loaded { server, client, name, valid_s: own, ca_expires_s })
     }
 
     /// That our certificate is good at this instant.
