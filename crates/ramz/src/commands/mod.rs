@@ -3,6 +3,7 @@
 mod cards;
 mod configuration;
 mod doctor;
+mod import;
 mod journal;
 mod keys;
 mod lab;

@@ -4,6 +4,7 @@
 
 mod doctor;
 mod house;
+mod importing;
 mod journal;
 mod paying;
 #[path = "../processes/mod.rs"]
