@@ -9,6 +9,7 @@ mod config;
 mod directory;
 mod expiry;
 mod gateway;
+mod health;
 mod labels;
 mod merchants;
 mod message;

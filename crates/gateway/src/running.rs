@@ -8,8 +8,9 @@ use axum::{
 };
 use ramz_api::{
     client::{BadBase, Http, PinRequests},
+    metrics::Expose,
     net::{Connector, Door},
-    serve::serve,
+    serve::{DoorTimes, serve},
     tap::SharedTap,
 };
 use ramz_domain::{Clock, Entropy, Iin, limits};
@@ -25,6 +26,7 @@ use crate::{
     config::{Config, ConfigError},
     directory::Directory,
     gateway::{Bank, Gateway},
+    health::{self, Presses, Watched},
     merchants,
     message::Numbers,
     page, reversal,
@@ -51,6 +53,10 @@ pub struct Ports {
     pub store: Arc<dyn Store>,
     /// Where browsers and merchants come in.
     pub door: Arc<dyn Door>,
+    /// Health and metrics, if there is a door for them.
+    pub metrics_door: Option<Arc<dyn Door>>,
+    /// What else has metrics to show there.
+    pub watched: Vec<Arc<dyn Expose>>,
     /// The way to the router.
     pub router: Arc<dyn Connector>,
     /// The way to the banks' switches.
@@ -156,12 +162,21 @@ pub async fn start(config: Config, ports: Ports, shutdown: CancellationToken) ->
         directory: Directory::new(),
         banks,
         by_iin,
+        presses: Presses::default(),
         sweep: tokio::sync::Notify::new(),
         work: TaskTracker::new(),
     });
     tokio::spawn(gateway.directory.clone().follow(http, shutdown.clone()));
     let sweeper = tokio::spawn(reversal::sweep(Arc::clone(&gateway), shutdown.clone()));
-    let app = app(Arc::clone(&gateway));
+    let times = DoorTimes::new("page");
+    let app = times.timing(app(Arc::clone(&gateway)));
+    // Operators see the drain: their door closes after the other.
+    let drained = CancellationToken::new();
+    let metrics = ports.metrics_door.map(|door| {
+        let watched = Watched { gateway: Arc::clone(&gateway), doors: [times], others: ports.watched };
+        let app = health::routes(Arc::new(watched), shutdown.clone());
+        tokio::spawn(serve(door, app, Arc::clone(&ports.entropy), drained.clone()))
+    });
     let serving = Arc::clone(&gateway);
     let task = tokio::spawn(async move {
         serve(ports.door, app, ports.entropy, shutdown).await;
@@ -176,8 +191,20 @@ pub async fn start(config: Config, ports: Ports, shutdown: CancellationToken) ->
         for bank in &serving.banks {
             bank.link.closed().await;
         }
+        drained.cancel();
+        if let Some(Err(error)) = ended(metrics).await {
+            tracing::error!(%error, "the metrics' door ended badly");
+        }
     });
     Ok(Running { gateway, task })
+}
+
+/// Waits for a task, if there is one.
+async fn ended(task: Option<JoinHandle<()>>) -> Option<Result<(), tokio::task::JoinError>> {
+    match task {
+        Some(task) => Some(task.await),
+        None => None,
+    }
 }
 
 fn app(gateway: Arc<Gateway>) -> Router {

@@ -1,30 +1,132 @@
-//! What the issuer has done, counted for its metrics. No card, no amount: only how often.
+//! What the issuer has done and how long it took, counted for its metrics. No card, no amount: only how often and how long.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
-use ramz_api::metrics::{Expose, Page};
+use ramz_api::metrics::{Expose, Histogram, Page};
+use ramz_store::Watch;
 
-/// Answers to authorisations by response code.
+/// Changes that one transaction may take.
+const BATCHES: &[f64] = &[1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0];
+
+/// A count for each of a few words.
 #[derive(Debug, Default)]
-pub struct Counts(Mutex<BTreeMap<String, u64>>);
+struct ByWord(Mutex<BTreeMap<String, u64>>);
+
+impl ByWord {
+    fn add(&self, word: &str) {
+        let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        match counts.get_mut(word) {
+            Some(count) => *count += 1,
+            None => _ = counts.insert(word.to_owned(), 1),
+        }
+    }
+
+    fn expose(&self, page: &mut Page, name: &str, label: &str) {
+        for (word, count) in self.0.lock().unwrap_or_else(PoisonError::into_inner).iter() {
+            page.sample(name, &[(label, word)], count);
+        }
+    }
+}
+
+/// What an issuer has done.
+#[derive(Debug)]
+pub struct Counts {
+    authorisations: ByWord,
+    pin_requests: ByWord,
+    card_work: ByWord,
+    sms: ByWord,
+    sms_seconds: Histogram,
+    host_seconds: Histogram,
+    commit_seconds: Histogram,
+    commit_changes: Histogram,
+}
+
+impl Default for Counts {
+    fn default() -> Counts {
+        Counts {
+            authorisations: ByWord::default(),
+            pin_requests: ByWord::default(),
+            card_work: ByWord::default(),
+            sms: ByWord::default(),
+            sms_seconds: Histogram::seconds(),
+            host_seconds: Histogram::seconds(),
+            commit_seconds: Histogram::seconds(),
+            commit_changes: Histogram::new(BATCHES),
+        }
+    }
+}
 
 impl Counts {
     /// One more answer with this response code; only two-digit codes are kept apart.
     pub(crate) fn answered(&self, response_code: &str) {
         let known = response_code.len() == 2 && response_code.bytes().all(|b| b.is_ascii_digit());
-        let code = if known { response_code } else { "other" };
-        let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        *counts.entry(code.to_owned()).or_default() += 1;
+        self.authorisations.add(if known { response_code } else { "other" });
+    }
+
+    /// One more PIN request with this outcome: a problem's type, or `accepted`.
+    pub(crate) fn asked(&self, outcome: &str) {
+        self.pin_requests.add(outcome);
+    }
+
+    /// One more request's card work with this outcome.
+    pub(crate) fn worked(&self, outcome: &str) {
+        self.card_work.add(outcome);
+    }
+
+    /// One more SMS with this end, and how long the operator took.
+    pub(crate) fn sent(&self, outcome: &str, took: Duration) {
+        self.sms.add(outcome);
+        self.sms_seconds.took(took);
+    }
+
+    /// The card host was asked, and answered or not.
+    pub(crate) fn host_took(&self, took: Duration) {
+        self.host_seconds.took(took);
+    }
+}
+
+impl Watch for Counts {
+    fn committed(&self, changes: usize, took: Duration) {
+        self.commit_changes.counted(u32::try_from(changes).unwrap_or(u32::MAX));
+        self.commit_seconds.took(took);
     }
 }
 
 impl Expose for Counts {
     fn expose(&self, page: &mut Page) {
-        let name = "ramz_authorisations_total";
-        page.counter(name, "Answers to authorisations by response code.");
-        for (code, count) in self.0.lock().unwrap_or_else(PoisonError::into_inner).iter() {
-            page.sample(name, &[("response_code", code)], count);
+        for (name, help, counts, label) in [
+            (
+                "ramz_authorisations_total",
+                "Answers to authorisations by response code.",
+                &self.authorisations,
+                "response_code",
+            ),
+            ("ramz_pin_requests_total", "PIN requests answered, by outcome.", &self.pin_requests, "outcome"),
+            (
+                "ramz_card_work_total",
+                "What became of admitted requests at their cards.",
+                &self.card_work,
+                "outcome",
+            ),
+            ("ramz_sms_total", "SMS that came to their end, by outcome.", &self.sms, "outcome"),
+        ] {
+            page.counter(name, help);
+            counts.expose(page, name, label);
+        }
+        for (name, help, histogram) in [
+            ("ramz_sms_seconds", "From taking an SMS in hand to its end.", &self.sms_seconds),
+            (
+                "ramz_host_seconds",
+                "From asking the card host to its answer, or to giving up.",
+                &self.host_seconds,
+            ),
+            ("ramz_commit_seconds", "A transaction of the store, with its sync.", &self.commit_seconds),
+            ("ramz_commit_changes", "Changes in a transaction of the store.", &self.commit_changes),
+        ] {
+            page.histogram(name, help);
+            histogram.expose(page, name, &[]);
         }
     }
 }

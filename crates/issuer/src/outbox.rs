@@ -141,6 +141,7 @@ impl Outbox {
                 tracing::warn!(%card, bank, sms = %hex::encode(id), %why, "SMS not sent yet");
             }
             Fate::Settle { outcome, parts } => {
+                self.engine.counts.sent(outcome, began.elapsed());
                 let ms = hop::ms_since(began);
                 tracing::info!(%card, bank, sms = %hex::encode(id), outcome, parts, ms, "SMS handed over");
                 let settle = Change::Settle { owner: card.0.to_vec(), id };
@@ -160,7 +161,7 @@ impl Outbox {
                 return Ok(Fate::Leave("its lease is over".into()));
             }
             let Some(outgoing) = self.make(dispatch).await? else {
-                return Ok(Fate::Settle { outcome: "of no use any more", parts: 0 });
+                return Ok(Fate::Settle { outcome: "of_no_use", parts: 0 });
             };
             match self.sender.send(outgoing).await {
                 Ok(accepted) => {

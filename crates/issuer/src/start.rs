@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use ramz_api::metrics::Expose;
 use ramz_api::net::{Connector, Door};
-use ramz_api::serve::serve;
+use ramz_api::serve::{DoorTimes, serve};
 use ramz_api::tap::SharedTap;
 use ramz_domain::card::PolicyError;
 use ramz_domain::{CardId, Clock, Entropy, Iin, limits};
@@ -140,6 +140,7 @@ pub fn start(config: &Config, ports: Ports, shutdown: &CancellationToken) -> Res
         policy,
         rules: ports.rules,
         outbox: queue,
+        counts: Arc::clone(&counts),
     });
     let admissions = Admissions::new(Arc::clone(&engine));
     let bank_name =
@@ -163,8 +164,14 @@ pub fn start(config: &Config, ports: Ports, shutdown: &CancellationToken) -> Res
         shutdown.clone(),
     ));
 
+    let times = [DoorTimes::new("api"), DoorTimes::new("admin")];
     let door = pin_request_door(config, bank, Arc::clone(&admissions), Arc::clone(entropy), tap());
-    let answering = serve(ports.api, web::pin_requests::routes(door), Arc::clone(entropy), shutdown.clone());
+    let answering = serve(
+        ports.api,
+        times[0].timing(web::pin_requests::routes(door)),
+        Arc::clone(entropy),
+        shutdown.clone(),
+    );
     tasks.spawn(async move {
         answering.await;
         admissions.drain().await;
@@ -175,10 +182,16 @@ pub fn start(config: &Config, ports: Ports, shutdown: &CancellationToken) -> Res
         iins: config.iins.iter().cloned().collect(),
     };
     let office = web::back_office::routes(Arc::new(office));
-    tasks.spawn(serve(ports.admin, office, Arc::clone(entropy), shutdown.clone()));
+    tasks.spawn(serve(ports.admin, times[1].timing(office), Arc::clone(entropy), shutdown.clone()));
     if let Some(door) = ports.metrics {
         let (host, watched) = (Arc::clone(&host), ports.watched);
-        let health = web::health::routes(Arc::new(Health { host, sender: ports.sender, counts, watched }));
+        let health = web::health::routes(Arc::new(Health {
+            host,
+            sender: ports.sender,
+            counts,
+            doors: times.to_vec(),
+            watched,
+        }));
         tasks.spawn(serve(door, health, Arc::clone(entropy), shutdown.clone()));
     }
     tasks.close();

@@ -13,6 +13,7 @@ use axum::{
 use ramz_api::{
     metrics::{self, Expose, Page},
     problem::Kind,
+    serve::DoorTimes,
 };
 use tokio_util::sync::CancellationToken;
 
@@ -81,5 +82,11 @@ impl Expose for Desk {
         for way in self.ways() {
             page.sample(name, &[("bank", &way.id)], u8::from(way.is_available()));
         }
+        let name = "ramz_router_bank_seconds";
+        page.histogram(name, "From asking a bank to its answer, or to giving up.");
+        for way in self.ways() {
+            way.seconds.expose(page, name, &[("bank", &way.id)]);
+        }
+        DoorTimes::expose(&self.doors, page);
     }
 }

@@ -27,7 +27,7 @@ use ramz_api::{
     openapi,
     pin_request::{self, Checked, PayeeChecked, PinRequest, PinRequested},
     problem::Problem,
-    serve::JsonBody,
+    serve::{DoorTimes, JsonBody},
     tap::{Fact, SharedTap},
 };
 use ramz_domain::Clock;
@@ -55,6 +55,7 @@ pub(crate) struct Desk {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) tap: SharedTap,
     pub(crate) counts: Counts,
+    pub(crate) doors: [Arc<DoorTimes>; 1],
 }
 
 /// The public resources.

@@ -13,7 +13,7 @@ use ramz_api::{
     client::BadBase,
     metrics::Expose,
     net::{Connector, Door},
-    serve::serve,
+    serve::{DoorTimes, serve},
     tap::SharedTap,
 };
 use ramz_domain::{Clock, Entropy};
@@ -103,10 +103,23 @@ pub async fn start(config: Config, ports: Ports, shutdown: CancellationToken) ->
     let ways = ways_to(&config.banks, &directory, &ports)?;
     let askers = Askers::new(&config.askers, ports.clock.now())?;
     let Ports { clock, entropy, door, metrics_door, watched, tap, .. } = ports;
-    let desk = Arc::new(Desk { askers, directory, ways, clock, tap, counts: Counts::default() });
+    let desk = Arc::new(Desk {
+        askers,
+        directory,
+        ways,
+        clock,
+        tap,
+        counts: Counts::default(),
+        doors: [DoorTimes::new("api")],
+    });
 
     let (address, metrics_address) = (door.address(), metrics_door.as_ref().map(|door| door.address()));
-    let pages = serve(door, desk::routes(Arc::clone(&desk)), Arc::clone(&entropy), shutdown.clone());
+    let pages = serve(
+        door,
+        desk.doors[0].timing(desk::routes(Arc::clone(&desk))),
+        Arc::clone(&entropy),
+        shutdown.clone(),
+    );
     let task = tokio::spawn(async move {
         let Some(metrics_door) = metrics_door else { return pages.await };
         // Operators see the drain: their door closes after the other.

@@ -10,12 +10,13 @@ use std::{
 
 use ramz_api::{
     client::{AskError, BadBase, CallError, Http, PinRequests},
+    metrics::Histogram,
     net::Connector,
     pin_request::PinRequested,
     problem::{self, Kind, Problem},
 };
 use ramz_domain::{Clock, Entropy, Moment, limits};
-use tokio::sync::Semaphore;
+use tokio::{sync::Semaphore, time::Instant};
 use uuid::Uuid;
 
 /// A bank that could not be reached is told as unavailable for this long; requests are still tried.
@@ -33,6 +34,8 @@ pub(crate) struct Way {
     slots: Semaphore,
     /// Milliseconds since the Unix epoch; zero for never.
     failed_at: AtomicU64,
+    /// How long the bank took.
+    pub(crate) seconds: Histogram,
     clock: Arc<dyn Clock>,
     entropy: Arc<dyn Entropy>,
 }
@@ -51,6 +54,7 @@ impl Way {
             issuer: PinRequests::new(Http::new(connector, url, limits::BANK_TIMEOUT)?),
             slots: Semaphore::new(limits::BANK_IN_FLIGHT_MAX),
             failed_at: AtomicU64::new(0),
+            seconds: Histogram::seconds(),
             clock,
             entropy,
         })
@@ -73,7 +77,9 @@ impl Way {
             tracing::warn!(bank = %self.id, "too many requests wait for this bank");
             return Err(Problem::issuer_unavailable(RETRY_SOON_S));
         };
+        let began = Instant::now();
         let answer = self.issuer.ask(key, Some(asker), body).await;
+        self.seconds.took(began.elapsed());
         let failed = matches!(answer, Err(AskError::Call(CallError::Unreachable(_) | CallError::TimedOut)));
         self.failed_at.store(if failed { self.clock.now().unix_ms() } else { 0 }, Ordering::Relaxed);
         answer.map_err(|error| self.told(error))

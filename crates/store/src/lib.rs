@@ -9,7 +9,7 @@ mod port;
 mod rows;
 mod sqlite;
 
-pub use group::Committer;
+pub use group::{Committer, Watch};
 pub use memory::MemoryStore;
 pub use port::{
     Change, Head, JournalEntry, Key, OutboxNew, OutboxRow, Outcome, Row, Sealed, Store, StoreFault, Swap,

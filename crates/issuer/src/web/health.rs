@@ -8,6 +8,7 @@ use axum::http::StatusCode;
 use axum::response::IntoResponse;
 use axum::routing::get;
 use ramz_api::metrics::{self, Expose, Page};
+use ramz_api::serve::DoorTimes;
 use ramz_link::Link;
 use ramz_sms::port::Sender;
 
@@ -21,6 +22,8 @@ pub struct Health {
     pub sender: Arc<dyn Sender>,
     /// What was done.
     pub counts: Arc<Counts>,
+    /// The doors for HTTP.
+    pub doors: Vec<Arc<DoorTimes>>,
     /// What else has metrics to show.
     pub watched: Vec<Arc<dyn Expose>>,
 }
@@ -45,6 +48,7 @@ async fn exposition(State(health): State<Arc<Health>>) -> impl IntoResponse {
     let links = [("host", health.host.is_up()), ("sms", health.sender.is_up())];
     let mut page = Page::default();
     health.counts.expose(&mut page);
+    DoorTimes::expose(&health.doors, &mut page);
     page.gauge("ramz_link_up", "Whether a link is up.");
     for (name, up) in links {
         page.sample("ramz_link_up", &[("link", name)], u8::from(up));

@@ -226,6 +226,7 @@ fn router(config: &RouterConfig, remarks: &mut Remarks) {
 fn gateway(config: &GatewayConfig, remarks: &mut Remarks) {
     let page = &config.page;
     door("gateway.listen.page", &config.listen.page, remarks);
+    metrics("gateway.listen.metrics", &config.listen.metrics, remarks);
     let mut with_keys = page.clone();
     for merchant in with_keys.merchants.iter_mut().filter(|merchant| merchant.api_key_file.is_some()) {
         // The key is in its file: that is for `ramz doctor` to look at.

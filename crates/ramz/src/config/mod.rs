@@ -107,6 +107,7 @@ pub(crate) struct GatewayConfig {
 #[serde(deny_unknown_fields)]
 pub(crate) struct GatewayListen {
     pub(crate) page: String,
+    pub(crate) metrics: String,
 }
 
 /// `[operator]`.

@@ -6,7 +6,7 @@ use anyhow::Context as _;
 use ramz_gateway::{ApiKey, Ports, Running};
 use tokio_util::sync::CancellationToken;
 
-use super::{Surroundings, mutual_tls, open_keys, open_store, plain, plain_door, tls};
+use super::{Surroundings, mutual_tls, open_keys, open_store, optional_door, plain, plain_door, tls};
 use crate::config::GatewayConfig;
 use crate::system::files::read_secret;
 
@@ -31,7 +31,9 @@ pub(crate) async fn start(
         keys: Arc::new(open_keys(&config.keys, &entropy)?),
         store: open_store(&config.store)?,
         door: plain_door(&config.listen.page).await?,
+        metrics_door: optional_door(&config.listen.metrics).await?,
         router: mutual_tls(&tls),
+        watched: vec![tls],
         switch: plain(),
         clock,
         entropy,

@@ -6,6 +6,8 @@ mod doctor;
 mod house;
 mod importing;
 mod journal;
+mod metrics;
+mod page;
 mod paying;
 #[path = "../processes/mod.rs"]
 #[expect(dead_code, reason = "every target uses another part of the harness")]

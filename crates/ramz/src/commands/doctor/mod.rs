@@ -193,7 +193,7 @@ async fn one(role: Role, config: &Config, connect: bool, findings: &mut Findings
                 }
             }
             files::store(word, &config.store.path, findings);
-            peers::ports(word, &[&config.listen.page], findings).await;
+            peers::ports(word, &[&config.listen.page, &config.listen.metrics], findings).await;
             peers::secured(word, "router", &config.page.router, tls.as_ref(), findings).await;
             for link in links {
                 peers::plain(word, &link.name, &link.address, findings).await;
