@@ -43,6 +43,8 @@ pub const HTTP_CONNECTIONS_MAX: usize = 4096;
 pub const HTTP_HEAD_TIMEOUT: Duration = Duration::from_secs(10);
 /// How often certificate files are looked at: a renewal is in use within seconds, and costs three stats a look.
 pub const TLS_LOOK_EVERY: Duration = Duration::from_secs(2);
+/// A role that is told to stop has this long to answer what it has read: three times what a card host may take.
+pub const STOP_WITHIN: Duration = Duration::from_secs(30);
 /// A router waits this long for a bank, then 503.
 pub const BANK_TIMEOUT: Duration = Duration::from_secs(5);
 /// Requests a router holds open to one bank: a slow bank fills this, and nobody else's.

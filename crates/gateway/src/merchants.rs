@@ -21,6 +21,9 @@ use crate::{
     rows::Column,
 };
 
+/// `GET /v1/openapi.json` (OpenAPI 3.1).
+pub(crate) const DOCUMENT: &str = include_str!("../openapi.json");
+
 const ORDER_CHARS_MAX: usize = 64;
 const DESCRIPTION_CHARS_MAX: usize = 200;
 

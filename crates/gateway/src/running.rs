@@ -10,6 +10,7 @@ use ramz_api::{
     client::{BadBase, Http, PinRequests},
     metrics::Expose,
     net::{Connector, Door},
+    openapi,
     serve::{DoorTimes, serve},
     tap::SharedTap,
 };
@@ -220,4 +221,5 @@ fn app(gateway: Arc<Gateway>) -> Router {
         .route("/pay/{payment}/cancel", post(state::cancel))
         .route("/assets/{*path}", get(assets::asset))
         .with_state(gateway)
+        .merge(openapi::route(merchants::DOCUMENT))
 }

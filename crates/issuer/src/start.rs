@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use ramz_api::metrics::Expose;
 use ramz_api::net::{Connector, Door};
+use ramz_api::openapi;
 use ramz_api::serve::{DoorTimes, serve};
 use ramz_api::tap::SharedTap;
 use ramz_domain::card::PolicyError;
@@ -166,12 +167,8 @@ pub fn start(config: &Config, ports: Ports, shutdown: &CancellationToken) -> Res
 
     let times = [DoorTimes::new("api"), DoorTimes::new("admin")];
     let door = pin_request_door(config, bank, Arc::clone(&admissions), Arc::clone(entropy), tap());
-    let answering = serve(
-        ports.api,
-        times[0].timing(web::pin_requests::routes(door)),
-        Arc::clone(entropy),
-        shutdown.clone(),
-    );
+    let asking = web::pin_requests::routes(door).merge(openapi::route(openapi::of_an_issuer()));
+    let answering = serve(ports.api, times[0].timing(asking), Arc::clone(entropy), shutdown.clone());
     tasks.spawn(async move {
         answering.await;
         admissions.drain().await;
@@ -181,21 +178,23 @@ pub fn start(config: &Config, ports: Ports, shutdown: &CancellationToken) -> Res
         operators: config.operators.iter().cloned().collect(),
         iins: config.iins.iter().cloned().collect(),
     };
-    let office = web::back_office::routes(Arc::new(office));
+    let office = web::back_office::routes(Arc::new(office)).merge(openapi::route(openapi::BACK_OFFICE));
     tasks.spawn(serve(ports.admin, times[1].timing(office), Arc::clone(entropy), shutdown.clone()));
+    // Operators see the drain: their door closes after the others.
+    let (all, drained) = (TaskTracker::new(), CancellationToken::new());
     if let Some(door) = ports.metrics {
-        let (host, watched) = (Arc::clone(&host), ports.watched);
-        let health = web::health::routes(Arc::new(Health {
-            host,
-            sender: ports.sender,
-            counts,
-            doors: times.to_vec(),
-            watched,
-        }));
-        tasks.spawn(serve(door, health, Arc::clone(entropy), shutdown.clone()));
+        let (host, sender, shutdown) = (Arc::clone(&host), ports.sender, shutdown.clone());
+        let (doors, watched) = (times.to_vec(), ports.watched);
+        let health = Arc::new(Health { host, sender, counts, doors, watched, shutdown });
+        all.spawn(serve(door, web::health::routes(health), Arc::clone(entropy), drained.clone()));
     }
     tasks.close();
-    Ok(Running { engine, host, api, switch, admin, tasks })
+    all.spawn(async move {
+        tasks.wait().await;
+        drained.cancel();
+    });
+    all.close();
+    Ok(Running { engine, host, api, switch, admin, tasks: all })
 }
 
 impl Running {

@@ -63,8 +63,8 @@ pub(crate) fn routes(desk: Arc<Desk>) -> Router {
     Router::new()
         .route(pin_request::PATH, post(ask))
         .route(directory::PATH, get(banks))
-        .route(openapi::PATH, get(document))
         .with_state(desk)
+        .merge(openapi::route(openapi::DOCUMENT))
 }
 
 async fn ask(State(desk): State<Arc<Desk>>, request: Request) -> Response {
@@ -82,10 +82,6 @@ async fn ask(State(desk): State<Arc<Desk>>, request: Request) -> Response {
 
 async fn banks(State(desk): State<Arc<Desk>>) -> Json<Banks> {
     Json(desk.directory.list(|bank| desk.way(bank).is_some_and(Way::is_available)))
-}
-
-async fn document() -> impl IntoResponse {
-    ([(header::CONTENT_TYPE, "application/json")], openapi::DOCUMENT)
 }
 
 impl Desk {

@@ -11,6 +11,7 @@ use ramz_api::metrics::{self, Expose, Page};
 use ramz_api::serve::DoorTimes;
 use ramz_link::Link;
 use ramz_sms::port::Sender;
+use tokio_util::sync::CancellationToken;
 
 use crate::counts::Counts;
 
@@ -26,6 +27,8 @@ pub struct Health {
     pub doors: Vec<Arc<DoorTimes>>,
     /// What else has metrics to show.
     pub watched: Vec<Arc<dyn Expose>>,
+    /// Cancelled when the issuer stops: it is not ready from then on, and answers what it has read.
+    pub shutdown: CancellationToken,
 }
 
 /// The routes.
@@ -38,6 +41,9 @@ pub fn routes(health: Arc<Health>) -> Router {
 }
 
 async fn ready(State(health): State<Arc<Health>>) -> impl IntoResponse {
+    if health.shutdown.is_cancelled() {
+        return (StatusCode::SERVICE_UNAVAILABLE, "shutting down\n".to_owned());
+    }
     let (host, sms) = (health.host.is_up(), health.sender.is_up());
     let word = |up: bool| if up { "up" } else { "down" };
     let status = if host && sms { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };

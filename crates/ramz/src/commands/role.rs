@@ -3,8 +3,10 @@
 use std::sync::Arc;
 
 use ramz_api::tap::NoTap;
+use ramz_domain::limits;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use super::say;
@@ -47,8 +49,8 @@ impl Stop {
         Ok(Stop { term: signal(SignalKind::terminate())?, int: signal(SignalKind::interrupt())? })
     }
 
-    /// Waits for either.
-    pub(super) async fn asked(mut self) {
+    /// Waits for either, again each time.
+    pub(super) async fn asked(&mut self) {
         tokio::select! {
             _ = self.term.recv() => {}
             _ = self.int.recv() => {}
@@ -56,40 +58,58 @@ impl Stop {
     }
 }
 
+/// Waits for a role's end, which it was told of: until all it had read is answered, for so long at most; or not at all, if it is
+/// told again.
+pub(super) async fn ended(mut stop: Stop, end: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<()> {
+    tokio::select! {
+        ended = timeout(limits::STOP_WITHIN, end) => match ended {
+            Ok(ended) => ended,
+            Err(_) => anyhow::bail!("ended before everything was answered: it took longer than {:?}", limits::STOP_WITHIN),
+        },
+        () = stop.asked() => anyhow::bail!("ended at once, at the second signal"),
+    }
+}
+
 pub(super) async fn issuer(config: &Config) -> anyhow::Result<()> {
     let config: IssuerConfig = config.table("issuer")?;
     let shutdown = CancellationToken::new();
     let issuer = roles::issuer::start(&config, &around()?, &shutdown).await?;
-    let stop = Stop::listen()?;
+    let mut stop = Stop::listen()?;
     say::line(format!(
         "issuer {} ready: api {} switch {} admin {}",
         config.bank.id, issuer.api, issuer.switch, issuer.admin
     ));
     stop.asked().await;
     shutdown.cancel();
-    issuer.stopped().await;
-    Ok(())
+    let end = async {
+        issuer.stopped().await;
+        Ok(())
+    };
+    ended(stop, end).await
 }
 
 pub(super) async fn router(config: &Config) -> anyhow::Result<()> {
     let config: RouterConfig = config.table("router")?;
     let shutdown = CancellationToken::new();
     let router = roles::router::start(&config, &around()?, &shutdown).await?;
-    let stop = Stop::listen()?;
+    let mut stop = Stop::listen()?;
     say::line(format!("router ready: api {}", router.address));
     stop.asked().await;
     shutdown.cancel();
-    Ok(router.task.await?)
+    ended(stop, async { Ok(router.task.await?) }).await
 }
 
 pub(super) async fn gateway(config: &Config) -> anyhow::Result<()> {
     let config: GatewayConfig = config.table("gateway")?;
     let shutdown = CancellationToken::new();
     let gateway = roles::gateway::start(&config, &around()?, &shutdown).await?;
-    let stop = Stop::listen()?;
+    let mut stop = Stop::listen()?;
     say::line(format!("gateway ready: page {}", config.listen.page));
     stop.asked().await;
     shutdown.cancel();
-    gateway.finished().await;
-    Ok(())
+    let end = async {
+        gateway.finished().await;
+        Ok(())
+    };
+    ended(stop, end).await
 }

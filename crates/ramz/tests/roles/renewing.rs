@@ -18,17 +18,17 @@ use crate::processes::wires::{Site, fresh_key, pan};
 const PHONE: &str = "09120001101";
 
 /// A connection of one's own to a door, which stays as it is. Blocking.
-struct Connection(StreamOwned<ClientConnection, TcpStream>);
+pub(crate) struct Connection(StreamOwned<ClientConnection, TcpStream>);
 
 impl Connection {
-    fn to(port: u16, tls: &Tls) -> Connection {
+    pub(crate) fn to(port: u16, tls: &Tls) -> Connection {
         let name = ServerName::try_from("localhost").unwrap();
         let client = ClientConnection::new(Arc::new(client_config(tls)), name).unwrap();
         Connection(StreamOwned::new(client, TcpStream::connect(("127.0.0.1", port)).unwrap()))
     }
 
     /// Asks something over it; whether the door answers.
-    fn is_answered(&mut self) -> bool {
+    pub(crate) fn is_answered(&mut self) -> bool {
         let request = b"GET /v1/nothing HTTP/1.1\r\nhost: localhost\r\n\r\n";
         let mut begin = [0; 12];
         let answer = self.0.write_all(request).and_then(|()| self.0.read_exact(&mut begin));
@@ -37,6 +37,27 @@ impl Connection {
         let mut rest = [0; 4096];
         let _ = answered.then(|| self.0.read(&mut rest));
         answered
+    }
+
+    /// Sends something.
+    pub(crate) fn write(&mut self, text: &str) {
+        self.0.write_all(text.as_bytes()).unwrap();
+        self.0.flush().unwrap();
+    }
+
+    /// The next line of what comes.
+    pub(crate) fn read_line(&mut self) -> String {
+        let (mut line, mut byte) = (Vec::new(), [0]);
+        while self.0.read(&mut byte).unwrap() == 1 && byte[0] != b'\n' {
+            line.push(byte[0]);
+        }
+        String::from_utf8(line).unwrap()
+    }
+
+    /// Waits until the other side closes it.
+    pub(crate) fn is_closed(&mut self) -> bool {
+        // Without a close_notify it is an error, and closed all the same.
+        self.0.read(&mut [0]).map_or(true, |read| read == 0)
     }
 
     /// The certificate that the door has shown.
