@@ -18,9 +18,9 @@ pub const SECONDS: &[f64] =
     &[0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
 
 /// Something that has metrics to show.
-pub trait Expose: Send + Sync {
+pub trait Show: Send + Sync {
     /// Writes them.
-    fn expose(&self, page: &mut Page);
+    fn show(&self, page: &mut Page);
 }
 
 /// A page of metrics in the making.
@@ -132,7 +132,7 @@ impl Histogram {
     }
 
     /// Writes its samples. The family was begun with [`Page::histogram`].
-    pub fn expose(&self, page: &mut Page, name: &str, labels: &[(&str, &str)]) {
+    pub fn show(&self, page: &mut Page, name: &str, labels: &[(&str, &str)]) {
         let mut sum = 0;
         let ends = self.bounds.iter().map(f64::to_string).chain(["+Inf".to_owned()]);
         for (end, count) in ends.zip(&self.counts) {
@@ -157,7 +157,7 @@ mod tests {
         [1, 2, 10, 11].into_iter().for_each(|size| histogram.counted(size));
         let mut page = Page::default();
         page.histogram("ramz_size", "Sizes.");
-        histogram.expose(&mut page, "ramz_size", &[("of", "a\"b\\c\n")]);
+        histogram.show(&mut page, "ramz_size", &[("of", "a\"b\\c\n")]);
         let of = "of=\"a\\\"b\\\\c\\n\"";
         let expected = format!(
             "# HELP ramz_size Sizes.\n# TYPE ramz_size histogram\nramz_size_bucket{{{of},le=\"1\"}} 1\n\
@@ -173,7 +173,7 @@ mod tests {
         histogram.took(Duration::from_micros(1_500));
         histogram.took(Duration::from_secs(20));
         let mut page = Page::default();
-        histogram.expose(&mut page, "w", &[]);
+        histogram.show(&mut page, "w", &[]);
         let text = page.into_text();
         assert!(
             text.contains("w_bucket{le=\"0.0025\"} 1\n") && text.contains("w_bucket{le=\"10\"} 1\n"),

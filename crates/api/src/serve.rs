@@ -113,7 +113,7 @@ impl DoorTimes {
     }
 
     /// Writes the metrics of a role's doors.
-    pub fn expose(doors: &[Arc<DoorTimes>], page: &mut Page) {
+    pub fn show(doors: &[Arc<DoorTimes>], page: &mut Page) {
         let name = "ramz_http_requests_total";
         page.counter(name, "HTTP requests answered, by door and class of status.");
         for door in doors {
@@ -124,7 +124,7 @@ impl DoorTimes {
         let name = "ramz_http_request_seconds";
         page.histogram(name, "From an HTTP request's head to its answer, by door.");
         for door in doors {
-            door.seconds.expose(page, name, &[("door", door.door)]);
+            door.seconds.show(page, name, &[("door", door.door)]);
         }
     }
 }

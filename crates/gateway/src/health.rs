@@ -11,7 +11,7 @@ use axum::{
     routing::get,
 };
 use ramz_api::{
-    metrics::{self, Expose, Page},
+    metrics::{self, Page, Show},
     serve::DoorTimes,
 };
 use tokio_util::sync::CancellationToken;
@@ -33,7 +33,7 @@ impl Presses {
 pub(crate) struct Watched {
     pub(crate) gateway: Arc<Gateway>,
     pub(crate) doors: [Arc<DoorTimes>; 1],
-    pub(crate) others: Vec<Arc<dyn Expose>>,
+    pub(crate) others: Vec<Arc<dyn Show>>,
 }
 
 /// `/healthz`, `/readyz` and `/metrics`.
@@ -50,8 +50,8 @@ pub(crate) fn routes(watched: Arc<Watched>, shutdown: CancellationToken) -> Rout
     };
     let metrics = async move || {
         let mut page = Page::default();
-        watched.expose(&mut page);
-        watched.others.iter().for_each(|other| other.expose(&mut page));
+        watched.show(&mut page);
+        watched.others.iter().for_each(|other| other.show(&mut page));
         ([(header::CONTENT_TYPE, metrics::MEDIA_TYPE)], page.into_text())
     };
     Router::new()
@@ -60,8 +60,8 @@ pub(crate) fn routes(watched: Arc<Watched>, shutdown: CancellationToken) -> Rout
         .route("/metrics", get(metrics))
 }
 
-impl Expose for Watched {
-    fn expose(&self, page: &mut Page) {
+impl Show for Watched {
+    fn show(&self, page: &mut Page) {
         let name = "ramz_gateway_presses_total";
         page.counter(name, "Presses of the PIN button, by outcome.");
         for (outcome, count) in self.gateway.presses.0.lock().unwrap_or_else(PoisonError::into_inner).iter() {
@@ -72,6 +72,6 @@ impl Expose for Watched {
         for bank in &self.gateway.banks {
             page.sample(name, &[("link", &bank.config.name)], u8::from(bank.link.is_up()));
         }
-        DoorTimes::expose(&self.doors, page);
+        DoorTimes::show(&self.doors, page);
     }
 }

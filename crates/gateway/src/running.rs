@@ -8,7 +8,7 @@ use axum::{
 };
 use ramz_api::{
     client::{BadBase, Http, PinRequests},
-    metrics::Expose,
+    metrics::Show,
     net::{Connector, Door},
     openapi,
     serve::{DoorTimes, serve},
@@ -57,7 +57,7 @@ pub struct Ports {
     /// Health and metrics, if there is a door for them.
     pub metrics_door: Option<Arc<dyn Door>>,
     /// What else has metrics to show there.
-    pub watched: Vec<Arc<dyn Expose>>,
+    pub watched: Vec<Arc<dyn Show>>,
     /// The way to the router.
     pub router: Arc<dyn Connector>,
     /// The way to the banks' switches.
@@ -173,11 +173,9 @@ pub async fn start(config: Config, ports: Ports, shutdown: CancellationToken) ->
     let app = times.timing(app(Arc::clone(&gateway)));
     // Operators see the drain: their door closes after the other.
     let drained = CancellationToken::new();
-    let metrics = ports.metrics_door.map(|door| {
-        let watched = Watched { gateway: Arc::clone(&gateway), doors: [times], others: ports.watched };
-        let app = health::routes(Arc::new(watched), shutdown.clone());
-        tokio::spawn(serve(door, app, Arc::clone(&ports.entropy), drained.clone()))
-    });
+    let watched = Watched { gateway: Arc::clone(&gateway), doors: [times], others: ports.watched };
+    let health = health::routes(Arc::new(watched), shutdown.clone());
+    let metrics = show(ports.metrics_door, health, Arc::clone(&ports.entropy), drained.clone());
     let serving = Arc::clone(&gateway);
     let task = tokio::spawn(async move {
         serve(ports.door, app, ports.entropy, shutdown).await;
@@ -193,18 +191,25 @@ pub async fn start(config: Config, ports: Ports, shutdown: CancellationToken) ->
             bank.link.closed().await;
         }
         drained.cancel();
-        if let Some(Err(error)) = ended(metrics).await {
-            tracing::error!(%error, "the metrics' door ended badly");
-        }
+        metrics.await;
     });
     Ok(Running { gateway, task })
 }
 
-/// Waits for a task, if there is one.
-async fn ended(task: Option<JoinHandle<()>>) -> Option<Result<(), tokio::task::JoinError>> {
-    match task {
-        Some(task) => Some(task.await),
-        None => None,
+/// Serves health and metrics, if there is a door for them; what is returned waits for the end of it.
+fn show(
+    door: Option<Arc<dyn Door>>,
+    health: Router,
+    entropy: Arc<dyn Entropy>,
+    until: CancellationToken,
+) -> impl Future<Output = ()> {
+    let serving = door.map(|door| tokio::spawn(serve(door, health, entropy, until)));
+    async move {
+        if let Some(serving) = serving
+            && let Err(error) = serving.await
+        {
+            tracing::error!(%error, "the metrics' door ended badly");
+        }
     }
 }
 

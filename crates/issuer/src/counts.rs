@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use ramz_api::metrics::{Expose, Histogram, Page};
+use ramz_api::metrics::{Histogram, Page, Show};
 use ramz_store::Watch;
 
 /// Changes that one transaction may take.
@@ -23,7 +23,7 @@ impl ByWord {
         }
     }
 
-    fn expose(&self, page: &mut Page, name: &str, label: &str) {
+    fn show(&self, page: &mut Page, name: &str, label: &str) {
         for (word, count) in self.0.lock().unwrap_or_else(PoisonError::into_inner).iter() {
             page.sample(name, &[(label, word)], count);
         }
@@ -94,8 +94,8 @@ impl Watch for Counts {
     }
 }
 
-impl Expose for Counts {
-    fn expose(&self, page: &mut Page) {
+impl Show for Counts {
+    fn show(&self, page: &mut Page) {
         for (name, help, counts, label) in [
             (
                 "ramz_authorisations_total",
@@ -113,7 +113,7 @@ impl Expose for Counts {
             ("ramz_sms_total", "SMS that came to their end, by outcome.", &self.sms, "outcome"),
         ] {
             page.counter(name, help);
-            counts.expose(page, name, label);
+            counts.show(page, name, label);
         }
         for (name, help, histogram) in [
             ("ramz_sms_seconds", "From taking an SMS in hand to its end.", &self.sms_seconds),
@@ -126,7 +126,7 @@ impl Expose for Counts {
             ("ramz_commit_changes", "Changes in a transaction of the store.", &self.commit_changes),
         ] {
             page.histogram(name, help);
-            histogram.expose(page, name, &[]);
+            histogram.show(page, name, &[]);
         }
     }
 }

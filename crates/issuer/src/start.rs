@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use ramz_api::metrics::Expose;
+use ramz_api::metrics::Show;
 use ramz_api::net::{Connector, Door};
 use ramz_api::openapi;
 use ramz_api::serve::{DoorTimes, serve};
@@ -55,7 +55,7 @@ pub struct Ports {
     /// Health and metrics.
     pub metrics: Option<Arc<dyn Door>>,
     /// What else has metrics to show there.
-    pub watched: Vec<Arc<dyn Expose>>,
+    pub watched: Vec<Arc<dyn Show>>,
     /// To the card host.
     pub host: Arc<dyn Connector>,
     /// Who watches.
@@ -180,20 +180,10 @@ pub fn start(config: &Config, ports: Ports, shutdown: &CancellationToken) -> Res
     };
     let office = web::back_office::routes(Arc::new(office)).merge(openapi::route(openapi::BACK_OFFICE));
     tasks.spawn(serve(ports.admin, times[1].timing(office), Arc::clone(entropy), shutdown.clone()));
-    // Operators see the drain: their door closes after the others.
-    let (all, drained) = (TaskTracker::new(), CancellationToken::new());
-    if let Some(door) = ports.metrics {
-        let (host, sender, shutdown) = (Arc::clone(&host), ports.sender, shutdown.clone());
-        let (doors, watched) = (times.to_vec(), ports.watched);
-        let health = Arc::new(Health { host, sender, counts, doors, watched, shutdown });
-        all.spawn(serve(door, web::health::routes(health), Arc::clone(entropy), drained.clone()));
-    }
-    tasks.close();
-    all.spawn(async move {
-        tasks.wait().await;
-        drained.cancel();
-    });
-    all.close();
+    let (sender, doors, watched) = (ports.sender, times.to_vec(), ports.watched);
+    let health =
+        Health { host: Arc::clone(&host), sender, counts, doors, watched, shutdown: shutdown.clone() };
+    let all = shown(tasks, ports.metrics, health, Arc::clone(entropy));
     Ok(Running { engine, host, api, switch, admin, tasks: all })
 }
 
@@ -208,6 +198,26 @@ impl Running {
     pub async fn stopped(&self) {
         self.tasks.wait().await;
     }
+}
+
+/// Everything, and a door for operators. They see the drain: their door closes after the others.
+fn shown(
+    tasks: TaskTracker,
+    door: Option<Arc<dyn Door>>,
+    health: Health,
+    entropy: Arc<dyn Entropy>,
+) -> TaskTracker {
+    let (all, drained) = (TaskTracker::new(), CancellationToken::new());
+    if let Some(door) = door {
+        all.spawn(serve(door, web::health::routes(Arc::new(health)), entropy, drained.clone()));
+    }
+    tasks.close();
+    all.spawn(async move {
+        tasks.wait().await;
+        drained.cancel();
+    });
+    all.close();
+    all
 }
 
 fn pin_request_door(

@@ -11,7 +11,7 @@ use axum::{
     routing::get,
 };
 use ramz_api::{
-    metrics::{self, Expose, Page},
+    metrics::{self, Page, Show},
     problem::Kind,
     serve::DoorTimes,
 };
@@ -48,15 +48,15 @@ impl Counts {
 }
 
 /// `/healthz`, `/readyz` and `/metrics`.
-pub(crate) fn routes(desk: Arc<Desk>, watched: Vec<Arc<dyn Expose>>, shutdown: CancellationToken) -> Router {
+pub(crate) fn routes(desk: Arc<Desk>, watched: Vec<Arc<dyn Show>>, shutdown: CancellationToken) -> Router {
     let ready = async move || match shutdown.is_cancelled() {
         false => (StatusCode::OK, "ready\n"),
         true => (StatusCode::SERVICE_UNAVAILABLE, "shutting down\n"),
     };
     let metrics = async move || {
         let mut page = Page::default();
-        desk.expose(&mut page);
-        watched.iter().for_each(|watched| watched.expose(&mut page));
+        desk.show(&mut page);
+        watched.iter().for_each(|watched| watched.show(&mut page));
         ([(header::CONTENT_TYPE, metrics::MEDIA_TYPE)], page.into_text())
     };
     Router::new()
@@ -65,8 +65,8 @@ pub(crate) fn routes(desk: Arc<Desk>, watched: Vec<Arc<dyn Expose>>, shutdown: C
         .route("/metrics", get(metrics))
 }
 
-impl Expose for Desk {
-    fn expose(&self, page: &mut Page) {
+impl Show for Desk {
+    fn show(&self, page: &mut Page) {
         let name = "ramz_router_pin_requests_total";
         page.counter(name, "PIN requests answered, by outcome.");
         for (outcome, count) in self.counts.outcomes() {
@@ -85,8 +85,8 @@ impl Expose for Desk {
         let name = "ramz_router_bank_seconds";
         page.histogram(name, "From asking a bank to its answer, or to giving up.");
         for way in self.ways() {
-            way.seconds.expose(page, name, &[("bank", &way.id)]);
+            way.seconds.show(page, name, &[("bank", &way.id)]);
         }
-        DoorTimes::expose(&self.doors, page);
+        DoorTimes::show(&self.doors, page);
     }
 }

@@ -11,7 +11,7 @@ use std::{collections::HashMap, net::SocketAddr, path::PathBuf, sync::Arc};
 
 use ramz_api::{
     client::BadBase,
-    metrics::Expose,
+    metrics::Show,
     net::{Connector, Door},
     serve::{DoorTimes, serve},
     tap::SharedTap,
@@ -37,7 +37,7 @@ pub struct Ports {
     /// Where an operator's tools come in, if they may.
     pub metrics_door: Option<Arc<dyn Door>>,
     /// What else has metrics to show there.
-    pub watched: Vec<Arc<dyn Expose>>,
+    pub watched: Vec<Arc<dyn Show>>,
     /// How banks are reached; mutual TLS inside.
     pub banks: Arc<dyn Connector>,
     /// Told what goes over the wires, masked.

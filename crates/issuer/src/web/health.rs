@@ -7,7 +7,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::IntoResponse;
 use axum::routing::get;
-use ramz_api::metrics::{self, Expose, Page};
+use ramz_api::metrics::{self, Page, Show};
 use ramz_api::serve::DoorTimes;
 use ramz_link::Link;
 use ramz_sms::port::Sender;
@@ -26,7 +26,7 @@ pub struct Health {
     /// The doors for HTTP.
     pub doors: Vec<Arc<DoorTimes>>,
     /// What else has metrics to show.
-    pub watched: Vec<Arc<dyn Expose>>,
+    pub watched: Vec<Arc<dyn Show>>,
     /// Cancelled when the issuer stops: it is not ready from then on, and answers what it has read.
     pub shutdown: CancellationToken,
 }
@@ -53,12 +53,12 @@ async fn ready(State(health): State<Arc<Health>>) -> impl IntoResponse {
 async fn exposition(State(health): State<Arc<Health>>) -> impl IntoResponse {
     let links = [("host", health.host.is_up()), ("sms", health.sender.is_up())];
     let mut page = Page::default();
-    health.counts.expose(&mut page);
-    DoorTimes::expose(&health.doors, &mut page);
+    health.counts.show(&mut page);
+    DoorTimes::show(&health.doors, &mut page);
     page.gauge("ramz_link_up", "Whether a link is up.");
     for (name, up) in links {
         page.sample("ramz_link_up", &[("link", name)], u8::from(up));
     }
-    health.watched.iter().for_each(|watched| watched.expose(&mut page));
+    health.watched.iter().for_each(|watched| watched.show(&mut page));
     ([("content-type", metrics::MEDIA_TYPE)], page.into_text())
 }

@@ -60,7 +60,10 @@ impl Stop {
 
 /// Waits for a role's end, which it was told of: until all it had read is answered, for so long at most; or not at all, if it is
 /// told again.
-pub(super) async fn ended(mut stop: Stop, end: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<()> {
+pub(super) async fn ended(
+    mut stop: Stop,
+    end: impl Future<Output = anyhow::Result<()>>,
+) -> anyhow::Result<()> {
     tokio::select! {
         ended = timeout(limits::STOP_WITHIN, end) => match ended {
             Ok(ended) => ended,

@@ -17,7 +17,7 @@ fn write_table(text: &mut String, name: &str, table: &Table, defaults: Option<&T
     let (tables, settings): (Vec<_>, Vec<_>) = table.iter().partition(|(_, value)| value.is_table());
     if !name.is_empty() && (!settings.is_empty() || tables.is_empty()) {
         // Writing into a String cannot fail.
-        let _ = write!(text, "{}[{name}]\n", if text.is_empty() { "" } else { "\n" });
+        let _ = writeln!(text, "{}[{name}]", if text.is_empty() { "" } else { "\n" });
     }
     for (key, value) in settings {
         let is_default = defaults.and_then(|defaults| defaults.get(key)) == Some(value);

@@ -15,7 +15,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use anyhow::Context as _;
-use ramz_api::metrics::{Expose, Page};
+use ramz_api::metrics::{Page, Show};
 use ramz_domain::{Clock as _, limits};
 use rustls::{ClientConfig, ServerConfig};
 use tokio::sync::watch;
@@ -119,8 +119,8 @@ impl Tls {
     }
 }
 
-impl Expose for Tls {
-    fn expose(&self, page: &mut Page) {
+impl Show for Tls {
+    fn show(&self, page: &mut Page) {
         let (name, now) = ("ramz_tls_certificate_expires_timestamp_seconds", self.now());
         page.gauge(name, "When a certificate in use runs out, in Unix seconds.");
         page.sample(name, &[("of", "own")], now.valid_s.1);
