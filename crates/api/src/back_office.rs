@@ -16,7 +16,8 @@ pub const CARDS: &str = "/admin/v1/cards";
 /// `POST { "pan" }` finds a card's id: a PAN is in no URL.
 pub const FIND: &str = "/admin/v1/cards/find";
 
-const MEMBERS: [&str; 7] = ["pan", "expiry", "phone", "language", "status", "customer", "product"];
+/// A card's members, to add one.
+pub const MEMBERS: [&str; 7] = ["pan", "expiry", "phone", "language", "status", "customer", "product"];
 /// Characters of the bank's own words.
 const WORDS_MAX: usize = 64;
 

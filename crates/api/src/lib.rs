@@ -6,6 +6,7 @@ pub mod deadline;
 pub mod directory;
 pub mod hop;
 mod json;
+pub mod metrics;
 pub mod net;
 pub mod openapi;
 pub mod pin_request;

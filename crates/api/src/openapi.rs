@@ -1,20 +1,47 @@
-//! `GET /v1/openapi.json`: the reference of what is public over HTTP. Kept by hand; a test holds it to the code.
+//! `GET /v1/openapi.json`: the reference of what a service has over HTTP, one document each. Kept by hand; tests hold them to
+//! the code, and a peer calls running roles by them.
+
+use axum::{Router, body::Bytes, http::header, routing::get};
+use serde_json::Value;
+
+use crate::pin_request;
 
 /// Where it is read.
 pub const PATH: &str = "/v1/openapi.json";
 
-/// The document (OpenAPI 3.1).
+/// PIN requests and the directory, at router and issuer (OpenAPI 3.1).
 pub const DOCUMENT: &str = include_str!("../openapi.json");
+/// The issuer's back office.
+pub const BACK_OFFICE: &str = include_str!("../openapi.back-office.json");
+
+/// Of [`DOCUMENT`], what an issuer serves: the directory is the router's.
+pub fn of_an_issuer() -> String {
+    let mut document: Value = serde_json::from_str(DOCUMENT).unwrap_or_default();
+    if let Some(paths) = document["paths"].as_object_mut() {
+        paths.retain(|path, _| [pin_request::PATH, PATH].contains(&path.as_str()));
+    }
+    document.to_string()
+}
+
+/// Serves a document at [`PATH`].
+pub fn route(document: impl Into<Bytes>) -> Router {
+    let document = document.into();
+    let answer = async move || ([(header::CONTENT_TYPE, "application/json")], document.clone());
+    Router::new().route(PATH, get(answer))
+}
 
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;
 
-    use serde_json::Value;
-
     use super::*;
     use crate::{
-        directory, directory::Banks, pin_request, pin_request::PinRequest, pin_request::PinRequested,
+        back_office::{self, CardBody, CardView},
+        directory,
+        directory::Banks,
+        pin_request,
+        pin_request::PinRequest,
+        pin_request::PinRequested,
         problem::Kind,
     };
 
@@ -62,15 +89,60 @@ mod tests {
         assert_eq!(&serde_json::to_value(told).unwrap(), banks);
     }
 
+    #[test]
+    fn an_issuer_has_no_directory() {
+        let document: Value = serde_json::from_str(&of_an_issuer()).unwrap();
+        let paths: Vec<_> = document["paths"].as_object().unwrap().keys().cloned().collect();
+        assert_eq!(paths, [PATH, pin_request::PATH]);
+    }
+
+    #[test]
+    fn the_back_offices_document_is_of_its_code() {
+        let document: Value = serde_json::from_str(BACK_OFFICE).unwrap();
+        let paths = document["paths"].as_object().unwrap().keys().cloned().collect::<BTreeSet<_>>();
+        let card = format!("{}/{{card}}", back_office::CARDS);
+        let code =
+            [back_office::CARDS.to_owned(), back_office::FIND.to_owned(), PATH.to_owned(), card.clone()];
+        let verbs = ["lock", "unlock"].map(|verb| format!("{card}/{verb}"));
+        assert_eq!(paths, code.into_iter().chain(verbs).collect());
+        let types = document["components"]["schemas"]["Problem"]["properties"]["type"]["enum"].clone();
+        assert_eq!(
+            types,
+            Value::from(Kind::ALL.iter().map(|kind| Value::from(kind.uri())).collect::<Vec<_>>())
+        );
+        let members = document["components"]["schemas"]["NewCard"]["properties"].as_object().unwrap();
+        let mut members: Vec<_> = members.keys().map(String::as_str).collect();
+        members.sort_by_key(|name| back_office::MEMBERS.iter().position(|member| member == name));
+        assert_eq!(members, back_office::MEMBERS);
+        let example = |path: &str, method: &str| {
+            let body =
+                &document["paths"][path][method]["requestBody"]["content"]["application/json"]["example"];
+            serde_json::to_vec(body).unwrap()
+        };
+        CardBody::parse_new(&example(back_office::CARDS, "post")).unwrap();
+        CardBody::parse_find(&example(back_office::FIND, "post")).unwrap();
+        CardBody::parse_change(&example(&card, "put")).unwrap();
+        let view =
+            &document["paths"][&card]["get"]["responses"]["200"]["content"]["application/json"]["example"];
+        let told: CardView = serde_json::from_value(view.clone()).unwrap();
+        let told = serde_json::to_value(told).unwrap();
+        let known = &document["components"]["schemas"]["CardView"]["properties"];
+        for (member, value) in told.as_object().unwrap() {
+            assert!(view[member] == *value && known.get(member).is_some(), "{member}");
+        }
+    }
+
     /// Every `$ref` leads somewhere.
     #[test]
-    fn its_references_hold() {
-        let document = document();
-        let mut rest = DOCUMENT;
-        while let Some((_, tail)) = rest.split_once("\"$ref\": \"#") {
-            let (pointer, tail) = tail.split_once('"').unwrap();
-            assert!(document.pointer(pointer).is_some(), "{pointer}");
-            rest = tail;
+    fn their_references_hold() {
+        for text in [DOCUMENT, BACK_OFFICE] {
+            let document: Value = serde_json::from_str(text).unwrap();
+            let mut rest = text;
+            while let Some((_, tail)) = rest.split_once("\"$ref\": \"#") {
+                let (pointer, tail) = tail.split_once('"').unwrap();
+                assert!(document.pointer(pointer).is_some(), "{pointer}");
+                rest = tail;
+            }
         }
     }
 }

@@ -22,6 +22,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tower::ServiceExt as _;
 
 use crate::{
+    metrics::{Counter, Histogram, Page},
     net::{BoxStream, Door, Peer},
     problem::{self, Problem},
 };
@@ -80,6 +81,55 @@ pub async fn serve(door: Arc<dyn Door>, app: Router, entropy: Arc<dyn Entropy>, 
 pub fn guarded(app: Router, entropy: Arc<dyn Entropy>) -> Router {
     app.layer(DefaultBodyLimit::max(limits::BODY_BYTES_MAX))
         .layer(middleware::from_fn(move |request, next| guard(request, next, Arc::clone(&entropy))))
+}
+
+/// How long requests at one door took, and how they ended.
+#[derive(Debug)]
+pub struct DoorTimes {
+    door: &'static str,
+    seconds: Histogram,
+    /// By the status' first digit, from 1.
+    classes: [Counter; 5],
+}
+
+impl DoorTimes {
+    /// Of a door with this name.
+    pub fn new(door: &'static str) -> Arc<DoorTimes> {
+        Arc::new(DoorTimes { door, seconds: Histogram::seconds(), classes: Default::default() })
+    }
+
+    /// `app`, with its requests counted and timed.
+    pub fn timing(self: &Arc<DoorTimes>, app: Router) -> Router {
+        let times = Arc::clone(self);
+        app.layer(middleware::from_fn(move |request: Request, next: Next| {
+            let (times, began) = (Arc::clone(&times), time::Instant::now());
+            async move {
+                let response = next.run(request).await;
+                times.seconds.took(began.elapsed());
+                let class = usize::from(response.status().as_u16() / 100).checked_sub(1);
+                if let Some(count) = class.and_then(|class| times.classes.get(class)) {
+                    count.add_one();
+                }
+                response
+            }
+        }))
+    }
+
+    /// Writes the metrics of a role's doors.
+    pub fn show(doors: &[Arc<DoorTimes>], page: &mut Page) {
+        let name = "ramz_http_requests_total";
+        page.counter(name, "HTTP requests answered, by door and class of status.");
+        for door in doors {
+            for (class, count) in ["1xx", "2xx", "3xx", "4xx", "5xx"].iter().zip(&door.classes) {
+                page.sample(name, &[("door", door.door), ("status", class)], count.get());
+            }
+        }
+        let name = "ramz_http_request_seconds";
+        page.histogram(name, "From an HTTP request's head to its answer, by door.");
+        for door in doors {
+            door.seconds.show(page, name, &[("door", door.door)]);
+        }
+    }
 }
 
 /// One connection, from its first byte to its last.

@@ -73,6 +73,10 @@ pub const BODY_BYTES_MAX: usize = 8 * 1024;
 pub const HTTP_CONNECTIONS_MAX: usize = 4096;
 /// A TLS handshake or request head that takes longer is cut.
 pub const HTTP_HEAD_TIMEOUT: Duration = Duration::from_secs(10);
+/// How often certificate files are looked at: a renewal is in use within seconds, and costs three stats a look.
+pub const TLS_LOOK_EVERY: Duration = Duration::from_secs(2);
+/// A role that is told to stop has this long to answer what it has read: three times what a card host may take.
+pub const STOP_WITHIN: Duration = Duration::from_secs(30);
 /// A router waits this long for a bank, then 503. Also the longest deadline that a router or an issuer believes.
 pub const BANK_TIMEOUT: Duration = Duration::from_secs(5);
 /// A connection that is not there by then will not be: a black hole is noticed before the whole time of a call is gone.

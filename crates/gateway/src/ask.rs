@@ -110,6 +110,7 @@ impl Gateway {
         let began = Instant::now();
         let answer = self.ask(id, pan, payee, to, press, proof).await;
         let outcome = answer.as_ref().map_or_else(|no| no.slug(), |_| "accepted");
+        self.presses.count(outcome);
         tracing::info!(payment = %id, outcome, ms = hop::ms_since(began), "the PIN button was pressed");
         answer
     }

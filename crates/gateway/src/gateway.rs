@@ -12,6 +12,7 @@ use tokio_util::task::TaskTracker;
 use crate::{
     config::{BankLink, Config, Merchant},
     directory::Directory,
+    health::Presses,
     message::Numbers,
     payment::Payment,
     problem::{Kind, No},
@@ -40,6 +41,8 @@ pub(crate) struct Gateway {
     /// IIN to a place in `banks`.
     pub(crate) by_iin: HashMap<Iin, usize>,
     pub(crate) numbers: Numbers,
+    /// How presses of the PIN button ended.
+    pub(crate) presses: Presses,
     /// Wakes the sweeper before its time.
     pub(crate) sweep: Notify,
     /// Work that must not end with the browser's connection.

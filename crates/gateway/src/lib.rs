@@ -11,6 +11,7 @@ mod config;
 mod directory;
 mod expiry;
 mod gateway;
+mod health;
 mod labels;
 mod merchants;
 mod message;

@@ -24,6 +24,9 @@ use crate::{
     rows::Column,
 };
 
+/// `GET /v1/openapi.json` (OpenAPI 3.1).
+pub(crate) const DOCUMENT: &str = include_str!("../openapi.json");
+
 const ORDER_CHARS_MAX: usize = 64;
 const DESCRIPTION_CHARS_MAX: usize = 200;
 
@@ -313,4 +316,36 @@ fn shown(text: &str, min: usize, max: usize) -> bool {
         && !text
             .chars()
             .any(|c| c.is_control() || matches!(c, '\u{2028}'..='\u{202E}' | '\u{2066}'..='\u{2069}'))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::Value;
+
+    use super::*;
+
+    #[test]
+    fn the_document_is_of_the_code() {
+        let document: Value = serde_json::from_str(DOCUMENT).unwrap();
+        let paths: Vec<_> = document["paths"].as_object().unwrap().keys().cloned().collect();
+        let code = [
+            ramz_api::openapi::PATH,
+            "/v1/payments",
+            "/v1/payments/{payment}",
+            "/v1/payments/{payment}/verify",
+        ];
+        assert_eq!(paths, code);
+        let example = |path: &str| {
+            let content = &document["paths"][path]["post"]["requestBody"]["content"];
+            serde_json::to_vec(&content["application/json"]["example"]).unwrap()
+        };
+        serde_json::from_slice::<Wanted>(&example("/v1/payments")).unwrap();
+        serde_json::from_slice::<Verified>(&example("/v1/payments/{payment}/verify")).unwrap();
+        let problems = document["components"]["schemas"]["Problem"]["properties"]["type"]["enum"].as_array();
+        for uri in problems.unwrap() {
+            let slug = uri.as_str().unwrap().strip_prefix("/problems/").unwrap();
+            let shared = ramz_api::problem::Kind::ALL.iter().any(|kind| kind.slug() == slug);
+            assert!(shared || Kind::has(slug), "{slug}");
+        }
+    }
 }

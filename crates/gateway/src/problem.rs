@@ -27,6 +27,11 @@ macro_rules! problems {
             #[cfg(test)]
             const ALL: &'static [Kind] = &[$(Kind::$name),*];
 
+            #[cfg(test)]
+            pub(crate) fn has(slug: &str) -> bool {
+                Kind::ALL.iter().any(|kind| kind.row().0 == slug)
+            }
+
             const fn row(self) -> (&'static str, u16, &'static str, &'static str) {
                 match self { $(Kind::$name => ($slug, $status, $title, $detail),)* }
             }

@@ -8,8 +8,10 @@ use axum::{
 };
 use ramz_api::{
     client::{BadBase, Http, PinRequests},
+    metrics::Show,
     net::{Connector, Door},
-    serve::serve,
+    openapi,
+    serve::{DoorTimes, serve},
     tap::SharedTap,
 };
 use ramz_domain::{Clock, Entropy, Iin, limits};
@@ -24,6 +26,7 @@ use crate::{
     config::{Config, ConfigError},
     directory::Directory,
     gateway::{Bank, Gateway},
+    health::{self, Presses, Watched},
     merchants,
     message::Numbers,
     page, reversal,
@@ -50,6 +53,10 @@ pub struct Ports {
     pub store: Arc<dyn Store>,
     /// Where browsers and merchants come in.
     pub door: Arc<dyn Door>,
+    /// Health and metrics, if there is a door for them.
+    pub metrics_door: Option<Arc<dyn Door>>,
+    /// What else has metrics to show there.
+    pub watched: Vec<Arc<dyn Show>>,
     /// The way to the router.
     pub router: Arc<dyn Connector>,
     /// The way to the banks' switches.
@@ -151,12 +158,19 @@ pub async fn start(config: Config, ports: Ports, shutdown: CancellationToken) ->
         directory: Directory::new(),
         banks,
         by_iin,
+        presses: Presses::default(),
         sweep: tokio::sync::Notify::new(),
         work: TaskTracker::new(),
     });
     tokio::spawn(gateway.directory.clone().follow(http, shutdown.clone()));
     let sweeper = tokio::spawn(reversal::sweep(Arc::clone(&gateway), shutdown.clone()));
-    let app = app(Arc::clone(&gateway));
+    let times = DoorTimes::new("page");
+    let app = times.timing(app(Arc::clone(&gateway)));
+    // Operators see the drain: their door closes after the other.
+    let drained = CancellationToken::new();
+    let watched = Watched { gateway: Arc::clone(&gateway), doors: [times], others: ports.watched };
+    let health = health::routes(Arc::new(watched), shutdown.clone());
+    let metrics = show(ports.metrics_door, health, Arc::clone(&ports.entropy), drained.clone());
     let serving = Arc::clone(&gateway);
     let task = tokio::spawn(async move {
         serve(ports.door, app, ports.entropy, shutdown).await;
@@ -171,8 +185,27 @@ pub async fn start(config: Config, ports: Ports, shutdown: CancellationToken) ->
         for bank in &serving.banks {
             bank.link.closed().await;
         }
+        drained.cancel();
+        metrics.await;
     });
     Ok(Running { gateway, task })
+}
+
+/// Serves health and metrics, if there is a door for them; what is returned waits for the end of it.
+fn show(
+    door: Option<Arc<dyn Door>>,
+    health: Router,
+    entropy: Arc<dyn Entropy>,
+    until: CancellationToken,
+) -> impl Future<Output = ()> {
+    let serving = door.map(|door| tokio::spawn(serve(door, health, entropy, until)));
+    async move {
+        if let Some(serving) = serving
+            && let Err(error) = serving.await
+        {
+            tracing::error!(%error, "the metrics' door ended badly");
+        }
+    }
 }
 
 fn app(gateway: Arc<Gateway>) -> Router {
@@ -188,4 +221,5 @@ fn app(gateway: Arc<Gateway>) -> Router {
         .route("/pay/{payment}/cancel", post(state::cancel))
         .route("/assets/{*path}", get(assets::asset))
         .with_state(gateway)
+        .merge(openapi::route(merchants::DOCUMENT))
 }

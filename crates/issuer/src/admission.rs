@@ -84,6 +84,11 @@ impl Admissions {
         self.engine.clock.now()
     }
 
+    /// Counts an answer.
+    pub(crate) fn count(&self, outcome: &str) {
+        self.engine.counts.asked(outcome);
+    }
+
     /// Records a request; when it returns, the record is durable. An asker that goes away meanwhile takes nothing along:
     /// what is recorded is worked on.
     pub async fn admit(
@@ -193,6 +198,7 @@ impl Admissions {
             };
             match worked.await {
                 Ok(outcome) => {
+                    this.engine.counts.worked(outcome.word());
                     tracing::info!(admission = %id, %outcome, ms = hop::ms_since(began), "card work done");
                 }
                 Err(fault) => {
@@ -270,6 +276,18 @@ impl Admissions {
 enum Worked {
     NoCard,
     Answered(Requested),
+}
+
+impl Worked {
+    /// For metrics: without the reason.
+    fn word(&self) -> &'static str {
+        match self {
+            Worked::NoCard => "no_card",
+            Worked::Answered(Requested::Sent(_)) => "sent",
+            Worked::Answered(Requested::AlreadyServed) => "served_before",
+            Worked::Answered(Requested::NotSent(_)) => "not_sent",
+        }
+    }
 }
 
 impl fmt::Display for Worked {

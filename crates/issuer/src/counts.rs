@@ -1,75 +1,172 @@
-//! What the issuer has done, counted for its metrics. No card, no amount: only how often.
+//! What the issuer has done and how long it took, counted for its metrics. No card, no amount: only how often and how long.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
+use ramz_api::metrics::{Histogram, Page, Show};
 use ramz_domain::card::NotSent;
+use ramz_store::Watch;
 
-/// A counter's name, its help, and its one label.
-#[derive(PartialEq, Eq, PartialOrd, Ord, Debug)]
-struct Counter(&'static str, &'static str, &'static str);
+/// Changes that one transaction may take.
+const BATCHES: &[f64] = &[1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0];
 
-static AUTHORISATIONS: Counter =
-    Counter("ramz_authorisations_total", "Answers to authorisations by response code.", "response_code");
-static NOT_SENT: Counter =
-    Counter("ramz_pins_not_sent_total", "PIN requests that were admitted and not sent, by reason.", "reason");
-static REVERSALS: Counter = Counter(
-    "ramz_reversals_total",
-    "Reversals of our own: committed with a 91, acknowledged by the host.",
-    "state",
-);
-static VERIFICATIONS: Counter = Counter(
-    "ramz_verifications_total",
-    "Answers to verifications over HTTP by response code; 00: approved.",
-    "response_code",
-);
-
-/// How often, by counter and label.
+/// A count for each of a few words.
 #[derive(Debug, Default)]
-pub struct Counts(Mutex<BTreeMap<&'static Counter, BTreeMap<String, u64>>>);
+struct ByWord(Mutex<BTreeMap<String, u64>>);
+
+impl ByWord {
+    fn add(&self, word: &str) {
+        let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        match counts.get_mut(word) {
+            Some(count) => *count += 1,
+            None => _ = counts.insert(word.to_owned(), 1),
+        }
+    }
+
+    fn show(&self, page: &mut Page, name: &str, label: &str) {
+        for (word, count) in self.0.lock().unwrap_or_else(PoisonError::into_inner).iter() {
+            page.sample(name, &[(label, word)], count);
+        }
+    }
+}
+
+/// What an issuer has done.
+#[derive(Debug)]
+pub struct Counts {
+    authorisations: ByWord,
+    pin_requests: ByWord,
+    card_work: ByWord,
+    not_sent: ByWord,
+    reversals: ByWord,
+    verifications: ByWord,
+    sms: ByWord,
+    sms_seconds: Histogram,
+    host_seconds: Histogram,
+    commit_seconds: Histogram,
+    commit_changes: Histogram,
+}
+
+impl Default for Counts {
+    fn default() -> Counts {
+        Counts {
+            authorisations: ByWord::default(),
+            pin_requests: ByWord::default(),
+            card_work: ByWord::default(),
+            not_sent: ByWord::default(),
+            reversals: ByWord::default(),
+            verifications: ByWord::default(),
+            sms: ByWord::default(),
+            sms_seconds: Histogram::seconds(),
+            host_seconds: Histogram::seconds(),
+            commit_seconds: Histogram::seconds(),
+            commit_changes: Histogram::new(BATCHES),
+        }
+    }
+}
 
 impl Counts {
     /// One more answer with this response code; only two-digit codes are kept apart.
     pub(crate) fn answered(&self, response_code: &str) {
         let known = response_code.len() == 2 && response_code.bytes().all(|b| b.is_ascii_digit());
-        self.add(&AUTHORISATIONS, if known { response_code } else { "other" });
+        self.authorisations.add(if known { response_code } else { "other" });
+    }
+
+    /// One more PIN request with this outcome: a problem's type, or `accepted`.
+    pub(crate) fn asked(&self, outcome: &str) {
+        self.pin_requests.add(outcome);
     }
 
     /// One more PIN that was asked for and not sent.
     pub(crate) fn not_sent(&self, why: NotSent) {
-        self.add(&NOT_SENT, why.code());
+        self.not_sent.add(why.code());
     }
 
     /// One more reversal of our own is in this state.
-    pub(crate) fn reversal(&self, state: &'static str) {
-        self.add(&REVERSALS, state);
+    pub(crate) fn reversal(&self, state: &str) {
+        self.reversals.add(state);
     }
 
     /// One more verification was answered.
     pub(crate) fn verified(&self, response_code: &str) {
-        self.add(&VERIFICATIONS, response_code);
+        self.verifications.add(response_code);
     }
 
-    fn add(&self, counter: &'static Counter, label: &str) {
-        let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let labels = counts.entry(counter).or_default();
-        match labels.get_mut(label) {
-            Some(count) => *count += 1,
-            None => drop(labels.insert(label.to_owned(), 1)),
-        }
+    /// One more request's card work with this outcome.
+    pub(crate) fn worked(&self, outcome: &str) {
+        self.card_work.add(outcome);
     }
 
-    /// In Prometheus' text format.
-    pub(crate) fn prometheus(&self) -> String {
-        let counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut text = String::new();
-        for counter in [&AUTHORISATIONS, &NOT_SENT, &REVERSALS, &VERIFICATIONS] {
-            let Counter(name, help, label) = counter;
-            text.push_str(&format!("# HELP {name} {help}\n# TYPE {name} counter\n"));
-            for (value, count) in counts.get(counter).into_iter().flatten() {
-                text.push_str(&format!("{name}{{{label}=\"{value}\"}} {count}\n"));
-            }
+    /// One more SMS with this end, and how long the operator took.
+    pub(crate) fn sent(&self, outcome: &str, took: Duration) {
+        self.sms.add(outcome);
+        self.sms_seconds.took(took);
+    }
+
+    /// The card host was asked, and answered or not.
+    pub(crate) fn host_took(&self, took: Duration) {
+        self.host_seconds.took(took);
+    }
+}
+
+impl Watch for Counts {
+    fn committed(&self, changes: usize, took: Duration) {
+        self.commit_changes.counted(u32::try_from(changes).unwrap_or(u32::MAX));
+        self.commit_seconds.took(took);
+    }
+}
+
+impl Show for Counts {
+    fn show(&self, page: &mut Page) {
+        for (name, help, counts, label) in [
+            (
+                "ramz_authorisations_total",
+                "Answers to authorisations by response code.",
+                &self.authorisations,
+                "response_code",
+            ),
+            ("ramz_pin_requests_total", "PIN requests answered, by outcome.", &self.pin_requests, "outcome"),
+            (
+                "ramz_card_work_total",
+                "What became of admitted requests at their cards.",
+                &self.card_work,
+                "outcome",
+            ),
+            (
+                "ramz_pins_not_sent_total",
+                "PIN requests that were admitted and not sent, by reason.",
+                &self.not_sent,
+                "reason",
+            ),
+            (
+                "ramz_reversals_total",
+                "Reversals of our own: committed with a 91, acknowledged by the host.",
+                &self.reversals,
+                "state",
+            ),
+            (
+                "ramz_verifications_total",
+                "Answers to verifications over HTTP by response code; 00: approved.",
+                &self.verifications,
+                "response_code",
+            ),
+            ("ramz_sms_total", "SMS that came to their end, by outcome.", &self.sms, "outcome"),
+        ] {
+            page.counter(name, help);
+            counts.show(page, name, label);
         }
-        text
+        for (name, help, histogram) in [
+            ("ramz_sms_seconds", "From taking an SMS in hand to its end.", &self.sms_seconds),
+            (
+                "ramz_host_seconds",
+                "From asking the card host to its answer, or to giving up.",
+                &self.host_seconds,
+            ),
+            ("ramz_commit_seconds", "A transaction of the store, with its sync.", &self.commit_seconds),
+            ("ramz_commit_changes", "Changes in a transaction of the store.", &self.commit_changes),
+        ] {
+            page.histogram(name, help);
+            histogram.show(page, name, &[]);
+        }
     }
 }

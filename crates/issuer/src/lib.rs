@@ -17,4 +17,5 @@ pub mod web;
 pub mod windows;
 
 pub use config::Config;
+pub use shape::shape;
 pub use start::{Ports, Running, StartError, start};

@@ -179,6 +179,7 @@ impl Outbox {
                 tracing::warn!(%card, bank, sms = %hex::encode(id), %why, "SMS not sent yet");
             }
             Fate::Settle { outcome, parts } => {
+                self.engine.counts.sent(outcome, began.elapsed());
                 let ms = hop::ms_since(began);
                 tracing::info!(%card, bank, sms = %hex::encode(id), outcome, parts, ms, "SMS handed over");
                 let settle = Change::Settle { owner: card.0.to_vec(), id };
@@ -198,14 +199,14 @@ impl Outbox {
                 return Ok(Fate::Leave("its lease is over".into()));
             }
             let Some(outgoing) = self.make(dispatch.card, challenge).await? else {
-                return Ok(Fate::Settle { outcome: "of no use any more", parts: 0 });
+                return Ok(Fate::Settle { outcome: "of_no_use", parts: 0 });
             };
             // Counted once: who takes it over later finds it counted.
             if attempt == 0 && dispatch.attempts == 1 && !self.phone_takes(&outgoing)? {
                 let why = NotSent::PhoneLimit;
                 self.engine.tell(dispatch.card, Command::Withhold { challenge, why }).await?;
                 self.counts.not_sent(why);
-                return Ok(Fate::Settle { outcome: "withheld: its phone was sent enough", parts: 0 });
+                return Ok(Fate::Settle { outcome: "withheld", parts: 0 });
             }
             let to = outgoing.to.clone();
             match self.sender.send(outgoing).await {

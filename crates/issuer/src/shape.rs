@@ -63,8 +63,11 @@ const CARRIED: &[(u8, &[u8])] = &[
     (49, b"364"),
 ];
 
-/// How one link's messages look, and that they can carry what a payment needs.
-fn shape(
+/// How one link's messages look, and that they can carry what a payment needs. `place` is what an error calls the link.
+///
+/// # Errors
+/// What a start would refuse.
+pub fn shape(
     place: &'static str,
     layout: &str,
     header: &str,

@@ -5,8 +5,10 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use ramz_api::metrics::Show;
 use ramz_api::net::{Connector, Door};
-use ramz_api::serve::serve;
+use ramz_api::openapi;
+use ramz_api::serve::{DoorTimes, serve};
 use ramz_api::tap::SharedTap;
 use ramz_domain::card::PolicyError;
 use ramz_domain::{CardId, Clock, Entropy, limits};
@@ -56,6 +58,8 @@ pub struct Ports {
     pub switch: Arc<dyn Door>,
     /// Health and metrics.
     pub metrics: Option<Arc<dyn Door>>,
+    /// What else has metrics to show there.
+    pub watched: Vec<Arc<dyn Show>>,
     /// To the card host.
     pub host: Arc<dyn Connector>,
     /// Who watches.
@@ -152,6 +156,7 @@ pub fn start(config: &Config, ports: Ports, shutdown: &CancellationToken) -> Res
         policy,
         rules: ports.rules,
         outbox: queue,
+        counts: Arc::clone(&counts),
     });
     let admissions = Admissions::new(Arc::clone(&engine), Arc::clone(&limits), Arc::clone(&counts));
     let bank_name =
@@ -191,6 +196,7 @@ pub fn start(config: &Config, ports: Ports, shutdown: &CancellationToken) -> Res
         shutdown.clone(),
     ));
 
+    let times = [DoorTimes::new("api"), DoorTimes::new("admin")];
     let door = pin_request_door(config, bank, &admissions, &limits, entropy, tap());
     let verifications = Arc::new(VerificationDoor {
         engine: Arc::clone(&engine),
@@ -199,8 +205,10 @@ pub fn start(config: &Config, ports: Ports, shutdown: &CancellationToken) -> Res
         iins: config.iins.iter().cloned().collect(),
         verifiers,
     });
-    let routes = web::pin_requests::routes(door).merge(web::verifications::routes(verifications));
-    let answering = serve(ports.api, routes, Arc::clone(entropy), shutdown.clone());
+    let routes = web::pin_requests::routes(door)
+        .merge(web::verifications::routes(verifications))
+        .merge(openapi::route(openapi::of_an_issuer()));
+    let answering = serve(ports.api, times[0].timing(routes), Arc::clone(entropy), shutdown.clone());
     tasks.spawn(async move {
         answering.await;
         admissions.drain().await;
@@ -211,15 +219,13 @@ pub fn start(config: &Config, ports: Ports, shutdown: &CancellationToken) -> Res
         operators: config.operators.iter().cloned().collect(),
         iins: config.iins.iter().cloned().collect(),
     };
-    let office = web::back_office::routes(Arc::new(office));
-    tasks.spawn(serve(ports.admin, office, Arc::clone(entropy), shutdown.clone()));
-    if let Some(door) = ports.metrics {
-        let health =
-            web::health::routes(Arc::new(Health { host: Arc::clone(&host), sender: ports.sender, counts }));
-        tasks.spawn(serve(door, health, Arc::clone(entropy), shutdown.clone()));
-    }
-    tasks.close();
-    Ok(Running { engine, host, api, switch, admin, tasks })
+    let office = web::back_office::routes(Arc::new(office)).merge(openapi::route(openapi::BACK_OFFICE));
+    tasks.spawn(serve(ports.admin, times[1].timing(office), Arc::clone(entropy), shutdown.clone()));
+    let (sender, doors, watched) = (ports.sender, times.to_vec(), ports.watched);
+    let health =
+        Health { host: Arc::clone(&host), sender, counts, doors, watched, shutdown: shutdown.clone() };
+    let all = shown(tasks, ports.metrics, health, Arc::clone(entropy));
+    Ok(Running { engine, host, api, switch, admin, tasks: all })
 }
 
 impl Running {
@@ -233,6 +239,26 @@ impl Running {
     pub async fn stopped(&self) {
         self.tasks.wait().await;
     }
+}
+
+/// Everything, and a door for operators. They see the drain: their door closes after the others.
+fn shown(
+    tasks: TaskTracker,
+    door: Option<Arc<dyn Door>>,
+    health: Health,
+    entropy: Arc<dyn Entropy>,
+) -> TaskTracker {
+    let (all, drained) = (TaskTracker::new(), CancellationToken::new());
+    if let Some(door) = door {
+        all.spawn(serve(door, web::health::routes(Arc::new(health)), entropy, drained.clone()));
+    }
+    tasks.close();
+    all.spawn(async move {
+        tasks.wait().await;
+        drained.cancel();
+    });
+    all.close();
+    all
 }
 
 fn pin_request_door(

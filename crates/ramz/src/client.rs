@@ -8,12 +8,12 @@ use axum::body::Bytes;
 use axum::http::{Method, Request, Response, StatusCode, header};
 use ramz_api::back_office::{CARDS, CardBody, CardView, FIND};
 use ramz_api::client::Http;
-use ramz_api::problem::Problem;
+use ramz_api::problem::{Kind, Problem};
 use ramz_domain::{CardId, Pan};
 use serde::de::DeserializeOwned;
 
 use crate::config::OperatorConfig;
-use crate::system::tls::MutualTls;
+use crate::system::tls::{MutualTls, Tls};
 
 const TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -25,10 +25,20 @@ struct Id {
     card: String,
 }
 
+/// What became of a card that was to be added.
+pub(crate) enum Adding {
+    Added,
+    Existing,
+    /// No, and why: the card's fault.
+    Refused(Problem),
+    /// The back office is away or overloaded. It may be there in a moment.
+    NotNow(anyhow::Error),
+}
+
 impl BackOffice {
     /// Reads certificate and key; connects at the first call.
     pub(crate) fn new(config: &OperatorConfig) -> anyhow::Result<BackOffice> {
-        let connector = Arc::new(MutualTls::new(&config.tls)?);
+        let connector = Arc::new(MutualTls::over(&Tls::load(&config.tls)?));
         Ok(BackOffice(Http::new(connector, &config.url, TIMEOUT)?))
     }
 
@@ -36,6 +46,29 @@ impl BackOffice {
     pub(crate) async fn add(&self, card: &CardBody) -> anyhow::Result<CardId> {
         let Id { card } = read(self.call(Method::POST, CARDS, card.to_json().to_vec()).await?)?;
         id(&card)
+    }
+
+    /// Adds one of many cards: what is an answer is told apart from what stops everything.
+    pub(crate) async fn try_add(&self, card: &CardBody) -> anyhow::Result<Adding> {
+        let answer = match self.call(Method::POST, CARDS, card.to_json().to_vec()).await {
+            Ok(answer) => answer,
+            Err(error) => return Ok(Adding::NotNow(error)),
+        };
+        let status = answer.status();
+        if status.is_success() {
+            return Ok(Adding::Added);
+        }
+        match Problem::read(status, answer.body()) {
+            Some(problem) if problem.kind == Kind::AlreadyExists => Ok(Adding::Existing),
+            Some(problem) if matches!(problem.kind, Kind::Malformed | Kind::UnknownIssuer) => {
+                Ok(Adding::Refused(problem))
+            }
+            _ => {
+                let error = read::<Id>(answer).err().context("no error")?;
+                let later = status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS;
+                if later { Ok(Adding::NotNow(error)) } else { Err(error) }
+            }
+        }
     }
 
     /// Finds a card by its number.

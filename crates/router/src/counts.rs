@@ -1,21 +1,20 @@
 //! What an operator watches: counters by hand, in the text form that Prometheus reads, on a port of its own.
 
-use std::{
-    fmt::Write as _,
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, Ordering},
 };
 
 use axum::{
     Router,
-    extract::State,
     http::{StatusCode, header},
-    response::IntoResponse,
     routing::get,
 };
-use ramz_api::problem::Kind;
+use ramz_api::{
+    metrics::{self, Page, Show},
+    problem::Kind,
+    serve::DoorTimes,
+};
 use tokio_util::sync::CancellationToken;
 
 use crate::{desk::Desk, ways::Way};
@@ -49,116 +48,110 @@ impl Counts {
 }
 
 /// `/healthz`, `/readyz` and `/metrics`.
-pub(crate) fn routes(desk: Arc<Desk>, shutdown: CancellationToken) -> Router {
-    let ready = async move |State(desk): State<Arc<Desk>>| {
+pub(crate) fn routes(desk: Arc<Desk>, watched: Vec<Arc<dyn Show>>, shutdown: CancellationToken) -> Router {
+    let current = Arc::clone(&desk.current);
+    let ready = async move || {
         if shutdown.is_cancelled() {
             return (StatusCode::SERVICE_UNAVAILABLE, "shutting down\n".to_owned());
         }
         // Requests are answered as before: the copy is ready, and somebody has a file to mend.
-        let fault = desk.current.fault().map(|fault| format!("directory of banks refused: {fault}\n"));
+        let fault = current.fault().map(|fault| format!("directory of banks refused: {fault}\n"));
         (StatusCode::OK, format!("ready\n{}", fault.unwrap_or_default()))
+    };
+    let metrics = async move || {
+        let mut page = Page::default();
+        desk.show(&mut page);
+        watched.iter().for_each(|watched| watched.show(&mut page));
+        ([(header::CONTENT_TYPE, metrics::MEDIA_TYPE)], page.into_text())
     };
     Router::new()
         .route("/healthz", get(async || "alive\n"))
         .route("/readyz", get(ready))
         .route("/metrics", get(metrics))
-        .with_state(desk)
 }
 
-async fn metrics(State(desk): State<Arc<Desk>>) -> impl IntoResponse {
-    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], exposition(&desk))
+impl Show for Desk {
+    fn show(&self, page: &mut Page) {
+        let name = "ramz_router_pin_requests_total";
+        page.counter(name, "PIN requests answered, by outcome.");
+        for (outcome, count) in self.counts.outcomes() {
+            page.sample(name, &[("outcome", outcome)], count);
+        }
+        page.gauge("ramz_router_in_flight", "PIN requests in hand.");
+        page.sample("ramz_router_in_flight", &[], self.room.in_flight());
+        let name = "ramz_router_shed_total";
+        page.counter(name, "PIN requests turned away because the router had too much in hand.");
+        page.sample(name, &[], self.room.shed.load(Ordering::Relaxed));
+        self.show_directory(page);
+        self.show_ways(page);
+        DoorTimes::show(&self.doors, page);
+    }
 }
 
-fn exposition(desk: &Desk) -> String {
-    let mut text = Exposition::default();
-    text.family("ramz_router_pin_requests_total", "counter", "PIN requests answered, by outcome.");
-    for (outcome, count) in desk.counts.outcomes() {
-        text.value(&format!("outcome=\"{outcome}\""), count);
-    }
-    text.family("ramz_router_in_flight", "gauge", "PIN requests in hand.");
-    text.value("", desk.room.in_flight() as u64);
-    text.family(
-        "ramz_router_shed_total",
-        "counter",
-        "PIN requests turned away because the router had too much in hand.",
-    );
-    text.value("", desk.room.shed.load(Ordering::Relaxed));
-    let current = &desk.current;
-    text.family("ramz_router_directory_banks", "gauge", "Banks of the directory in use.");
-    text.value("", current.get().banks().len() as u64);
-    text.family(
-        "ramz_router_directory_current",
-        "gauge",
-        "Whether the directory in use is what its file says now: 0 while a file is refused.",
-    );
-    text.value("", u64::from(current.fault().is_none()));
-    text.family(
-        "ramz_router_directory_reads_total",
-        "counter",
-        "Changed files of the directory, by outcome.",
-    );
-    for (outcome, count) in [("used", &current.replaced), ("refused", &current.refused)] {
-        text.value(&format!("outcome=\"{outcome}\""), count.load(Ordering::Relaxed));
-    }
-    let ways = desk.ways();
-    text.family("ramz_router_bank_in_flight", "gauge", "Requests that wait for a bank.");
-    for way in &ways {
-        text.value(&of(way), way.in_flight() as u64);
-    }
-    text.family(
-        "ramz_router_bank_available",
-        "gauge",
-        "Whether a request would be sent: the bank is not cut off.",
-    );
-    for way in &ways {
-        text.value(&of(way), u64::from(way.is_available()));
-    }
-    text.family("ramz_router_bank_breaker", "gauge", "The bank's breaker: 0 closed, 1 half-open, 2 open.");
-    for way in &ways {
-        text.value(&of(way), way.standing().0 as u64);
-    }
-    text.family("ramz_router_bank_opened_total", "counter", "How often a bank was cut off.");
-    for way in &ways {
-        text.value(&of(way), way.standing().1);
-    }
-    text.family(
-        "ramz_router_bank_retries_total",
-        "counter",
-        "Requests tried once more after a connection that broke.",
-    );
-    for way in &ways {
-        text.value(&of(way), way.counts.retried.load(Ordering::Relaxed));
-    }
-    text.family("ramz_router_bank_turned_away_total", "counter", "Requests not sent to a bank, by reason.");
-    for way in &ways {
-        for (why, count) in
-            [("cut_off", &way.counts.cut_off), ("full", &way.counts.full), ("late", &way.counts.late)]
-        {
-            text.value(&format!("{},why=\"{why}\"", of(way)), count.load(Ordering::Relaxed));
+impl Desk {
+    fn show_directory(&self, page: &mut Page) {
+        let current = &self.current;
+        page.gauge("ramz_router_directory_banks", "Banks of the directory in use.");
+        page.sample("ramz_router_directory_banks", &[], current.get().banks().len());
+        let name = "ramz_router_directory_current";
+        page.gauge(
+            name,
+            "Whether the directory in use is what its file says now: 0 while a file is refused.",
+        );
+        page.sample(name, &[], u8::from(current.fault().is_none()));
+        let name = "ramz_router_directory_reads_total";
+        page.counter(name, "Changed files of the directory, by outcome.");
+        for (outcome, count) in [("used", &current.replaced), ("refused", &current.refused)] {
+            page.sample(name, &[("outcome", outcome)], count.load(Ordering::Relaxed));
         }
     }
-    text.0
-}
 
-fn of(way: &Way) -> String {
-    format!("bank=\"{}\"", way.id)
-}
-
-/// The text form, family by family.
-#[derive(Default)]
-struct Exposition(String, &'static str);
-
-impl Exposition {
-    fn family(&mut self, name: &'static str, kind: &str, help: &str) {
-        self.1 = name;
-        // Writing into a String cannot fail.
-        let _ = writeln!(self.0, "# HELP {name} {help}\n# TYPE {name} {kind}");
-    }
-
-    fn value(&mut self, labels: &str, value: u64) {
-        let _ = match labels {
-            "" => writeln!(self.0, "{} {value}", self.1),
-            labels => writeln!(self.0, "{}{{{labels}}} {value}", self.1),
-        };
+    fn show_ways(&self, page: &mut Page) {
+        let ways = self.ways();
+        let gauges: [(&str, &str, fn(&Way) -> usize); 3] = [
+            ("ramz_router_bank_in_flight", "Requests that wait for a bank.", Way::in_flight),
+            (
+                "ramz_router_bank_available",
+                "Whether a request would be sent: the bank is not cut off.",
+                |way| usize::from(way.is_available()),
+            ),
+            ("ramz_router_bank_breaker", "The bank's breaker: 0 closed, 1 half-open, 2 open.", |way| {
+                way.standing().0 as usize
+            }),
+        ];
+        for (name, help, value) in gauges {
+            page.gauge(name, help);
+            for way in &ways {
+                page.sample(name, &[("bank", &way.id)], value(way));
+            }
+        }
+        let counters: [(&str, &str, fn(&Way) -> u64); 2] = [
+            ("ramz_router_bank_opened_total", "How often a bank was cut off.", |way| way.standing().1),
+            (
+                "ramz_router_bank_retries_total",
+                "Requests tried once more after a connection that broke.",
+                |way| way.counts.retried.load(Ordering::Relaxed),
+            ),
+        ];
+        for (name, help, value) in counters {
+            page.counter(name, help);
+            for way in &ways {
+                page.sample(name, &[("bank", &way.id)], value(way));
+            }
+        }
+        let name = "ramz_router_bank_turned_away_total";
+        page.counter(name, "Requests not sent to a bank, by reason.");
+        for way in &ways {
+            let counts = &way.counts;
+            for (why, count) in [("cut_off", &counts.cut_off), ("full", &counts.full), ("late", &counts.late)]
+            {
+                page.sample(name, &[("bank", &way.id), ("why", why)], count.load(Ordering::Relaxed));
+            }
+        }
+        let name = "ramz_router_bank_seconds";
+        page.histogram(name, "From asking a bank to its answer, or to giving up.");
+        for way in &ways {
+            way.seconds.show(page, name, &[("bank", &way.id)]);
+        }
     }
 }

@@ -35,7 +35,7 @@ use ramz_api::{
     openapi,
     pin_request::{self, Checked, PayeeChecked, PinRequest, PinRequested},
     problem::Problem,
-    serve::JsonBody,
+    serve::{DoorTimes, JsonBody},
     tap::{Fact, SharedTap},
 };
 use ramz_domain::{Clock, masked_bill_id};
@@ -64,6 +64,7 @@ pub(crate) struct Desk {
     pub(crate) tap: SharedTap,
     pub(crate) counts: Counts,
     pub(crate) room: Room,
+    pub(crate) doors: [Arc<DoorTimes>; 2],
 }
 
 /// How much the router takes on at once. What is beyond it is turned away at once: an answer that comes after the payer
@@ -92,8 +93,8 @@ pub(crate) fn routes(desk: Arc<Desk>) -> Router {
     Router::new()
         .route(pin_request::PATH, post(ask))
         .route(directory::PATH, get(banks))
-        .route(openapi::PATH, get(document))
         .with_state(desk)
+        .merge(openapi::route(openapi::DOCUMENT))
 }
 
 async fn ask(State(desk): State<Arc<Desk>>, request: Request) -> Response {
@@ -115,10 +116,6 @@ pub(crate) async fn banks(State(desk): State<Arc<Desk>>) -> Json<Banks> {
         let way = desk.way(bank);
         (way.is_some(), way.is_some_and(Way::is_available))
     }))
-}
-
-async fn document() -> impl IntoResponse {
-    ([(header::CONTENT_TYPE, "application/json")], openapi::DOCUMENT)
 }
 
 impl Desk {

@@ -17,8 +17,9 @@ use std::{collections::HashMap, net::SocketAddr, path::PathBuf, sync::Arc, time:
 use futures_util::future::OptionFuture;
 use ramz_api::{
     client::BadBase,
+    metrics::Show,
     net::{Connector, Door},
-    serve::serve,
+    serve::{DoorTimes, serve},
     tap::SharedTap,
 };
 use ramz_domain::{Clock, Entropy};
@@ -50,6 +51,8 @@ pub struct Ports {
     pub metrics_door: Option<Arc<dyn Door>>,
     /// Where the public reads the directory of banks, if it may; no certificate is asked for.
     pub directory_door: Option<Arc<dyn Door>>,
+    /// What else has metrics to show there.
+    pub watched: Vec<Arc<dyn Show>>,
     /// How banks are reached; mutual TLS inside.
     pub banks: Arc<dyn Connector>,
     /// Told what goes over the wires, masked.
@@ -122,26 +125,27 @@ pub async fn start(config: Config, ports: Ports, shutdown: CancellationToken) ->
     if let Some(file) = file {
         tokio::spawn(file.follow(Arc::clone(&current), shutdown.clone()));
     }
-    let Ports { clock, entropy, door, metrics_door, directory_door, tap, .. } = ports;
+    let Ports { clock, entropy, door, metrics_door, directory_door, watched, tap, .. } = ports;
     let counts = Counts::default();
     let room = Room::with(config.in_flight);
-    let desk = Arc::new(Desk { askers, current, ways, clock, tap, counts, room });
+    let doors = ["api", "directory"].map(DoorTimes::new);
+    let desk = Arc::new(Desk { askers, current, ways, clock, tap, counts, room, doors });
 
     let address = door.address();
     let metrics_address = metrics_door.as_ref().map(|door| door.address());
     let directory_address = directory_door.as_ref().map(|door| door.address());
     let closing = leaving::closing(shutdown.clone(), Duration::from_secs(config.leave_after_s.into()));
     let routes = leaving::last_answers(desk::routes(Arc::clone(&desk)), shutdown.clone());
-    let pages = serve(door, routes, Arc::clone(&entropy), closing.clone());
+    let pages = serve(door, desk.doors[0].timing(routes), Arc::clone(&entropy), closing.clone());
     let public = directory_door.map(|door| {
         let routes = leaving::last_answers(page::routes(Arc::clone(&desk)), shutdown.clone());
-        serve(door, routes, Arc::clone(&entropy), closing)
+        serve(door, desk.doors[1].timing(routes), Arc::clone(&entropy), closing)
     });
     let task = tokio::spawn(async move {
         // Operators see the drain: their door closes after the others.
         let drained = CancellationToken::new();
-        let metrics =
-            metrics_door.map(|door| serve(door, counts::routes(desk, shutdown), entropy, drained.clone()));
+        let metrics = metrics_door
+            .map(|door| serve(door, counts::routes(desk, watched, shutdown), entropy, drained.clone()));
         let others = async {
             tokio::join!(pages, OptionFuture::from(public));
             drained.cancel();

@@ -15,12 +15,16 @@ use std::{
 use ramz_api::{
     client::{AskError, BadBase, CallError, Http, PinRequests},
     deadline::Deadline,
+    metrics::Histogram,
     net::Connector,
     pin_request::PinRequested,
     problem::{self, Kind, Problem},
 };
 use ramz_domain::{Clock, Entropy, ambient, limits};
-use tokio::{sync::Semaphore, time};
+use tokio::{
+    sync::Semaphore,
+    time::{self, Instant},
+};
 use uuid::Uuid;
 
 use crate::{
@@ -43,6 +47,8 @@ pub(crate) struct Way {
     budget: Budget,
     /// What an operator watches.
     pub(crate) counts: WayCounts,
+    /// How long the bank took.
+    pub(crate) seconds: Histogram,
     clock: Arc<dyn Clock>,
     entropy: Arc<dyn Entropy>,
 }
@@ -76,6 +82,7 @@ impl Way {
             breaker: Mutex::new(Breaker::new(clock.now())),
             budget: Budget::full(),
             counts: WayCounts::default(),
+            seconds: Histogram::seconds(),
             clock,
             entropy,
         })
@@ -145,8 +152,9 @@ impl Way {
         asker: &str,
         body: &[u8],
     ) -> Result<PinRequested, AskError> {
-        let given = deadline.left();
+        let (given, began) = (deadline.left(), Instant::now());
         let answer = self.issuer.ask_within(given, key, Some(asker), body).await;
+        self.seconds.took(began.elapsed());
         pass.ends(outcome(&answer, given));
         answer
     }

@@ -9,9 +9,11 @@
 
 use std::collections::{HashSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use ramz_domain::limits::{COMMIT_BATCH_MAX, COMMIT_QUEUE_MAX};
 use tokio::sync::{Notify, oneshot, watch};
+use tokio::time::Instant;
 
 use crate::{Change, Outcome, Store, StoreFault};
 
@@ -40,16 +42,30 @@ struct Waiting {
     reply: oneshot::Sender<Result<Outcome, StoreFault>>,
 }
 
+/// Told of every transaction, after it.
+pub trait Watch: Send + Sync {
+    /// So many changes were committed, or failed, in one transaction that took so long.
+    fn committed(&self, changes: usize, took: Duration);
+}
+
 impl Committer {
     /// Starts the task that commits, on the current tokio runtime. It ends when the committer is dropped or shut down.
     ///
     /// # Panics
     /// Outside a tokio runtime.
     pub fn start(store: Arc<dyn Store>) -> Committer {
+        Committer::watched(store, None)
+    }
+
+    /// The same, with somebody who watches.
+    ///
+    /// # Panics
+    /// Outside a tokio runtime.
+    pub fn watched(store: Arc<dyn Store>, watch: Option<Arc<dyn Watch>>) -> Committer {
         let shared = Arc::new(Shared { queue: Mutex::default(), changed: Notify::new() });
         let (end, ended) = watch::channel(false);
         let closing = Closing { shared: shared.clone(), end };
-        tokio::spawn(async move { run(store, closing).await });
+        tokio::spawn(async move { run(store, watch, closing).await });
         Committer { shared, ended }
     }
 
@@ -184,7 +200,7 @@ impl Drop for Closing {
     }
 }
 
-async fn run(store: Arc<dyn Store>, closing: Closing) {
+async fn run(store: Arc<dyn Store>, watch: Option<Arc<dyn Watch>>, closing: Closing) {
     let shared = &closing.shared;
     loop {
         let (batch, closed) = {
@@ -192,7 +208,11 @@ async fn run(store: Arc<dyn Store>, closing: Closing) {
             (queue.take(), queue.closed)
         };
         if !batch.is_empty() {
+            let (changes, began) = (batch.len(), Instant::now());
             commit(&*store, batch).await;
+            if let Some(watch) = &watch {
+                watch.committed(changes, began.elapsed());
+            }
             // Callers that were just answered hand in their next change before the next batch is taken.
             tokio::task::yield_now().await;
         } else if closed {

@@ -9,11 +9,11 @@ mod port;
 mod rows;
 mod sqlite;
 
-pub use group::Committer;
+pub use group::{Committer, Watch};
 pub use memory::MemoryStore;
 pub use port::{
     Change, Head, JournalEntry, Key, OutboxNew, OutboxRow, Outcome, Row, Sealed, Store, StoreFault, Swap,
     Table, Version,
 };
 pub use rows::{KEY_BYTES_MAX, KEY_BYTES_MIN};
-pub use sqlite::{OpenError, SqliteStore};
+pub use sqlite::{Inspected, OpenError, SqliteStore, inspect};

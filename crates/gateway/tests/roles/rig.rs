@@ -350,6 +350,8 @@ async fn open(
         keys: Arc::clone(keys),
         store: Arc::clone(store),
         door,
+        metrics_door: None,
+        watched: Vec::new(),
         router: Arc::new(Wire::default()),
         switch: Arc::clone(switch) as Arc<dyn Connector>,
         tap: Arc::new(NoTap),

@@ -21,11 +21,12 @@ use std::sync::Arc;
 use ramz_domain::card::{Answer, CardState, Command, Policy};
 use ramz_domain::{CardId, ChallengeId, Clock, Entropy, Moment, Pan, Phone};
 use ramz_keys::{IndexPurpose, KeyFault, Keys, PinBlock, Place};
-use ramz_store::{Committer, Sealed, Store, StoreFault, Table, Version};
+use ramz_store::{Committer, Sealed, Store, StoreFault, Table, Version, Watch};
 use tokio::sync::mpsc;
 use uuid::Uuid;
 use zeroize::Zeroizing;
 
+use crate::counts::Counts;
 use kept::Known;
 pub(crate) use outgoing::{Outgoing, open_reversal};
 pub use row::{CardColumns, JournalRecord, PAN_COLUMN, PHONE_COLUMN, Profile, verify_journal};
@@ -40,6 +41,7 @@ pub struct Engine {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) entropy: Arc<dyn Entropy>,
     pub(crate) policy: Policy,
+    pub(crate) counts: Arc<Counts>,
     rules: Arc<dyn Rules>,
     turns: turns::Turns,
     kept: kept::Kept,
@@ -157,15 +159,29 @@ pub struct Parts {
     pub rules: Arc<dyn Rules>,
     /// Where committed messages go.
     pub outbox: mpsc::Sender<Dispatch>,
+    /// What is done is counted there.
+    pub counts: Arc<Counts>,
 }
 
 impl Engine {
     /// An engine over its parts.
     pub fn new(parts: Parts) -> Arc<Engine> {
-        let Parts { store, keys, clock, entropy, policy, rules, outbox } = parts;
-        let committer = Committer::start(Arc::clone(&store));
+        let Parts { store, keys, clock, entropy, policy, rules, outbox, counts } = parts;
+        let committer = Committer::watched(Arc::clone(&store), Some(Arc::clone(&counts) as Arc<dyn Watch>));
         let (turns, kept) = (turns::Turns::default(), kept::Kept::default());
-        Arc::new(Engine { store, committer, keys, clock, entropy, policy, rules, turns, kept, outbox })
+        Arc::new(Engine {
+            store,
+            committer,
+            keys,
+            clock,
+            entropy,
+            policy,
+            counts,
+            rules,
+            turns,
+            kept,
+            outbox,
+        })
     }
 
     /// Tells a card something and waits until the answer is durable.

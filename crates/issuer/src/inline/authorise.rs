@@ -7,6 +7,7 @@ use ramz_domain::card::{Answer, Command, HostAnswer, Mark};
 use ramz_domain::{CardId, Pan, Refusal, limits};
 use ramz_iso8583::Message;
 use ramz_iso8583::de48::{PIN_VERIFIED, PIN_VERIFIED_DYNAMIC, Tags};
+use tokio::time::Instant;
 
 use super::transaction::{self, Slot};
 use super::{Inline, OnSilence, Refused, pin_block, put, relayed, reply};
@@ -107,7 +108,10 @@ impl Inline {
         if repeat {
             request.set_mti(request.mti().repeat());
         }
-        let answer = match self.host.ask(request, limits::HOST_TIMEOUT).await {
+        let asked = Instant::now();
+        let answer = self.host.ask(request, limits::HOST_TIMEOUT).await;
+        self.engine.counts.host_took(asked.elapsed());
+        let answer = match answer {
             Ok(answer) => relayed(answer)?,
             // Asked, perhaps approved: only a reversal can tell.
             Err(error) if repeat || error.was_sent() => {

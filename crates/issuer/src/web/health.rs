@@ -7,8 +7,11 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::IntoResponse;
 use axum::routing::get;
+use ramz_api::metrics::{self, Page, Show};
+use ramz_api::serve::DoorTimes;
 use ramz_link::Link;
 use ramz_sms::port::Sender;
+use tokio_util::sync::CancellationToken;
 
 use super::lines;
 use crate::counts::Counts;
@@ -21,6 +24,12 @@ pub struct Health {
     pub sender: Arc<dyn Sender>,
     /// What was done.
     pub counts: Arc<Counts>,
+    /// The doors for HTTP.
+    pub doors: Vec<Arc<DoorTimes>>,
+    /// What else has metrics to show.
+    pub watched: Vec<Arc<dyn Show>>,
+    /// Cancelled when the issuer stops: it is not ready from then on, and answers what it has read.
+    pub shutdown: CancellationToken,
 }
 
 /// The routes.
@@ -28,11 +37,14 @@ pub fn routes(health: Arc<Health>) -> Router {
     Router::new()
         .route("/healthz", get(|| async { "ok\n" }))
         .route("/readyz", get(ready))
-        .route("/metrics", get(metrics))
+        .route("/metrics", get(exposition))
         .with_state(health)
 }
 
 async fn ready(State(health): State<Arc<Health>>) -> impl IntoResponse {
+    if health.shutdown.is_cancelled() {
+        return (StatusCode::SERVICE_UNAVAILABLE, "shutting down\n".to_owned());
+    }
     let (host, sms) = (health.host.is_up(), health.sender.is_up());
     let word = |up: bool| if up { "up" } else { "down" };
     let status = if host && sms { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
@@ -40,13 +52,16 @@ async fn ready(State(health): State<Arc<Health>>) -> impl IntoResponse {
     (status, format!("card host {}\nSMS {}\n{binds}", word(host), word(sms)))
 }
 
-async fn metrics(State(health): State<Arc<Health>>) -> impl IntoResponse {
+async fn exposition(State(health): State<Arc<Health>>) -> impl IntoResponse {
     let links = [("host", health.host.is_up()), ("sms", health.sender.is_up())];
-    let mut text = health.counts.prometheus();
-    text.push_str("# HELP ramz_link_up Whether a link is up.\n# TYPE ramz_link_up gauge\n");
+    let mut page = Page::default();
+    health.counts.show(&mut page);
+    DoorTimes::show(&health.doors, &mut page);
+    page.gauge("ramz_link_up", "Whether a link is up.");
     for (name, up) in links {
-        text.push_str(&format!("ramz_link_up{{link=\"{name}\"}} {}\n", u8::from(up)));
+        page.sample("ramz_link_up", &[("link", name)], u8::from(up));
     }
-    text.push_str(&lines::prometheus(&health.sender.lines()));
-    ([("content-type", "text/plain; version=0.0.4")], text)
+    lines::show(&health.sender.lines(), &mut page);
+    health.watched.iter().for_each(|watched| watched.show(&mut page));
+    ([("content-type", metrics::MEDIA_TYPE)], page.into_text())
 }

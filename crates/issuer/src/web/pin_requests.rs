@@ -100,6 +100,7 @@ impl PinRequestDoor {
             let began = Instant::now();
             let answer = self.ask_by(asker, key, deadline, body).await;
             let outcome = answer.as_ref().map_or_else(|problem| problem.kind.slug(), |_| "accepted");
+            self.admissions.count(outcome);
             let (bank, ms) = (self.bank.as_str(), hop::ms_since(began));
             tracing::info!(asker = asker.name, bank, outcome, ms, "PIN request admitted or refused");
             answer

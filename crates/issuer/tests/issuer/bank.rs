@@ -291,6 +291,7 @@ impl Bank {
                 admin: admin.clone(),
                 switch,
                 metrics: Some(metrics.clone()),
+                watched: Vec::new(),
                 host: way,
                 tap,
             };

@@ -1,4 +1,4 @@
-//! `ramz cards`: the back office's client for one card at a time.
+//! `ramz cards`: the back office's client, for one card at a time. Many at once are [`import`]'s.
 
 use std::io::{BufRead as _, IsTerminal as _, Read as _};
 use std::path::PathBuf;
@@ -9,7 +9,7 @@ use ramz_api::back_office::{CardBody, CardView};
 use ramz_domain::{CardId, Pan};
 use zeroize::Zeroizing;
 
-use super::{Settings, say};
+use super::{Settings, import, say};
 use crate::client::BackOffice;
 use crate::config::OperatorConfig;
 
@@ -29,6 +29,8 @@ enum Cards {
         #[arg(long, value_name = "FILE")]
         file: Option<PathBuf>,
     },
+    /// Add many cards from a CSV or JSON Lines file; killed, it goes on where it stopped
+    Import(import::Options),
     /// Show a card: state, never secrets
     Show(Which),
     /// Lock a card's dynamic PIN until it is unlocked
@@ -56,6 +58,7 @@ pub(super) async fn run(options: Options) -> anyhow::Result<()> {
             let id = office.add(&card).await?;
             say::line(format!("card {id} added"));
         }
+        Cards::Import(options) => import::run(options).await?,
         Cards::Show(which) => {
             let office = office(&which.settings)?;
             let id = which.find(&office).await?;

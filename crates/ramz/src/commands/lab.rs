@@ -45,15 +45,18 @@ impl Options {
 pub(super) async fn run(options: Options) -> anyhow::Result<()> {
     let shutdown = CancellationToken::new();
     let lab = lab::start(options.lab(), &shutdown).await?;
-    let stop = role::Stop::listen()?;
+    let mut stop = role::Stop::listen()?;
     say::line(format!("lab ready {}", lab.url));
     if !options.no_open {
         open(&lab.url);
     }
     stop.asked().await;
     shutdown.cancel();
-    lab.stopped().await;
-    Ok(())
+    let end = async {
+        lab.stopped().await;
+        Ok(())
+    };
+    role::ended(stop, end).await
 }
 
 /// Opens the portal if there is a desktop; without one the printed address has to do.

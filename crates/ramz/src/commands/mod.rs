@@ -2,6 +2,8 @@
 
 mod cards;
 mod configuration;
+mod doctor;
+mod import;
 mod journal;
 mod keys;
 mod lab;
@@ -56,6 +58,8 @@ enum Command {
     Journal(journal::Options),
     /// Check or show the configuration
     Config(configuration::Options),
+    /// Look whether a role can run here: files, keys, certificates, ports, neighbours; and what to do if not
+    Doctor(doctor::Options),
     /// Measure a running lab: PIN requests and authorisations from this process, in a closed loop
     Load(load::Options),
 }
@@ -81,6 +85,7 @@ pub(crate) fn run(ramz: Ramz) -> anyhow::Result<()> {
             Command::Keys(options) => keys::run(options),
             Command::Journal(options) => journal::run(options).await,
             Command::Config(options) => configuration::run(&options),
+            Command::Doctor(options) => doctor::run(options).await,
             Command::Load(options) => load::run(options).await,
         }
     })

@@ -13,6 +13,11 @@ pub(crate) fn error(error: &anyhow::Error) {
     let _ = writeln!(std::io::stderr().lock(), "ramz: {error:#}");
 }
 
+/// Something beside the result, on standard error.
+pub(crate) fn note(text: &str) {
+    let _ = writeln!(std::io::stderr().lock(), "{text}");
+}
+
 /// A question on standard error, so that results can be piped.
 pub(crate) fn ask(text: &str) {
     let mut err = std::io::stderr().lock();

@@ -1,5 +1,7 @@
 //! Configuration: the defaults that are compiled in, with one file laid over them. Unknown keys are refused.
 
+mod check;
+mod show;
 mod sms;
 
 use std::path::{Path, PathBuf};
@@ -8,6 +10,8 @@ use anyhow::Context as _;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use toml::{Table, Value};
+
+pub(crate) use check::Remarks;
 
 use crate::system::tls::TlsConfig;
 use sms::SmsConfig;
@@ -96,6 +100,7 @@ pub(crate) struct GatewayConfig {
 #[serde(deny_unknown_fields)]
 pub(crate) struct GatewayListen {
     pub(crate) page: String,
+    pub(crate) metrics: String,
 }
 
 /// `[operator]`.
@@ -111,9 +116,7 @@ impl Config {
     pub(crate) fn load(path: Option<&Path>) -> anyhow::Result<Config> {
         let mut table = defaults()?;
         if let Some(path) = path {
-            let text =
-                std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
-            let over: Table = text.parse().with_context(|| format!("{} is no TOML", path.display()))?;
+            let over = read(path)?;
             for key in over.keys() {
                 let known: Vec<&str> = table.keys().map(String::as_str).collect();
                 let known = known.join(", ");
@@ -130,30 +133,38 @@ impl Config {
 
     /// One table, read.
     pub(crate) fn table<T: DeserializeOwned>(&self, name: &str) -> anyhow::Result<T> {
-        let table = self.0.get(name).cloned().unwrap_or_else(|| Value::Table(Table::new()));
-        table.try_into().map_err(|error: toml::de::Error| {
-            // One line: what is wrong, then where.
-            let words: Vec<String> = error.to_string().lines().map(|line| line.trim().to_owned()).collect();
-            anyhow::anyhow!("configuration, table [{name}]: {}", words.join(", ").trim_end_matches(", "))
-        })
+        let table = self.0.get(name).and_then(Value::as_table).cloned().unwrap_or_default();
+        read_table(table).map_err(|why| anyhow::anyhow!("configuration, table [{name}]: {why}"))
     }
 
-    /// All tables, read: what `config check` does.
-    pub(crate) fn check(&self) -> anyhow::Result<()> {
-        self.table::<LogConfig>("log")?;
-        let issuer = self.table::<IssuerConfig>("issuer")?;
-        issuer.bank.check()?;
-        issuer.sms.check()?;
-        self.table::<RouterConfig>("router")?;
-        let gateway = self.table::<GatewayConfig>("gateway")?;
-        gateway.page.check_links().context("gateway")?;
-        self.table::<OperatorConfig>("operator").map(|_| ())
+    /// All that is to be said of a file, or of the defaults.
+    pub(crate) fn check(path: Option<&Path>) -> anyhow::Result<Remarks> {
+        let over = path.map_or_else(|| Ok(Table::new()), read)?;
+        Ok(check::look(&defaults()?, &over))
     }
 
-    /// The whole, as TOML. There are no secrets in a configuration.
+    /// The tables that a file says something about.
+    pub(crate) fn tables(path: &Path) -> anyhow::Result<Vec<String>> {
+        Ok(read(path)?.keys().cloned().collect())
+    }
+
+    /// The whole, as TOML, the defaults marked. There are no secrets in a configuration.
     pub(crate) fn show(&self) -> anyhow::Result<String> {
-        Ok(toml::to_string_pretty(&self.0)?)
+        Ok(show::text(&self.0, &defaults()?))
     }
+}
+
+fn read(path: &Path) -> anyhow::Result<Table> {
+    let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+    text.parse().with_context(|| format!("{} is no TOML", path.display()))
+}
+
+/// A table's values, or in one line what is wrong, then where.
+fn read_table<T: DeserializeOwned>(table: Table) -> Result<T, String> {
+    Value::Table(table).try_into().map_err(|error: toml::de::Error| {
+        let words: Vec<String> = error.to_string().lines().map(|line| line.trim().to_owned()).collect();
+        words.join(", ").trim_end_matches(", ").to_owned()
+    })
 }
 
 fn defaults() -> anyhow::Result<Table> {
@@ -174,11 +185,11 @@ fn lay_over(base: &mut Table, over: Table) {
 mod tests {
     use super::*;
 
-    fn over(text: &str) -> anyhow::Result<Config> {
-        let folder = tempfile::tempdir()?;
+    fn over(text: &str) -> (anyhow::Result<Config>, anyhow::Result<Remarks>) {
+        let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("ramz.toml");
-        std::fs::write(&path, text)?;
-        Config::load(Some(&path))
+        std::fs::write(&path, text).unwrap();
+        (Config::load(Some(&path)), Config::check(Some(&path)))
     }
 
     #[test]
@@ -188,10 +199,11 @@ mod tests {
         let checked = |layout: &str| {
             std::fs::write(&file, layout).unwrap();
             let text = format!("[issuer.bank.switch]\nlayout = {file:?}\npin_block_format = 4\n");
-            over(&text).and_then(|config| config.check()).map_err(|error| format!("{error:#}"))
+            let errors = over(&text).1.unwrap().errors;
+            errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
         };
-        checked("name = \"ours\"\nlike = \"bcd\"\n[fields]\n52 = \"b 128\"\n").unwrap();
-        let said = checked("name = \"ours\"\nlike = \"bcd\"\n[fields]\n52 = \"b sixteen\"\n").unwrap_err();
+        assert_eq!(checked("name = \"ours\"\nlike = \"bcd\"\n[fields]\n52 = \"b 128\"\n"), "");
+        let said = checked("name = \"ours\"\nlike = \"bcd\"\n[fields]\n52 = \"b sixteen\"\n");
         for part in ["issuer: switch: layout file", "ours.toml: field 52", "a size from 1", "b sixteen"] {
             assert!(said.contains(part), "{said}");
         }
@@ -199,13 +211,14 @@ mod tests {
 
     #[test]
     fn the_defaults_are_a_configuration() {
-        Config::load(None).unwrap().check().unwrap();
+        let remarks = Config::check(None).unwrap();
+        assert!(remarks.errors.is_empty() && remarks.warnings.is_empty(), "{remarks:?}");
     }
 
     #[test]
     fn a_file_says_only_what_differs() {
-        let config = over("[issuer.bank]\niins = [\"610433\"]\n[issuer.bank.policy]\ndigits = 8\n").unwrap();
-        let issuer: IssuerConfig = config.table("issuer").unwrap();
+        let (config, _) = over("[issuer.bank]\niins = [\"610433\"]\n[issuer.bank.policy]\ndigits = 8\n");
+        let issuer: IssuerConfig = config.unwrap().table("issuer").unwrap();
         assert_eq!((issuer.bank.policy.digits, issuer.bank.policy.valid_for_s), (8, 120));
         assert_eq!(issuer.bank.iins, ["610433"]);
     }
@@ -218,7 +231,6 @@ mod tests {
             ("[issuer.sms]\npassword = \"x\"\n", "password"),
             ("[issuer.bank.policy]\ndigits = 5\n", "1e-5"),
             ("[issuer.bank.policy]\nlock_first_s = 60\n", "lock_first"),
-            ("[router\n", "TOML"),
             ("[issuer.bank]\niins = [\"61043\"]\n", "61043"),
             ("[issuer.bank.switch]\nlayout = \"ebcdic\"\n", "ebcdic"),
             ("[issuer.bank.host]\nlayout = \"no/such.toml\"\n", "host: layout file no/such.toml"),
@@ -231,8 +243,10 @@ mod tests {
             ),
             ("[gateway.page]\nmerchants = [{ id = 1 }]\n", "gateway"),
         ] {
-            let error = over(text).and_then(|config| config.check()).unwrap_err();
-            assert!(format!("{error:#}").contains(names), "{text}: {error:#}");
+            let (_, remarks) = over(text);
+            let errors = remarks.unwrap().errors;
+            assert!(errors.len() == 1 && errors[0].to_string().contains(names), "{text}: {errors:?}");
         }
+        assert!(format!("{:#}", over("[router\n").1.unwrap_err()).contains("TOML"));
     }
 }

@@ -1,8 +1,9 @@
 //! `[issuer.sms]`: the way to the operators. One bind is written flat; more are a list, in order of preference, and each says
 //! only what differs from the flat settings.
 
+use std::collections::BTreeSet;
 use std::num::NonZeroU32;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use ramz_domain::limits;
@@ -92,6 +93,25 @@ impl SmsConfig {
             binds.push(config);
         }
         Ok(binds)
+    }
+
+    /// Where it binds.
+    pub(crate) fn addresses(&self) -> Vec<&str> {
+        if self.binds.is_empty() {
+            return vec![&self.address];
+        }
+        self.binds.iter().map(|bind| bind.address.as_str()).collect()
+    }
+
+    /// The password files it reads, each once.
+    pub(crate) fn password_files(&self) -> BTreeSet<&Path> {
+        if self.binds.is_empty() {
+            return [self.password_file.as_path()].into();
+        }
+        self.binds
+            .iter()
+            .map(|bind| bind.password_file.as_ref().unwrap_or(&self.password_file).as_path())
+            .collect()
     }
 
     /// What can be said without the password files.

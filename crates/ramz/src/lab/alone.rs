@@ -55,7 +55,8 @@ impl Alone {
         certificates::make(&folder)?;
         let ports = free_ports()?;
         settings::write(&folder, &ports, "ascii")?;
-        let around = Surroundings { clock: Arc::new(SystemClock), entropy, tap: Arc::new(NoTap) };
+        let reread = tokio::sync::watch::channel(0).1;
+        let around = Surroundings { clock: Arc::new(SystemClock), entropy, tap: Arc::new(NoTap), reread };
         let handsets = Handsets::new();
         let config = bank::issuer_config(&folder, BANK)?;
         let neighbours =

@@ -76,6 +76,8 @@ pub(crate) async fn start(options: Options, shutdown: &CancellationToken) -> any
         clock: Arc::clone(&clock) as Arc<dyn Clock>,
         entropy: Arc::clone(&entropy),
         tap: Arc::clone(&trace) as ramz_api::tap::SharedTap,
+        // A terminal that is closed ends the lab; it reads nothing again.
+        reread: tokio::sync::watch::channel(0).1,
     };
     let handsets = Handsets::new();
     let mut banks = Vec::new();

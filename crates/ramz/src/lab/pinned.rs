@@ -68,6 +68,10 @@ impl Ports {
         self.0 + 2
     }
 
+    pub(crate) fn gateway_metrics(self) -> u16 {
+        self.0 + 9
+    }
+
     pub(crate) fn router(self) -> u16 {
         self.0 + 10
     }

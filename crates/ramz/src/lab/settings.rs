@@ -146,7 +146,7 @@ fn gateway(folder: &Folder, ports: &Ports, layout: &str) -> serde_json::Value {
         })
         .collect();
     json!({
-        "listen": { "page": at(ports.gateway()) },
+        "listen": { "page": at(ports.gateway()), "metrics": at(ports.gateway_metrics()) },
         "tls": tls(folder, GATEWAY),
         "store": { "path": folder.file("gateway.db") },
         "keys": { "file": folder.file("gateway.keys"), "passphrase_file": folder.file("passphrase") },

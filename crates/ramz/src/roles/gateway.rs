@@ -6,7 +6,7 @@ use anyhow::Context as _;
 use ramz_gateway::{ApiKey, Ports, Running};
 use tokio_util::sync::CancellationToken;
 
-use super::{Surroundings, mutual_tls, open_keys, open_store, plain, plain_door};
+use super::{Surroundings, mutual_tls, open_keys, open_store, optional_door, plain, plain_door, tls};
 use crate::config::GatewayConfig;
 use crate::system::files::read_secret;
 
@@ -25,12 +25,15 @@ pub(crate) async fn start(
             );
         }
     }
-    let Surroundings { clock, entropy, tap } = around.clone();
+    let tls = tls(&config.tls, around, shutdown)?;
+    let Surroundings { clock, entropy, tap, .. } = around.clone();
     let ports = Ports {
         keys: Arc::new(open_keys(&config.keys, &entropy)?),
         store: open_store(&config.store)?,
         door: plain_door(&config.listen.page).await?,
-        router: mutual_tls(&config.tls)?,
+        metrics_door: optional_door(&config.listen.metrics).await?,
+        router: mutual_tls(&tls),
+        watched: vec![tls],
         switch: plain(),
         clock,
         entropy,

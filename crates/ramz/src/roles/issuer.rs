@@ -7,7 +7,7 @@ use ramz_issuer::{Ports, Running};
 use ramz_sms::smpp::{self, SmppSender};
 use tokio_util::sync::CancellationToken;
 
-use super::{Surroundings, open_keys, open_store, optional_door, plain, plain_door, tls_door};
+use super::{Surroundings, open_keys, open_store, optional_door, plain, plain_door, tls, tls_door};
 use crate::config::IssuerConfig;
 use crate::system::files::read_secret;
 
@@ -20,11 +20,11 @@ pub(crate) async fn start(
     let keys = Arc::new(open_keys(&config.keys, &around.entropy)?);
     let store = open_store(&config.store)?;
     let listen = &config.listen;
-    let (api, admin) =
-        (tls_door(&listen.api, &config.tls).await?, tls_door(&listen.admin, &config.tls).await?);
+    let tls = tls(&config.tls, around, shutdown)?;
+    let (api, admin) = (tls_door(&listen.api, &tls).await?, tls_door(&listen.admin, &tls).await?);
     let (switch, metrics) = (plain_door(&listen.switch).await?, optional_door(&listen.metrics).await?);
     let binds = config.sms.binds(&format!("bank {}", config.bank.id), |file| read_secret(file))?;
-    let Surroundings { clock, entropy, tap } = around.clone();
+    let Surroundings { clock, entropy, tap, .. } = around.clone();
     let around_sms = smpp::Surroundings {
         connector: plain(),
         clock: Arc::clone(&clock),
@@ -43,6 +43,7 @@ pub(crate) async fn start(
         admin,
         switch,
         metrics,
+        watched: vec![tls],
         host: plain(),
         tap,
     };

@@ -12,11 +12,13 @@ use ramz_api::tap::SharedTap;
 use ramz_domain::{Clock, Entropy};
 use ramz_keys::SoftKeys;
 use ramz_store::SqliteStore;
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
 
 use crate::config::{KeysConfig, StoreConfig};
 use crate::system::files::read_secret;
 use crate::system::tcp::{TcpConnector, TcpDoor};
-use crate::system::tls::{MutualTls, TlsConfig, TlsDoor};
+use crate::system::tls::{MutualTls, Tls, TlsConfig, TlsDoor};
 
 /// What every role is handed from outside its configuration.
 #[derive(Clone)]
@@ -24,6 +26,8 @@ pub(crate) struct Surroundings {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) entropy: Arc<dyn Entropy>,
     pub(crate) tap: SharedTap,
+    /// Changes when files are to be read again at once.
+    pub(crate) reread: watch::Receiver<u64>,
 }
 
 async fn plain_door(address: &str) -> anyhow::Result<Arc<dyn Door>> {
@@ -34,12 +38,19 @@ async fn optional_door(address: &str) -> anyhow::Result<Option<Arc<dyn Door>>> {
     if address.is_empty() { Ok(None) } else { plain_door(address).await.map(Some) }
 }
 
-async fn tls_door(address: &str, tls: &TlsConfig) -> anyhow::Result<Arc<dyn Door>> {
-    Ok(Arc::new(TlsDoor::before(TcpDoor::bind(address).await?, tls)?))
+/// A role's certificate, followed until `shutdown`.
+fn tls(config: &TlsConfig, around: &Surroundings, shutdown: &CancellationToken) -> anyhow::Result<Arc<Tls>> {
+    let tls = Tls::load(config)?;
+    tokio::spawn(Arc::clone(&tls).follow(around.reread.clone(), shutdown.clone()));
+    Ok(tls)
 }
 
-fn mutual_tls(tls: &TlsConfig) -> anyhow::Result<Arc<dyn Connector>> {
-    Ok(Arc::new(MutualTls::new(tls)?))
+async fn tls_door(address: &str, tls: &Arc<Tls>) -> anyhow::Result<Arc<dyn Door>> {
+    Ok(Arc::new(TlsDoor::before(TcpDoor::bind(address).await?, tls)))
+}
+
+fn mutual_tls(tls: &Arc<Tls>) -> Arc<dyn Connector> {
+    Arc::new(MutualTls::over(tls))
 }
 
 fn plain() -> Arc<dyn Connector> {

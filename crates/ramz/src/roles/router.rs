@@ -3,7 +3,7 @@
 use ramz_router::{Ports, Running};
 use tokio_util::sync::CancellationToken;
 
-use super::{Surroundings, mutual_tls, optional_door, tls_door};
+use super::{Surroundings, mutual_tls, optional_door, tls, tls_door};
 use crate::config::RouterConfig;
 
 /// Starts a router; it runs until `shutdown`.
@@ -12,14 +12,16 @@ pub(crate) async fn start(
     around: &Surroundings,
     shutdown: &CancellationToken,
 ) -> anyhow::Result<Running> {
-    let Surroundings { clock, entropy, tap } = around.clone();
+    let tls = tls(&config.tls, around, shutdown)?;
+    let Surroundings { clock, entropy, tap, .. } = around.clone();
     let ports = Ports {
         clock,
         entropy,
-        door: tls_door(&config.listen.api, &config.tls).await?,
+        door: tls_door(&config.listen.api, &tls).await?,
         metrics_door: optional_door(&config.listen.metrics).await?,
         directory_door: optional_door(&config.listen.directory).await?,
-        banks: mutual_tls(&config.tls)?,
+        banks: mutual_tls(&tls),
+        watched: vec![tls],
         tap,
     };
     Ok(ramz_router::start(config.harim.clone(), ports, shutdown.clone()).await?)

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use rcgen::{
     BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
-    KeyUsagePurpose, SanType,
+    KeyUsagePurpose, SanType, date_time_ymd,
 };
 use serde_json::{Value, json};
 
@@ -30,8 +30,14 @@ impl Authority {
 
     /// A certificate for both ends of mutual TLS at `localhost`: `<name>.pem` and `<name>.key`.
     pub(crate) fn certify(&self, name: &str) -> Tls {
+        self.certify_until(name, 4000)
+    }
+
+    /// The same, good until that year begins.
+    pub(crate) fn certify_until(&self, name: &str, year: i32) -> Tls {
         let mut params = CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
         params.subject_alt_names.push(SanType::IpAddress([127, 0, 0, 1].into()));
+        params.not_after = date_time_ymd(year, 1, 1);
         params.distinguished_name.push(DnType::CommonName, name);
         params.extended_key_usages =
             vec![ExtendedKeyUsagePurpose::ServerAuth, ExtendedKeyUsagePurpose::ClientAuth];

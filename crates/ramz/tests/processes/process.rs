@@ -92,13 +92,23 @@ impl Process {
         self.child.wait().unwrap();
     }
 
+    /// Sends it a signal, `TERM` or the like.
+    pub(crate) fn signal(&self, name: &str) {
+        let id = self.child.id().to_string();
+        let sent = Command::new("kill").args([&format!("-{name}"), &id]).status().unwrap();
+        assert!(sent.success());
+    }
+
     /// SIGTERM, and how it ended, and after how long.
     pub(crate) fn terminate(&mut self) -> (ExitStatus, Duration) {
         let asked = Instant::now();
-        let sent = Command::new("kill").args(["-TERM", &self.child.id().to_string()]).status().unwrap();
-        assert!(sent.success());
-        let status = ended(&mut self.child).unwrap_or_else(|| panic!("does not end:\n{}", self.said()));
-        (status, asked.elapsed())
+        self.signal("TERM");
+        (self.ends(), asked.elapsed())
+    }
+
+    /// Waits for its end.
+    pub(crate) fn ends(&mut self) -> ExitStatus {
+        ended(&mut self.child).unwrap_or_else(|| panic!("does not end:\n{}", self.said()))
     }
 }
 

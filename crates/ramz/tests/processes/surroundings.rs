@@ -79,10 +79,7 @@ pub(crate) struct TlsClient(TlsConnector);
 impl TlsClient {
     /// Shows the certificate.
     pub(crate) fn with(tls: &Tls) -> Arc<TlsClient> {
-        let chain = CertificateDer::pem_file_iter(&tls.cert).unwrap().map(Result::unwrap).collect();
-        let key = PrivateKeyDer::from_pem_file(&tls.key).unwrap();
-        let config = trusting(tls).with_client_auth_cert(chain, key).unwrap();
-        Arc::new(TlsClient(TlsConnector::from(Arc::new(config))))
+        Arc::new(TlsClient(TlsConnector::from(Arc::new(client_config(tls)))))
     }
 
     /// Trusts the same authority, and shows nothing.
@@ -90,6 +87,13 @@ impl TlsClient {
         let config = trusting(tls).with_no_client_auth();
         Arc::new(TlsClient(TlsConnector::from(Arc::new(config))))
     }
+}
+
+/// Shows the certificate, and trusts its authority.
+pub(crate) fn client_config(tls: &Tls) -> ClientConfig {
+    let chain = CertificateDer::pem_file_iter(&tls.cert).unwrap().map(Result::unwrap).collect();
+    let key = PrivateKeyDer::from_pem_file(&tls.key).unwrap();
+    trusting(tls).with_client_auth_cert(chain, key).unwrap()
 }
 
 fn trusting(tls: &Tls) -> rustls::ConfigBuilder<ClientConfig, rustls::client::WantsClientCert> {

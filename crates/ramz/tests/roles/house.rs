@@ -38,7 +38,7 @@ impl House {
     }
 
     async fn of(bank: Bank) -> House {
-        let (router_port, gateway_port) = (free_ports(2), free_ports(1));
+        let (router_port, gateway_port) = (free_ports(2), free_ports(2));
         bank.authority.certify("gateway.test");
         bank.write("api-key", &format!("{API_KEY}\n"));
         bank.settings("router.toml", &router(&bank, router_port));
@@ -102,7 +102,7 @@ fn gateway(bank: &Bank, router_port: u16, port: u16) -> Value {
         "zone": "mellat", "pin_block_format": 0, "sign_on": true,
     });
     json!({ "gateway": {
-        "listen": { "page": format!("127.0.0.1:{port}") },
+        "listen": { "page": format!("127.0.0.1:{port}"), "metrics": format!("127.0.0.1:{}", port + 1) },
         "tls": bank.tls("gateway.test").settings(),
         "store": { "path": bank.file("gateway.db") },
         "keys": { "file": bank.file("gateway.keys"), "passphrase_file": bank.file("passphrase") },

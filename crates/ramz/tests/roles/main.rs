@@ -2,13 +2,18 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on should stop")]
 
+mod doctor;
 mod house;
+mod importing;
 mod journal;
 mod lost;
+mod metrics;
+mod page;
 mod paying;
 #[path = "../processes/mod.rs"]
 #[expect(dead_code, reason = "every target uses another part of the harness")]
 mod processes;
 mod refusing;
+mod renewing;
 mod request_id;
 mod stopping;

@@ -145,6 +145,7 @@ async fn refused(change: impl FnOnce(&mut Config)) -> String {
         clock: spare.clock.clone(),
         entropy: Arc::new(Sevens),
         door: spare.door.clone(),
+        watched: Vec::new(),
         metrics_door: None,
         directory_door: None,
         banks: Arc::new(Dial),

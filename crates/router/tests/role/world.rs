@@ -219,6 +219,7 @@ pub(crate) async fn router_over(connector: Arc<dyn Connector>, config: Config) -
         entropy: Arc::new(Sevens),
         door: door.clone(),
         metrics_door: Some(metrics),
+        watched: Vec::new(),
         directory_door: Some(public),
         banks: connector,
         tap: trace.clone(),

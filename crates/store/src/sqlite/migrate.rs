@@ -7,7 +7,7 @@ use rusqlite::{Connection, TransactionBehavior, params};
 use sha2::{Digest, Sha256};
 
 /// "ramz" in ASCII, kept in the file's header (`PRAGMA application_id`).
-const APPLICATION_ID: i32 = 0x7261_6d7a;
+pub(crate) const APPLICATION_ID: i32 = 0x7261_6d7a;
 
 /// One step of the schema.
 #[derive(Clone, Copy)]
@@ -75,7 +75,7 @@ pub(crate) fn run(connection: &mut Connection, migrations: &[Migration]) -> Resu
     Ok(())
 }
 
-fn landed(connection: &Connection) -> Result<Vec<(u32, String)>, rusqlite::Error> {
+pub(crate) fn landed(connection: &Connection) -> Result<Vec<(u32, String)>, rusqlite::Error> {
     let mut statement = connection.prepare("SELECT number, checksum FROM migration ORDER BY number")?;
     let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
     rows.collect()

@@ -7,6 +7,7 @@
 
 mod apply;
 mod fault;
+mod inspect;
 mod migrate;
 mod place;
 mod query;
@@ -18,6 +19,7 @@ use std::path::Path;
 use async_trait::async_trait;
 use ramz_domain::Moment;
 
+pub use self::inspect::{Inspected, inspect};
 pub use self::place::OpenError;
 use self::threads::{Job, Threads};
 use crate::{Change, JournalEntry, Key, OutboxRow, Outcome, Row, Store, StoreFault, Table};

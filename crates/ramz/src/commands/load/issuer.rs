@@ -16,7 +16,7 @@ use super::pair::{Payee, Target, switch};
 use super::phones::{Inbox, Phones};
 use super::{Options, TIMEOUT, closed_loop, plain, say};
 use crate::lab::alone::Alone;
-use crate::system::tls::MutualTls;
+use crate::system::tls::{MutualTls, Tls};
 
 /// Starts the issuer, works it, and then writes the same rows into SQLite without an issuer.
 pub(super) async fn measure(options: &Options, shutdown: &CancellationToken) -> anyhow::Result<()> {
@@ -24,7 +24,7 @@ pub(super) async fn measure(options: &Options, shutdown: &CancellationToken) -> 
     let mut issuer = process(&alone).await?;
     alone.add_cards(options.cards).await?;
     let (url, tls) = alone.api();
-    let requests = PinRequests::new(Http::new(Arc::new(MutualTls::new(&tls)?), &url, TIMEOUT)?);
+    let requests = PinRequests::new(Http::new(Arc::new(MutualTls::over(&Tls::load(&tls)?)), &url, TIMEOUT)?);
     let (address, zone_key) = alone.switch()?;
     let link = switch(&address, Shape::read("ascii", "")?, shutdown).await?;
     let shop = alone.shop();

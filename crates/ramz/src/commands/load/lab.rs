@@ -14,7 +14,7 @@ use super::TIMEOUT;
 use super::pair::{Payee, Target, switch};
 use super::phones::Phones;
 use crate::system::tcp::TcpConnector;
-use crate::system::tls::{MutualTls, TlsConfig};
+use crate::system::tls::{MutualTls, Tls, TlsConfig};
 
 /// The first bank of the lab behind this portal.
 pub(super) async fn target(portal: &str, shutdown: &CancellationToken) -> anyhow::Result<Target> {
@@ -31,7 +31,7 @@ pub(super) async fn target(portal: &str, shutdown: &CancellationToken) -> anyhow
         cert_file: text("/tls/cert")?.into(),
         key_file: text("/tls/key")?.into(),
     };
-    let router = Http::new(Arc::new(MutualTls::new(&tls)?), &text("/router/url")?, TIMEOUT)?;
+    let router = Http::new(Arc::new(MutualTls::over(&Tls::load(&tls)?)), &text("/router/url")?, TIMEOUT)?;
     let shape = Shape::read(&text("/banks/0/iso8583/layout")?, &text("/banks/0/iso8583/header")?)?;
     let link = switch(&text("/banks/0/iso8583/address")?, shape, shutdown).await?;
     let payee = Payee {

@@ -1,0 +1,203 @@
+//! What lies on the disk: certificates, keys, secrets, the store; and the clock, as far as files tell it.
+
+use std::os::unix::fs::MetadataExt as _;
+use std::path::Path;
+use std::sync::Arc;
+
+use ramz_domain::{Clock as _, Moment};
+use ramz_keys::{Keys as _, PinBlockFormat};
+use ramz_store::{Inspected, inspect};
+
+use super::Findings;
+use crate::config::KeysConfig;
+use crate::roles::open_keys;
+use crate::system::SystemEntropy;
+use crate::system::clock::SystemClock;
+use crate::system::files::read_secret;
+use crate::system::tls::{Tls, TlsConfig, files::Loaded};
+
+/// A certificate that runs out sooner wants to be renewed.
+const EXPIRES_SOON_S: i64 = 14 * 86_400;
+/// Less room for a store is worth a warning …
+const ROOM_LOW: u64 = 1 << 30;
+/// … and with less it stands still within hours.
+const ROOM_NONE: u64 = 64 << 20;
+/// This release was made after it: a clock that is earlier is wrong.
+const RELEASED_S: i64 = 1_735_689_600;
+
+fn now_s() -> i64 {
+    i64::try_from(SystemClock.now().unix_ms() / 1000).unwrap_or(i64::MAX)
+}
+
+fn day(unix_s: i64) -> String {
+    let ms = u64::try_from(unix_s).unwrap_or(0).saturating_mul(1000);
+    Moment::from_unix_ms(ms).rfc3339().chars().take(10).collect()
+}
+
+pub(super) fn clock(findings: &mut Findings) {
+    let now = now_s();
+    if now < RELEASED_S {
+        findings.bad(
+            "clock",
+            format!("says {}", day(now)),
+            "set it: PINs, certificates and locks depend on it",
+        );
+    } else {
+        findings.good("clock", format!("says {}", SystemClock.now().rfc3339()));
+    }
+}
+
+/// Certificate, key and authority; what connections can be made with, if they are good.
+pub(super) fn tls(role: &str, config: &TlsConfig, findings: &mut Findings) -> Option<Arc<Tls>> {
+    let what = format!("{role} certificate");
+    private(role, "private key", &config.key_file, findings);
+    let loaded = match Loaded::read(config) {
+        Ok(loaded) => loaded,
+        Err(error) => {
+            findings.bad(what, format!("{error:#}"), "put certificate, key and authority there, as PEM");
+            return None;
+        }
+    };
+    let (from, to) = loaded.valid_s;
+    let file = config.cert_file.display();
+    let name = loaded.name.as_deref().unwrap_or("nobody");
+    let now = now_s();
+    let found = format!("{file}: {name}, until {}; its key fits", day(to));
+    if now > to {
+        findings.bad(what, format!("{file}: {name}, ran out on {}", day(to)), "renew it");
+    } else if now < from {
+        let found = format!("{file}: {name}, not valid before {}", day(from));
+        findings.bad(what, found, "is the clock right? Peers will not take it");
+    } else if to - now < EXPIRES_SOON_S {
+        findings.warn(what, found, "renew it; a running role takes the new files by itself");
+    } else {
+        findings.good(what, found);
+    }
+    let (what, to) = (format!("{role} authority"), loaded.ca_expires_s);
+    let found = format!("{}: until {}", config.ca_file.display(), day(to));
+    match to - now {
+        ..0 => findings.bad(what, found, "nobody who shows a certificate of it is let in: renew it"),
+        0..EXPIRES_SOON_S => findings.warn(what, found, "renew it, in good time for everyone"),
+        _ => findings.good(what, found),
+    }
+    Tls::load(config).ok()
+}
+
+/// A file whose content nobody else may read. Whether it can be read here.
+fn private(role: &str, which: &str, file: &Path, findings: &mut Findings) -> bool {
+    let what = format!("{role} {which}");
+    let read = std::fs::File::open(file).and_then(|file| file.metadata());
+    match read {
+        Err(error) => {
+            findings.bad(
+                what,
+                format!("{}: {error}", file.display()),
+                "make the file, readable by the role's user",
+            );
+            false
+        }
+        Ok(data) if data.mode() & 0o077 != 0 => {
+            let found = format!("{}: others may read it ({:o})", file.display(), data.mode() & 0o777);
+            findings.warn(what, found, "chmod 600");
+            true
+        }
+        Ok(_) => {
+            findings.good(what, format!("{}: its owner's alone", file.display()));
+            true
+        }
+    }
+}
+
+/// A file that holds one secret.
+pub(super) fn secret(role: &str, which: &str, file: &Path, findings: &mut Findings) {
+    if private(role, which, file, findings)
+        && let Err(error) = read_secret(file)
+    {
+        findings.bad(format!("{role} {which}"), format!("{error:#}"), "write the secret into its first line");
+    }
+}
+
+/// The key file, whether its passphrase opens it, and whether it has the zones that are used.
+pub(super) fn keys(role: &str, config: &KeysConfig, zones: &[(&str, u8)], findings: &mut Findings) {
+    secret(role, "passphrase", &config.passphrase_file, findings);
+    if !private(role, "key file", &config.file, findings) {
+        return;
+    }
+    let entropy: Arc<dyn ramz_domain::Entropy> = Arc::new(SystemEntropy);
+    let keys = match open_keys(config, &entropy) {
+        Ok(keys) => keys,
+        Err(error) => {
+            let todo = "look at the passphrase; a key file that is lost cannot be made again";
+            findings.bad(format!("{role} keys"), format!("{error:#}"), todo);
+            return;
+        }
+    };
+    findings.good(format!("{role} keys"), "open with the passphrase");
+    for (zone, format) in zones {
+        let what = format!("{role} zone {zone}");
+        let takes = PinBlockFormat::numbered(*format).is_some_and(|format| keys.zone_takes(zone, format));
+        if takes {
+            findings.good(what, format!("has a key for PIN block format {format}"));
+        } else {
+            findings.bad(
+                what,
+                format!("has no key for PIN block format {format}"),
+                "add it with `ramz keys zone`",
+            );
+        }
+    }
+}
+
+/// The store's file, its schema, and the room for it.
+pub(super) fn store(role: &str, path: &Path, findings: &mut Findings) {
+    let (what, shown) = (format!("{role} store"), path.display());
+    let folder = match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    };
+    match inspect(path) {
+        Ok(Inspected::Store { found, known }) if found == known => {
+            findings.good(&what, format!("{shown}: schema {found}, this release's"));
+        }
+        Ok(Inspected::Store { found, known }) => {
+            let found = format!("{shown}: schema {found}; the next start brings it to {known}");
+            findings.warn(&what, found, "keep a copy before that start");
+        }
+        Ok(Inspected::InUse { holder }) => {
+            findings.warn(&what, format!("{shown}: open in {holder}"), "well, if that is this role, running");
+        }
+        Ok(Inspected::Missing) if writable(folder) => {
+            findings.good(&what, format!("{shown}: is made at the first start"));
+        }
+        Ok(Inspected::Missing) => {
+            let found = format!("{shown}: its folder is missing, or not writable for this user");
+            findings.bad(&what, found, "make the folder, the role's user its owner");
+        }
+        Err(error) => findings.bad(&what, format!("{shown}: {error}"), "look at the file, or take a copy"),
+    }
+    let future = std::fs::metadata(path).is_ok_and(|data| data.mtime() > now_s() + 60);
+    if future {
+        findings.bad(
+            "clock",
+            format!("is behind the last write of {shown}"),
+            "set it: locks and PINs would last too long",
+        );
+    }
+    let what = format!("{role} disk");
+    match rustix::fs::statvfs(folder) {
+        Ok(disk) => {
+            let free = disk.f_bavail.saturating_mul(disk.f_frsize);
+            let found = format!("{} MiB free in {}", free >> 20, folder.display());
+            match free {
+                ..ROOM_NONE => findings.bad(what, found, "make room: without it nothing is answered"),
+                ROOM_NONE..ROOM_LOW => findings.warn(what, found, "make room"),
+                _ => findings.good(what, found),
+            }
+        }
+        Err(error) => findings.bad(what, format!("{}: {error}", folder.display()), "make the folder"),
+    }
+}
+
+fn writable(folder: &Path) -> bool {
+    rustix::fs::access(folder, rustix::fs::Access::WRITE_OK | rustix::fs::Access::EXEC_OK).is_ok()
+}

@@ -1,0 +1,171 @@
+//! What is over the wire: ports of our own, and whether the neighbours can be reached.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::body::Bytes;
+use axum::http::{Request, StatusCode};
+use ramz_api::client::Http;
+use ramz_api::net::Connector as _;
+use ramz_api::openapi;
+use ramz_api::tap::NoTap;
+use ramz_domain::limits;
+use ramz_link::{Link, LinkConfig, Names, Shape};
+use ramz_sms::smpp::{LinkState, SmppSender, Surroundings};
+use tokio::time::{Instant, sleep, timeout};
+use tokio_util::sync::CancellationToken;
+
+use super::Findings;
+use crate::config::IssuerConfig;
+use crate::system::SystemEntropy;
+use crate::system::clock::SystemClock;
+use crate::system::files::read_secret;
+use crate::system::tcp::{TcpConnector, TcpDoor};
+use crate::system::tls::{MutualTls, Tls};
+
+/// A neighbour that takes longer is as good as away.
+const REACH_WITHIN: Duration = Duration::from_secs(5);
+/// Between two looks whether a bind has come up.
+const LOOK_EVERY: Duration = Duration::from_millis(50);
+
+/// Whether the role's doors can be opened. An empty address is no door.
+pub(super) async fn ports(role: &str, addresses: &[&str], findings: &mut Findings) {
+    for address in addresses.iter().filter(|address| !address.is_empty()) {
+        let what = format!("{role} port {address}");
+        match TcpDoor::bind(address).await {
+            Ok(_) => findings.good(what, "is free"),
+            Err(_) if reach(address).await.is_ok() => {
+                findings.warn(
+                    what,
+                    "is in use",
+                    "well, if that is this role, running; otherwise stop the other",
+                );
+            }
+            Err(error) => {
+                findings.bad(what, error.to_string(), "choose an address of this machine, and a free port")
+            }
+        }
+    }
+}
+
+/// Whether a neighbour without TLS is there.
+pub(super) async fn plain(role: &str, name: &str, address: &str, findings: &mut Findings) {
+    let what = format!("{role} → {name}");
+    match reach(address).await {
+        Ok(()) => findings.good(what, format!("{address} is reached")),
+        Err(why) => findings.bad(
+            what,
+            format!("{address}: {why}"),
+            "is it running, is the address right, is a firewall between?",
+        ),
+    }
+}
+
+/// Whether a neighbour takes our certificate and shows one that we take.
+pub(super) async fn secured(
+    role: &str,
+    name: &str,
+    url: &str,
+    tls: Option<&Arc<Tls>>,
+    findings: &mut Findings,
+) {
+    let what = format!("{role} → {name}");
+    let Some(tls) = tls else {
+        findings.bad(what, format!("{url}: not tried without a certificate"), "mend the certificate first");
+        return;
+    };
+    // One request, for in TLS 1.3 a client learns only with the first answer whether its certificate was taken.
+    let http = match Http::new(Arc::new(MutualTls::over(tls)), url, REACH_WITHIN) {
+        Ok(http) => http,
+        Err(error) => return findings.bad(what, error.to_string(), "mend the URL"),
+    };
+    let asked = Request::get(openapi::PATH).body(Bytes::new()).map(|request| http.send(request));
+    let Ok(asked) = asked else { return };
+    match asked.await {
+        Ok(answer) if answer.status() == StatusCode::UNAUTHORIZED => {
+            let todo = "have the name in our certificate registered there";
+            findings.warn(what, format!("{url} is reached, over TLS, and does not know our name"), todo);
+        }
+        Ok(_) => findings.good(what, format!("{url} is reached, over TLS")),
+        Err(error) => {
+            let todo = "is it running? If TLS failed: has each side the other's authority, is the name in its certificate?";
+            findings.bad(what, format!("{url} {error}"), todo);
+        }
+    }
+}
+
+async fn reach(address: &str) -> Result<(), String> {
+    let (host, port) = address.rsplit_once(':').ok_or("write host:port")?;
+    let port = port.parse().map_err(|_| "write host:port")?;
+    let host = host.trim_start_matches('[').trim_end_matches(']');
+    match timeout(REACH_WITHIN, TcpConnector.connect(host, port)).await {
+        Ok(Ok(_)) => Ok(()),
+        Ok(Err(error)) => Err(error.to_string()),
+        Err(_) => Err("does not answer".to_owned()),
+    }
+}
+
+/// Binds to the SMSC as the role does, and unbinds.
+pub(super) async fn bind(config: &IssuerConfig, findings: &mut Findings) {
+    let (what, sms) = ("issuer binds to the SMSC", &config.sms);
+    let binds = match sms.binds("doctor", |file| read_secret(file)) {
+        Ok(binds) => binds,
+        Err(error) => return findings.bad(what, format!("{error:#}"), "mend [issuer.sms]"),
+    };
+    let shutdown = CancellationToken::new();
+    let around = Surroundings {
+        connector: Arc::new(TcpConnector),
+        clock: Arc::new(SystemClock),
+        entropy: Arc::new(SystemEntropy),
+        tap: Arc::new(NoTap),
+    };
+    let sender = SmppSender::start(binds, &around, shutdown.child_token());
+    let is_bound = |(_, state): &(String, LinkState)| matches!(state, LinkState::Bound);
+    let deadline = Instant::now() + REACH_WITHIN;
+    while !sender.states().iter().all(is_bound) && Instant::now() < deadline {
+        sleep(LOOK_EVERY).await;
+    }
+    for (bind, state) in sender.states() {
+        match state {
+            LinkState::Bound => findings.good(what, bind),
+            LinkState::Down(why) => findings.bad(
+                what,
+                format!("{bind}: {why}"),
+                "ask the operator: system id, password, address, number of binds",
+            ),
+        }
+    }
+    shutdown.cancel();
+}
+
+/// Signs on at the card host as the role does, and goes.
+pub(super) async fn sign_on(config: &IssuerConfig, findings: &mut Findings) {
+    let (what, host) = ("issuer signs on at the card host", &config.bank.host);
+    let shape = match Shape::read(&host.layout, &host.header) {
+        Ok(shape) => shape,
+        Err(error) => return findings.bad(what, error.to_string(), "mend [issuer.bank.host]"),
+    };
+    let link = LinkConfig {
+        name: "doctor → card host".into(),
+        address: host.address.clone(),
+        layout: shape.layout,
+        header: shape.header,
+        sign_on: host.sign_on,
+        echo_every: limits::LINK_ECHO_EVERY,
+        answer_timeout: REACH_WITHIN,
+    };
+    let (shutdown, names) =
+        (CancellationToken::new(), Names { ours: "doctor".into(), theirs: "card host".into() });
+    let (clock, entropy) = (Arc::new(SystemClock), Arc::new(SystemEntropy));
+    let link =
+        Link::start(link, Arc::new(TcpConnector), clock, entropy, Arc::new(NoTap), names, shutdown.clone());
+    match timeout(REACH_WITHIN, link.came_up()).await {
+        Ok(()) => findings.good(what, format!("{} answers", host.address)),
+        Err(_) => {
+            let todo = "do both sides use the same layout and header, does it want a sign-on?";
+            findings.bad(what, format!("{} does not answer", host.address), todo);
+        }
+    }
+    shutdown.cancel();
+    let _ = timeout(REACH_WITHIN, link.closed()).await;
+}

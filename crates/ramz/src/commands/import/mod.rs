@@ -1,0 +1,243 @@
+//! `ramz cards import`: many cards from a file, through the back office as `cards add` does for one.
+//!
+//! ```text
+//!   file ─▶ rows, checked ─▶ a few in flight, in order ─▶ added · there already · refused (report)
+//!                                                   └─▶ checkpoint beside the file, every so many rows
+//! ```
+//!
+//! Killed anywhere, it goes on at the checkpoint when it is run again; the rows after it are sent once more, and are there
+//! already. A card that is there is left as it is. A row that is refused holds up no other.
+
+mod checkpoint;
+mod progress;
+mod rows;
+
+use std::fs::{File, OpenOptions};
+use std::io::{BufWriter, Read as _, Seek as _, SeekFrom};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::Context as _;
+use clap::{Args, ValueEnum};
+use futures_util::{StreamExt as _, stream};
+use sha2::{Digest as _, Sha256};
+use tokio::time::sleep;
+
+use super::{Settings, say};
+use crate::client::{Adding, BackOffice};
+use crate::config::OperatorConfig;
+use checkpoint::{Checkpoint, Counts};
+use progress::Progress;
+use rows::{Fault, Row};
+
+/// Rows in flight at most: more only wait in the issuer's queue.
+const IN_FLIGHT_MAX: u64 = 256;
+/// Rows between two checkpoints: what a kill costs to send again, and is there already.
+const CHECKPOINT_EVERY: u64 = 64;
+/// Attempts at one row while the back office is away or overloaded.
+const ATTEMPTS: u32 = 6;
+/// Before the second attempt, doubling.
+const AGAIN_AFTER: Duration = Duration::from_millis(250);
+
+#[derive(Debug, Args)]
+pub(super) struct Options {
+    #[command(flatten)]
+    settings: Settings,
+    /// CSV with a header row, or JSON Lines: pan, expiry, phone, language, status, customer, product
+    file: PathBuf,
+    /// How the file is written; without it, by its ending (.csv, .jsonl, .ndjson)
+    #[arg(long)]
+    format: Option<Format>,
+    /// Where refused rows are told, as CSV: row, column, what; never a card number. Without it, beside the file
+    #[arg(long, value_name = "FILE")]
+    report: Option<PathBuf>,
+    /// Rows sent at once
+    #[arg(long, value_name = "N", default_value_t = 16, value_parser = clap::value_parser!(u64).range(1..=IN_FLIGHT_MAX))]
+    in_flight: u64,
+    /// Only check the rows: nothing is sent
+    #[arg(long)]
+    dry_run: bool,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
+enum Format {
+    Csv,
+    Jsonl,
+}
+
+impl Options {
+    fn format(&self) -> anyhow::Result<Format> {
+        let ending = self.file.extension().and_then(|ending| ending.to_str()).unwrap_or("");
+        match (self.format, ending) {
+            (Some(format), _) => Ok(format),
+            (None, "csv") => Ok(Format::Csv),
+            (None, "jsonl" | "ndjson") => Ok(Format::Jsonl),
+            _ => anyhow::bail!("{}: say --format csv or --format jsonl", self.file.display()),
+        }
+    }
+
+    fn beside(&self, ending: &str) -> PathBuf {
+        let mut name = self.file.clone().into_os_string();
+        name.push(ending);
+        PathBuf::from(name)
+    }
+}
+
+/// What became of a row.
+enum Outcome {
+    Added,
+    Existing,
+    Refused(Vec<Fault>),
+}
+
+pub(super) async fn run(options: Options) -> anyhow::Result<()> {
+    let (format, shown) = (options.format()?, options.file.display().to_string());
+    let size = std::fs::metadata(&options.file).with_context(|| format!("cannot read {shown}"))?.len();
+    let report_path = options.report.clone().unwrap_or_else(|| options.beside(".report.csv"));
+    let rows = rows::open(&options.file, format)?;
+    let progress = Progress::new(size);
+    if options.dry_run {
+        let mut report = Report::begin(&report_path, 0)?;
+        let mut counts = Counts::default();
+        for row in rows {
+            let Row { number, at, card } = row.with_context(|| shown.clone())?;
+            match card {
+                Ok(_) => counts.good += 1,
+                Err(faults) => {
+                    counts.refused += 1;
+                    report.tell(number, &faults)?;
+                }
+            }
+            progress.at(at, &counts);
+        }
+        progress.end();
+        report.flush()?;
+        say::line(format!("{} rows are good, {} are not; nothing was sent", counts.good, counts.refused));
+        return refused(&counts, &report_path);
+    }
+    let config: OperatorConfig = options.settings.load()?.table("operator")?;
+    let office = BackOffice::new(&config)?;
+    let place = options.beside(".checkpoint");
+    let mut done = Checkpoint::resume(&place, &hash(&options.file)?, &config.url)?;
+    if done.rows > 0 {
+        say::note(&format!("going on after row {}, where it stopped", done.rows));
+    }
+    let mut report = Report::begin(&report_path, done.report_bytes)?;
+    let after = done.rows;
+    let waiting = rows.filter(|row| !matches!(row, Ok(row) if row.number <= after));
+    let in_flight = usize::try_from(options.in_flight).unwrap_or(1);
+    let mut outcomes = stream::iter(waiting).map(|row| send(&office, row)).buffered(in_flight);
+    let mut since = 0;
+    while let Some(outcome) = outcomes.next().await {
+        let (number, at, outcome) = match outcome {
+            Ok(outcome) => outcome,
+            Err(error) => {
+                progress.end();
+                done.keep(&place, report.flush()?)?;
+                let why = format!("stopped after row {}; run it again to go on there", done.rows);
+                return Err(error.context(why));
+            }
+        };
+        match outcome {
+            Outcome::Added => done.counts.added += 1,
+            Outcome::Existing => done.counts.existing += 1,
+            Outcome::Refused(faults) => {
+                done.counts.refused += 1;
+                report.tell(number, &faults)?;
+            }
+        }
+        done.rows = number;
+        since += 1;
+        if since % CHECKPOINT_EVERY == 0 {
+            done.keep(&place, report.flush()?)?;
+        }
+        progress.at(at, &done.counts);
+    }
+    progress.end();
+    report.flush()?;
+    let Counts { added, existing, refused: no, .. } = done.counts;
+    say::line(format!("{added} cards added, {existing} were there already, {no} rows refused"));
+    Checkpoint::forget(&place)?;
+    refused(&done.counts, &report_path)
+}
+
+/// A run with refused rows is not a good one.
+fn refused(counts: &Counts, report: &Path) -> anyhow::Result<()> {
+    if counts.refused == 0 {
+        // An empty report would only make one wonder.
+        _ = std::fs::remove_file(report);
+        return Ok(());
+    }
+    anyhow::bail!("{} rows were refused; {} says which and why", counts.refused, report.display())
+}
+
+/// Sends one row, again while the back office is away.
+async fn send(office: &BackOffice, row: anyhow::Result<Row>) -> anyhow::Result<(u64, u64, Outcome)> {
+    let Row { number, at, card } = row?;
+    let card = match card {
+        Ok(card) => card,
+        Err(faults) => return Ok((number, at, Outcome::Refused(faults))),
+    };
+    let mut wait = AGAIN_AFTER;
+    for attempt in 1.. {
+        let why = match office.try_add(&card).await? {
+            Adding::Added => return Ok((number, at, Outcome::Added)),
+            Adding::Existing => return Ok((number, at, Outcome::Existing)),
+            Adding::Refused(problem) => return Ok((number, at, Outcome::Refused(rows::faults(&problem)))),
+            Adding::NotNow(why) => why,
+        };
+        if attempt >= ATTEMPTS {
+            return Err(why);
+        }
+        sleep(wait).await;
+        wait *= 2;
+    }
+    unreachable!("attempts are counted")
+}
+
+fn hash(file: &Path) -> anyhow::Result<String> {
+    let mut file = File::open(file)?;
+    let (mut hash, mut bytes) = (Sha256::new(), vec![0; 64 * 1024]);
+    loop {
+        let read = file.read(&mut bytes)?;
+        if read == 0 {
+            return Ok(hex::encode(hash.finalize()));
+        }
+        hash.update(&bytes[..read]);
+    }
+}
+
+/// Refused rows, told in a file.
+struct Report(csv::Writer<BufWriter<File>>);
+
+impl Report {
+    /// After so many bytes of an earlier run; from the beginning with 0.
+    fn begin(path: &Path, bytes: u64) -> anyhow::Result<Report> {
+        let open = || -> std::io::Result<File> {
+            let mut file = OpenOptions::new().write(true).create(true).truncate(false).open(path)?;
+            file.set_len(bytes)?;
+            file.seek(SeekFrom::End(0))?;
+            Ok(file)
+        };
+        let file = open().with_context(|| format!("cannot write {}", path.display()))?;
+        let mut report = Report(csv::Writer::from_writer(BufWriter::new(file)));
+        if bytes == 0 {
+            report.0.write_record(["row", "column", "what"])?;
+        }
+        Ok(report)
+    }
+
+    fn tell(&mut self, row: u64, faults: &[Fault]) -> anyhow::Result<()> {
+        for Fault { column, what } in faults {
+            self.0.write_record([row.to_string().as_str(), column, what])?;
+        }
+        Ok(())
+    }
+
+    /// Everything told so far is in the file; its length.
+    fn flush(&mut self) -> anyhow::Result<u64> {
+        self.0.flush()?;
+        let buffered = self.0.get_ref();
+        Ok(buffered.get_ref().metadata()?.len())
+    }
+}

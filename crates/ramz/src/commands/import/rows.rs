@@ -1,0 +1,216 @@
+//! A file's rows as cards: CSV (RFC 4180, with a header row) or JSON Lines, with the members of `POST /admin/v1/cards`.
+//!
+//! An empty cell is a member left out. Errors name row and column and say what is expected; what stood there is never repeated.
+
+use std::collections::BTreeSet;
+use std::fs::File;
+use std::io::{BufRead as _, BufReader, Read as _};
+use std::path::Path;
+
+use anyhow::Context as _;
+use ramz_api::back_office::{CardBody, MEMBERS};
+use ramz_api::problem::Problem;
+use ramz_domain::limits;
+use zeroize::Zeroizing;
+
+use super::Format;
+
+/// A row of the file.
+pub(super) struct Row {
+    /// From 1: the header is not counted, a line of JSON is.
+    pub(super) number: u64,
+    /// Bytes of the file up to here.
+    pub(super) at: u64,
+    /// The card, or what is wrong with it.
+    pub(super) card: Result<CardBody, Vec<Fault>>,
+}
+
+/// What is wrong with a row.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) struct Fault {
+    /// The column, if it is one.
+    pub(super) column: String,
+    /// What is expected there.
+    pub(super) what: String,
+}
+
+impl Fault {
+    fn new(column: &str, what: impl Into<String>) -> Fault {
+        Fault { column: column.to_owned(), what: what.into() }
+    }
+}
+
+type Rows = Box<dyn Iterator<Item = anyhow::Result<Row>> + Send>;
+
+/// The rows of a file. An `Err` among them is the file's, and ends it.
+pub(super) fn open(path: &Path, format: Format) -> anyhow::Result<Rows> {
+    let file = File::open(path).with_context(|| format!("cannot read {}", path.display()))?;
+    match format {
+        Format::Csv => csv(file).with_context(|| path.display().to_string()),
+        Format::Jsonl => Ok(jsonl(file)),
+    }
+}
+
+/// A problem as faults of its row.
+pub(super) fn faults(problem: &Problem) -> Vec<Fault> {
+    if problem.errors.is_empty() {
+        return vec![Fault::new("", format!("{}. {}", problem.kind.title(), problem.detail))];
+    }
+    let of = |pointer: &str| pointer.trim_start_matches('/').to_owned();
+    problem
+        .errors
+        .iter()
+        .map(|error| Fault { column: of(&error.pointer), what: error.detail.clone() })
+        .collect()
+}
+
+fn csv(file: File) -> anyhow::Result<Rows> {
+    let mut buffered = BufReader::new(file);
+    // Excel begins UTF-8 with a byte order mark.
+    if buffered.fill_buf()?.starts_with(b"\xef\xbb\xbf") {
+        buffered.consume(3);
+    }
+    let mut reader = csv::ReaderBuilder::new().flexible(true).from_reader(buffered);
+    let header = reader.byte_headers()?.clone();
+    let mut columns = Vec::new();
+    for (nth, name) in header.iter().enumerate() {
+        let name = std::str::from_utf8(name).unwrap_or("").trim().to_owned();
+        // What is no column's name may be a card: a file without its header row.
+        let known = MEMBERS.contains(&name.as_str());
+        anyhow::ensure!(known, "the header's column {} is none of {}", nth + 1, MEMBERS.join(", "));
+        columns.push(name);
+    }
+    let names: BTreeSet<&String> = columns.iter().collect();
+    anyhow::ensure!(names.len() == columns.len(), "the header names a column twice");
+    for needed in ["pan", "expiry"] {
+        anyhow::ensure!(columns.iter().any(|name| name == needed), "the header has no column {needed}");
+    }
+    let mut number = 0;
+    Ok(Box::new(std::iter::from_fn(move || {
+        let mut record = csv::ByteRecord::new();
+        match reader.read_byte_record(&mut record) {
+            Ok(false) => None,
+            Ok(true) => {
+                number += 1;
+                let at = reader.position().byte();
+                Some(Ok(Row { number, at, card: of_cells(&columns, &record) }))
+            }
+            Err(error) => Some(Err(anyhow::anyhow!("after row {number}: {error}"))),
+        }
+    })))
+}
+
+fn of_cells(columns: &[String], record: &csv::ByteRecord) -> Result<CardBody, Vec<Fault>> {
+    if record.len() != columns.len() {
+        let what = format!("has {} columns, the header has {}", record.len(), columns.len());
+        return Err(vec![Fault::new("", what)]);
+    }
+    let mut members = serde_json::Map::new();
+    for (name, cell) in columns.iter().zip(record) {
+        let Ok(cell) = std::str::from_utf8(cell) else { return Err(vec![Fault::new(name, "write UTF-8")]) };
+        if !cell.trim().is_empty() {
+            members.insert(name.clone(), cell.trim().into());
+        }
+    }
+    let bytes = Zeroizing::new(serde_json::Value::Object(members).to_string().into_bytes());
+    CardBody::parse_new(&bytes).map_err(|problem| faults(&problem))
+}
+
+fn jsonl(file: File) -> Rows {
+    let (mut reader, mut number, mut at) = (BufReader::new(file), 0, 0);
+    let too_long = limits::BODY_BYTES_MAX;
+    Box::new(std::iter::from_fn(move || {
+        loop {
+            let mut line = Zeroizing::new(Vec::new());
+            let bound = u64::try_from(too_long).unwrap_or(u64::MAX) + 2;
+            let read = match reader.by_ref().take(bound).read_until(b'\n', &mut line) {
+                Ok(0) => return None,
+                Ok(read) => read,
+                Err(error) => return Some(Err(error.into())),
+            };
+            number += 1;
+            at += read as u64;
+            if line.last() != Some(&b'\n') && line.len() > too_long {
+                return Some(Err(anyhow::anyhow!(
+                    "line {number} is longer than {too_long} bytes: is it JSON Lines?"
+                )));
+            }
+            if line.trim_ascii().is_empty() {
+                continue;
+            }
+            let card = CardBody::parse_new(line.trim_ascii()).map_err(|problem| faults(&problem));
+            return Some(Ok(Row { number, at, card }));
+        }
+    }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const GOOD: &str = "6104337000000016";
+
+    fn rows(text: &[u8], format: Format) -> anyhow::Result<Vec<Result<CardBody, Vec<Fault>>>> {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("cards");
+        std::fs::write(&path, text).unwrap();
+        let rows: Vec<Row> = open(&path, format)?.collect::<anyhow::Result<_>>()?;
+        let numbers: Vec<u64> = rows.iter().map(|row| row.number).collect();
+        assert!(numbers.is_sorted() && rows.last().is_none_or(|row| row.at <= text.len() as u64));
+        Ok(rows.into_iter().map(|row| row.card).collect())
+    }
+
+    fn columns(card: &Result<CardBody, Vec<Fault>>) -> Vec<&str> {
+        card.as_ref()
+            .err()
+            .map_or(Vec::new(), |faults| faults.iter().map(|fault| fault.column.as_str()).collect())
+    }
+
+    #[test]
+    fn csv_is_read_as_rfc_4180_and_as_people_write_it() {
+        let text = format!(
+            "\u{feff}pan , expiry,phone,customer\r\n{GOOD},0912,09120001101,\"a \"\"b\"\", c\"\r\n{GOOD}, 0912 ,,\r\n"
+        );
+        let cards = rows(text.as_bytes(), Format::Csv).unwrap();
+        let first = cards[0].as_ref().unwrap();
+        assert_eq!((first.customer.as_deref(), cards.len()), (Some("a \"b\", c"), 2));
+        assert!(cards[1].as_ref().unwrap().phone.is_none());
+    }
+
+    #[test]
+    fn every_error_names_its_column_and_repeats_nothing() {
+        let text = format!(
+            "pan,expiry,phone,language,status\n6104337000000017,0912,,,\n{GOOD},9913,0912,xx,gone\n{GOOD},0912\n{GOOD},0912,,,\n"
+        );
+        let mut bytes = text.into_bytes();
+        bytes.extend(b"\xff,0912,,,\n");
+        let cards = rows(&bytes, Format::Csv).unwrap();
+        let expected: [&[&str]; 5] =
+            [&["pan"], &["expiry", "phone", "language", "status"], &[""], &[], &["pan"]];
+        for (card, expected) in cards.iter().zip(expected) {
+            assert_eq!(columns(card), expected, "{card:?}");
+        }
+        let told = format!("{:?}", cards.iter().filter_map(|card| card.as_ref().err()).collect::<Vec<_>>());
+        assert!(!told.contains("610433") && !told.contains("0912\""), "{told}");
+    }
+
+    #[test]
+    fn json_lines_have_a_number_each() {
+        let text = format!(
+            "{{\"pan\":\"{GOOD}\",\"expiry\":\"0912\"}}\n\n{{\"pan\":\"{GOOD}\",\"colour\":1}}\nnonsense\n"
+        );
+        let cards = rows(text.as_bytes(), Format::Jsonl).unwrap();
+        assert!(cards[0].is_ok());
+        assert_eq!((columns(&cards[1]), cards.len()), (vec!["colour", "expiry"], 3), "{:?}", cards[1]);
+        let long = vec![b'x'; limits::BODY_BYTES_MAX + 10];
+        assert!(rows(&long, Format::Jsonl).unwrap_err().to_string().contains("line 1 is longer"));
+    }
+
+    #[test]
+    fn a_file_without_its_header_is_refused_and_not_repeated() {
+        for text in [format!("{GOOD},0912\n"), "pan,pan,expiry\n".into(), "pan\n".into()] {
+            let error = format!("{:#}", rows(text.as_bytes(), Format::Csv).unwrap_err());
+            assert!(error.contains("header") && !error.contains(GOOD), "{error}");
+        }
+    }
+}

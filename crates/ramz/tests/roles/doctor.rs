@@ -1,0 +1,174 @@
+//! `ramz doctor` and `ramz config check`: what is wrong is found before a start, named, and nothing is changed by looking.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+
+use serde_json::{Value, json};
+
+use crate::house::House;
+use crate::processes::bank::{Bank, IIN};
+use crate::processes::process::{Said, run};
+
+fn doctor(bank: &Bank, file: &str, more: &[&str]) -> (Said, Value) {
+    let settings = bank.file(file);
+    let said = run([&["doctor", "--config", settings.to_str().unwrap(), "--json"][..], more].concat(), "");
+    let json =
+        serde_json::from_str(&said.out).unwrap_or_else(|error| panic!("{error}: {}{}", said.out, said.err));
+    (said, json)
+}
+
+/// The findings with this verdict: `what`.
+fn of(json: &Value, verdict: &str) -> Vec<String> {
+    let findings = json["findings"].as_array().unwrap().iter();
+    let these = findings.filter(|finding| finding["verdict"] == verdict);
+    these.map(|finding| finding["what"].as_str().unwrap().to_owned()).collect()
+}
+
+/// Files as an operator would keep them.
+fn tidy(bank: &Bank) {
+    for name in ["passphrase", "smpp-password", "issuer.keys", "tls/issuer.test.key"] {
+        fs::set_permissions(bank.file(name), fs::Permissions::from_mode(0o600)).unwrap();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_sound_bank_is_well_and_nothing_was_made() {
+    let bank = Bank::open().await;
+    bank.quick_keys();
+    tidy(&bank);
+    let before: Vec<_> = fs::read_dir(bank.folder.path()).unwrap().map(|e| e.unwrap().file_name()).collect();
+    let (said, json) = doctor(&bank, "issuer.toml", &["--connect"]);
+    assert_eq!((said.code, of(&json, "bad")), (Some(0), vec![]), "{json:#}");
+    assert_eq!(of(&json, "warning"), Vec::<String>::new(), "{json:#}");
+    let good = of(&json, "good");
+    for what in [
+        "clock",
+        "issuer certificate",
+        "issuer authority",
+        "issuer private key",
+        "issuer keys",
+        "issuer zone switch",
+        "issuer zone host",
+        "issuer SMPP password",
+        "issuer store",
+        "issuer disk",
+        "issuer → card host",
+        "issuer → SMSC",
+        "issuer binds to the SMSC",
+        "issuer signs on at the card host",
+    ] {
+        assert!(good.contains(&what.to_owned()), "{what}: {good:?}");
+    }
+    assert_eq!(good.iter().filter(|what| what.starts_with("issuer port")).count(), 4, "{good:?}");
+    let after: Vec<_> = fs::read_dir(bank.folder.path()).unwrap().map(|e| e.unwrap().file_name()).collect();
+    assert_eq!(before, after);
+    // The same for people.
+    let settings = bank.file("issuer.toml");
+    let said = run(["doctor", "--config", settings.to_str().unwrap()], "");
+    assert!(said.code == Some(0) && said.out.contains("✓ issuer keys"), "{}{}", said.out, said.err);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_wrong_is_named_with_what_to_do() {
+    let bank = Bank::open().await;
+    bank.quick_keys();
+    tidy(&bank);
+    bank.write("nonsense", "nonsense");
+    bank.write("wrong", "wrong horse\n");
+    let path = |name: &str| json!(bank.file(name));
+    let late =
+        crate::processes::certificates::Authority::new(&bank.file("late")).certify_until("issuer.test", 2001);
+    for (pointer, value, what, says) in [
+        ("/tls/key_file", path("tls/router.test.key"), "issuer certificate", "do not fit"),
+        ("/tls/cert_file", path("tls/none.pem"), "issuer certificate", "none.pem"),
+        ("/tls/ca_file", path("nonsense"), "issuer certificate", "nonsense"),
+        ("/tls", late.settings(), "issuer certificate", "ran out on 2001-01-01"),
+        ("/keys/file", path("none.keys"), "issuer key file", "none.keys"),
+        ("/keys/passphrase_file", path("wrong"), "issuer keys", "passphrase"),
+        ("/bank/switch/zone", json!("elsewhere"), "issuer zone elsewhere", "no key"),
+        ("/sms/password_file", path("none"), "issuer SMPP password", "none"),
+        ("/store/path", path("no/issuer.db"), "issuer store", "folder is missing"),
+        ("/store/path", path("nonsense"), "issuer store", "nonsense"),
+        ("/sms/address", json!("127.0.0.1:1"), "issuer → SMSC", "127.0.0.1:1"),
+        ("/bank/host/address", json!("127.0.0.1:1"), "issuer → card host", "127.0.0.1:1"),
+        ("/listen/api", json!("192.0.2.1:1"), "issuer port 192.0.2.1:1", "192.0.2.1:1"),
+    ] {
+        let mut settings = bank.issuer_settings();
+        *settings.pointer_mut(pointer).unwrap() = value;
+        bank.settings("broken.toml", &json!({ "issuer": settings }));
+        let (said, json) = doctor(&bank, "broken.toml", &[]);
+        assert_eq!(said.code, Some(1), "{pointer}: {json:#}");
+        let findings = json["findings"].as_array().unwrap();
+        let found = findings.iter().find(|finding| finding["verdict"] == "bad" && finding["what"] == what);
+        let found = found.unwrap_or_else(|| panic!("{pointer}: {what} is not bad: {json:#}"));
+        assert!(found["found"].as_str().unwrap().contains(says), "{pointer}: {found}");
+        assert!(!found["todo"].as_str().unwrap().is_empty(), "{found}");
+    }
+    // Known to others, and about to run out.
+    fs::set_permissions(bank.file("passphrase"), fs::Permissions::from_mode(0o644)).unwrap();
+    let (said, json) = doctor(&bank, "issuer.toml", &[]);
+    assert_eq!(
+        (said.code, of(&json, "warning")),
+        (Some(0), vec!["issuer passphrase".to_owned()]),
+        "{json:#}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_running_house_is_seen_through_its_peers() {
+    let house = House::quick().await;
+    let (said, json) = doctor(&house.bank, "router.toml", &[]);
+    assert_eq!(said.code, Some(0), "{json:#}");
+    assert!(of(&json, "good").contains(&"router → bank mellat".to_owned()), "{json:#}");
+    assert!(of(&json, "warning").iter().any(|what| what.starts_with("router port")), "{json:#}");
+    let (_, json) = doctor(&house.bank, "issuer.toml", &[]);
+    assert!(of(&json, "warning").contains(&"issuer store".to_owned()), "{json:#}");
+    let (_, json) = doctor(&house.bank, "gateway.toml", &[]);
+    for what in ["gateway → router", "gateway → bank mellat"] {
+        assert!(of(&json, "good").contains(&what.to_owned()), "{json:#}");
+    }
+    // A certificate of another authority is not taken, which only the first answer shows.
+    let forged =
+        crate::processes::certificates::Authority::new(&house.bank.file("forged")).certify("gateway.test");
+    let forged = json!({
+        "ca_file": house.bank.tls("gateway.test").ca, "cert_file": forged.cert, "key_file": forged.key,
+    });
+    let url = format!("https://localhost:{}", house.router_port);
+    house.bank.settings("forged.toml", &json!({ "operator": { "url": url, "tls": forged } }));
+    let (said, json) = doctor(&house.bank, "forged.toml", &[]);
+    assert_eq!(
+        (said.code, of(&json, "bad")),
+        (Some(1), vec!["operator → back office".to_owned()]),
+        "{json:#}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_error_of_a_file_is_told_at_once() {
+    let bank = Bank::open().await;
+    let file = bank.write(
+        "many.toml",
+        "[issuer.bank]\ncolour = \"blue\"\n[issuer.bank.policy]\nvalid_for_s = \"long\"\n[routr]\n",
+    );
+    let said = run(["config", "check", "--config", file.to_str().unwrap()], "");
+    assert_eq!((said.code, said.out.as_str()), (Some(1), ""));
+    for place in [
+        "many.toml: [issuer.bank] colour:",
+        "many.toml: [issuer.bank.policy] valid_for_s:",
+        "many.toml: [routr]:",
+    ] {
+        assert!(said.err.contains(place), "{place}: {}", said.err);
+    }
+    let risky = bank.write(
+        "risky.toml",
+        &format!("[issuer.bank]\niins = [\"{IIN}\"]\n[issuer.listen]\nswitch = \"0.0.0.0:8721\"\n"),
+    );
+    let said = run(["config", "check", "--config", risky.to_str().unwrap()], "");
+    assert_eq!(said.code, Some(0), "{}", said.err);
+    assert!(said.err.contains("warning: ") && said.err.contains("[issuer.listen] switch: "), "{}", said.err);
+    let shown = run(["config", "show", "--config", risky.to_str().unwrap()], "").out;
+    assert!(
+        shown.contains("switch = \"0.0.0.0:8721\"\n") && shown.contains("digits = 7  # default\n"),
+        "{shown}"
+    );
+}

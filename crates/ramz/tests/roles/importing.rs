@@ -1,0 +1,131 @@
+//! `ramz cards import`: killed in the middle it goes on, rows that are refused are told without their cards, twice is once.
+
+use std::fmt::Write as _;
+use std::fs;
+
+use ramz_domain::Pan;
+use serde_json::Value;
+
+use crate::processes::bank::{Bank, EXPIRY, IIN};
+use crate::processes::process::{Process, Said, run};
+use crate::processes::until;
+use crate::processes::wires::pan;
+
+/// Enough that a kill comes in the middle on any machine.
+const ROWS: u32 = 1_200;
+
+fn csv(pans: impl Iterator<Item = Pan>) -> String {
+    let mut text = "pan,expiry,phone,customer\n".to_owned();
+    for (nth, pan) in pans.enumerate() {
+        writeln!(text, "{},{EXPIRY},0912{nth:07},customer {nth}", pan.expose()).unwrap();
+    }
+    text
+}
+
+fn arguments(bank: &Bank, file: &str, more: &[&str]) -> Vec<String> {
+    let path = |name: &str| bank.file(name).to_str().unwrap().to_owned();
+    let mut all = vec!["cards".into(), "import".into(), "--config".into(), path("operator.toml"), path(file)];
+    all.extend(more.iter().map(|argument| (*argument).to_owned()));
+    all
+}
+
+fn import(bank: &Bank, file: &str, more: &[&str]) -> Said {
+    run(arguments(bank, file, more), "")
+}
+
+/// The rows that a checkpoint has, if there is one.
+fn kept(bank: &Bank, file: &str) -> Option<u64> {
+    let bytes = fs::read(bank.file(&format!("{file}.checkpoint"))).ok()?;
+    serde_json::from_slice::<Value>(&bytes).ok()?["rows"].as_u64()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_import_that_was_killed_goes_on_where_it_stopped() {
+    let bank = Bank::open().await;
+    bank.quick_keys();
+    let mut issuer = bank.start();
+    bank.ready().await;
+    // One row of the first hundred is refused: it must be told once, also after the kill.
+    let mut text = csv((0..ROWS).map(|n| pan(IIN, n)));
+    text.insert_str(text.find("customer 20\n").unwrap() + "customer 20\n".len(), "6104337000000017,0912,,\n");
+    bank.write("cards.csv", &text);
+    let mut first =
+        Process::start(arguments(&bank, "cards.csv", &["--in-flight", "4"]), &bank.file("import.log"));
+    until("the import is under way", async || kept(&bank, "cards.csv").filter(|rows| *rows >= 64)).await;
+    assert!(first.runs(), "it came to its end before it could be killed: {}", first.said());
+    first.kill();
+    let at = kept(&bank, "cards.csv").unwrap();
+    assert!(at < u64::from(ROWS));
+
+    let second = import(&bank, "cards.csv", &[]);
+    assert!(second.err.contains(&format!("going on after row {at}, where it stopped")), "{}", second.err);
+    assert_eq!(second.code, Some(1), "one row is refused: {}{}", second.out, second.err);
+    assert!(second.out.ends_with("were there already, 1 rows refused\n"), "{}", second.out);
+    let number = |of: &str| -> u64 {
+        second.out.split(", ").find_map(|part| part.split_once(of)?.0.trim().parse().ok()).unwrap()
+    };
+    let (added, existing) = (number(" cards added"), number(" were there already"));
+    assert_eq!(added + existing, u64::from(ROWS));
+    assert!(existing <= 64 + 4, "what had its outcome is not sent again: {existing}");
+    let report = fs::read_to_string(bank.file("cards.csv.report.csv")).unwrap();
+    let lines: Vec<&str> = report.lines().collect();
+    assert_eq!((lines[0], lines.len()), ("row,column,what", 2), "{report}");
+    assert!(lines[1].starts_with("22,pan,") && !report.contains("6104337"), "{report}");
+    assert!(!bank.file("cards.csv.checkpoint").exists());
+
+    // The same again, from the beginning: twice is once.
+    bank.write("cards.csv", &csv((0..ROWS).map(|n| pan(IIN, n))));
+    let third = import(&bank, "cards.csv", &["--in-flight", "32"]);
+    let expected = format!("0 cards added, {ROWS} were there already, 0 rows refused\n");
+    assert_eq!((third.code, third.out.as_str()), (Some(0), expected.as_str()), "{}", third.err);
+    assert!(!bank.file("cards.csv.report.csv").exists());
+
+    assert_eq!(issuer.terminate().0.code(), Some(0));
+    let journal = run(["journal", "verify", "--config", bank.file("issuer.toml").to_str().unwrap()], "");
+    assert!(journal.out.starts_with(&format!("{ROWS} cards, ")), "{}", journal.out);
+    for said in [&issuer.said(), &first.said(), &second.err, &third.err, &second.out] {
+        assert!(!said.contains(&format!("{IIN}7")), "{said}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_cannot_be_imported_is_said() {
+    let bank = Bank::open().await;
+    let good = pan(IIN, 1);
+    let lines = format!("{{\"pan\":\"{0}\",\"expiry\":\"0912\"}}\n{{\"pan\":\"{0}\"}}\n", good.expose());
+    bank.write("cards.jsonl", &lines);
+    // Checked without an issuer.
+    let dry = import(&bank, "cards.jsonl", &["--dry-run"]);
+    assert_eq!(
+        (dry.code, dry.out.as_str()),
+        (Some(1), "1 rows are good, 1 are not; nothing was sent\n"),
+        "{}",
+        dry.err
+    );
+    let report = fs::read_to_string(bank.file("cards.jsonl.report.csv")).unwrap();
+    assert!(report.contains("\n2,expiry,") && !report.contains(good.expose()), "{report}");
+    bank.write("headless.csv", &format!("{},0912\n", good.expose()));
+    for (file, says) in [("none.csv", "none.csv"), ("headless.csv", "header"), ("operator.toml", "--format")]
+    {
+        let said = import(&bank, file, &[]);
+        assert!(said.code == Some(1) && said.err.contains(says), "{file}: {}", said.err);
+        assert!(!said.err.contains(good.expose()) && !said.err.contains("panicked"), "{}", said.err);
+    }
+    // The issuer is away: nothing is lost, and it says how to go on.
+    bank.write("cards.csv", &csv([good.clone()].into_iter()));
+    let away = import(&bank, "cards.csv", &[]);
+    assert!(away.code == Some(1) && away.err.contains("run it again to go on"), "{}", away.err);
+    assert!(away.err.contains("cannot be reached"), "{}", away.err);
+    // Another bank's card.
+    bank.quick_keys();
+    let mut issuer = bank.start();
+    bank.write("foreign.csv", &csv([pan("603799", 1), good].into_iter()));
+    let foreign = import(&bank, "foreign.csv", &["--report", bank.file("why.csv").to_str().unwrap()]);
+    assert_eq!(
+        (foreign.code, foreign.out.as_str()),
+        (Some(1), "1 cards added, 0 were there already, 1 rows refused\n")
+    );
+    let why = fs::read_to_string(bank.file("why.csv")).unwrap();
+    assert!(why.contains("\n1,pan,") && !why.contains("603799"), "{why}");
+    assert_eq!(issuer.terminate().0.code(), Some(0));
+}
