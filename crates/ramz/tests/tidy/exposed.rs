@@ -33,7 +33,8 @@ const MAY_EXPOSE: &[(&str, &str)] = &[
     // Typed by the operator, sent to the back office.
     ("crates/ramz/src/commands/cards.rs", "prompt"),
     // Made-up cards and phones.
-    ("crates/ramz/src/commands/load.rs", "measure"),
+    ("crates/ramz/src/commands/load/pair.rs", "measure"),
+    ("crates/ramz/src/commands/load/phones.rs", "measure"),
     ("crates/ramz/src/lab/bank.rs", "lab"),
     ("crates/ramz/src/lab/portal.rs", "lab"),
     ("crates/sim/src/shop/services.rs", "JSON"),
