@@ -70,6 +70,9 @@ pub(crate) fn routes(desk: Arc<Desk>, watched: Vec<Arc<dyn Show>>, shutdown: Can
         .route("/metrics", get(metrics))
 }
 
+/// A metric of each bank: its name, its help, and its value.
+type Each<T> = (&'static str, &'static str, fn(&Way) -> T);
+
 impl Show for Desk {
     fn show(&self, page: &mut Page) {
         let name = "ramz_router_pin_requests_total";
@@ -108,7 +111,7 @@ impl Desk {
 
     fn show_ways(&self, page: &mut Page) {
         let ways = self.ways();
-        let gauges: [(&str, &str, fn(&Way) -> usize); 3] = [
+        let gauges: [Each<usize>; 3] = [
             ("ramz_router_bank_in_flight", "Requests that wait for a bank.", Way::in_flight),
             (
                 "ramz_router_bank_available",
@@ -125,7 +128,7 @@ impl Desk {
                 page.sample(name, &[("bank", &way.id)], value(way));
             }
         }
-        let counters: [(&str, &str, fn(&Way) -> u64); 2] = [
+        let counters: [Each<u64>; 2] = [
             ("ramz_router_bank_opened_total", "How often a bank was cut off.", |way| way.standing().1),
             (
                 "ramz_router_bank_retries_total",

@@ -5,12 +5,17 @@ use std::collections::BTreeMap;
 use ramz_api::metrics::Page;
 use ramz_sms::port::Line;
 
+/// A metric of each bind: its name, its help, and its value.
+type Gauge = (&'static str, &'static str, fn(&Line) -> usize);
+/// The same with a second label, and a value for each of its words.
+type Counter = (&'static str, &'static str, &'static str, fn(&Line) -> &BTreeMap<&'static str, u64>);
+
 /// The metrics of all binds; nothing if the sender has none to tell of.
 pub(crate) fn show(lines: &[Line], page: &mut Page) {
     if lines.is_empty() {
         return;
     }
-    let gauges: [(&str, &str, fn(&Line) -> usize); 3] = [
+    let gauges: [Gauge; 3] = [
         ("ramz_sms_bind_up", "Whether a bind to an SMSC is up.", |line| usize::from(line.down.is_none())),
         ("ramz_sms_window", "Short messages that may be unanswered on a bind.", |line| line.window),
         ("ramz_sms_in_window", "Short messages handed over on a bind and not answered.", |line| {
@@ -23,8 +28,7 @@ pub(crate) fn show(lines: &[Line], page: &mut Page) {
             page.sample(name, &[("bind", &line.name)], value(line));
         }
     }
-    type ByWord = fn(&Line) -> &BTreeMap<&'static str, u64>;
-    let counters: [(&str, &str, &str, ByWord); 2] = [
+    let counters: [Counter; 2] = [
         ("ramz_sms_submitted_total", "Short messages submitted on a bind, by outcome.", "outcome", |line| {
             &line.submitted
         }),

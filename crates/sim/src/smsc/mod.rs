@@ -1,7 +1,7 @@
 //! The operator's SMSC: an SMPP 3.4 server that delivers to handsets.
 //!
 //! It does what an ESME can tell from outside: binds with a password, submits with concatenation and validity, receipts,
-//! texts from phones, and bad days of every kind ([`moods`]). A text goes to the handsets and nowhere else: no log, no tap.
+//! texts from phones, and bad days of every kind (`moods`). A text goes to the handsets and nowhere else: no log, no tap.
 //! Deliberately not here: storing and retrying (a handset is always on), `data_sm`, `submit_multi`, queries, SMPP 5.
 //!
 //! ```text
