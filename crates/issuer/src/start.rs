@@ -219,7 +219,7 @@ pub fn start(config: &Config, ports: Ports, shutdown: &CancellationToken) -> Res
         operators: config.operators.iter().cloned().collect(),
         iins: config.iins.iter().cloned().collect(),
     };
-    let office = web::back_office::routes(Arc::new(office)).merge(openapi::route(openapi::BACK_OFFICE));
+    let office = web::back_office::routes(Arc::new(office));
     tasks.spawn(serve(ports.admin, times[1].timing(office), Arc::clone(entropy), shutdown.clone()));
     let (sender, doors, watched) = (ports.sender, times.to_vec(), ports.watched);
     let health =

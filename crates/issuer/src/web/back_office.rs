@@ -11,6 +11,7 @@ use axum::routing::{get, post};
 use axum::{Extension, Json, Router};
 use ramz_api::back_office::{CARDS, CardBody, CardView, FIND, status_word};
 use ramz_api::net::Peer;
+use ramz_api::openapi;
 use ramz_api::problem::Problem;
 use ramz_api::serve::JsonBody;
 use ramz_domain::card::CardStatus;
@@ -45,6 +46,7 @@ pub fn routes(office: Arc<BackOffice>) -> Router {
         .route(&card, get(show).put(change))
         .route(&format!("{card}/lock"), post(lock))
         .route(&format!("{card}/unlock"), post(unlock))
+        .merge(openapi::route(openapi::BACK_OFFICE).with_state(()))
         .layer(middleware::from_fn_with_state(Arc::clone(&office), only_operators))
         .with_state(office)
 }

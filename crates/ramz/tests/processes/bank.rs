@@ -161,6 +161,8 @@ impl Bank {
                 "routers": [ROUTER],
                 "askers": [asker],
                 "operators": [OPERATOR],
+                // What one program asks here is what a country does elsewhere.
+                "limits": { "asker_per_s": 20_000 },
                 "switch": { "zone": "switch" },
                 "host": { "address": format!("127.0.0.1:{}", self.host_port), "zone": "host" },
             },
