@@ -183,7 +183,11 @@ fn config(host: SocketAddr, build: &Build) -> Config {
             origins: texts(&["pay.example"]),
         }],
         verifiers: ["core", "other core"]
-            .map(|name| VerifierConfig { name: name.into(), zone: "switch".into(), pin_block_format: 0 })
+            .map(|name| VerifierConfig {
+                name: name.into(),
+                zone: "switch".into(),
+                pin_block_format: to_switch.format,
+            })
             .to_vec(),
         operators: texts(&["operator"]),
         policy: PolicyConfig {
