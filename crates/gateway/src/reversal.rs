@@ -178,7 +178,8 @@ impl Gateway {
             }
         };
         match bank.link.ask(message, limits::HOST_TIMEOUT).await {
-            Ok(answer) if answer.get(39) == Some("00") => Asked::Acknowledged,
+            // Done, or done before.
+            Ok(answer) if matches!(answer.get(39), Some("00" | "94")) => Asked::Acknowledged,
             Ok(answer) => {
                 let code = answer.get(39).unwrap_or("none");
                 tracing::error!(payment = %id, rrn = trace.rrn, code, "a reversal was not accepted; repeating");

@@ -234,7 +234,7 @@ impl Admissions {
             fresh: ChallengeId::random(engine.entropy.as_ref()),
             key_version: engine.keys.pin_version(),
             not_after: record.not_after,
-            door: record.payer.unwrap_or(Mark::of(&[b"payee", &digest.0])),
+            door: record.payer.unwrap_or_else(|| door(request, &digest)),
             withheld,
         };
         let job = Job {
@@ -312,6 +312,17 @@ pub(crate) fn payee(keys: &dyn Keys, payee: &PayeeChecked) -> Result<Payee, KeyF
         }
         PayeeChecked::Bill { bill, payment } => Payee::Bill { bill: bill.clone(), payment: payment.clone() },
     })
+}
+
+/// Where a request comes from, if its asker does not tell its payers apart: the merchant; or the page, if whoever asks chooses
+/// the payee, and could make a door of every card and bill.
+fn door(request: &Checked, payee: &Digest) -> Mark {
+    match request.payee {
+        PayeeChecked::Merchant { .. } => Mark::of(&[b"payee", &payee.0]),
+        PayeeChecked::Card { .. } | PayeeChecked::Bill { .. } => {
+            Mark::of(&[b"origin", request.origin.as_bytes()])
+        }
+    }
 }
 
 /// Keyed: should an asker send what says who the payer is, nobody finds it here by trying.

@@ -28,8 +28,8 @@ use crate::undo::Undo;
 
 /// Messages that wait for a sender on this node; more are left to the sweeper.
 pub(crate) const QUEUE: usize = 4096;
-/// Messages in the making or with the operator at once: a few windows' worth.
-const IN_HAND: usize = limits::SMPP_WINDOW * 4;
+/// Messages in the making or with the operators at once: as many as the windows take, and at least so many.
+const IN_HAND_MIN: usize = limits::SMPP_WINDOW * 4;
 /// Between attempts while the line is down: its own reconnecting is quicker or slower, this only looks again.
 const AGAIN_AFTER: Duration = Duration::from_millis(250);
 
@@ -79,7 +79,8 @@ impl Outbox {
         limits: Arc<Limits>,
         counts: Arc<Counts>,
     ) -> Arc<Outbox> {
-        let slots = Arc::new(Semaphore::new(IN_HAND));
+        let windows: usize = sender.lines().iter().map(|line| line.window).sum();
+        let slots = Arc::new(Semaphore::new(windows.max(IN_HAND_MIN)));
         let tasks = TaskTracker::new();
         Arc::new(Outbox { engine, sender, bank_name, receipts, undo, limits, counts, slots, tasks })
     }
@@ -198,7 +199,7 @@ impl Outbox {
             if self.engine.clock.now() >= dispatch.leased_until {
                 return Ok(Fate::Leave("its lease is over".into()));
             }
-            let Some(outgoing) = self.make(dispatch.card, challenge).await? else {
+            let Some(outgoing) = self.make(dispatch, challenge, attempt).await? else {
                 return Ok(Fate::Settle { outcome: "of_no_use", parts: 0 });
             };
             // Counted once: who takes it over later finds it counted.
@@ -230,9 +231,21 @@ impl Outbox {
         Ok(self.limits.phone(engine.keys.as_ref(), &outgoing.to, engine.clock.now())?)
     }
 
-    /// The text and its number, from the row as it is now; `None` if its PIN was spent or ran out.
-    async fn make(&self, card: CardId, challenge: ChallengeId) -> Result<Option<Sms>, EngineFault> {
-        let Some((state, phone)) = self.engine.addressee(card, challenge).await? else { return Ok(None) };
+    /// The text and its number; `None` if its PIN was spent or ran out. At once after it was committed the row is as this node
+    /// left it; later another node may have changed card and phone, and the row is read.
+    async fn make(
+        &self,
+        dispatch: &Dispatch,
+        challenge: ChallengeId,
+        attempt: u32,
+    ) -> Result<Option<Sms>, EngineFault> {
+        let card = dispatch.card;
+        let known = if attempt == 0 && dispatch.attempts == 1 {
+            self.engine.addressee(card, challenge).await?
+        } else {
+            self.engine.open(card).await?.map(|(state, columns)| (state, columns.phone))
+        };
+        let Some((state, phone)) = known else { return Ok(None) };
         let Some(challenge) = state.to_send(challenge, self.engine.clock.now()) else { return Ok(None) };
         let Some(phone) = phone else { return Ok(None) };
         let text = self.text(card, &state, challenge)?;

@@ -4,6 +4,7 @@
 //! logged once and told to operators until the file is mended. Requests that are in hand keep the directory they began with.
 
 use std::{
+    os::unix::fs::MetadataExt as _,
     path::{Path, PathBuf},
     sync::{
         Arc, Mutex, PoisonError, RwLock,
@@ -79,6 +80,8 @@ pub(crate) struct File {
 struct Stamp {
     modified: Option<SystemTime>,
     bytes: u64,
+    /// A file that was put in another's place is another one, though it be as long and of the same instant.
+    inode: u64,
 }
 
 impl File {
@@ -129,7 +132,7 @@ impl File {
 
 async fn stamp(path: &Path) -> Option<Stamp> {
     let found = fs::metadata(path).await.ok()?;
-    Some(Stamp { modified: found.modified().ok(), bytes: found.len() })
+    Some(Stamp { modified: found.modified().ok(), bytes: found.len(), inode: found.ino() })
 }
 
 async fn read(path: &Path) -> std::io::Result<Vec<u8>> {

@@ -13,10 +13,14 @@ impl CardState {
         }
         // Late: 91 was answered, and the reversal stands whatever the host says now. It may have overtaken what it undoes,
         // and have found nothing: one more, after the answer, cannot.
-        if let Some(Answered { outcome: Outcome::Host(given), undoing: true, .. }) = awaited.as_deref() {
-            let (given, response_code) = (given.clone(), answer.response_code.clone());
-            let late = Entry::AnsweredLate { identity, response_code };
-            let mut decided = self.writes(Answer::Again(given), vec![late]);
+        if let Some(Answered { outcome, undoing: true, .. }) = awaited.as_deref() {
+            let told = match outcome {
+                Outcome::Host(given) => Answer::Again(given.clone()),
+                // The switch has reversed it too: it is told nothing any more.
+                _ => Answer::NotAwaited,
+            };
+            let late = Entry::AnsweredLate { identity, response_code: answer.response_code.clone() };
+            let mut decided = self.writes(told, vec![late]);
             decided.undo = Some(identity);
             return decided;
         }

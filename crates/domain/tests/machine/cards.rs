@@ -198,6 +198,11 @@ impl Card {
         self.tell(&Command::HostAnswered { identity: mark(transaction), answer });
     }
 
+    pub(crate) fn host_says(&mut self, transaction: &str, code: &str) -> String {
+        let answer = HostAnswer { response_code: code.into(), authorisation_code: None, reference: None };
+        self.tell(&Command::HostAnswered { identity: mark(transaction), answer })
+    }
+
     pub(crate) fn give_up(&mut self, transaction: &str) -> String {
         self.tell(&Command::GiveUp { identity: mark(transaction) })
     }
@@ -270,6 +275,7 @@ fn said(decided: &Decided) -> String {
             format!("reversed, original {}", if *known { "known" } else { "unknown" })
         }
         Answer::Done => "done".into(),
+        Answer::NotAwaited if decided.undo.is_some() => "not awaited, ours to reverse".into(),
         Answer::NotAwaited => "not awaited".into(),
     }
 }

@@ -301,6 +301,18 @@ fn remembered_answers_are_never_evicted() {
     assert_eq!(card.pay(Pay::right("Q", "u2"), 640), "ask host", "ten minutes later there is room");
 }
 
+/// The switch reversed it as well; but the approval came after both reversals, and nobody else will undo it.
+#[test]
+fn an_approval_that_comes_after_both_reversals_is_reversed_once_more() {
+    let mut card = Card::active();
+    card.ask("A", 0);
+    assert_eq!(card.pay(Pay::right("A", "t1"), 1), "ask host");
+    let gave_up = card.give_up("t1");
+    card.reverse("t1", 5);
+    let late = card.host_says("t1", "00");
+    assert!(gave_up.contains("ours to reverse") && late.contains("ours to reverse"), "{gave_up}; {late}");
+}
+
 #[test]
 fn the_same_admission_again_sends_nothing_again() {
     let mut card = Card::active();

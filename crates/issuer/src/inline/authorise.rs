@@ -33,9 +33,10 @@ impl Inline {
         if let Some(block) = pin_block(&request, &self.switch_zone) {
             let (from, to) = (&self.switch_zone.name, &self.host_zone);
             let keys = &self.engine.keys;
+            let again = request.mti().is_repeat();
             let block = keys
                 .translate_pin_block(&block, from, pan, &to.name, to.format)
-                .map_err(EngineFault::from)?;
+                .map_err(|fault| unless_repeated(again, fault.into()))?;
             request.set(52, block.bytes.to_vec());
         }
         self.pass(&request).await

@@ -110,9 +110,16 @@ impl Inline {
         match self.host.ask(request.clone(), limits::HOST_TIMEOUT).await {
             Ok(answer) => relayed(answer),
             Err(error) if error.was_sent() => Err(Refused::Silence),
+            // What it repeats may have been approved: a decline would leave that standing.
+            Err(_) if repeats_a_payment(request) => Err(Refused::Silence),
             Err(_) => Err(Refused::No(Refusal::IssuerInoperative)),
         }
     }
+}
+
+fn repeats_a_payment(request: &Message) -> bool {
+    let class = request.mti().class();
+    request.mti().is_repeat() && matches!(class, MtiClass::Authorisation | MtiClass::Financial)
 }
 
 /// The host's answer as it goes on: what only we may say is taken out.

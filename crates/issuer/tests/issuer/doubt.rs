@@ -1,11 +1,12 @@
 //! While it is not known what the host did, nothing is said that could be taken for a decline: only silence lets the
 //! switch reverse. And what was reversed is not approved afterwards.
 
-use crate::bank::{Bank, CARD, Node, Told, on_both_stores, same, until};
-use crate::messages::{Wish, code, repeated, reversal};
+use crate::bank::{Bank, CARD, FIRST_PIN, Node, Told, on_both_stores, same, until};
+use crate::messages::{Wish, code, pan, repeated, reversal, set_pin};
 
 on_both_stores! {
     a_repeat_of_a_payment_in_doubt_is_silence_while_the_host_is_away,
+    a_repeat_with_a_first_pin_is_silence_while_the_host_is_away,
     an_approval_does_not_follow_its_reversal,
     a_reversal_with_zeros_for_the_amount_that_stays_is_full,
     two_pins_for_one_payment_differ,
@@ -25,6 +26,25 @@ async fn a_repeat_of_a_payment_in_doubt_is_silence_while_the_host_is_away(bank: 
     node.was_silent(2).await?;
     bank.reconnect(&node).await?;
     // Both connections of this node's switch still wait for an answer to this trace number.
+    let other = bank.node().await;
+    same(code(&other.ask(&repeated(&payment)).await?), "00".into(), "the repeat, once the host is back")?;
+    same(bank.host.asked(&payment).debits, 1, "debits")
+}
+
+/// What only passes through may stand at the host as well.
+async fn a_repeat_with_a_first_pin_is_silence_while_the_host_is_away(bank: &Bank, node: Node) -> Told {
+    let mut payment = Wish::purchase(31_500).message(&pan(CARD));
+    payment.set(22, "051");
+    set_pin(&mut payment, FIRST_PIN, &bank.soft);
+    bank.host.silence_next(1);
+    drop(node.asking(0, &payment));
+    bank.host_was_asked(1).await?;
+    same(bank.spent(CARD), 31_500, "debited, and nobody was told")?;
+    bank.cut_off(&node).await?;
+    node.was_silent(1).await?;
+    drop(node.asking(1, &repeated(&payment)));
+    node.was_silent(2).await?;
+    bank.reconnect(&node).await?;
     let other = bank.node().await;
     same(code(&other.ask(&repeated(&payment)).await?), "00".into(), "the repeat, once the host is back")?;
     same(bank.host.asked(&payment).debits, 1, "debits")

@@ -89,7 +89,11 @@ impl Town {
                 }
             });
         }
-        async move { while workers.join_next().await.is_some_and(|worked| worked.is_ok()) {} }
+        async move {
+            while let Some(worked) = workers.join_next().await {
+                worked.unwrap();
+            }
+        }
     }
 
     /// Nobody begins anything new.
