@@ -161,6 +161,7 @@ impl Bank {
                 "routers": [ROUTER],
                 "askers": [asker],
                 "operators": [OPERATOR],
+                "verifiers": [{ "name": ASKER, "zone": "switch", "pin_block_format": 0 }],
                 "switch": { "zone": "switch" },
                 "host": { "address": format!("127.0.0.1:{}", self.host_port), "zone": "host" },
             },
