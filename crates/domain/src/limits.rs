@@ -61,6 +61,8 @@ pub const WINDOWS_MAX: usize = 262_144;
 pub const PAYER_CHARS_MIN: usize = 16;
 /// … and at most a hash in hexadecimal digits.
 pub const PAYER_CHARS_MAX: usize = 64;
+/// What the proxy before a payment page says of where a request is from: more than any address has.
+pub const PAYER_HEADER_CHARS_MAX: usize = 128;
 
 /// Characters of a payee's name.
 pub const PAYEE_NAME_CHARS_MAX: usize = 30;

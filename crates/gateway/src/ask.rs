@@ -29,7 +29,7 @@ use crate::{
     about::Payee,
     body::{self, Secret},
     gateway::Gateway,
-    payee,
+    payee, payer,
     payment::{ASKS_MAX, NoAsk, Payment},
     problem::{Kind, No},
     proof,
@@ -51,6 +51,17 @@ struct Asked {
     proof: String,
     /// Where a transfer goes to, if the payer says so.
     payee_pan: Option<Secret>,
+}
+
+/// One press of the button.
+struct Press {
+    /// The page's name of it: the idempotency key.
+    key: Uuid,
+    /// The keyed hash of the destination, if the payer typed one.
+    to: Option<Digest>,
+    /// The keyed hash of where it came from, if the operator lets payers be told apart.
+    payer: Option<Digest>,
+    proof: String,
 }
 
 /// The answer: nothing in it depends on the card.
@@ -85,52 +96,39 @@ pub(crate) async fn pin(
     if gateway.bank(pan.iin()).is_none() {
         return Err(No::new(Kind::UnknownIssuer));
     }
-    let to_tag = gateway.destination_tag(to.as_ref())?;
+    let payer = payer::payer(&*gateway.keys, &gateway.config.payer_header, &headers, gateway.now());
+    let payer = payer.map_err(|fault| gateway.fault(&fault))?;
+    let key = asked.press;
+    let press = Press { key, to: gateway.destination_tag(to.as_ref())?, payer, proof: asked.proof };
     let payee = gateway.payee(id, &payment, &pan, to).await?;
-    let (press, proof) = (asked.press, asked.proof);
     let working = Arc::clone(&gateway);
     // A browser that goes away must not leave a press half done.
-    let pressed = async move { working.press(id, pan, &payee, to_tag, press, &proof).await };
-    let work = gateway.work.spawn(pressed.instrument(hop::span(press)));
+    let pressed = async move { working.press(id, pan, &payee, &press).await };
+    let work = gateway.work.spawn(pressed.instrument(hop::span(key)));
     let waiting = work.await.map_err(|error| gateway.fault(&error))??;
     Ok((StatusCode::ACCEPTED, Json(waiting)))
 }
 
 impl Gateway {
     /// One press, told in one line.
-    async fn press(
-        &self,
-        id: PaymentId,
-        pan: Pan,
-        payee: &Payee,
-        to: Option<Digest>,
-        press: Uuid,
-        proof: &str,
-    ) -> Result<Waiting, No> {
+    async fn press(&self, id: PaymentId, pan: Pan, payee: &Payee, press: &Press) -> Result<Waiting, No> {
         let began = Instant::now();
-        let answer = self.ask(id, pan, payee, to, press, proof).await;
+        let answer = self.ask(id, pan, payee, press).await;
         let outcome = answer.as_ref().map_or_else(|no| no.slug(), |_| "accepted");
         self.presses.count(outcome);
         tracing::info!(payment = %id, outcome, ms = hop::ms_since(began), "the PIN button was pressed");
         answer
     }
 
-    async fn ask(
-        &self,
-        id: PaymentId,
-        pan: Pan,
-        payee: &Payee,
-        to: Option<Digest>,
-        press: Uuid,
-        proof: &str,
-    ) -> Result<Waiting, No> {
+    async fn ask(&self, id: PaymentId, pan: Pan, payee: &Payee, press: &Press) -> Result<Waiting, No> {
+        let key = press.key;
         let now = self.now();
         let tag = self.keys.index(IndexPurpose::Pan, &[pan.expose().as_bytes()]);
         let card = tag.map_err(|fault| self.fault(&fault))?.bytes;
         let claimed = self.payments.change(id, |payment| {
             let challenge = proof::challenge(id, payment);
-            let repeat = payment.ask(card, press, to, WAIT, now).map_err(NotNow::Ask)?;
-            if !repeat && !proof::solves(&challenge, proof) {
+            let repeat = payment.ask(card, key, press.to, press.payer, WAIT, now).map_err(NotNow::Ask)?;
+            if !repeat && !proof::solves(&challenge, &press.proof) {
                 return Err(NotNow::Proof(challenge));
             }
             Ok((repeat, Column::Keep))
@@ -148,11 +146,11 @@ impl Gateway {
                 NotNow::Proof(challenge) => No::proof(challenge),
             })
         })?;
-        match self.ask_router(&pan, payee, press, &payment).await {
+        match self.ask_router(&pan, payee, key, &payment).await {
             Ok(requested) => {
                 let again_at = self.now().plus(Duration::from_secs(requested.ask_again_after_s.into()));
                 let kept = self.payments.change(id, |payment| {
-                    payment.asked(press, again_at);
+                    payment.asked(key, again_at);
                     Ok::<_, NoAsk>(((), Column::Keep))
                 });
                 // The PIN is on its way whether or not this was kept: the claim's own wait stands then.
@@ -163,7 +161,7 @@ impl Gateway {
             Err(no) if repeat => Err(no),
             Err(no) => {
                 let taken_back = self.payments.change(id, |payment| {
-                    payment.not_asked(press);
+                    payment.not_asked(key);
                     Ok::<_, NoAsk>(((), Column::Keep))
                 });
                 if let Err(not) = taken_back.await {
@@ -201,7 +199,7 @@ impl Gateway {
             amount: payment.amount,
             payee: asked_for,
             origin: self.config.origin.clone(),
-            payer: None,
+            payer: payment.payer(press).map(|Digest(hash)| hex::encode(hash)),
         };
         let body = request.to_json();
         let shown = payee.masked().unwrap_or_else(|| merchant.name_fa.clone());

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, fmt, path::PathBuf, time::Duration};
 
-use axum::http::Uri;
+use axum::http::{HeaderName, Uri};
 use ramz_api::pin_request::is_host_name;
 use ramz_domain::{Iin, PayeeName};
 use ramz_keys::PinBlockFormat;
@@ -27,6 +27,10 @@ pub struct Config {
     pub merchants: Vec<Merchant>,
     /// Where authorisations go, by IIN.
     pub links: Vec<BankLink>,
+    /// The request header in which the proxy in front says where a request is from: `X-Real-IP`. Empty: payers are not told
+    /// apart. Without a proxy that sets it on every request, whoever asks could write it.
+    #[serde(default)]
+    pub payer_header: String,
     /// Origins whose pages may show the payment page in a frame. Mostly none: a frame hides where a PIN is typed.
     #[serde(default)]
     pub frame_ancestors: Vec<String>,
@@ -171,6 +175,10 @@ impl Config {
                 format!("{origin:?} is no origin: write https://shop.example, without a path")
             })?;
         }
+        let header = &self.payer_header;
+        ensure(header.is_empty() || HeaderName::try_from(header).is_ok(), "payer_header", || {
+            "write the name of a request header, as X-Real-IP, or leave it empty".into()
+        })?;
         let mut ids = BTreeSet::new();
         for (n, merchant) in self.merchants.iter().enumerate() {
             merchant.check(&format!("merchants[{n}]"), &mut ids)?;
@@ -346,6 +354,7 @@ mod tests {
         };
         check("localhost:8702'", "localhost:8702/pay'", "public_url");
         check("581672061", "58x", "acquirer");
+        check("merchants=[]", "payer_header='X Real IP'\nmerchants=[]", "payer_header");
         check("610433", "61043", "links[0].iins");
         check("zone='a'", "zone='a',pin_block_format=1", "links[0].pin_block_format");
         check("layout='ascii'", "layout='ebcdic'", "links[0].layout");

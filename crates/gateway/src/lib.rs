@@ -17,6 +17,7 @@ mod merchants;
 mod message;
 mod page;
 mod payee;
+mod payer;
 mod payment;
 mod problem;
 mod proof;

@@ -335,12 +335,31 @@ mod tests {
             "/v1/payments/{payment}/verify",
         ];
         assert_eq!(paths, code);
-        let example = |path: &str| {
+        let body = |path: &str| {
             let content = &document["paths"][path]["post"]["requestBody"]["content"];
-            serde_json::to_vec(&content["application/json"]["example"]).unwrap()
+            content["application/json"].clone()
         };
-        serde_json::from_slice::<Wanted>(&example("/v1/payments")).unwrap();
-        serde_json::from_slice::<Verified>(&example("/v1/payments/{payment}/verify")).unwrap();
+        let verified = body("/v1/payments/{payment}/verify")["example"].clone();
+        serde_json::from_value::<Verified>(verified).unwrap();
+        // An example of each kind, and each passes the door.
+        let mut kinds = std::collections::BTreeSet::new();
+        for (name, example) in body("/v1/payments")["examples"].as_object().unwrap() {
+            let wanted: Wanted = serde_json::from_value(example["value"].clone()).unwrap();
+            let (kind, amount) =
+                (PaymentKind::parse(&wanted.kind).unwrap(), Rial::new(wanted.amount).unwrap());
+            let mut errors = Vec::new();
+            payee(kind, Some(amount), &wanted, &mut errors);
+            assert!(errors.is_empty(), "{name}: {errors:?}");
+            kinds.insert(kind.code());
+        }
+        let all = PaymentKind::ALL.map(PaymentKind::code);
+        assert_eq!(kinds, all.into());
+        let schemas = &document["components"]["schemas"];
+        for schema in ["NewPayment", "Payment"] {
+            let named = schemas[schema]["properties"]["kind"]["enum"].as_array().unwrap();
+            let named: std::collections::BTreeSet<_> = named.iter().filter_map(Value::as_str).collect();
+            assert_eq!(named, kinds, "{schema}");
+        }
         let problems = document["components"]["schemas"]["Problem"]["properties"]["type"]["enum"].as_array();
         for uri in problems.unwrap() {
             let slug = uri.as_str().unwrap().strip_prefix("/problems/").unwrap();

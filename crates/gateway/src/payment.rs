@@ -88,6 +88,10 @@ pub(crate) struct Ask {
     /// The keyed hash of the destination, if the payer typed one: it is part of what the press asked for.
     #[n(3)]
     pub(crate) to: Option<Digest>,
+    /// The keyed hash of where the press came from. A repeat is sent with it, wherever that comes from: another would be
+    /// another request under the same key.
+    #[n(4)]
+    pub(crate) payer: Option<Digest>,
 }
 
 /// What an authorisation is known by. Nothing of it is secret.
@@ -366,6 +370,7 @@ impl Payment {
         card: [u8; 32],
         press: Uuid,
         to: Option<Digest>,
+        payer: Option<Digest>,
         wait: Duration,
         now: Moment,
     ) -> Result<bool, NoAsk> {
@@ -383,9 +388,14 @@ impl Payment {
         if self.asks.len() >= ASKS_MAX {
             return Err(NoAsk::NoMore);
         }
-        self.asks.push(Ask { card, press: *press.as_bytes(), again_at: now.plus(wait), to });
+        self.asks.push(Ask { card, press: *press.as_bytes(), again_at: now.plus(wait), to, payer });
         self.presses += 1;
         Ok(false)
+    }
+
+    /// Who pressed, as it was when the press was taken.
+    pub(crate) fn payer(&self, press: Uuid) -> Option<Digest> {
+        self.asks.iter().find(|ask| ask.press == *press.as_bytes())?.payer
     }
 
     /// The bank said how long to wait.

@@ -149,27 +149,27 @@ fn a_reversal_that_was_not_sent_is_still_the_first() {
 fn the_same_card_waits_another_need_not_and_five_are_enough() {
     let mut payment = payment();
     let wait = 2 * MINUTE;
-    assert_eq!(payment.ask([1; 32], press(1), None, wait, NOW), Ok(false));
-    assert_eq!(payment.ask([1; 32], press(1), None, wait, NOW), Ok(true), "a repeat of the press");
+    assert_eq!(payment.ask([1; 32], press(1), None, None, wait, NOW), Ok(false));
+    assert_eq!(payment.ask([1; 32], press(1), None, None, wait, NOW), Ok(true), "a repeat of the press");
     assert_eq!(
-        payment.ask([2; 32], press(1), None, wait, NOW),
+        payment.ask([2; 32], press(1), None, None, wait, NOW),
         Err(NoAsk::OtherCard),
         "a press is one card's"
     );
     let elsewhere = Some(Digest([7; 32]));
     assert_eq!(
-        payment.ask([1; 32], press(1), elsewhere, wait, NOW),
+        payment.ask([1; 32], press(1), elsewhere, None, wait, NOW),
         Err(NoAsk::OtherCard),
         "or one destination's"
     );
-    assert_eq!(payment.ask([1; 32], press(2), None, wait, NOW), Err(NoAsk::Wait(NOW.plus(wait))));
-    assert_eq!(payment.ask([2; 32], press(3), None, wait, NOW), Ok(false));
-    assert_eq!(payment.ask([1; 32], press(4), None, wait, NOW.plus(wait)), Ok(false));
+    assert_eq!(payment.ask([1; 32], press(2), None, None, wait, NOW), Err(NoAsk::Wait(NOW.plus(wait))));
+    assert_eq!(payment.ask([2; 32], press(3), None, None, wait, NOW), Ok(false));
+    assert_eq!(payment.ask([1; 32], press(4), None, None, wait, NOW.plus(wait)), Ok(false));
     payment.not_asked(press(4));
     for n in 5..8 {
-        assert_eq!(payment.ask([n; 32], press(n.into()), None, wait, NOW), Ok(false));
+        assert_eq!(payment.ask([n; 32], press(n.into()), None, None, wait, NOW), Ok(false));
     }
-    assert_eq!(payment.ask([9; 32], press(9), None, wait, NOW), Err(NoAsk::NoMore));
+    assert_eq!(payment.ask([9; 32], press(9), None, None, wait, NOW), Err(NoAsk::NoMore));
     assert_eq!(payment.presses, 6);
 }
 
@@ -195,7 +195,7 @@ fn what_is_paid_or_in_flight_cannot_be_cancelled() {
 fn a_row_of_the_first_release_is_a_purchase_and_is_written_as_one() {
     // As the first release encoded it: no member 13, and receipts and presses without their last.
     let mut old = payment();
-    old.ask([1; 32], press(1), None, MINUTE, NOW).unwrap();
+    old.ask([1; 32], press(1), None, None, MINUTE, NOW).unwrap();
     let encoded = old.encode();
     assert_eq!(encoded[..2], [0x8d, 0x01], "thirteen members, format 1");
     assert_eq!(Payment::decode(&encoded).unwrap().kind(), PaymentKind::Purchase);

@@ -29,6 +29,8 @@ pub enum IndexPurpose {
     Transaction,
     /// The secret a merchant's programs prove themselves with.
     ApiKey,
+    /// Tells one payer of a page from another.
+    Payer,
 }
 
 /// A keyed hash and the version of its key.

@@ -44,7 +44,19 @@ pub(crate) fn card(pan: &str) -> Value {
 
 impl Browser {
     pub(crate) async fn call(&self, method: Method, action: &str, body: &Value) -> Answered {
-        let headers = [("cookie", self.cookie.as_str()), ("ramz-page", self.token.as_str())];
+        self.call_with(method, action, body, &[]).await
+    }
+
+    /// With what the proxy in front adds.
+    async fn call_with(
+        &self,
+        method: Method,
+        action: &str,
+        body: &Value,
+        added: &[(&str, &str)],
+    ) -> Answered {
+        let own = [("cookie", self.cookie.as_str()), ("ramz-page", self.token.as_str())];
+        let headers = [&own, added].concat();
         call(self.address, method, &format!("/pay/{}/{action}", self.id), &headers, body).await
     }
 
@@ -61,6 +73,14 @@ impl Browser {
         let state = self.state().await;
         let proof = solve(state["challenge"].as_str().unwrap());
         self.press(pan, press, &proof).await
+    }
+
+    /// A press that comes through a proxy which adds these headers.
+    pub(crate) async fn ask_from(&self, pan: &str, press: u128, added: &[(&str, &str)]) -> Answered {
+        let proof = solve(self.state().await["challenge"].as_str().unwrap());
+        let press = uuid::Uuid::from_u128(press);
+        let body = json!({ "pan": pan, "press": press, "proof": proof });
+        self.call_with(Method::POST, "pin", &body, added).await
     }
 
     /// A press for a transfer to this card.

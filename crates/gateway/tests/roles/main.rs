@@ -14,6 +14,8 @@ mod merchants;
 #[cfg(test)]
 mod page;
 #[cfg(test)]
+mod payers;
+#[cfg(test)]
 mod paying;
 #[cfg(test)]
 mod pins;

@@ -274,6 +274,11 @@ pub(crate) async fn rig() -> Rig {
 }
 
 pub(crate) async fn rig_on(store: Arc<dyn Store>) -> Rig {
+    rig_as(store, "").await
+}
+
+/// With a proxy in front that says in this header where a request is from.
+pub(crate) async fn rig_as(store: Arc<dyn Store>, payer_header: &str) -> Rig {
     logs();
     static SEED: AtomicU64 = AtomicU64::new(0);
     let dice = Arc::new(Dice(AtomicU64::new(SEED.fetch_add(1, Ordering::SeqCst) << 32)));
@@ -313,6 +318,7 @@ pub(crate) async fn rig_on(store: Arc<dyn Store>) -> Rig {
         sign_on: true,
     };
     let config = Config {
+        payer_header: payer_header.into(),
         frame_ancestors: Vec::new(),
         public_url: "http://localhost:8702".into(),
         origin: "pay.example".into(),

@@ -201,6 +201,7 @@ fn word(purpose: IndexPurpose) -> &'static str {
         IndexPurpose::Admission => "admission",
         IndexPurpose::Transaction => "transaction",
         IndexPurpose::ApiKey => "api-key",
+        IndexPurpose::Payer => "payer",
     }
 }
 

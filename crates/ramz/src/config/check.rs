@@ -272,6 +272,12 @@ fn gateway(config: &GatewayConfig, remarks: &mut Remarks) {
     if !page.frame_ancestors.is_empty() {
         remarks.warn("gateway.page.frame_ancestors", "a frame hides from payers where they type a PIN");
     }
+    if !page.payer_header.is_empty() && is_open(&config.listen.page) {
+        remarks.warn(
+            "gateway.page.payer_header",
+            "is believed: let nobody but the proxy that sets it reach listen.page",
+        );
+    }
     if page.merchants.is_empty() {
         remarks.warn("gateway.page.merchants", "is empty: nobody can open a payment");
     }

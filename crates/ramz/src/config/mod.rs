@@ -238,8 +238,8 @@ mod tests {
             ("[issuer.bank.switch]\npin_block_format = 1\n", "0, 3 (TDEA) or 4 (AES)"),
             ("[issuer.bank.switch]\npin_block_format = 4\n", "PIN blocks of format 4: field 52"),
             (
-                "[gateway.page]\nlinks = [{ name = \"a\", iins = [], address = \"a:1\", layout = \"b.toml\", zone = \"a\" }]\n",
-                "links[0].layout: layout file b.toml",
+                "[gateway.page]\nlinks = [{ name = \"a\", iins = [], address = \"switch:8721\", layout = \"b.toml\", zone = \"a\" }]\n",
+                "layout file b.toml",
             ),
             ("[gateway.page]\nmerchants = [{ id = 1 }]\n", "gateway"),
         ] {

@@ -161,6 +161,7 @@ impl Bank {
                 "routers": [ROUTER],
                 "askers": [asker],
                 "operators": [OPERATOR],
+                "verifiers": [{ "name": ASKER, "zone": "switch", "pin_block_format": 0 }],
                 // What one program asks here is what a country does elsewhere.
                 "limits": { "asker_per_s": 20_000 },
                 "switch": { "zone": "switch" },

@@ -2,14 +2,19 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use serde_json::{Value, json};
+
 use crate::house::House;
 use crate::page::Page;
-use crate::processes::bank::{EXPIRY, IIN, OPERATOR, card, payee};
+use crate::processes::bank::{ASKER, EXPIRY, IIN, OPERATOR, card, payee};
 use crate::processes::until;
 use crate::processes::wires::{Site, fresh_key, pan};
 
 const DOCUMENTED: &str = include_str!("../../../../docs/reference/metrics.md");
 const PHONE: &str = "09120001101";
+
+/// What a short run does not bring about: their labels are left to the tests of the role.
+const SELDOM: [&str; 1] = ["ramz_reversals_total"];
 
 /// Type and labels.
 type Metrics = BTreeMap<String, (String, BTreeSet<String>)>;
@@ -23,7 +28,12 @@ fn documented(role: &str) -> Metrics {
         let cells: Vec<&str> = row.trim_matches('|').split('|').map(str::trim).collect();
         assert_eq!(cells.len(), 5, "{row}");
         let bare = |text: &str| text.trim().trim_matches('`').to_owned();
-        let labels = cells[2].split(',').map(bare).filter(|label| !label.is_empty()).collect();
+        let mut labels: BTreeSet<_> =
+            cells[2].split(',').map(bare).filter(|label| !label.is_empty()).collect();
+        if SELDOM.contains(&bare(cells[0]).as_str()) {
+            assert!(!labels.is_empty(), "{row}");
+            labels.clear();
+        }
         assert!(!cells[3].is_empty(), "{row}");
         let twice = metrics.insert(bare(cells[0]), (cells[1].to_owned(), labels));
         assert!(twice.is_none(), "{row}: documented twice");
@@ -58,6 +68,18 @@ async fn shown(port: u16) -> Metrics {
     metrics
 }
 
+/// A PIN to be verified that nobody was sent.
+fn verification(pan: &str) -> Value {
+    let payee = payee();
+    let paid = json!({ "acquirer": payee.acquirer, "merchant": payee.merchant });
+    json!({
+        "pan": pan, "expiry": EXPIRY, "slot": "second", "pin": "0000000",
+        "payment": { "kind": "purchase", "amount": crate::page::AMOUNT, "payee": paid },
+        "transaction": { "stan": "000900", "rrn": "406100000900", "acquirer": payee.acquirer,
+                         "terminal": payee.terminal, "local_time": "2026-11-24T05:22:44" },
+    })
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn the_documented_metrics_are_the_ones_that_roles_show() {
     let house = House::quick().await;
@@ -73,6 +95,12 @@ async fn the_documented_metrics_are_the_ones_that_roles_show() {
     switch.link.came_up().await;
     let payment = payee().payment(pan.expose(), EXPIRY, crate::page::AMOUNT, 1);
     assert_eq!(switch.pay(switch.with_pin(payment, &pin)).await, "00");
+    // Asked for twice at once: the second is not sent.
+    for _ in 0..2 {
+        assert_eq!(Page::open(&house).await.press(pan.expose(), fresh_key()).await.status, 202);
+    }
+    let verified = bank.site(0, ASKER).post("/v1/verifications", &verification(pan.expose())).await;
+    assert_eq!(verified.status, 200, "{}", verified.text);
     for (role, port) in
         [("issuer", bank.port + 3), ("router", house.router_port + 1), ("gateway", house.gateway_port + 1)]
     {
