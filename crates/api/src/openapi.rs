@@ -4,21 +4,30 @@
 use axum::{Router, body::Bytes, http::header, routing::get};
 use serde_json::Value;
 
-use crate::pin_request;
+use crate::{directory, pin_request, verification};
 
 /// Where it is read.
 pub const PATH: &str = "/v1/openapi.json";
 
-/// PIN requests and the directory, at router and issuer (OpenAPI 3.1).
+/// PIN requests at router and issuer, the directory at a router, verifications at an issuer (OpenAPI 3.1).
 pub const DOCUMENT: &str = include_str!("../openapi.json");
 /// The issuer's back office.
 pub const BACK_OFFICE: &str = include_str!("../openapi.back-office.json");
 
 /// Of [`DOCUMENT`], what an issuer serves: the directory is the router's.
 pub fn of_an_issuer() -> String {
+    with(&[pin_request::PATH, verification::PATH, verification::OUTCOME_PATH])
+}
+
+/// Of [`DOCUMENT`], what a router serves: PINs are verified at the issuer.
+pub fn of_a_router() -> String {
+    with(&[pin_request::PATH, directory::PATH])
+}
+
+fn with(served: &[&str]) -> String {
     let mut document: Value = serde_json::from_str(DOCUMENT).unwrap_or_default();
     if let Some(paths) = document["paths"].as_object_mut() {
-        paths.retain(|path, _| [pin_request::PATH, PATH].contains(&path.as_str()));
+        paths.retain(|path, _| path == PATH || served.contains(&path.as_str()));
     }
     document.to_string()
 }
@@ -34,15 +43,16 @@ pub fn route(document: impl Into<Bytes>) -> Router {
 mod tests {
     use std::collections::BTreeSet;
 
+    use ramz_domain::{PaymentKind, Refusal, limits};
+
     use super::*;
     use crate::{
         back_office::{self, CardBody, CardView},
-        directory,
         directory::Banks,
-        pin_request,
         pin_request::PinRequest,
         pin_request::PinRequested,
         problem::Kind,
+        verification::{PaymentOutcome, Presented, Verification, Verified},
     };
 
     fn document() -> Value {
@@ -52,7 +62,8 @@ mod tests {
     #[test]
     fn its_paths_are_the_paths_of_the_code() {
         let paths = document()["paths"].as_object().unwrap().keys().cloned().collect::<BTreeSet<_>>();
-        let code = [pin_request::PATH, directory::PATH, PATH].map(String::from);
+        let code = [pin_request::PATH, verification::PATH, verification::OUTCOME_PATH, directory::PATH, PATH];
+        let code = code.map(String::from);
         assert_eq!(paths, BTreeSet::from(code));
     }
 
@@ -68,6 +79,71 @@ mod tests {
         }
     }
 
+    /// Of these doors there are answers, and of no others.
+    #[test]
+    fn a_verification_has_the_problems_of_its_doors() {
+        let both = [
+            Kind::Malformed,
+            Kind::UnknownAsker,
+            Kind::MethodNotAllowed,
+            Kind::TooLarge,
+            Kind::MediaType,
+            Kind::Fault,
+            Kind::IssuerUnavailable,
+        ];
+        let document = document();
+        for (path, own) in [
+            (verification::PATH, [Kind::UnknownIssuer].as_slice()),
+            (verification::OUTCOME_PATH, &[Kind::NotFound, Kind::AlreadyExists]),
+        ] {
+            let answers = document["paths"][path]["post"]["responses"].as_object().unwrap();
+            let told = answers.iter().filter(|(status, _)| *status != "200").map(|(status, answer)| {
+                let (slug, _) = answer["description"].as_str().unwrap().split_once(": ").unwrap();
+                (status.clone(), slug.to_owned())
+            });
+            let code = both.iter().chain(own).map(|kind| (kind.code().to_string(), kind.slug().to_owned()));
+            assert_eq!(told.collect::<BTreeSet<_>>(), code.collect(), "{path}");
+            assert!(answers["503"]["headers"].get("Retry-After").is_some(), "{path}");
+        }
+    }
+
+    #[test]
+    fn its_verifications_pass_the_doors() {
+        let document = document();
+        let examples = |content: &Value| {
+            let all = content["content"]["application/json"]["examples"].as_object().unwrap();
+            all.values().map(|example| example["value"].clone()).collect::<Vec<_>>()
+        };
+        let verify = &document["paths"][verification::PATH]["post"];
+        let (mut kinds, mut blocks) = (BTreeSet::new(), 0);
+        for example in examples(&verify["requestBody"]) {
+            let bytes = serde_json::to_vec(&example).unwrap();
+            let read = Verification::parse(&bytes).unwrap_or_else(|e| panic!("{example}: {e:?}"));
+            kinds.insert(read.kind.code());
+            blocks += u8::from(matches!(read.pin, Presented::Block { .. }));
+        }
+        assert_eq!((kinds, blocks), (PaymentKind::ALL.map(PaymentKind::code).into(), 1));
+        for example in examples(&verify["responses"]["200"]) {
+            let told: Verified = serde_json::from_value(example.clone()).unwrap();
+            assert_eq!(serde_json::to_value(told).unwrap(), example);
+        }
+        let schemas = &document["components"]["schemas"];
+        let members = schemas["Verification"]["properties"].as_object().unwrap();
+        let members: BTreeSet<_> = members.keys().map(String::as_str).collect();
+        assert_eq!(members, verification::MEMBERS.into());
+        let refusals: Vec<_> = Refusal::ALL.iter().map(|refusal| refusal.code()).collect();
+        assert_eq!(schemas["Verified"]["properties"]["refusal"]["enum"], Value::from(refusals));
+        let report = &document["paths"][verification::OUTCOME_PATH]["post"];
+        let outcomes: Vec<_> = examples(&report["requestBody"])
+            .iter()
+            .map(|example| PaymentOutcome::parse(&serde_json::to_vec(example).unwrap()).unwrap().to_string())
+            .collect();
+        for schema in ["Outcome", "OutcomeNoted"] {
+            let named = &schemas[schema]["properties"]["outcome"]["enum"];
+            assert_eq!(*named, Value::from(outcomes.clone()), "{schema}");
+        }
+    }
+
     #[test]
     fn its_examples_pass_the_doors() {
         let document = document();
@@ -80,6 +156,10 @@ mod tests {
             let again: Value = serde_json::from_slice(&checked.to_json()).unwrap();
             assert_eq!(again, example["value"], "{name}");
         }
+        let payer = &document["components"]["schemas"]["PinRequest"]["properties"]["payer"]["pattern"];
+        let bounds = format!("^[A-Za-z0-9_-]{{{},{}}}$", limits::PAYER_CHARS_MIN, limits::PAYER_CHARS_MAX);
+        assert_eq!(*payer, Value::from(bounds));
+        assert!(examples.values().any(|example| example["value"].get("payer").is_some()));
         let answer = &ask["responses"]["202"]["content"]["application/json"]["example"];
         let requested: PinRequested = serde_json::from_value(answer.clone()).unwrap();
         assert_eq!(&serde_json::to_value(requested).unwrap(), answer);
@@ -90,10 +170,17 @@ mod tests {
     }
 
     #[test]
-    fn an_issuer_has_no_directory() {
-        let document: Value = serde_json::from_str(&of_an_issuer()).unwrap();
-        let paths: Vec<_> = document["paths"].as_object().unwrap().keys().cloned().collect();
-        assert_eq!(paths, [PATH, pin_request::PATH]);
+    fn an_issuer_has_no_directory_and_a_router_verifies_nothing() {
+        let paths = |text: &str| {
+            let document: Value = serde_json::from_str(text).unwrap();
+            document["paths"].as_object().unwrap().keys().cloned().collect::<BTreeSet<_>>()
+        };
+        let issuer = [PATH, pin_request::PATH, verification::PATH, verification::OUTCOME_PATH];
+        assert_eq!(paths(&of_an_issuer()), issuer.map(String::from).into());
+        assert_eq!(
+            paths(&of_a_router()),
+            [PATH, pin_request::PATH, directory::PATH].map(String::from).into()
+        );
     }
 
     #[test]

@@ -16,6 +16,8 @@ use crate::problem::Problem;
 
 /// Where a PIN is verified.
 pub const PATH: &str = "/v1/verifications";
+/// Where what became of its payment is reported.
+pub const OUTCOME_PATH: &str = "/v1/verifications/{verification}/outcome";
 
 /// A verification that is well-formed.
 #[derive(Clone, Debug)]
@@ -179,7 +181,8 @@ impl PaymentOutcome {
     }
 }
 
-const MEMBERS: [&str; 7] = ["pan", "expiry", "slot", "pin", "pin_block", "payment", "transaction"];
+/// Of a verification.
+pub(crate) const MEMBERS: [&str; 7] = ["pan", "expiry", "slot", "pin", "pin_block", "payment", "transaction"];
 const MERCHANT: [&str; 4] = ["acquirer", "merchant", "terminal", "name"];
 const EXPIRY: &str = "the expiry as the card shows it, four digits YYMM";
 const ACQUIRER: &str = "the acquirer's institution code (DE32) as a string of 1 to 11 digits";

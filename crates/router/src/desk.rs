@@ -94,7 +94,7 @@ pub(crate) fn routes(desk: Arc<Desk>) -> Router {
         .route(pin_request::PATH, post(ask))
         .route(directory::PATH, get(banks))
         .with_state(desk)
-        .merge(openapi::route(openapi::DOCUMENT))
+        .merge(openapi::route(openapi::of_a_router()))
 }
 
 async fn ask(State(desk): State<Arc<Desk>>, request: Request) -> Response {

@@ -15,7 +15,7 @@ use ramz_api::net::Peer;
 use ramz_api::problem::{FieldError, Problem};
 use ramz_api::serve::JsonBody;
 use ramz_api::verification::{
-    PATH, Payee as Paid, PaymentOutcome, Presented as Pin, Verdict, Verification, Verified,
+    OUTCOME_PATH, PATH, Payee as Paid, PaymentOutcome, Presented as Pin, Verdict, Verification, Verified,
 };
 use ramz_domain::card::{Answer, Authorisation, Command, HostAnswer, Mark};
 use ramz_domain::{CardId, Digest, Entropy, Payee, Payment, Refusal, limits};
@@ -65,8 +65,7 @@ type Shared = State<Arc<VerificationDoor>>;
 
 /// The routes.
 pub fn routes(door: Arc<VerificationDoor>) -> Router {
-    let outcome_path = format!("{PATH}/{{verification}}/outcome");
-    Router::new().route(PATH, post(verify)).route(&outcome_path, post(outcome)).with_state(door)
+    Router::new().route(PATH, post(verify)).route(OUTCOME_PATH, post(outcome)).with_state(door)
 }
 
 async fn verify(
