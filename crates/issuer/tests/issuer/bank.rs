@@ -28,8 +28,8 @@ use tokio::time::{Instant, sleep};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::doubles::{CountingKeys, Hand, Logs, Operator, Seeded, Sms, Trace};
-use crate::layouts::Wire;
 use crate::messages::{ACQUIRER, EXPIRY, IIN, Wish, code, pan, phone, set_pin};
+use crate::wire::Wire;
 use crate::wires::{Dial, Loopback, Reply, http};
 
 /// Longer than anything here takes, also on a busy machine.

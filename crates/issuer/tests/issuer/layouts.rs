@@ -1,49 +1,13 @@
 //! A payment over every way that messages may look: the shipped layouts, a layout that is a file, headers, and PIN blocks of
 //! every format; the switch's way and the host's need not be the same.
 
-use std::sync::Arc;
-
 use ramz_domain::{Pan, Pin};
-use ramz_iso8583::{Layout, Message, encode};
-use ramz_keys::{Keys as _, PinBlockFormat, ZoneCipher};
-use ramz_link::Shape;
+use ramz_iso8583::{Message, encode};
+use ramz_keys::Keys as _;
 
 use crate::bank::{Bank, Build, CARD, FIRST_PIN, Node, Told, same, tried};
 use crate::messages::{Wish, code, reversal};
-
-/// How one side speaks: what a configuration says.
-#[derive(Clone)]
-pub(crate) struct Wire {
-    pub(crate) layout: String,
-    pub(crate) header: String,
-    pub(crate) format: u8,
-}
-
-impl Default for Wire {
-    fn default() -> Wire {
-        Wire { layout: "ascii".into(), header: String::new(), format: 0 }
-    }
-}
-
-impl Wire {
-    fn of(layout: &str, header: &str, format: u8) -> Wire {
-        Wire { layout: layout.into(), header: header.into(), format }
-    }
-
-    pub(crate) fn shape(&self) -> (Arc<Layout>, Vec<u8>) {
-        let Shape { layout, header, .. } = Shape::read(&self.layout, &self.header).unwrap();
-        (layout, header)
-    }
-
-    pub(crate) fn format(&self) -> PinBlockFormat {
-        PinBlockFormat::numbered(self.format).unwrap()
-    }
-
-    /// What the zone key is for.
-    pub(crate) fn cipher(&self) -> ZoneCipher {
-        self.format().cipher()
-    }
-}
+use crate::wire::Wire;
 
 /// The documented sample: nothing in the program knows it.
 const FILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/reference/layouts/tpdu.toml");

@@ -58,4 +58,6 @@ mod undo;
 #[cfg(test)]
 mod verification;
 #[cfg(test)]
+mod wire;
+#[cfg(test)]
 mod wires;
