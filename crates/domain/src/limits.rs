@@ -143,6 +143,10 @@ pub const SWAP_ATTEMPTS_MAX: usize = 32;
 
 /// How long an admission record answers repeats.
 pub const ADMISSION_KEPT: Duration = Duration::from_secs(24 * 3600);
+/// A card's work begins this long after its request is recorded: the answer is written by then, on an idle bank too.
+pub const CARD_WORK_AFTER: Duration = Duration::from_millis(4);
+/// And up to so much later: what the work takes from others' answers says little of whose it is.
+pub const CARD_WORK_SPREAD: Duration = Duration::from_millis(24);
 /// Card work that runs beside the answers.
 pub const ADMISSION_WORK_MAX: usize = 1024;
 /// A node that leads an outbox row or admission works on it this long before another may.

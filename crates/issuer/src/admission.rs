@@ -10,6 +10,7 @@ use minicbor::bytes::ByteArray;
 use minicbor::{Decode, Encode};
 use ramz_api::hop;
 use ramz_api::pin_request::{Checked, PayeeChecked, PinRequest};
+use ramz_domain::ambient::random_bytes;
 use ramz_domain::card::{Answer, Command, Mark, PinRequest as Ask, Requested};
 use ramz_domain::{
     AdmissionId, ChallengeId, Digest, Moment, Payee, PayeeName, Payment, limits, masked_bill_id,
@@ -182,6 +183,14 @@ impl Admissions {
         self.tasks.wait().await;
     }
 
+    /// Work that begins beside the answer takes processor and disk from it, and tells by the time of it that there is work. So
+    /// it begins when the answer is long written; and at no fixed time, so that the next answer tells little either.
+    async fn let_the_answer_go_first(&self) {
+        let [byte] = random_bytes(self.engine.entropy.as_ref());
+        let spread = limits::CARD_WORK_SPREAD * u32::from(byte) / 256;
+        tokio::time::sleep(limits::CARD_WORK_AFTER + spread).await;
+    }
+
     /// The card's work, beside the answer. With too much in hand it is left to the sweeper.
     fn start_work(self: &Arc<Self>, key: Vec<u8>, version: u64, record: Record, request: Checked) {
         let Ok(slot) = Arc::clone(&self.work).try_acquire_owned() else {
@@ -191,6 +200,7 @@ impl Admissions {
         let this = Arc::clone(self);
         let asked = record.request;
         let work = async move {
+            this.let_the_answer_go_first().await;
             let (id, began) = (record.id, Instant::now());
             let worked = async {
                 let outcome = this.work_on(&record, &request).await?;
