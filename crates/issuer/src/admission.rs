@@ -183,8 +183,8 @@ impl Admissions {
         self.tasks.wait().await;
     }
 
-    /// Work that begins beside the answer takes processor and disk from it, and tells by the time of it that there is work. So
-    /// it begins when the answer is long written; and at no fixed time, so that the next answer tells little either.
+    /// On an idle bank a known card's answer took longer than others' (`docs/performance.md`). That the work beside it is why is
+    /// likely and not shown. So it begins when the answer is long written, and at no fixed time.
     async fn let_the_answer_go_first(&self) {
         let [byte] = random_bytes(self.engine.entropy.as_ref());
         let spread = limits::CARD_WORK_SPREAD * u32::from(byte) / 256;

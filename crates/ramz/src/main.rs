@@ -12,7 +12,8 @@ use std::process::ExitCode;
 use clap::Parser as _;
 use commands::Ramz;
 
-/// Requests are short and come on many threads: this allocator spends a third of the time that the C library's does on them.
+/// Requests are short and come on many threads: with this allocator a pair of request and payment took about a twentieth less
+/// processor time at the issuer than with the C library's, on a busy machine (`ramz load --issuer`).
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
