@@ -6,7 +6,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use minicbor::bytes::ByteArray;
+use minicbor::bytes::{ByteArray, ByteVec};
 use minicbor::{Decode, Encode};
 use ramz_api::hop;
 use ramz_api::pin_request::{Checked, PayeeChecked, PinRequest};
@@ -62,6 +62,9 @@ struct Record {
     /// The payer as its asker calls it, keyed.
     #[n(7)]
     payer: Option<Mark>,
+    /// The request, sealed, until it is done. In the record and not beside it: it is written and dropped with it.
+    #[n(8)]
+    sealed: Option<ByteVec>,
 }
 
 /// What an asker is told.
@@ -113,8 +116,11 @@ impl Admissions {
         let row_key = Digest::of(&[b"admission", asker.as_bytes(), key.as_bytes()]).0.to_vec();
         let now = engine.clock.now();
         let tag = engine.keys.index(IndexPurpose::Admission, &parts(request).each())?;
+        let id = AdmissionId::random(engine.entropy.as_ref());
+        let place = Place { row: &id.0, column: REQUEST_COLUMN };
+        let sealed = engine.keys.seal(place, &request.to_json())?;
         let record = Record {
-            id: AdmissionId::random(engine.entropy.as_ref()),
+            id,
             key_version: tag.version,
             digest: tag.bytes,
             at: now,
@@ -122,12 +128,10 @@ impl Admissions {
             done: false,
             request: Some(ByteArray::from(key.into_bytes())),
             payer: payer(engine.keys.as_ref(), asker, request)?,
+            sealed: Some(sealed.into()),
         };
-        let json = request.to_json();
-        let place = Place { row: &record.id.0, column: REQUEST_COLUMN };
-        let sealed = Sealed { column: REQUEST_COLUMN, bytes: Some(engine.keys.seal(place, &json)?) };
         let due = Some(now.plus(limits::LEASE));
-        let swap = swap(row_key.clone(), None, &record, vec![sealed], due)?;
+        let swap = swap(row_key.clone(), None, &record, Vec::new(), due)?;
         if engine.committer.commit(Change::Swap(swap)).await? == Outcome::Won {
             let id = record_id(&record);
             self.start_work(row_key, 1, record, request.clone());
@@ -266,16 +270,18 @@ impl Admissions {
 
     /// Marks a record as done and drops its sealed request, which nobody needs any more.
     async fn finish(&self, key: Vec<u8>, version: u64, record: Record) -> Result<(), EngineFault> {
-        let gone = Sealed { column: REQUEST_COLUMN, bytes: None };
-        let swap = swap(key, Some(version), &Record { done: true, ..record }, vec![gone], None)?;
+        // Where a record of an earlier release has it.
+        let beside = Sealed { column: REQUEST_COLUMN, bytes: None };
+        let gone = if record.sealed.is_none() { vec![beside] } else { Vec::new() };
+        let swap = swap(key, Some(version), &Record { done: true, sealed: None, ..record }, gone, None)?;
         self.engine.committer.commit(Change::Swap(swap)).await?;
         Ok(())
     }
 
     fn opened(&self, record: &Record, row: &Row) -> Result<Checked, EngineFault> {
-        let sealed = row.sealed.iter().find(|(column, _)| column == REQUEST_COLUMN);
-        let (_, sealed) =
-            sealed.ok_or_else(|| EngineFault::Row("an open admission has no sealed request".into()))?;
+        let beside = || row.sealed.iter().find(|(column, _)| column == REQUEST_COLUMN).map(|(_, bytes)| bytes);
+        let sealed = record.sealed.as_deref().or_else(beside);
+        let sealed = sealed.ok_or_else(|| EngineFault::Row("an open admission has no sealed request".into()))?;
         let place = Place { row: &record.id.0, column: REQUEST_COLUMN };
         let json = self.engine.keys.open(place, sealed)?;
         PinRequest::parse(&json).map_err(|_| EngineFault::Row("a sealed request does not read back".into()))

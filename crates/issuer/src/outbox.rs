@@ -13,7 +13,7 @@ use ramz_keys::PinSource;
 use ramz_sms::port::{Outgoing as Sms, SendError, Sender, SmsText};
 use ramz_sms::texts::{PinText, pin_text};
 use ramz_store::{Change, OutboxRow, Outcome};
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -30,6 +30,8 @@ use crate::undo::Undo;
 pub(crate) const QUEUE: usize = 4096;
 /// Messages in the making or with the operators at once: as many as the windows take, and at least so many.
 const IN_HAND_MIN: usize = limits::SMPP_WINDOW * 4;
+/// Rows that wait to be settled at once.
+const SETTLING_MAX: usize = 1024;
 /// Between attempts while the line is down: its own reconnecting is quicker or slower, this only looks again.
 const AGAIN_AFTER: Duration = Duration::from_millis(250);
 
@@ -43,6 +45,7 @@ pub struct Outbox {
     limits: Arc<Limits>,
     counts: Arc<Counts>,
     slots: Arc<Semaphore>,
+    settling: Semaphore,
     tasks: TaskTracker,
 }
 
@@ -81,8 +84,8 @@ impl Outbox {
     ) -> Arc<Outbox> {
         let windows: usize = sender.lines().iter().map(|line| line.window).sum();
         let slots = Arc::new(Semaphore::new(windows.max(IN_HAND_MIN)));
-        let tasks = TaskTracker::new();
-        Arc::new(Outbox { engine, sender, bank_name, receipts, undo, limits, counts, slots, tasks })
+        let (settling, tasks) = (Semaphore::new(SETTLING_MAX), TaskTracker::new());
+        Arc::new(Outbox { engine, sender, bank_name, receipts, undo, limits, counts, slots, settling, tasks })
     }
 
     /// Sends until `shutdown`; then finishes what is in hand.
@@ -155,10 +158,7 @@ impl Outbox {
         };
         let Ok(slot) = Arc::clone(&self.slots).acquire_owned().await else { return false };
         let this = Arc::clone(self);
-        let sending = async move {
-            this.hand_over(dispatch, challenge).await;
-            drop(slot);
-        };
+        let sending = async move { this.hand_over(dispatch, challenge, slot).await };
         match request {
             Some(request) => {
                 self.tasks.spawn(sending.instrument(hop::span(Uuid::from_bytes(request.into()))))
@@ -168,13 +168,16 @@ impl Outbox {
         true
     }
 
-    async fn hand_over(&self, dispatch: Dispatch, challenge: ChallengeId) {
+    async fn hand_over(&self, dispatch: Dispatch, challenge: ChallengeId, slot: OwnedSemaphorePermit) {
         let Dispatch { card, id, .. } = dispatch;
         let (bank, began) = (self.bank_name.id.as_str(), Instant::now());
         let fate = match self.try_to_send(&dispatch, challenge).await {
             Ok(fate) => fate,
             Err(fault) => Fate::Leave(fault.to_string()),
         };
+        // The operator takes the next one while this one is settled. That many settle at once and no more: they fill the store's queue.
+        let Ok(_settling) = self.settling.acquire().await else { return };
+        drop(slot);
         match fate {
             Fate::Leave(why) => {
                 tracing::warn!(%card, bank, sms = %hex::encode(id), %why, "SMS not sent yet");

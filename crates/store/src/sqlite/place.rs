@@ -19,6 +19,9 @@ use super::migrate;
 const BUSY_TIMEOUT: Duration = Duration::from_secs(2);
 /// Prepared statements one connection keeps: all of ours.
 const STATEMENTS_KEPT: usize = 64;
+/// Pages of the log (4 KiB each) before they are moved into the file. A hot page is moved once however often it was written, and
+/// each move waits for the disk: at SQLite's own 1,000 a busy writer did little else. A crash leaves at most so much to read back.
+const CHECKPOINT_PAGES: u32 = 16 * 1024;
 /// Page cache of a connection, in KiB. A full batch fits, so that nothing spills before COMMIT.
 const CACHE_KIB: i64 = 16 * 1024;
 
@@ -152,7 +155,8 @@ impl Place {
             connection.set_prepared_statement_cache_capacity(STATEMENTS_KEPT);
             connection.execute_batch(&format!(
                 "PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA trusted_schema = OFF;
-                 PRAGMA cell_size_check = ON; PRAGMA secure_delete = FAST; PRAGMA cache_size = -{CACHE_KIB};"
+                 PRAGMA cell_size_check = ON; PRAGMA secure_delete = FAST; PRAGMA cache_size = -{CACHE_KIB};
+                 PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES};"
             ))?;
             Ok(connection)
         };
