@@ -182,5 +182,10 @@ pub const RECEIPTS_AWAITED_MAX: usize = 65_536;
 pub const RECEIPTS_AHEAD_MAX: usize = 256;
 /// Receipts that are written to journals at once: few, so that they are guests among a commit's payments.
 pub const RECEIPT_WORK_MAX: usize = 16;
+/// A receipt of an SMS that arrived waits so long for something else to be written for its card: longer than most people take to
+/// read a PIN and type it.
+pub const RECEIPT_WAITS: Duration = Duration::from_secs(20);
+/// What waits for its card's next turn, on one node.
+pub const LATER_MAX: usize = 65_536;
 /// Attempts to hand one SMS to the operator while its PIN is good.
 pub const SMS_ATTEMPTS_MAX: u32 = 5;

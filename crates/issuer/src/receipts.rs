@@ -5,8 +5,8 @@
 //! the bind and is in no journal: the hint is not worth a write for each SMS. One entry a text: of a text in parts, the first
 //! part that fails decides, or the last that arrives.
 //!
-//! Receipts are guests: few are written at once, what does not fit the queue before this is dropped, and an unknown id costs
-//! a look into a table.
+//! Receipts are guests: that an SMS arrived waits for the card's next turn, few are written by themselves at once, what does not
+//! fit the queue before this is dropped, and an unknown id costs a look into a table.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -17,10 +17,14 @@ use ramz_domain::card::{Command, ReceiptState};
 use ramz_domain::{CardId, ChallengeId, Moment, Phone, limits};
 use ramz_sms::port::{Accepted, Receipt, Sender};
 use tokio::sync::{Semaphore, mpsc};
+use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::engine::Engine;
+use crate::engine::{Engine, Waited};
+
+/// How often what has waited long enough is looked for.
+const LOOK_EVERY: Duration = Duration::from_millis(250);
 
 /// Messages whose receipts this node waits for.
 pub(crate) struct Receipts {
@@ -103,40 +107,74 @@ impl Receipts {
             early.iter().filter_map(|receipt| awaited.take(receipt, text.taken)).collect();
         drop(awaited);
         for noted in noted {
-            let this = Arc::clone(self);
-            // At most one a text, and the text was this node's own: no flood comes this way.
-            tokio::spawn(async move { this.journal(noted).await });
+            if let Some(waited) = self.note(noted) {
+                let this = Arc::clone(self);
+                // At most one a text, and the text was this node's own: no flood comes this way.
+                tokio::spawn(async move { this.journal(waited).await });
+            }
         }
     }
 
     /// Journals what comes until `shutdown`; then what has come.
     async fn run(self: Arc<Self>, mut receipts: mpsc::Receiver<Receipt>, shutdown: CancellationToken) {
         let (tasks, slots) = (TaskTracker::new(), Arc::new(Semaphore::new(limits::RECEIPT_WORK_MAX)));
+        let mut look = tokio::time::interval(LOOK_EVERY);
+        look.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
-            let receipt = match shutdown.run_until_cancelled(receipts.recv()).await {
-                Some(receipt) => receipt,
-                None => receipts.try_recv().ok(),
-            };
-            let Some(receipt) = receipt else { break };
             let now = self.engine.clock.now();
-            let Some(noted) = self.awaited().take_or_keep(receipt, now) else { continue };
-            let Ok(slot) = Arc::clone(&slots).acquire_owned().await else { break };
-            let this = Arc::clone(&self);
-            tasks.spawn(async move {
-                this.journal(noted).await;
-                drop(slot);
-            });
+            let (ended, due) = tokio::select! {
+                biased;
+                () = shutdown.cancelled() => (true, self.last(&mut receipts, now)),
+                _ = look.tick() => (false, self.engine.later.overdue(now)),
+                receipt = receipts.recv() => {
+                    (receipt.is_none(), receipt.and_then(|receipt| self.came(receipt, now)).into_iter().collect())
+                }
+            };
+            for waited in due {
+                let Ok(slot) = Arc::clone(&slots).acquire_owned().await else { break };
+                let this = Arc::clone(&self);
+                tasks.spawn(async move {
+                    this.journal(waited).await;
+                    drop(slot);
+                });
+            }
+            if ended {
+                break;
+            }
         }
         tasks.close();
         tasks.wait().await;
     }
 
-    async fn journal(&self, noted: Noted) {
+    /// What is still to be written at the end.
+    fn last(&self, receipts: &mut mpsc::Receiver<Receipt>, now: Moment) -> Vec<Waited> {
+        let came = std::iter::from_fn(|| receipts.try_recv().ok());
+        let mut due: Vec<Waited> = came.filter_map(|receipt| self.came(receipt, now)).collect();
+        due.extend(self.engine.later.all());
+        due
+    }
+
+    fn came(&self, receipt: Receipt, now: Moment) -> Option<Waited> {
+        let noted = self.awaited().take_or_keep(receipt, now)?;
+        self.note(noted)
+    }
+
+    /// Keeps it for the card's next turn, or says what is to be written now: what did not arrive is news.
+    fn note(&self, noted: Noted) -> Option<Waited> {
         let Noted { card, challenge, state, after } = noted;
         let after_ms = u64::try_from(after.as_millis()).unwrap_or(u64::MAX);
-        let told = self.engine.tell(card, Command::Receipt { challenge, state, after_ms }).await;
-        if let Err(fault) = told {
-            tracing::warn!(%card, %fault, "a receipt was not journalled");
+        let command = Command::Receipt { challenge, state, after_ms };
+        if state != ReceiptState::Delivered {
+            return Some((card, vec![command]));
+        }
+        self.engine.later.put(card, command, self.engine.clock.now().plus(limits::RECEIPT_WAITS))
+    }
+
+    async fn journal(&self, (card, commands): Waited) {
+        for command in commands {
+            if let Err(fault) = self.engine.tell(card, command).await {
+                tracing::warn!(%card, %fault, "a receipt was not journalled");
+            }
         }
     }
 

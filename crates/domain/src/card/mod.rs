@@ -268,8 +268,17 @@ impl CardState {
 
     /// The row's bytes.
     pub fn encode(&self) -> Result<Vec<u8>, StateError> {
-        let bytes = minicbor::to_vec(self).map_err(|e| StateError::Damaged(e.to_string()))?;
+        let mut bytes = Vec::with_capacity(self.bytes_about());
+        minicbor::encode(self, &mut bytes).map_err(|e| StateError::Damaged(e.to_string()))?;
         if bytes.len() > limits::CARD_BYTES_MAX { Err(StateError::TooLarge(bytes.len())) } else { Ok(bytes) }
+    }
+
+    /// About how long its bytes are, so that they are not moved while they grow.
+    fn bytes_about(&self) -> usize {
+        128 + 320 * self.open.len()
+            + 112 * self.stale.len()
+            + 192 * self.answers.len()
+            + 64 * (self.sends.len() + self.expiry_failures.len())
     }
 
     /// Reads a row's bytes.

@@ -63,8 +63,8 @@ impl Engine {
                 Some(known) => (known, false),
                 None => (self.read(card).await?, true),
             };
-            let folded = self.decide_all(card, &known, jobs);
-            let Some(next) = &folded.next else {
+            let mut folded = self.decide_all(card, &known, jobs);
+            let Some(next) = folded.next.take() else {
                 if !fresh {
                     // No swap would find out that this row is not the card's any more.
                     continue;
@@ -72,11 +72,11 @@ impl Engine {
                 self.kept.put(card, known);
                 return Ok(folded.answers);
             };
-            let (swap, dispatches) = self.swap(card, &known, next, &folded)?;
+            let (swap, dispatches) = self.swap(card, &known, &next, &folded)?;
             let swapped = Swapped::by(&swap);
             match self.committer.commit(Change::Swap(swap)).await {
                 Ok(Outcome::Won) => {
-                    self.kept.put(card, known.after(swapped, next.clone()));
+                    self.kept.put(card, known.after(swapped, next));
                     dispatches.into_iter().for_each(|dispatch| self.dispatch(dispatch));
                     return Ok(folded.answers);
                 }
@@ -105,13 +105,12 @@ impl Engine {
             undos: Vec::new(),
             sealed: Vec::new(),
         };
-        let mut state = known.state.clone();
         for job in jobs {
             if job.made_from.is_some_and(|version| version != known.version || folded.next.is_some()) {
                 folded.answers.push(Err(EngineFault::Changed));
                 continue;
             }
-            let at = state.at(self.clock.now());
+            let at = folded.next.as_ref().unwrap_or(&known.state).at(self.clock.now());
             let now = at.now();
             let evidence = match self.evidence(card, &at, job) {
                 Ok(evidence) => evidence,
@@ -136,7 +135,6 @@ impl Engine {
                 }
                 folded.sealed.retain(|old: &Sealed| job.sealed.iter().all(|new| new.column != old.column));
                 folded.sealed.extend(job.sealed.iter().cloned());
-                state = next.clone();
                 folded.next = Some(next);
             }
             folded.answers.push(Ok(decided.answer));

@@ -11,6 +11,7 @@
 
 mod fold;
 mod kept;
+mod later;
 mod outgoing;
 mod row;
 mod rules;
@@ -28,6 +29,7 @@ use zeroize::Zeroizing;
 
 use crate::counts::Counts;
 use kept::Known;
+pub(crate) use later::Waited;
 pub(crate) use outgoing::{Outgoing, open_reversal};
 pub use row::{CardColumns, JournalRecord, PAN_COLUMN, PHONE_COLUMN, Profile, verify_journal};
 pub(crate) use row::{PROFILE_COLUMN, body as row_body, card_id as row_card_id, chain, index_key};
@@ -45,6 +47,7 @@ pub struct Engine {
     rules: Arc<dyn Rules>,
     turns: turns::Turns,
     kept: kept::Kept,
+    pub(crate) later: later::Later,
     outbox: mpsc::Sender<Dispatch>,
 }
 
@@ -168,7 +171,7 @@ impl Engine {
     pub fn new(parts: Parts) -> Arc<Engine> {
         let Parts { store, keys, clock, entropy, policy, rules, outbox, counts } = parts;
         let committer = Committer::watched(Arc::clone(&store), Some(Arc::clone(&counts) as Arc<dyn Watch>));
-        let (turns, kept) = (turns::Turns::default(), kept::Kept::default());
+        let (turns, kept, later) = (turns::Turns::default(), kept::Kept::default(), later::Later::default());
         Arc::new(Engine {
             store,
             committer,
@@ -180,6 +183,7 @@ impl Engine {
             rules,
             turns,
             kept,
+            later,
             outbox,
         })
     }

@@ -15,6 +15,13 @@ pub(super) struct Waiting {
     pub(super) answer: oneshot::Sender<Result<Answer, EngineFault>>,
 }
 
+impl Waiting {
+    /// Nobody waits for its answer.
+    fn unheard(command: Command) -> Waiting {
+        Waiting { job: Job::from(command), answer: oneshot::channel().0 }
+    }
+}
+
 /// The cards that are being worked on, each with the commands that came meanwhile.
 #[derive(Default)]
 pub(super) struct Turns(Mutex<HashMap<CardId, Vec<Waiting>>>);
@@ -85,10 +92,12 @@ pub(super) fn take_a_turn(
         tokio::spawn(async move {
             let _released = Released(&engine.turns, card);
             loop {
-                let waiting = engine.turns.next(card);
+                let mut waiting = engine.turns.next(card);
                 if waiting.is_empty() {
                     return;
                 }
+                // Behind the others: what was made from a row is decided on that row.
+                waiting.extend(engine.later.take(card).into_iter().map(Waiting::unheard));
                 engine.fold(card, waiting).await;
             }
         });
