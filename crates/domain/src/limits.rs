@@ -133,7 +133,7 @@ pub const RECONNECT_LAST: Duration = Duration::from_secs(10);
 /// Changes waiting for one group commit.
 pub const COMMIT_QUEUE_MAX: usize = 4096;
 /// Changes one transaction takes.
-pub const COMMIT_BATCH_MAX: usize = 256;
+pub const COMMIT_BATCH_MAX: usize = 512;
 /// Commands waiting for one card.
 pub const CARD_QUEUE_MAX: usize = 128;
 /// Card rows, and places of cards in the index, that a node keeps in memory: at about 2 KiB each some 32 MiB.

@@ -324,6 +324,6 @@ mod tests {
             queue.waiting.push_back(waiting(swap(Table::Card, &at.to_string(), 0)));
         }
         assert_eq!(queue.take().len(), COMMIT_BATCH_MAX);
-        assert_eq!(names(&queue.take()), "2560 2570 2580");
+        assert_eq!(names(&queue.take()), "5120 5130 5140");
     }
 }

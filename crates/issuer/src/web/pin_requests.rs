@@ -161,6 +161,9 @@ struct Asker<'a> {
 
 impl Asker<'_> {
     fn tell_request(&self, door: &PinRequestDoor, request: &Checked) {
+        if !door.tap.watches() {
+            return;
+        }
         let amount = format!("{} rial", request.amount.with_commas());
         let fields =
             [("pan", request.pan.masked()), ("kind", request.kind.code().to_owned()), ("amount", amount)];
@@ -173,7 +176,7 @@ impl Asker<'_> {
 
     /// The router tells what goes over its own wires; who comes without one is told here.
     fn tell_from(&self, door: &PinRequestDoor, asked: bool, title: &str, fields: &[(&str, String)]) {
-        if self.own.is_none() {
+        if self.own.is_none() || !door.tap.watches() {
             return;
         }
         let (us, them) = (door.name.clone(), self.name.clone());

@@ -7,10 +7,12 @@ pub(crate) mod time;
 mod web;
 
 use std::{
-    collections::{HashMap, VecDeque},
+    collections::VecDeque,
+    num::NonZeroUsize,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
+use lru::LruCache;
 use ramz_domain::{Moment, Phone};
 use ramz_sms::port::SmsText;
 use serde::{Serialize, Serializer};
@@ -56,15 +58,16 @@ pub struct Handsets {
     arrivals: broadcast::Sender<Arrival>,
 }
 
-#[derive(Default)]
 struct Kept {
-    phones: HashMap<String, VecDeque<Message>>,
+    phones: LruCache<String, VecDeque<Message>>,
     last_id: u64,
 }
 
 impl Default for Handsets {
     fn default() -> Handsets {
-        Handsets { kept: Mutex::default(), arrivals: broadcast::Sender::new(ARRIVALS_BEHIND_MAX) }
+        let most = NonZeroUsize::new(PHONES_MAX).unwrap_or(NonZeroUsize::MIN);
+        let kept = Kept { phones: LruCache::new(most), last_id: 0 };
+        Handsets { kept: Mutex::new(kept), arrivals: broadcast::Sender::new(ARRIVALS_BEHIND_MAX) }
     }
 }
 
@@ -80,10 +83,7 @@ impl Handsets {
             let mut kept = self.kept();
             kept.last_id += 1;
             let message = Message { id: kept.last_id, from: from.to_owned(), text, received_at: at };
-            if kept.phones.len() >= PHONES_MAX && !kept.phones.contains_key(phone.expose()) {
-                kept.forget_one();
-            }
-            let messages = kept.phones.entry(phone.expose().to_owned()).or_default();
+            let messages = kept.phones.get_or_insert_mut(phone.expose().to_owned(), VecDeque::new);
             if messages.len() >= MESSAGES_MAX {
                 messages.pop_front();
             }
@@ -98,7 +98,7 @@ impl Handsets {
     pub fn messages(&self, phone: &Phone) -> Vec<Message> {
         self.kept()
             .phones
-            .get(phone.expose())
+            .peek(phone.expose())
             .map(|messages| messages.iter().cloned().collect())
             .unwrap_or_default()
     }
@@ -118,17 +118,6 @@ impl Handsets {
 
     fn kept(&self) -> MutexGuard<'_, Kept> {
         self.kept.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Kept {
-    fn forget_one(&mut self) {
-        let last = |messages: &VecDeque<Message>| messages.back().map_or(0, |message| message.id);
-        if let Some(phone) =
-            self.phones.iter().min_by_key(|(_, messages)| last(messages)).map(|(p, _)| p.clone())
-        {
-            self.phones.remove(&phone);
-        }
     }
 }
 

@@ -22,6 +22,8 @@ use super::{Bound, Bytes, CONNECTIONS_MAX, Line, Smsc, broken};
 
 /// PDUs that wait to be written on one connection.
 const QUEUED_MAX: usize = 256;
+/// Bytes that go out in one write, about.
+const GATHERED_MAX: usize = 64 * 1024;
 /// A connection that does not bind by then is closed.
 const BIND_WITHIN: Duration = Duration::from_secs(10);
 /// What is queued at the end may take so long to be written.
@@ -164,8 +166,15 @@ async fn write_queue(
     closed: CancellationToken,
 ) {
     let write = async {
+        let mut gathered = Vec::new();
         while let Some(bytes) = queue.recv().await {
-            if to.write_all(&bytes).await.is_err() || to.flush().await.is_err() {
+            gathered.clear();
+            gathered.extend_from_slice(&bytes);
+            // What waits goes out with it, as an operator's SMSC does it.
+            while gathered.len() < GATHERED_MAX && let Ok(more) = queue.try_recv() {
+                gathered.extend_from_slice(&more);
+            }
+            if to.write_all(&gathered).await.is_err() || to.flush().await.is_err() {
                 break;
             }
         }

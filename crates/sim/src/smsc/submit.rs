@@ -116,6 +116,9 @@ impl Smsc {
     }
 
     fn tell(&self, to: &Phone, from: &str, parts: u8, characters: usize) {
+        if !self.tap.watches() {
+            return;
+        }
         let fields = [
             ("phone", to.masked()),
             ("sender", from.to_owned()),

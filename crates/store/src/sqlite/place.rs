@@ -23,7 +23,7 @@ const STATEMENTS_KEPT: usize = 64;
 /// each move waits for the disk: at SQLite's own 1,000 a busy writer did little else. A crash leaves at most so much to read back.
 const CHECKPOINT_PAGES: u32 = 16 * 1024;
 /// Page cache of a connection, in KiB. A full batch fits, so that nothing spills before COMMIT.
-const CACHE_KIB: i64 = 32 * 1024;
+const CACHE_KIB: i64 = 16 * 1024;
 
 /// Why a store's file cannot be opened. The texts name the file and say what to do.
 #[derive(Debug, thiserror::Error)]
