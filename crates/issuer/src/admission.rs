@@ -279,9 +279,11 @@ impl Admissions {
     }
 
     fn opened(&self, record: &Record, row: &Row) -> Result<Checked, EngineFault> {
-        let beside = || row.sealed.iter().find(|(column, _)| column == REQUEST_COLUMN).map(|(_, bytes)| bytes);
+        let beside =
+            || row.sealed.iter().find(|(column, _)| column == REQUEST_COLUMN).map(|(_, bytes)| bytes);
         let sealed = record.sealed.as_deref().or_else(beside);
-        let sealed = sealed.ok_or_else(|| EngineFault::Row("an open admission has no sealed request".into()))?;
+        let sealed =
+            sealed.ok_or_else(|| EngineFault::Row("an open admission has no sealed request".into()))?;
         let place = Place { row: &record.id.0, column: REQUEST_COLUMN };
         let json = self.engine.keys.open(place, sealed)?;
         PinRequest::parse(&json).map_err(|_| EngineFault::Row("a sealed request does not read back".into()))

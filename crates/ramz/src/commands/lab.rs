@@ -26,7 +26,7 @@ pub(super) struct Options {
     /// Add so many cards for `ramz load`
     #[arg(long, value_name = "N", default_value_t = 0)]
     measured_cards: usize,
-    /// What to log, as in RUST_LOG
+    /// What to log: a level, or levels of targets
     #[arg(long, value_name = "FILTER", default_value = "warn")]
     log: String,
 }

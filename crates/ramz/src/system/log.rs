@@ -4,29 +4,31 @@
 
 use std::io::IsTerminal as _;
 
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
 
 /// Targets that would print secrets. Appended last: the last directive for a target wins.
 const NEVER: [&str; 3] = ["rusmpp=off", "rusmppc=off", "rusmpp_core=off"];
 
-/// Starts logging. `filter` as in `RUST_LOG`, for example `info` or `warn,ramz_issuer=debug`.
+/// Starts logging. `filter` is a level, or levels of targets: `info`, or `warn,ramz_issuer=debug`.
 pub(crate) fn start(filter: &str) -> anyhow::Result<()> {
-    let builder = tracing_subscriber::fmt().with_env_filter(quiet(filter)?).with_writer(std::io::stderr);
+    let logs = tracing_subscriber::registry().with(quiet(filter)?);
+    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
     let started = if std::io::stderr().is_terminal() {
-        builder.compact().try_init()
+        logs.with(lines.compact()).try_init()
     } else {
         // One object a line: the event's own fields at the top, and its span, which names the request it belongs to. No field
         // of ours is called timestamp, level, message, target or span: it would stand there twice.
-        builder.json().flatten_event(true).with_span_list(false).try_init()
+        logs.with(lines.json().flatten_event(true).with_span_list(false)).try_init()
     };
     started.map_err(|error| anyhow::anyhow!("cannot start logging: {error}"))
 }
 
-fn quiet(filter: &str) -> anyhow::Result<EnvFilter> {
+fn quiet(filter: &str) -> anyhow::Result<Targets> {
     let mut directives: Vec<&str> = filter.split(',').filter(|d| !d.trim().starts_with("rusmpp")).collect();
     directives.extend(NEVER);
-    EnvFilter::try_new(directives.join(","))
-        .map_err(|error| anyhow::anyhow!("log filter {filter:?}: {error}"))
+    directives.join(",").parse().map_err(|error| anyhow::anyhow!("log filter {filter:?}: {error}"))
 }
 
 #[cfg(test)]

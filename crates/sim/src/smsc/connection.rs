@@ -171,7 +171,9 @@ async fn write_queue(
             gathered.clear();
             gathered.extend_from_slice(&bytes);
             // What waits goes out with it, as an operator's SMSC does it.
-            while gathered.len() < GATHERED_MAX && let Ok(more) = queue.try_recv() {
+            while gathered.len() < GATHERED_MAX
+                && let Ok(more) = queue.try_recv()
+            {
                 gathered.extend_from_slice(&more);
             }
             if to.write_all(&gathered).await.is_err() || to.flush().await.is_err() {
