@@ -46,6 +46,7 @@ fn payment(name: &str) -> Command {
         reference: Some(mark("reference")),
         payments: vec![Digest::of(&[name.as_bytes()])],
         door: mark("door"),
+        transmitted: Some(1_124_015_244),
     })
 }
 

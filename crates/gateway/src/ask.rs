@@ -11,13 +11,14 @@ use axum::{
     http::{HeaderMap, StatusCode},
 };
 use ramz_api::{
-    client::AskError,
+    client::{AskError, CallError},
     hop,
     pin_request::{Checked, PinRequested},
     problem,
     serve::JsonBody,
     tap::Fact,
 };
+use ramz_domain::ambient::random_bytes;
 use ramz_domain::{Digest, Language, Moment, Pan, PaymentId};
 use ramz_keys::IndexPurpose;
 use serde::{Deserialize, Serialize};
@@ -41,6 +42,8 @@ use crate::{
 const WAIT: Duration = Duration::from_secs(120);
 /// Tries to reach the router within one press, with the same key.
 const ATTEMPTS: usize = 2;
+/// Between them, and up to as long again: pages that lost one router together do not come back together.
+const AGAIN_AFTER: Duration = Duration::from_millis(100);
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -210,8 +213,11 @@ impl Gateway {
                     self.tap.tell(answered_fact("202"));
                     return Ok(requested);
                 }
-                Err(AskError::Call(why)) if attempt < ATTEMPTS => {
+                // Not after a time-out: the router is at its limit, or the payer has waited long enough.
+                Err(AskError::Call(why @ CallError::Unreachable(_))) if attempt < ATTEMPTS => {
                     tracing::warn!(%why, "the router; asking again with the same key");
+                    let [byte] = random_bytes(&*self.entropy);
+                    tokio::time::sleep(AGAIN_AFTER + AGAIN_AFTER * u32::from(byte) / 256).await;
                     continue;
                 }
                 Err(why) => why,

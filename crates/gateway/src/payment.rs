@@ -541,6 +541,11 @@ fn pause(asked: u32) -> Duration {
     REVERSAL_FIRST.saturating_mul(1 << asked.min(10)).min(REVERSAL_LAST)
 }
 
+/// How long a reversal has been asked for at the least, if it was so often.
+pub(crate) fn asked_for(times: u32) -> Duration {
+    (0..times).map(pause).sum()
+}
+
 #[cfg(test)]
 #[path = "payment_tests.rs"]
 mod tests;

@@ -21,7 +21,7 @@ use crate::{
     authorise::REVERSAL_COLUMN,
     gateway::Gateway,
     message::Undo,
-    payment::{Payment, Trace},
+    payment::{Payment, Trace, asked_for},
     rows::{self, Column, NotChanged, RowFault},
 };
 
@@ -180,6 +180,13 @@ impl Gateway {
         match bank.link.ask(message, limits::HOST_TIMEOUT).await {
             // Done, or done before.
             Ok(answer) if matches!(answer.get(39), Some("00" | "94")) => Asked::Acknowledged,
+            // It knows of no such payment. That may still be on its way to it, so this is believed only after a while.
+            Ok(answer)
+                if answer.get(39) == Some("25") && asked_for(before) >= limits::REVERSAL_NOT_FOUND_AFTER =>
+            {
+                tracing::warn!(payment = %id, rrn = trace.rrn, "the bank knows nothing of what is to be reversed");
+                Asked::Acknowledged
+            }
             Ok(answer) => {
                 let code = answer.get(39).unwrap_or("none");
                 tracing::error!(payment = %id, rrn = trace.rrn, code, "a reversal was not accepted; repeating");

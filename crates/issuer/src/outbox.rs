@@ -3,12 +3,14 @@
 //!
 //! At least once, always the same PIN, never after its expiry: that is looked at right before `submit_sm`.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
+use minicbor::bytes::ByteArray;
 use ramz_api::hop;
 use ramz_domain::card::{Challenge, Command, NotSent};
-use ramz_domain::{CardId, ChallengeId, Moment, limits};
+use ramz_domain::{CardId, ChallengeId, limits};
 use ramz_keys::PinSource;
 use ramz_sms::port::{Outgoing as Sms, SendError, Sender, SmsText};
 use ramz_sms::texts::{PinText, pin_text};
@@ -60,6 +62,13 @@ pub struct BankName {
     pub en: String,
 }
 
+/// A row that is for an SMS.
+struct Text {
+    dispatch: Dispatch,
+    challenge: ChallengeId,
+    request: Option<ByteArray<16>>,
+}
+
 /// What is to become of an outbox row.
 enum Fate {
     Settle {
@@ -90,9 +99,20 @@ impl Outbox {
 
     /// Sends until `shutdown`; then finishes what is in hand.
     pub async fn run(self: Arc<Self>, mut queue: mpsc::Receiver<Dispatch>, shutdown: CancellationToken) {
-        while let Some(Some(dispatch)) = shutdown.run_until_cancelled(queue.recv()).await {
-            if !self.start(dispatch).await {
-                break;
+        let mut texts: VecDeque<Text> = VecDeque::new();
+        loop {
+            let slot = Arc::clone(&self.slots).acquire_owned();
+            tokio::select! {
+                () = shutdown.cancelled() => break,
+                Ok(slot) = slot, if !texts.is_empty() => {
+                    if let Some(text) = texts.pop_front() {
+                        self.start(text, slot);
+                    }
+                }
+                dispatch = queue.recv(), if texts.len() < QUEUE => match dispatch {
+                    Some(dispatch) => texts.extend(self.text_of(dispatch)),
+                    None => break,
+                },
             }
         }
         self.tasks.close();
@@ -111,11 +131,11 @@ impl Outbox {
             rows.sort_by_key(|row| !matches!(Outgoing::decode(&row.body), Ok(Outgoing::Reversal { .. })));
             let before = taken;
             for row in rows {
-                if let Some(dispatch) = self.take_over(row, now).await {
+                if let Some(dispatch) = self.take_over(row).await {
                     taken += 1;
-                    if !self.start(dispatch).await {
-                        return Ok(taken);
-                    }
+                    let Some(sms) = self.text_of(dispatch) else { continue };
+                    let Ok(slot) = Arc::clone(&self.slots).acquire_owned().await else { return Ok(taken) };
+                    self.start(sms, slot);
                 }
             }
             // A page that was full may hide others; one that gave nothing would give nothing again.
@@ -125,10 +145,10 @@ impl Outbox {
         }
     }
 
-    async fn take_over(&self, row: OutboxRow, now: Moment) -> Option<Dispatch> {
+    async fn take_over(&self, row: OutboxRow) -> Option<Dispatch> {
         let OutboxRow { owner, id, body, expires, leased_until: expected, attempts } = row;
         let card = <[u8; 16]>::try_from(owner.as_slice()).map(CardId).ok()?;
-        let leased_until = now.plus(limits::LEASE);
+        let leased_until = self.engine.clock.now().plus(limits::LEASE);
         let lease = Change::Lease { owner, id, expected, until: leased_until };
         match self.engine.committer.commit(lease).await {
             Ok(Outcome::Won) => {
@@ -143,20 +163,23 @@ impl Outbox {
         }
     }
 
-    /// Starts what is to be done for a row; false at the end.
-    async fn start(self: &Arc<Self>, dispatch: Dispatch) -> bool {
-        let (challenge, request) = match Outgoing::decode(&dispatch.body) {
+    /// The text that a row is for. A reversal is started at once: it needs no place with the operator, and waits for none.
+    fn text_of(&self, dispatch: Dispatch) -> Option<Text> {
+        match Outgoing::decode(&dispatch.body) {
+            Ok(Outgoing::Pin { challenge, request }) => Some(Text { dispatch, challenge, request }),
             Ok(Outgoing::Reversal { identity, sealed }) => {
                 self.undo.start(dispatch, identity, sealed);
-                return true;
+                None
             }
-            Ok(Outgoing::Pin { challenge, request }) => (challenge, request),
             Err(fault) => {
                 tracing::error!(card = %dispatch.card, %fault, "a message cannot be read; it stays");
-                return true;
+                None
             }
-        };
-        let Ok(slot) = Arc::clone(&self.slots).acquire_owned().await else { return false };
+        }
+    }
+
+    fn start(self: &Arc<Self>, text: Text, slot: OwnedSemaphorePermit) {
+        let Text { dispatch, challenge, request } = text;
         let this = Arc::clone(self);
         let sending = async move { this.hand_over(dispatch, challenge, slot).await };
         match request {
@@ -165,7 +188,6 @@ impl Outbox {
             }
             None => self.tasks.spawn(sending),
         };
-        true
     }
 
     async fn hand_over(&self, dispatch: Dispatch, challenge: ChallengeId, slot: OwnedSemaphorePermit) {
@@ -222,6 +244,9 @@ impl Outbox {
                 Err(SendError::Refused { status }) => {
                     tracing::warn!(card = %dispatch.card, %status, "the operator refused an SMS");
                     return Ok(Fate::Settle { outcome: "refused", parts: 0 });
+                }
+                Err(SendError::Failed { status }) => {
+                    tracing::warn!(card = %dispatch.card, %status, "the operator could not take an SMS; trying again");
                 }
                 Err(SendError::Down(_) | SendError::Throttled | SendError::Unknown) => {}
             }

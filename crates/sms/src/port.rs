@@ -65,6 +65,12 @@ pub enum SendError {
     /// The operator asks to slow down, and still does.
     #[error("the operator throttles; send again later")]
     Throttled,
+    /// The operator could not, on any bind, for a reason that is not the SMS's own; it may later.
+    #[error("the operator could not take the SMS: {status}")]
+    Failed {
+        /// The last status as SMPP names it, such as `ESME_RSYSERR`.
+        status: String,
+    },
     /// The operator refuses this SMS; it would refuse it again.
     #[error("the operator refused the SMS: {status}")]
     Refused {

@@ -82,7 +82,7 @@ impl CardState {
             return Some(Answer::Refused(Refusal::DuplicateOther));
         }
         Some(match &known.outcome {
-            Outcome::Awaiting => Answer::AskHost { repeat: true },
+            Outcome::Awaiting => Answer::AskHost { repeat: true, transmitted: known.transmitted },
             Outcome::Refused(refusal) => Answer::Refused(*refusal),
             Outcome::Host(answer) => Answer::Again(answer.clone()),
             Outcome::Reversed => Answer::Refused(Refusal::ReversedBefore),
@@ -125,7 +125,7 @@ impl CardState {
         self.tries = super::Tries::default();
         self.remember(authorisation, Outcome::Awaiting, now);
         let spent = Entry::PinSpent { challenge: id, identity: authorisation.identity };
-        self.writes(Answer::AskHost { repeat: false }, vec![spent])
+        self.writes(Answer::AskHost { repeat: false, transmitted: None }, vec![spent])
     }
 
     fn count_failure(
@@ -161,6 +161,7 @@ impl CardState {
             at: now,
             outcome,
             undoing: false,
+            transmitted: authorisation.transmitted,
         });
     }
 }

@@ -137,6 +137,8 @@ pub struct Authorisation {
     pub payments: Vec<Digest>,
     /// Acquirer and terminal.
     pub door: Mark,
+    /// When this message says it was sent (DE7, as a number), if it says so: a repeat may say something else than its original.
+    pub transmitted: Option<u64>,
 }
 
 /// What the keys found out.
@@ -300,6 +302,8 @@ pub enum Answer {
     AskHost {
         /// Forward as a repeat (0201).
         repeat: bool,
+        /// Of a repeat: when the first message was sent, if that is known.
+        transmitted: Option<u64>,
     },
     /// The answer given before.
     Again(HostAnswer),

@@ -215,6 +215,9 @@ struct Answered {
     #[n(6)]
     #[cbor(default)]
     undoing: bool,
+    /// When its first message was sent (DE7): the card host, and a reversal, know it by that. A row of an earlier release has none.
+    #[n(7)]
+    transmitted: Option<u64>,
 }
 
 #[derive(Clone, PartialEq, Eq, Debug, Encode, Decode)]

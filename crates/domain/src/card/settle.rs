@@ -88,6 +88,7 @@ impl CardState {
             at: now,
             outcome: Outcome::Reversed,
             undoing: false,
+            transmitted: None,
         };
         self.answers.push(tombstone);
         self.writes(answer, vec![Entry::Reversed { identity: None }])

@@ -75,6 +75,7 @@ impl Pay {
             reference: Some(Mark::of(&[b"rrn", self.transaction.as_bytes()])),
             payments: vec![payment(&self.payment)],
             door: Mark::of(&[self.door.as_bytes()]),
+            transmitted: Some(1_124_015_244),
         })
     }
 }
@@ -263,8 +264,8 @@ fn said(decided: &Decided) -> String {
         Answer::Requested(Requested::Sent(id)) => format!("sent {}", &id.to_string()[..8]),
         Answer::Requested(Requested::AlreadyServed) => "already served".into(),
         Answer::Requested(Requested::NotSent(why)) => format!("not sent: {why:?}"),
-        Answer::AskHost { repeat: false } => "ask host".into(),
-        Answer::AskHost { repeat: true } => "ask host again".into(),
+        Answer::AskHost { repeat: false, .. } => "ask host".into(),
+        Answer::AskHost { repeat: true, .. } => "ask host again".into(),
         Answer::Again(answer) if decided.undo.is_some() => {
             format!("{}, ours to reverse", answer.response_code)
         }

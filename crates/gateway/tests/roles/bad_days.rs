@@ -82,6 +82,23 @@ async fn a_reversal_that_is_answered_late_ends_once() {
 }
 
 #[tokio::test]
+async fn a_bank_that_knows_of_no_such_payment_is_believed_after_a_while() {
+    let rig = rig().await;
+    *rig.bank.reversals.lock().unwrap() = Will::Refuse("25", "no_such_payment");
+    let id = paid(&rig, &of("bill"), PAN).await;
+    rig.pass(1200);
+    rig.bank.wait_for("0420", 1).await;
+    for repeat in 1..=7 {
+        assert_eq!(rig.look(&id).await["reversal"], "pending", "before repeat {repeat}");
+        rig.pass(400);
+        rig.bank.wait_for("0421", repeat).await;
+    }
+    rig.until_state(&id, "reversal", "acknowledged").await;
+    rig.pass(86_400);
+    assert_eq!(rig.bank.seen("0421").len(), 7);
+}
+
+#[tokio::test]
 async fn an_approval_that_could_not_be_noted_is_reversed() {
     for failing in [Failing::UnknownNotWritten, Failing::Unavailable, Failing::Statement] {
         let store = Arc::new(FaultyStore::new(Arc::new(MemoryStore::new())));

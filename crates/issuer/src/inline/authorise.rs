@@ -54,17 +54,21 @@ impl Inline {
             return Err(Refused::No(Refusal::NotPermitted));
         };
         let expiry = transaction::expiry(&request)?;
-        let identity = authorisation.identity;
+        let (identity, sent) = (authorisation.identity, authorisation.transmitted);
         let _held = self.in_flight.enter(card, identity).await;
         let command = Command::Authorise(authorisation);
         if !self.host.is_up() {
-            return self.while_host_is_down(&request, card, identity, &command).await;
+            return self.while_host_is_down(&request, card, (identity, sent), &command).await;
         }
         let presented = Presented { pan, expiry, pin_block, zone: self.switch_zone.name.clone() };
         let job = Job { presented: Some(presented), ..Job::from(command) };
         let again = request.mti().is_repeat();
         match self.engine.tell(card, job).await.map_err(|fault| unless_repeated(again, fault))? {
-            Answer::AskHost { repeat } => self.ask_host(request, tags, card, identity, repeat).await,
+            Answer::AskHost { repeat, transmitted } => {
+                let request = first_sent(request, transmitted);
+                let answer = self.ask_host(request, tags, card, identity, repeat).await;
+                answer.map(|answer| sent_when(answer, sent))
+            }
             Answer::Again(answer) => Ok(reply::again(&request, &answer)),
             Answer::Refused(refusal) => Err(Refused::No(refusal)),
             other => {
@@ -78,7 +82,7 @@ impl Inline {
         &self,
         request: &Message,
         card: CardId,
-        identity: Mark,
+        (identity, sent): (Mark, Option<u64>),
         command: &Command,
     ) -> Result<Message, Refused> {
         let again = request.mti().is_repeat();
@@ -88,7 +92,11 @@ impl Inline {
             Some(Answer::Again(answer)) => Ok(reply::again(request, &answer)),
             Some(Answer::Refused(refusal)) => Err(Refused::No(refusal)),
             // Asked before, answer not known: only the host or a reversal can tell.
-            Some(Answer::AskHost { .. }) => self.no_answer(request, card, identity).await,
+            Some(Answer::AskHost { transmitted, .. }) => {
+                let payment = first_sent(request.clone(), transmitted);
+                let answer = self.no_answer(&payment, card, identity).await;
+                answer.map(|answer| sent_when(answer, sent))
+            }
             _ => Err(Refused::No(Refusal::IssuerInoperative)),
         }
     }
@@ -168,6 +176,25 @@ impl Inline {
             }
         }
     }
+}
+
+/// As its first message was sent: the card host sees one transmission time however often it is asked, and our own reversal names
+/// that one, whichever of the messages reached the host.
+fn first_sent(mut payment: Message, transmitted: Option<u64>) -> Message {
+    if let Some(first) = transmitted {
+        payment.set(7, format!("{first:010}"));
+    }
+    payment
+}
+
+/// The answer to the message in hand.
+fn sent_when(mut answer: Message, transmitted: Option<u64>) -> Message {
+    if let Some(sent) = transmitted
+        && answer.has(7)
+    {
+        answer.set(7, format!("{sent:010}"));
+    }
+    answer
 }
 
 fn unless_repeated(again: bool, fault: EngineFault) -> Refused {

@@ -75,13 +75,15 @@ pub(super) fn authorisation(
             &payee.0,
         ])
     };
+    let transmitted = required(request, 7, "the transmission time")?;
     Ok(Authorisation {
         identity: Mark::of(&[stan, time, date, acquirer, terminal].map(str::as_bytes)),
         contents: payments.iter().map(content).collect(),
-        reversal: reversal_mark(stan, required(request, 7, "the transmission time")?, acquirer, terminal),
+        reversal: reversal_mark(stan, transmitted, acquirer, terminal),
         reference: reference_mark(request),
         payments: payments.iter().map(Payment::digest).collect(),
         door: Mark::of(&[acquirer.as_bytes(), terminal.as_bytes()]),
+        transmitted: transmitted.parse().ok(),
     })
 }
 

@@ -288,5 +288,6 @@ fn authorisation(keys: &dyn Keys, identity: Mark, asked: &Verification) -> Resul
         payments,
         // The door that ISO 8583 knows too: wrong expiries shut it on either way.
         door: Mark::of(&[acquirer.as_bytes(), transaction.terminal.as_bytes()]),
+        transmitted: None,
     })
 }

@@ -8,6 +8,7 @@ use ramz_sms::{
     port::{Accepted, SendError, Sender as _},
     smpp::{LinkState, SmppConfig},
 };
+use rusmpp::CommandStatus;
 use tokio::task::JoinHandle;
 
 use crate::lab::{Bank, Lab, until};
@@ -112,6 +113,26 @@ async fn no_text_is_lost_when_a_bind_goes_in_the_middle_of_a_burst() {
     assert!((1..=16).contains(&unknown), "{unknown} in doubt");
     assert_eq!(u64::try_from(unknown).unwrap(), two.counted(0, "unknown"));
     assert!(two.b.submits_seen() > 0);
+}
+
+#[tokio::test]
+async fn what_one_smsc_cannot_take_goes_to_the_other() {
+    let two = Two::bound(|_| {}).await;
+    for status in [CommandStatus::EsmeRsyserr, CommandStatus::EsmeRsubmitfail, CommandStatus::EsmeRxTAppn] {
+        two.a.refuse_next(status);
+        two.bank.send_to(&phone(0), "x").await.unwrap();
+    }
+    assert_eq!((two.submits(), two.on_phone(0).len()), ((3, 3), 3));
+    // Neither can: that is told, and each was asked once.
+    two.a.refuse_next(CommandStatus::EsmeRsyserr);
+    two.b.refuse_next(CommandStatus::EsmeRsubmitfail);
+    let failed = SendError::Failed { status: "ESME_RSUBMITFAIL".into() };
+    assert_eq!(two.bank.send_to(&phone(0), "x").await, Err(failed));
+    assert_eq!(two.submits(), (4, 4));
+    // What is about the message itself is asked of nobody else.
+    two.a.refuse_next(CommandStatus::EsmeRinvdstadr);
+    assert!(matches!(two.bank.send_to(&phone(0), "x").await, Err(SendError::Refused { .. })));
+    assert_eq!(two.submits(), (5, 4));
 }
 
 #[tokio::test]

@@ -192,8 +192,9 @@ impl SmppSender {
         terms: Terms,
         keep: &mut Option<usize>,
     ) -> Result<String, SendError> {
+        let mut failed = Vec::new();
         loop {
-            let Place { bind: at, session, permit } = self.place(terms, *keep).await?;
+            let Place { bind: at, session, permit } = self.place(terms, *keep, &failed).await?;
             let Context { config, counts, .. } = &*self.binds[at].context;
             let part = Part { submit: submit.clone(), told: told.cloned(), not_after: terms.not_after };
             let submitted = session.submit(part, terms.give_up, STUCK_AFTER, config.response_timeout).await;
@@ -207,6 +208,13 @@ impl SmppSender {
                 }
                 Submitted::Status(CommandStatus::EsmeRthrottled | CommandStatus::EsmeRmsgqful) => {
                     session.slow_down(jitter(&*self.entropy));
+                }
+                // Not a word about this message: another bind may take it.
+                Submitted::Status(status) if is_the_smscs_own(status) => {
+                    failed.push(at);
+                    if self.bound(&failed).is_empty() {
+                        return Err(SendError::Failed { status: pdu::status_name(status) });
+                    }
                 }
                 Submitted::Status(status) => {
                     return Err(SendError::Refused { status: pdu::status_name(status) });
@@ -226,8 +234,8 @@ impl SmppSender {
         }
     }
 
-    /// A place in a window, as soon as there is one.
-    async fn place(&self, terms: Terms, keep: Option<usize>) -> Result<Place, SendError> {
+    /// A place in a window, as soon as there is one; none of those that failed.
+    async fn place(&self, terms: Terms, keep: Option<usize>, failed: &[usize]) -> Result<Place, SendError> {
         loop {
             // Before looking, so that no change is missed.
             let mut changed = self.changed.subscribe();
@@ -238,7 +246,7 @@ impl SmppSender {
                 return Err(SendError::Expired);
             }
             let now = Instant::now();
-            let bound = self.bound();
+            let bound = self.bound(failed);
             let ready = ready(&bound, now, keep);
             for (bind, session) in &ready {
                 if let Ok(permit) = session.window.clone().try_acquire_owned()
@@ -274,8 +282,9 @@ impl SmppSender {
         }
     }
 
-    fn bound(&self) -> Vec<(usize, Arc<Session>)> {
+    fn bound(&self, but: &[usize]) -> Vec<(usize, Arc<Session>)> {
         let sessions = self.binds.iter().map(Bind::session).enumerate();
+        let sessions = sessions.filter(|(at, _)| !but.contains(at));
         sessions.filter_map(|(at, session)| session.map(|session| (at, session))).collect()
     }
 
@@ -291,6 +300,12 @@ impl SmppSender {
         }
         SendError::Down("the SMSC leaves every submit_sm unanswered".into())
     }
+}
+
+/// Whether a refusal is about the SMSC or the bind: SMPP 3.4, 5.1.3.
+fn is_the_smscs_own(status: CommandStatus) -> bool {
+    use CommandStatus::{EsmeRinvbndsts, EsmeRsubmitfail, EsmeRsyserr, EsmeRxTAppn};
+    matches!(status, EsmeRsyserr | EsmeRsubmitfail | EsmeRinvbndsts | EsmeRxTAppn)
 }
 
 /// The sessions that may be handed something now, the best first. `keep` alone, if it is among them.

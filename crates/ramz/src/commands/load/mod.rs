@@ -16,6 +16,7 @@ use std::time::{Duration, Instant};
 
 use clap::Args;
 use hdrhistogram::Histogram;
+use tokio::sync::Barrier;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
@@ -76,14 +77,19 @@ async fn closed_loop(
     options: &Options,
     processes: &[(&str, Option<u32>)],
 ) -> anyhow::Result<f64> {
-    let processors: Vec<_> = processes.iter().map(|(name, id)| (name, Processor::of(*id))).collect();
-    let until = Instant::now() + Duration::from_secs(options.seconds);
-    let began = Instant::now();
+    let (ready, time) = (Arc::new(Barrier::new(options.workers + 1)), Duration::from_secs(options.seconds));
     let mut workers = JoinSet::new();
     for worker in 0..options.workers {
         let cards: Vec<usize> = (worker..options.cards).step_by(options.workers).collect();
-        workers.spawn(pair::work(Arc::clone(&target), cards, until));
+        workers.spawn(pair::work(Arc::clone(&target), cards, Arc::clone(&ready), time));
     }
+    tokio::select! {
+        _ = ready.wait() => {}
+        // Before the time began: then it did not get so far.
+        Some(ended) = workers.join_next() => { ended??; }
+    }
+    let processors: Vec<_> = processes.iter().map(|(name, id)| (name, Processor::of(*id))).collect();
+    let began = Instant::now();
     let mut all = Times::new()?;
     while let Some(worked) = workers.join_next().await {
         let times = worked??;

@@ -11,6 +11,7 @@ use ramz_domain::{Clock as _, Entropy, Pan, PayeeName, PaymentKind, Pin, Rial};
 use ramz_iso8583::{Message, Mti};
 use ramz_keys::{KeyRing, Keys as _, PinBlockFormat, SoftKeys, ZoneCipher, ZoneKey};
 use ramz_link::{Link, LinkConfig, Names, Shape};
+use tokio::sync::Barrier;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
@@ -66,18 +67,27 @@ pub(super) async fn switch(
     Ok(link)
 }
 
-/// One worker: its cards in turn, each used at most as often as a card remembers answers for.
-pub(super) async fn work(target: Arc<Target>, cards: Vec<usize>, until: Instant) -> anyhow::Result<Times> {
+/// One worker: its cards in turn, each used at most as often as a card remembers answers for. The first pair opens its connections
+/// and is not counted; the time begins when every worker has had one.
+pub(super) async fn work(
+    target: Arc<Target>,
+    cards: Vec<usize>,
+    ready: Arc<Barrier>,
+    time: Duration,
+) -> anyhow::Result<Times> {
     let mut times = Times::new()?;
+    let mut until = None;
     for round in 1..=measured::USES {
         for card in &cards {
-            if Instant::now() >= until {
+            if until.is_some_and(|until| Instant::now() >= until) {
                 return Ok(times);
             }
-            target
-                .pair(*card, round, &mut times)
-                .await
-                .with_context(|| format!("measured card {card}, use {round}"))?;
+            let paired = target.pair(*card, round, &mut times).await;
+            paired.with_context(|| format!("measured card {card}, use {round}"))?;
+            if until.is_none() {
+                ready.wait().await;
+                (times, until) = (Times::new()?, Some(Instant::now() + time));
+            }
         }
     }
     say::line("the cards are used up; give more of them (--cards)");
