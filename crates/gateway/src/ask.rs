@@ -214,7 +214,7 @@ impl Gateway {
                     return Ok(requested);
                 }
                 // Not after a time-out: the router is at its limit, or the payer has waited long enough.
-                Err(AskError::Call(why @ CallError::Unreachable(_))) if attempt < ATTEMPTS => {
+                Err(AskError::Call(why)) if attempt < ATTEMPTS && why != CallError::TimedOut => {
                     tracing::warn!(%why, "the router; asking again with the same key");
                     let [byte] = random_bytes(&*self.entropy);
                     tokio::time::sleep(AGAIN_AFTER + AGAIN_AFTER * u32::from(byte) / 256).await;

@@ -121,13 +121,12 @@ impl Receipts {
         let mut look = tokio::time::interval(LOOK_EVERY);
         look.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
-            let now = self.engine.clock.now();
             let (ended, due) = tokio::select! {
                 biased;
-                () = shutdown.cancelled() => (true, self.last(&mut receipts, now)),
-                _ = look.tick() => (false, self.engine.later.overdue(now)),
+                () = shutdown.cancelled() => (true, self.last(&mut receipts)),
+                _ = look.tick() => (false, self.engine.later.overdue(self.engine.clock.now())),
                 receipt = receipts.recv() => {
-                    (receipt.is_none(), receipt.and_then(|receipt| self.came(receipt, now)).into_iter().collect())
+                    (receipt.is_none(), receipt.and_then(|receipt| self.came(receipt)).into_iter().collect())
                 }
             };
             for waited in due {
@@ -147,15 +146,15 @@ impl Receipts {
     }
 
     /// What is still to be written at the end.
-    fn last(&self, receipts: &mut mpsc::Receiver<Receipt>, now: Moment) -> Vec<Waited> {
+    fn last(&self, receipts: &mut mpsc::Receiver<Receipt>) -> Vec<Waited> {
         let came = std::iter::from_fn(|| receipts.try_recv().ok());
-        let mut due: Vec<Waited> = came.filter_map(|receipt| self.came(receipt, now)).collect();
+        let mut due: Vec<Waited> = came.filter_map(|receipt| self.came(receipt)).collect();
         due.extend(self.engine.later.all());
         due
     }
 
-    fn came(&self, receipt: Receipt, now: Moment) -> Option<Waited> {
-        let noted = self.awaited().take_or_keep(receipt, now)?;
+    fn came(&self, receipt: Receipt) -> Option<Waited> {
+        let noted = self.awaited().take_or_keep(receipt, self.engine.clock.now())?;
         self.note(noted)
     }
 

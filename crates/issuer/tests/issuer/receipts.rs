@@ -1,7 +1,7 @@
 //! What the operator says of an SMS stands in the card's journal, and changes nothing else.
 
-use ramz_domain::Clock as _;
 use ramz_domain::card::{Entry, ReceiptState};
+use ramz_domain::{Clock as _, limits};
 use ramz_issuer::engine::JournalRecord;
 
 use crate::bank::{Bank, CARD, Node, OTHER_CARD, Told, on_both_stores, same, until};
@@ -10,6 +10,7 @@ use crate::messages::{Wish, phone};
 
 on_both_stores! {
     a_receipt_stands_in_the_journal,
+    that_an_sms_arrived_is_written_with_what_comes_next,
     a_receipt_changes_nothing_that_a_card_may_spend,
     receipts_of_nothing_and_of_others_are_in_no_journal,
     a_flood_of_receipts_delays_no_payment,
@@ -23,6 +24,35 @@ async fn receipts(bank: &Bank, n: u32) -> Vec<Entry> {
     entries.filter(|entry| matches!(entry, Entry::Receipt { .. })).collect()
 }
 
+/// Until a card's journal has so many. That an SMS arrived waits for the card's next turn, or for the clock, which is moved only
+/// when a receipt has had all the time it needs to be noted.
+async fn journalled(bank: &Bank, n: u32, count: usize) -> Told {
+    let polls = std::cell::Cell::new(0u32);
+    until("it is journalled", async || {
+        polls.set(polls.get() + 1);
+        if polls.get() == 100 {
+            bank.advance(limits::RECEIPT_WAITS.as_secs());
+        }
+        receipts(bank, n).await.len() == count
+    })
+    .await
+}
+
+async fn that_an_sms_arrived_is_written_with_what_comes_next(bank: &Bank, node: Node) -> Told {
+    let wish = Wish::purchase(80_000);
+    let pin = bank.pin(&node, CARD, &wish).await?;
+    bank.pin(&node, OTHER_CARD, &wish).await?;
+    bank.settled().await?;
+    bank.operator.receipt(&Operator::id(1), &phone(CARD), ReceiptState::Delivered);
+    // They are noted in turn, and what did not arrive is written at once.
+    bank.operator.receipt(&Operator::id(2), &phone(OTHER_CARD), ReceiptState::Undeliverable);
+    until("the second is journalled", async || receipts(bank, OTHER_CARD).await.len() == 1).await?;
+    same(receipts(bank, CARD).await.len(), 0, "the first, which waits")?;
+    same(bank.pay(&node, CARD, &wish, &pin).await?, "00".into(), "the payment")?;
+    let story = ["Created", "PinIssued", "PinSpent", "Receipt", "HostAnswered"].map(String::from).to_vec();
+    same(bank.story(CARD).await, story, "written in the turn of the payment")
+}
+
 async fn a_receipt_stands_in_the_journal(bank: &Bank, node: Node) -> Told {
     use ReceiptState::{Delivered, Expired, Rejected, Undeliverable, Unknown};
     for (n, state) in [Delivered, Undeliverable, Expired, Rejected, Unknown].into_iter().enumerate() {
@@ -32,7 +62,7 @@ async fn a_receipt_stands_in_the_journal(bank: &Bank, node: Node) -> Told {
         let challenge = open.ok_or("no PIN is open")?;
         bank.advance(30);
         bank.operator.receipt(&Operator::id(n + 1).to_uppercase(), &phone(CARD), state);
-        until("it is journalled", async || receipts(bank, CARD).await.len() == n + 1).await?;
+        journalled(bank, CARD, n + 1).await?;
         let last = receipts(bank, CARD).await.pop();
         same(last, Some(Entry::Receipt { challenge, state, after_ms: 30_000 }), "the entry")?;
         bank.advance(120);
@@ -46,7 +76,7 @@ async fn a_receipt_changes_nothing_that_a_card_may_spend(bank: &Bank, node: Node
         let pin = bank.pin(&node, CARD, &wish).await?;
         bank.settled().await?;
         bank.operator.receipt(&Operator::id(n + 1), &phone(CARD), state);
-        until("it is journalled", async || receipts(bank, CARD).await.len() == n + 1).await?;
+        journalled(bank, CARD, n + 1).await?;
         same(bank.pay(&node, CARD, &wish, &pin).await?, "00".into(), "the PIN")?;
         same(bank.pay(&node, CARD, &wish, &pin).await?, "55".into(), "the PIN again")?;
         bank.advance(40);
@@ -65,8 +95,8 @@ async fn receipts_of_nothing_and_of_others_are_in_no_journal(bank: &Bank, node: 
     bank.pin(&node, OTHER_CARD, &Wish::purchase(83_001)).await?;
     bank.settled().await?;
     bank.operator.receipt(&Operator::id(2), &phone(OTHER_CARD), ReceiptState::Delivered);
-    until("the last is journalled", async || receipts(bank, OTHER_CARD).await.len() == 1).await?;
-    until("so is the one", async || receipts(bank, CARD).await.len() == 1).await?;
+    journalled(bank, OTHER_CARD, 1).await?;
+    journalled(bank, CARD, 1).await?;
     same(bank.story(CARD).await.last().cloned(), Some("Receipt".into()), "the last entry")
 }
 
@@ -95,7 +125,7 @@ async fn a_restart_forgets_which_sms_a_receipt_is_about(bank: &Bank, node: Node)
     bank.pin(&node, OTHER_CARD, &Wish::purchase(85_001)).await?;
     bank.settled().await?;
     bank.operator.receipt(&Operator::id(2), &phone(OTHER_CARD), ReceiptState::Delivered);
-    until("the other's is journalled", async || receipts(bank, OTHER_CARD).await.len() == 1).await?;
+    journalled(bank, OTHER_CARD, 1).await?;
     same(receipts(bank, CARD).await.len(), 0, "receipts of the card")?;
     same(bank.pay(&node, CARD, &wish, &pin).await?, "00".into(), "the PIN")
 }

@@ -121,7 +121,9 @@ async fn a_button_that_is_pressed_a_hundred_times_sends_a_few_sms() {
         assert_eq!(router.ask(fresh_key(), &body).await.unwrap().status, 202);
     }
     assert_eq!(lab.pay(&switch, &card, 1_000, &first).await, "00");
-    assert_eq!(lab.texts(card["phone"].as_str().unwrap()).await.len(), 2);
+    // Two wait to be spent at most. What was paid with gives its place back, and the last of the hundred may still take it.
+    let texts = lab.texts(card["phone"].as_str().unwrap()).await.len();
+    assert!((2..=3).contains(&texts), "{texts} SMS");
 }
 
 #[tokio::test(flavor = "multi_thread")]
