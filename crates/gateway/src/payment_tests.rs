@@ -66,6 +66,7 @@ fn all() -> Vec<(&'static str, Payment)> {
             }),
         ),
         ("failed", with(|p| p.cancel(NOW).unwrap())),
+        ("expired", with(|p| assert_eq!(p.sweep(p.expires), None))),
     ]
 }
 
@@ -186,7 +187,7 @@ fn refusals_leave_it_open_but_not_for_ever() {
 #[test]
 fn what_is_paid_or_in_flight_cannot_be_cancelled() {
     for (name, mut payment) in all() {
-        let may = matches!(name, "open" | "failed");
+        let may = matches!(name, "open" | "failed" | "expired");
         assert_eq!(payment.cancel(NOW).is_ok(), may, "{name}");
     }
 }

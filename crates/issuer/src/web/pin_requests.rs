@@ -92,10 +92,12 @@ impl PinRequestDoor {
         headers: &HeaderMap,
         body: Result<JsonBody, Problem>,
     ) -> Result<PinRequested, Problem> {
-        // Good requests and bad: a flood of either is one.
+        // Good requests and bad: a flood of either is one. Counted, and told in no line each: that would be one more flood.
         let now = self.admissions.now();
-        self.limits.asker(&asker.name, now).map_err(Problem::too_many_requests)?;
-        let key = idempotency_key(headers)?;
+        let may_ask = self.limits.asker(&asker.name, now).map_err(Problem::too_many_requests);
+        let key = may_ask.and_then(|()| idempotency_key(headers)).inspect_err(|problem| {
+            self.admissions.count(problem.kind.slug());
+        })?;
         let named = async {
             let began = Instant::now();
             let answer = self.ask_by(asker, key, deadline, body).await;

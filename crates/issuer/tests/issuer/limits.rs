@@ -210,6 +210,9 @@ async fn only_the_askers_own_rate_is_told() {
             same((refused.status, refused.problem().as_str()), (429, "too-many-requests"), "one more")?;
             same(refused.head.to_lowercase().contains("retry-after: 1"), true, "Retry-After")?;
         }
+        let metrics = http(node.metrics, "GET", "/metrics", &[], "").await.body;
+        let counted = "ramz_pin_requests_total{outcome=\"too-many-requests\"} 2\n";
+        same(metrics.contains(counted), true, "they are counted")?;
         let other = node.pin_request("page two", &bank.key(), &wish.json(&pan(OTHER_CARD))).await;
         same(other.status, 202, "another asker")?;
         bank.clock.advance(Duration::from_secs(1));
