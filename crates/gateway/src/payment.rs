@@ -9,7 +9,7 @@
 //!    ▼                       no answer,   (0420, then 0421 until answered)
 //!   Failed                   or a crash
 //! ```
-//! `Open` becomes expired by the clock alone. What is not here: card data. The row knows a card as a keyed hash while
+//! `Open` becomes expired by the clock alone, and `Expired` when the sweeper comes by: then its payee goes. What is not here: card data. The row knows a card as a keyed hash while
 //! PINs are asked for, and masked once it has paid; what a reversal needs is sealed in a column of its own.
 
 use std::time::Duration;
@@ -163,6 +163,9 @@ pub(crate) enum State {
         #[n(1)]
         at: Moment,
     },
+    /// Nobody paid in time, and the sweeper has come by: its payee is gone.
+    #[n(7)]
+    Expired,
 }
 
 /// What a payer keeps of a payment.
@@ -328,6 +331,7 @@ impl Payment {
     pub(crate) fn standing(&self, now: Moment) -> Standing {
         match &self.state {
             State::Open if now >= self.expires => Standing::Expired,
+            State::Expired => Standing::Expired,
             State::Open => Standing::Open,
             State::Authorising { .. } => Standing::Authorising,
             // Too late to verify: it will be reversed, whether or not the sweeper has come by.
@@ -345,7 +349,8 @@ impl Payment {
             State::Authorising { until, .. } => Some(*until),
             State::Paid { verify_by, .. } => Some(*verify_by),
             State::Reversing { next, .. } => Some(*next),
-            State::Open | State::Verified { .. } | State::Reversed { .. } | State::Failed { .. } => None,
+            State::Open => Some(self.expires),
+            State::Verified { .. } | State::Reversed { .. } | State::Failed { .. } | State::Expired => None,
         }
     }
 
@@ -484,6 +489,10 @@ impl Payment {
         if self.due().is_none_or(|due| due > now) {
             return None;
         }
+        if self.state == State::Open {
+            self.state = State::Expired;
+            return None;
+        }
         if !self.moves_money() {
             // Whoever asked the bank is gone.
             self.reopen(now);
@@ -493,9 +502,11 @@ impl Payment {
             State::Authorising { trace, .. } => (trace.clone(), Why::Unknown, 0),
             State::Paid { receipt, .. } => (receipt.trace.clone(), Why::Unverified, 0),
             State::Reversing { trace, why, asked, .. } => (trace.clone(), *why, *asked),
-            State::Open | State::Verified { .. } | State::Reversed { .. } | State::Failed { .. } => {
-                return None;
-            }
+            State::Open
+            | State::Verified { .. }
+            | State::Reversed { .. }
+            | State::Failed { .. }
+            | State::Expired => return None,
         };
         // Leased for as long as the asking may take, and then the pause that grows.
         let next = now.plus(limits::HOST_TIMEOUT).plus(pause(asked));
@@ -515,7 +526,11 @@ impl Payment {
         match &self.state {
             State::Authorising { trace, .. } | State::Reversing { trace, .. } => Some(&trace.link),
             State::Paid { receipt, .. } => Some(&receipt.trace.link),
-            State::Open | State::Verified { .. } | State::Reversed { .. } | State::Failed { .. } => None,
+            State::Open
+            | State::Verified { .. }
+            | State::Reversed { .. }
+            | State::Failed { .. }
+            | State::Expired => None,
         }
     }
 

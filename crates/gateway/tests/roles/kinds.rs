@@ -295,4 +295,8 @@ async fn a_named_payee_is_kept_while_it_may_be_paid_and_no_longer() {
     let balance = opened(&rig, &of("balance")).await;
     assert_eq!(rig.browse(&balance).await.pay(PAN).await.json["result"], "paid");
     assert!(sealed(&rig, &balance).await.is_empty(), "nothing is to be reversed");
+    let abandoned = opened(&rig, &of("transfer")).await;
+    rig.pass(3_600);
+    until("its payee goes", async || sealed(&rig, &abandoned).await.is_empty()).await;
+    assert_eq!(rig.look(&abandoned).await["state"], "expired");
 }
