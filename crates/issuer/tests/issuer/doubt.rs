@@ -1,6 +1,8 @@
 //! While it is not known what the host did, nothing is said that could be taken for a decline: only silence lets the
 //! switch reverse. And what was reversed is not approved afterwards.
 
+use ramz_iso8583::Message;
+
 use crate::bank::{Bank, CARD, FIRST_PIN, Node, Told, on_both_stores, same, until};
 use crate::messages::{Wish, code, pan, repeated, reversal, set_pin};
 
@@ -15,20 +17,7 @@ on_both_stores! {
 async fn a_repeat_of_a_payment_in_doubt_is_silence_while_the_host_is_away(bank: &Bank, node: Node) -> Told {
     let wish = Wish::purchase(31_000);
     let pin = bank.pin(&node, CARD, &wish).await?;
-    let payment = bank.payment(CARD, &wish, &pin);
-    bank.host.silence_next(1);
-    drop(node.asking(0, &payment));
-    bank.host_was_asked(1).await?;
-    same(bank.spent(CARD), 31_000, "debited, and nobody was told")?;
-    bank.cut_off(&node).await?;
-    node.was_silent(1).await?;
-    drop(node.asking(1, &repeated(&payment)));
-    node.was_silent(2).await?;
-    bank.reconnect(&node).await?;
-    // Both connections of this node's switch still wait for an answer to this trace number.
-    let other = bank.node().await;
-    same(code(&other.ask(&repeated(&payment)).await?), "00".into(), "the repeat, once the host is back")?;
-    same(bank.host.asked(&payment).debits, 1, "debits")
+    silent_until_the_host_is_back(bank, &node, &bank.payment(CARD, &wish, &pin), 31_000).await
 }
 
 /// What only passes through may stand at the host as well.
@@ -36,18 +25,24 @@ async fn a_repeat_with_a_first_pin_is_silence_while_the_host_is_away(bank: &Bank
     let mut payment = Wish::purchase(31_500).message(&pan(CARD));
     payment.set(22, "051");
     set_pin(&mut payment, FIRST_PIN, &bank.soft);
+    silent_until_the_host_is_back(bank, &node, &payment, 31_500).await
+}
+
+/// The host debits and its answer is lost; while it is away a repeat is silence, and then the answer is had.
+async fn silent_until_the_host_is_back(bank: &Bank, node: &Node, payment: &Message, amount: u64) -> Told {
     bank.host.silence_next(1);
-    drop(node.asking(0, &payment));
+    drop(node.asking(0, payment));
     bank.host_was_asked(1).await?;
-    same(bank.spent(CARD), 31_500, "debited, and nobody was told")?;
-    bank.cut_off(&node).await?;
+    same(bank.spent(CARD), amount, "debited, and nobody was told")?;
+    bank.cut_off(node).await?;
     node.was_silent(1).await?;
-    drop(node.asking(1, &repeated(&payment)));
+    drop(node.asking(1, &repeated(payment)));
     node.was_silent(2).await?;
-    bank.reconnect(&node).await?;
+    bank.reconnect(node).await?;
+    // Both connections of this node's switch still wait for an answer to this trace number.
     let other = bank.node().await;
-    same(code(&other.ask(&repeated(&payment)).await?), "00".into(), "the repeat, once the host is back")?;
-    same(bank.host.asked(&payment).debits, 1, "debits")
+    same(code(&other.ask(&repeated(payment)).await?), "00".into(), "the repeat, once the host is back")?;
+    same(bank.host.asked(payment).debits, 1, "debits")
 }
 
 async fn an_approval_does_not_follow_its_reversal(bank: &Bank, node: Node) -> Told {

@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use ramz_domain::card::{Answer, Command, Entry};
+use ramz_iso8583::Message;
 use ramz_issuer::config::OnSilence;
 use ramz_issuer::engine::Job;
 use ramz_issuer::undo::original;
@@ -57,11 +58,7 @@ async fn lose_the_answer(bank: &Bank, asked: u32) -> Told {
 }
 
 /// A payment that the host booked and did not answer, and what the switch was told.
-async fn unanswered(
-    bank: &Bank,
-    node: &Node,
-    wish: &Wish,
-) -> Result<(ramz_iso8583::Message, String), String> {
+async fn unanswered(bank: &Bank, node: &Node, wish: &Wish) -> Result<(Message, String), String> {
     let pin = bank.pin(node, CARD, wish).await?;
     let payment = bank.payment(CARD, wish, &pin);
     bank.host.silence_next(1);
@@ -243,19 +240,24 @@ async fn an_answer_that_comes_after_another_node_gave_up_is_reversed_again(bank:
     same((count("GaveUp"), count("AnsweredLate"), count("Undone")), (1, 1, 2), "in the journal")
 }
 
-async fn a_payment_in_doubt_is_given_up_while_the_host_is_away(bank: &Bank, node: Node) -> Told {
-    let wish = Wish::purchase(17_000);
-    let pin = bank.pin(&node, CARD, &wish).await?;
-    let payment = bank.payment(CARD, &wish, &pin);
+/// The node dies with the payment at the host, and nobody was told anything. The next node, whose host is away.
+async fn died_with_it_at_the_host(bank: &Bank, node: Node, payment: &Message) -> Result<Node, String> {
     bank.host.hold();
-    drop(node.asking(0, &payment));
+    drop(node.asking(0, payment));
     bank.host_was_asked(1).await?;
-    // The node dies with the payment at the host: nobody was told anything.
     bank.crash(node);
     bank.host.drop_connections();
     bank.host.release();
     let node = bank.node().await;
     bank.cut_off(&node).await?;
+    Ok(node)
+}
+
+async fn a_payment_in_doubt_is_given_up_while_the_host_is_away(bank: &Bank, node: Node) -> Told {
+    let wish = Wish::purchase(17_000);
+    let pin = bank.pin(&node, CARD, &wish).await?;
+    let payment = bank.payment(CARD, &wish, &pin);
+    let node = died_with_it_at_the_host(bank, node, &payment).await?;
     same(code(&node.ask(&repeated(&payment)).await?), "91".into(), "the payment, repeated")?;
     bank.reconnect(&node).await?;
     undone(bank).await?;
@@ -269,14 +271,7 @@ async fn a_repeat_that_says_another_time_is_undone_by_its_firsts(bank: &Bank, no
     let mut payment = bank.payment(CARD, &wish, &pin);
     // Without it there is only field 90 to find a payment by.
     payment.remove(37);
-    bank.host.hold();
-    drop(node.asking(0, &payment));
-    bank.host_was_asked(1).await?;
-    bank.crash(node);
-    bank.host.drop_connections();
-    bank.host.release();
-    let node = bank.node().await;
-    bank.cut_off(&node).await?;
+    let node = died_with_it_at_the_host(bank, node, &payment).await?;
     let mut repeat = repeated(&payment);
     repeat.set(7, "1231235959");
     let answer = node.ask(&repeat).await?;
