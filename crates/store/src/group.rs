@@ -158,21 +158,21 @@ impl Shared {
 impl Queue {
     /// The next batch: from the front, each aggregate once, the others stay in their order.
     fn take(&mut self) -> Vec<Waiting> {
-        let mut batch = Vec::new();
-        let mut named = HashSet::new();
-        let mut later = VecDeque::new();
-        while batch.len() < COMMIT_BATCH_MAX
-            && let Some(next) = self.waiting.pop_front()
-        {
-            let (table, key) = next.change.aggregate();
-            // A key that is left behind in `named` also holds back what follows it.
-            if named.insert((table, key.to_vec())) {
-                batch.push(next);
-            } else {
-                later.push_back(next);
+        let (mut named, mut goes, mut room) = (HashSet::new(), Vec::new(), COMMIT_BATCH_MAX);
+        for next in &self.waiting {
+            if room == 0 {
+                break;
             }
+            // A key that is left behind in `named` also holds back what follows it.
+            let first = named.insert(next.change.aggregate());
+            room -= usize::from(first);
+            goes.push(first);
         }
-        while let Some(next) = later.pop_back() {
+        let looked = goes.len();
+        let mut goes = goes.into_iter();
+        let (batch, later): (Vec<_>, Vec<_>) =
+            self.waiting.drain(..looked).partition(|_| goes.next() == Some(true));
+        for next in later.into_iter().rev() {
             self.waiting.push_front(next);
         }
         batch

@@ -349,9 +349,7 @@ impl CardState {
 
     /// Expired challenges become stale; what was remembered long enough goes.
     fn forget(&mut self, now: Moment) {
-        let (open, expired): (Vec<_>, Vec<_>) =
-            self.open.drain(..).partition(|challenge| challenge.expires > now);
-        self.open = open;
+        let expired: Vec<_> = self.open.extract_if(.., |challenge| challenge.expires <= now).collect();
         for challenge in expired {
             let since = challenge.expires;
             self.retire(challenge, since);
