@@ -6,8 +6,8 @@
 
 use divan::{Bencher, black_box};
 use ramz_domain::card::{
-    Authorisation, CardDetails, CardState, CardStatus, Command, Evidence, ExpiryTag, HostAnswer, Mark,
-    PinRequest, Policy,
+    Authorisation, CardDetails, CardLimits, CardState, CardStatus, Command, Evidence, ExpiryTag, HostAnswer,
+    Mark, PinRequest, Policy,
 };
 use ramz_domain::{AdmissionId, ChallengeId, Digest, Language, Moment, PayeeName, PaymentKind, Rial, limits};
 
@@ -45,6 +45,8 @@ fn payment(name: &str) -> Command {
         reversal: mark("reversal"),
         reference: Some(mark("reference")),
         payments: vec![Digest::of(&[name.as_bytes()])],
+        kind: PaymentKind::Purchase,
+        amount: Rial::ZERO,
         door: mark("door"),
         transmitted: Some(1_124_015_244),
     })
@@ -70,8 +72,15 @@ fn decide(
 /// Eight payments, then three requests.
 fn busy(policy: &Policy) -> CardState {
     let expiry = ExpiryTag { version: 1, bytes: [7; 32] };
-    let details =
-        CardDetails { status: CardStatus::Active, language: Language::Persian, expiry, has_phone: true };
+    let details = CardDetails {
+        status: CardStatus::Active,
+        language: Language::Persian,
+        expiry,
+        has_phone: true,
+        product: None,
+        consent: None,
+        limits: CardLimits::default(),
+    };
     let (mut state, _) = CardState::create(details, second(0));
     for n in 0..limits::STALE_CHALLENGES_MAX as u64 {
         let (name, now) = (format!("spent {n}"), second(n));

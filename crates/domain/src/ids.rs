@@ -59,6 +59,10 @@ random_id! {
     AdmissionId
 }
 random_id! {
+    /// One begun activation of the app: both halves of its code are made from it.
+    ActivationId
+}
+random_id! {
     /// One payment at a payment page.
     PaymentId
 }

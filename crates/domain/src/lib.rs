@@ -17,7 +17,7 @@ mod refusal;
 
 pub use ambient::{Clock, Entropy};
 pub use bill::{Bill, BillError, Service, masked_bill_id};
-pub use ids::{AdmissionId, CardId, ChallengeId, PaymentId};
+pub use ids::{ActivationId, AdmissionId, CardId, ChallengeId, PaymentId};
 pub use language::Language;
 pub use moment::{Moment, civil};
 pub use money::{AmountError, RIAL_NUMERIC_CODE, Rial};

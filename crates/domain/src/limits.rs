@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::PaymentKind;
+
 /// Payment pages accept four digits and more.
 pub const PIN_DIGITS_MIN: usize = 4;
 /// ISO 9564 PIN blocks hold at most twelve.
@@ -37,6 +39,17 @@ pub const EXPIRY_FAILURES_PER_DOOR: usize = 5;
 pub const EXPIRY_FAILURES_MAX: usize = 32;
 /// The window of both.
 pub const EXPIRY_FAILURES_WINDOW: Duration = Duration::from_secs(600);
+/// Payments with the static PIN that a card remembers for 24 hours. With as many, the static PIN is over until one is forgotten.
+pub const STATIC_AMOUNTS_MAX: usize = 64;
+/// What a static second PIN may pay in 24 hours, or each time, at most: the central bank's rule, 100,000 toman.
+pub const STATIC_MAX_RIAL: u64 = 1_000_000;
+/// What a static PIN may pay for unless a bank says otherwise. Money to another card and questions about the balance need a
+/// dynamic one.
+pub const STATIC_KINDS: [PaymentKind; 3] = [PaymentKind::Purchase, PaymentKind::Bill, PaymentKind::TopUp];
+/// What one texted PIN may pay at most, unless a bank says otherwise, in rial.
+pub const SMS_PIN_MAX_RIAL: u64 = 10_000_000;
+/// Characters of a product's name.
+pub const PRODUCT_CHARS_MAX: usize = 32;
 /// A card row's encoded state.
 pub const CARD_BYTES_MAX: usize = 16 * 1024;
 

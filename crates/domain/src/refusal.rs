@@ -68,6 +68,16 @@ refusals! {
         #[doc = "A fault on our side: never counted as a try."]
     14 ReversedBefore "reversed_before" "12" "این تراکنش پیش از این برگشت خورده است." "This transaction has already been reversed.",
         #[doc = "The reversal of this transaction arrived before it did."]
+    15 OverCeiling "over_ceiling" "61" "مبلغ از سقف این رمز پویا بیشتر است." "The amount is above this PIN's ceiling.",
+        #[doc = "A PIN that is right, for a payment above its ceiling: used up, not counted."]
+    16 StaticTotal "static_total" "61" "سقف پرداخت با رمز ایستا پر شده است؛ رمز پویا بگیرید." "Above what a static PIN may pay. Use a dynamic PIN.",
+        #[doc = "A static PIN may be used for small payments only, up to a total in 24 hours. Not counted."]
+    17 NoPhone "no_phone" "57" "برای این کارت شماره همراهی ثبت نشده است." "No mobile number is registered for this card.",
+        #[doc = "A service that needs the registered mobile."]
+    18 NoDevice "no_device" "57" "برنامه رمزنگار برای این کارت فعال نیست." "The app is not active for this card.",
+        #[doc = "A service that needs a device with the app, or the number of one."]
+    19 NotOffered "not_offered" "57" "بانک این خدمت را ارائه نمی‌دهد." "The bank does not offer this service.",
+        #[doc = "A service that the bank's policy leaves out."]
 }
 
 #[cfg(test)]

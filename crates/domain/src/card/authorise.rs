@@ -1,8 +1,9 @@
 //! Spending a PIN: what is looked at, in which order, and what counts as a guess.
 
+use super::statics::Allowed;
 use super::{
-    Answer, Answered, Authorisation, CardState, CardStatus, Decided, Entry, Evidence, ExpiryFailure, Outcome,
-    Policy, unchanged,
+    Answer, Answered, Authorisation, CardState, CardStatus, Decided, Entry, Evidence, ExpiryFailure, Notice,
+    Outcome, Pin, Policy, Tries, unchanged,
 };
 use crate::{ChallengeId, Moment, Refusal, limits};
 
@@ -24,9 +25,16 @@ impl CardState {
             () if self.had_wrong_expiry(authorisation) => Refusal::WrongExpiry,
             () if self.door_is_throttled(authorisation) => Refusal::TooOften,
             () if !expiry_matches => Refusal::WrongExpiry,
-            () if self.status != CardStatus::Active => Refusal::NotPermitted,
+            () if self.status() != CardStatus::Active => Refusal::NotPermitted,
             () if self.locked(policy, now).is_some() => Refusal::TriesExceeded,
-            () if self.open.is_empty() && self.stale.is_empty() => Refusal::NoOpenPin,
+            () if self.nothing_is_open() && self.stale.is_empty() => {
+                match self.static_allowed(authorisation, policy, now) {
+                    Allowed::Yes if self.answers_given() < limits::ANSWERS_MAX => return None,
+                    Allowed::Yes => Refusal::TooOften,
+                    Allowed::No => Refusal::NoOpenPin,
+                    Allowed::TooMuch => Refusal::StaticTotal,
+                }
+            }
             () if self.answers_given() >= limits::ANSWERS_MAX => Refusal::TooOften,
             () => return None,
         };
@@ -53,6 +61,10 @@ impl CardState {
         if let Some(id) = this_payment {
             return self.spend(id, authorisation, now);
         }
+        if let Some(texted) = self.texted.as_ref().filter(|texted| matched(&texted.id)) {
+            let ceiling = texted.ceiling;
+            return self.present_texted(authorisation, ceiling, now);
+        }
         if let Some(id) = other_payment {
             self.retire_open(id, now);
             let burnt = Entry::PinBurnt { challenge: id, identity: authorisation.identity };
@@ -62,9 +74,21 @@ impl CardState {
         if self.stale.iter().any(|stale| matched(&stale.id)) {
             return unchanged(Answer::Refused(Refusal::StalePin));
         }
-        if self.open.is_empty() {
-            return unchanged(Answer::Refused(Refusal::NoOpenPin));
+        match (self.static_allowed(authorisation, policy, now), self.nothing_is_open()) {
+            (Allowed::Yes, _) => self.try_static(authorisation, policy, now),
+            (Allowed::No, true) => unchanged(Answer::Refused(Refusal::NoOpenPin)),
+            // With nothing to guess at, it was the static PIN: no guess, only too much for it.
+            (Allowed::TooMuch, true) => unchanged(Answer::Refused(Refusal::StaticTotal)),
+            (_, false) => self.wrong_pin(authorisation, policy, now),
         }
+    }
+
+    /// No PIN that could be guessed.
+    fn nothing_is_open(&self) -> bool {
+        self.open.is_empty() && self.texted.is_none()
+    }
+
+    fn wrong_pin(self, authorisation: &Authorisation, policy: &Policy, now: Moment) -> Decided {
         self.count_failure(Refusal::WrongPin, Vec::new(), authorisation, policy, now)
     }
 
@@ -81,8 +105,13 @@ impl CardState {
         if !known.content.is_some_and(|content| authorisation.contents.contains(&content)) {
             return Some(Answer::Refused(Refusal::DuplicateOther));
         }
+        if let Some(refusal) = known.refused {
+            return Some(Answer::Refused(refusal));
+        }
         Some(match &known.outcome {
-            Outcome::Awaiting => Answer::AskHost { repeat: true, transmitted: known.transmitted },
+            Outcome::Awaiting => {
+                Answer::AskHost { repeat: true, transmitted: known.transmitted, pin: known.pin() }
+            }
             Outcome::Refused(refusal) => Answer::Refused(*refusal),
             Outcome::Host(answer) => Answer::Again(answer.clone()),
             Outcome::Reversed => Answer::Refused(Refusal::ReversedBefore),
@@ -122,10 +151,36 @@ impl CardState {
     fn spend(mut self, id: ChallengeId, authorisation: &Authorisation, now: Moment) -> Decided {
         self.retire_open(id, now);
         self.give_back_sends(id);
-        self.tries = super::Tries::default();
+        self.spent(id, authorisation, now)
+    }
+
+    pub(super) fn spent(mut self, id: ChallengeId, authorisation: &Authorisation, now: Moment) -> Decided {
+        self.forget_failures();
         self.remember(authorisation, Outcome::Awaiting, now);
         let spent = Entry::PinSpent { challenge: id, identity: authorisation.identity };
-        self.writes(Answer::AskHost { repeat: false, transmitted: None }, vec![spent])
+        self.writes(Answer::AskHost { repeat: false, transmitted: None, pin: Pin::Dynamic }, vec![spent])
+    }
+
+    pub(super) fn forget_failures(&mut self) {
+        self.tries = Tries { count: self.tries.count.wrapping_add(1), ..Tries::default() };
+    }
+
+    /// One failure more; the lock that follows from it, if one does.
+    pub(super) fn fail(&mut self, policy: &Policy, now: Moment) -> Option<Moment> {
+        self.tries.failures += 1;
+        if self.tries.failures < policy.failures_until_locked {
+            return None;
+        }
+        let until = now.plus(policy.lock_length(self.tries.locks));
+        self.tries.locks += 1;
+        self.tries.locked_until = Some(until);
+        Some(until)
+    }
+
+    /// The lock that is in force now.
+    pub(super) fn locked_entry(&self, policy: &Policy) -> Entry {
+        let for_good = self.tries.failures >= policy.failures_until_closed;
+        Entry::Locked { until: self.tries.locked_until.filter(|_| !for_good) }
     }
 
     fn count_failure(
@@ -136,23 +191,21 @@ impl CardState {
         policy: &Policy,
         now: Moment,
     ) -> Decided {
-        self.tries.failures += 1;
-        let locks = self.tries.failures >= policy.failures_until_locked;
+        let locks = self.fail(policy, now).is_some();
         let why = if locks { Refusal::TriesExceeded } else { why };
         let failures = self.tries.failures;
         entries.push(Entry::Refused { why, identity: authorisation.identity, failures });
-        if locks {
-            let until = now.plus(policy.lock_length(self.tries.locks));
-            self.tries.locks += 1;
-            self.tries.locked_until = Some(until);
-            let for_good = failures >= policy.failures_until_closed;
-            entries.push(Entry::Locked { until: (!for_good).then_some(until) });
-        }
+        let locked = locks.then(|| self.locked_entry(policy));
+        entries.extend(locked.clone());
         self.remember(authorisation, Outcome::Refused(why), now);
-        self.writes(Answer::Refused(why), entries)
+        let mut decided = self.writes(Answer::Refused(why), entries);
+        if let Some(Entry::Locked { until }) = locked {
+            decided.notices.push(Notice::Locked(until));
+        }
+        decided
     }
 
-    fn remember(&mut self, authorisation: &Authorisation, outcome: Outcome, now: Moment) {
+    pub(super) fn remember(&mut self, authorisation: &Authorisation, outcome: Outcome, now: Moment) {
         self.answers.push(Answered {
             identity: Some(authorisation.identity),
             content: authorisation.contents.first().copied(),
@@ -162,6 +215,8 @@ impl CardState {
             outcome,
             undoing: false,
             transmitted: authorisation.transmitted,
+            claim: None,
+            refused: None,
         });
     }
 }

@@ -1,33 +1,60 @@
-//! What the bank does with a card: unlock it, change what is known of it; and what the operator says of its SMS.
+//! What the bank does with a card: lock it, change what is known of it; and what the operator says of its SMS.
 
-use super::{Answer, CardDetails, CardState, CardStatus, Decided, Entry, ReceiptState, Tries, UnlockedBy};
+use super::{
+    Answer, CardDetails, CardState, CardStatus, Decided, Entry, ExpiryTag, Notice, ReceiptState, unchanged,
+};
 use crate::{ChallengeId, Moment, limits};
 
 impl CardState {
     /// As many failures as any policy allows: a later, more lenient policy must not unlock the card.
     pub(super) fn lock(mut self) -> Decided {
         self.tries.failures = self.tries.failures.max(limits::FAILURES_MAX);
-        self.writes(Answer::Done, vec![Entry::Locked { until: None }])
-    }
-
-    /// Whoever unlocks has proved more than a request can: what was sent and not spent is forgotten too.
-    pub(super) fn unlock(mut self, by: UnlockedBy) -> Decided {
-        self.tries = Tries::default();
-        self.sends.clear();
-        self.writes(Answer::Done, vec![Entry::Unlocked { by }])
+        self.tries.count = self.tries.count.wrapping_add(1);
+        let mut decided = self.writes(Answer::Done, vec![Entry::Locked { until: None }]);
+        decided.notices.push(Notice::Locked(None));
+        decided
     }
 
     /// A card that is closed stays closed.
     pub(super) fn update(mut self, details: &CardDetails, phone_changed: bool, now: Moment) -> Decided {
+        let mut entries = Vec::new();
         if phone_changed {
-            let open: Vec<_> = self.open.iter().map(|challenge| challenge.id).collect();
-            open.into_iter().for_each(|id| self.retire_open(id, now));
+            self.end_open(now);
+            entries = self.end_services(now);
         }
-        let CardDetails { status, language, expiry, has_phone } = *details;
-        self.status = if self.status == CardStatus::Closed { CardStatus::Closed } else { status };
+        let had_phone = self.has_phone;
+        let CardDetails { status, language, expiry, has_phone, product, consent, limits } = details.clone();
+        if self.status != CardStatus::Closed {
+            self.set_status(status);
+        }
         (self.language, self.expiry, self.has_phone) = (language, expiry, has_phone);
-        let entry = Entry::Updated { status: self.status, has_phone };
-        self.writes(Answer::Done, vec![entry])
+        (self.product, self.consent, self.limits) = (product, consent, limits);
+        entries.insert(0, Entry::Updated { status: self.status(), has_phone });
+        let mut decided = self.writes(Answer::Done, entries);
+        if phone_changed {
+            decided.notices.extend(had_phone.then_some(Notice::PhoneWasOld));
+            decided.notices.extend(has_phone.then_some(Notice::PhoneIsNew));
+        }
+        decided
+    }
+
+    /// What was sent for the old number pays nothing any more. Its holder stays, and so does what was switched on.
+    pub(super) fn reissue(mut self, expiry: ExpiryTag, issue: u32, now: Moment) -> Decided {
+        // Told again, after an outcome that nobody knew.
+        if self.issue == issue && self.expiry == expiry {
+            return unchanged(Answer::Done);
+        }
+        self.end_open(now);
+        self.retire_texted(now);
+        (self.expiry, self.issue) = (expiry, issue);
+        let mut decided = self.writes(Answer::Done, vec![Entry::Reissued { issue }]);
+        decided.notices.push(Notice::Reissued);
+        decided
+    }
+
+    fn end_open(&mut self, now: Moment) {
+        let open: Vec<_> = self.open.iter().map(|challenge| challenge.id).collect();
+        open.into_iter().for_each(|id| self.retire_open(id, now));
     }
 
     /// An entry and nothing else: whether an SMS arrived says nothing about who reads it.

@@ -4,8 +4,10 @@ use std::fmt;
 
 use minicbor::{Decode, Encode};
 
-use super::{CardState, CardStatus, ExpiryTag};
-use crate::{AdmissionId, ChallengeId, Digest, Language, Moment, PayeeName, PaymentKind, Refusal, Rial};
+use super::{CardLimits, CardState, CardStatus, ExpiryTag, Notice, Service, TextRequest};
+use crate::{
+    ActivationId, AdmissionId, ChallengeId, Digest, Language, Moment, PayeeName, PaymentKind, Refusal, Rial,
+};
 
 /// The first half of a [`Digest`]: enough to know a transaction again within one card's row.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Encode, Decode)]
@@ -33,6 +35,15 @@ impl fmt::Debug for Mark {
 pub enum Command {
     /// Issue a PIN for a payment, or send the open one again.
     Request(PinRequest),
+    /// Its cardholder texted for a PIN.
+    Text(TextRequest),
+    /// Its cardholder switches something at a terminal.
+    Switch {
+        /// What.
+        service: Service,
+        /// The name of the activation, should one begin.
+        fresh: ActivationId,
+    },
     /// Spend a PIN.
     Authorise(Authorisation),
     /// The card host answered an authorisation that awaited it.
@@ -74,6 +85,13 @@ pub enum Command {
     Unlock {
         /// Who says so.
         by: UnlockedBy,
+    },
+    /// The bank gave the card a new number and expiry.
+    Reissue {
+        /// The expiry, hashed.
+        expiry: ExpiryTag,
+        /// Which number it is, one more than before.
+        issue: u32,
     },
     /// The bank changed what it knows of the card.
     Update {
@@ -135,6 +153,10 @@ pub struct Authorisation {
     pub reference: Option<Mark>,
     /// The payment, once for each live index key.
     pub payments: Vec<Digest>,
+    /// What it is for.
+    pub kind: PaymentKind,
+    /// How much.
+    pub amount: Rial,
     /// Acquirer and terminal.
     pub door: Mark,
     /// When this message says it was sent (DE7, as a number), if it says so: a repeat may say something else than its original.
@@ -163,8 +185,17 @@ pub struct Candidate {
     pub payment: Digest,
 }
 
-/// What the bank knows of a card.
+/// Which PIN a payment is made with.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Pin {
+    /// A dynamic one: it was right.
+    Dynamic,
+    /// Perhaps the static one: the host knows.
+    Static,
+}
+
+/// What the bank knows of a card.
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub struct CardDetails {
     /// Whether it may pay.
     pub status: CardStatus,
@@ -174,6 +205,12 @@ pub struct CardDetails {
     pub expiry: ExpiryTag,
     /// Whether a mobile is registered (the number itself is sealed beside the row).
     pub has_phone: bool,
+    /// The bank's product: some are exempt from the rule of static PINs.
+    pub product: Option<String>,
+    /// Since when its holder accepts the risk of a static second PIN.
+    pub consent: Option<Moment>,
+    /// Limits of its own, below the bank's.
+    pub limits: CardLimits,
 }
 
 /// What the card host said.
@@ -280,6 +317,24 @@ pub enum NotSent {
     /// This IIN was asked for as often as it may be.
     #[n(12)]
     IinLimit,
+    /// PINs by texting are not switched on for this card.
+    #[n(13)]
+    NotActivated,
+    /// The bank sends no PINs by texting.
+    #[n(14)]
+    NotOffered,
+    /// No card of this phone ends like that.
+    #[n(15)]
+    NoSuchCard,
+    /// More than one does.
+    #[n(16)]
+    Ambiguous,
+    /// The phone texted as often as it may.
+    #[n(17)]
+    TextLimit,
+    /// What was texted are no card's last digits.
+    #[n(18)]
+    NoDigits,
 }
 
 /// What became of a request.
@@ -304,6 +359,8 @@ pub enum Answer {
         repeat: bool,
         /// Of a repeat: when the first message was sent, if that is known.
         transmitted: Option<u64>,
+        /// With which PIN.
+        pin: Pin,
     },
     /// The answer given before.
     Again(HostAnswer),
@@ -335,6 +392,8 @@ pub struct Decided {
     pub send: Option<ChallengeId>,
     /// The transaction that we reverse ourselves, until the host has acknowledged it.
     pub undo: Option<Mark>,
+    /// What the cardholder is told.
+    pub notices: Vec<Notice>,
 }
 
 /// One entry of a card's journal. Ids and numbers only: no PAN, phone, PIN or amount.
@@ -507,11 +566,48 @@ pub enum Entry {
         #[n(1)]
         response_code: String,
     },
+    /// A PIN was texted back.
+    #[n(19)]
+    PinTexted {
+        /// Its name.
+        #[n(0)]
+        challenge: ChallengeId,
+        /// Until when.
+        #[n(1)]
+        expires: Moment,
+        /// The text that it answers.
+        #[n(2)]
+        admission: AdmissionId,
+    },
+    /// A cardholder switched something, or it ended with the phone.
+    #[n(20)]
+    Switched {
+        /// What.
+        #[n(0)]
+        service: Service,
+    },
+    /// No dynamic PIN matched and the static one may be used: amount and try are taken, the host is asked.
+    #[n(21)]
+    StaticTried {
+        /// The transaction.
+        #[n(0)]
+        identity: Mark,
+        /// Wrong PINs in a row, this one counted until the host says otherwise.
+        #[n(1)]
+        failures: u32,
+    },
+    /// The bank gave the card a new number.
+    #[n(22)]
+    Reissued {
+        /// Which number it is now, from 0.
+        #[n(0)]
+        issue: u32,
+    },
 }
 
 impl NotSent {
     /// All of them.
-    pub const ALL: [NotSent; 13] = [
+    pub const ALL: [NotSent; 19] = [
         NotSent::NoPhone,
         NotSent::Locked,
         NotSent::NotActive,
@@ -525,6 +621,12 @@ impl NotSent {
         NotSent::PayeeLimit,
         NotSent::PayerLimit,
         NotSent::IinLimit,
+        NotSent::NotActivated,
+        NotSent::NotOffered,
+        NotSent::NoSuchCard,
+        NotSent::Ambiguous,
+        NotSent::TextLimit,
+        NotSent::NoDigits,
     ];
 
     /// The stable word, as in metrics.
@@ -543,6 +645,12 @@ impl NotSent {
             NotSent::PayeeLimit => "payee_limit",
             NotSent::PayerLimit => "payer_limit",
             NotSent::IinLimit => "iin_limit",
+            NotSent::NotActivated => "not_activated",
+            NotSent::NotOffered => "not_offered",
+            NotSent::NoSuchCard => "no_such_card",
+            NotSent::Ambiguous => "ambiguous",
+            NotSent::TextLimit => "text_limit",
+            NotSent::NoDigits => "no_digits",
         }
     }
 }

@@ -21,19 +21,27 @@
 mod authorise;
 mod care;
 mod command;
+mod notice;
 mod policy;
 mod request;
 mod sends;
+mod service;
 mod settle;
+mod statics;
+mod texted;
 
 use minicbor::{Decode, Encode};
 
 pub use command::{
     Answer, Authorisation, Candidate, CardDetails, Command, Decided, Entry, Evidence, HostAnswer, Mark,
-    NotSent, PinRequest, ReceiptState, Requested, UnlockedBy,
+    NotSent, Pin, PinRequest, ReceiptState, Requested, UnlockedBy,
 };
+pub use notice::{Alerts, Notice};
 pub use policy::{Policy, PolicyError};
 pub use sends::SendLimits;
+pub use service::{Activation, Service, Services};
+pub use statics::{StaticPolicy, StaticRule};
+pub use texted::{TextRequest, Texted};
 
 use crate::{
     AdmissionId, ChallengeId, Digest, Language, Moment, PayeeName, PaymentKind, Refusal, Rial, limits,
@@ -73,6 +81,43 @@ pub struct CardState {
     #[n(11)]
     #[cbor(default)]
     sends: Vec<sends::Sending>,
+    /// What its holder switched on. From here on, a row of an earlier release has nothing.
+    #[n(12)]
+    #[cbor(default)]
+    services: Services,
+    #[n(13)]
+    texted: Option<Texted>,
+    #[n(14)]
+    product: Option<String>,
+    #[n(15)]
+    consent: Option<Moment>,
+    #[n(16)]
+    #[cbor(default)]
+    limits: CardLimits,
+    /// Paid with the static PIN, oldest first.
+    #[n(17)]
+    #[cbor(default)]
+    statics: Vec<statics::StaticAmount>,
+    /// Which of the card's numbers is the one that counts, from 0.
+    #[n(18)]
+    #[cbor(default)]
+    issue: u32,
+    /// Lost or stolen: an earlier release sees a blocked card.
+    #[n(19)]
+    #[cbor(default)]
+    hot_listed: bool,
+}
+
+/// Limits of one card, below its bank's.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Encode, Decode)]
+#[cbor(map)]
+pub struct CardLimits {
+    /// What one texted PIN may pay at most.
+    #[n(0)]
+    pub sms_pin_max: Option<Rial>,
+    /// What the static PIN may pay, in 24 hours or each time, as the bank's rule is.
+    #[n(1)]
+    pub static_max: Option<Rial>,
 }
 
 /// A card at an instant ([`CardState::at`]).
@@ -95,6 +140,9 @@ pub enum CardStatus {
     /// For good.
     #[n(2)]
     Closed,
+    /// Lost or stolen: on every list of cards to refuse.
+    #[n(3)]
+    HotListed,
 }
 
 /// The keyed hash of the expiry date, and the version of its key.
@@ -181,6 +229,10 @@ struct Tries {
     locked_until: Option<Moment>,
     #[n(2)]
     locks: u32,
+    /// How often the count began anew.
+    #[n(3)]
+    #[cbor(default)]
+    count: u32,
 }
 
 /// One wrong expiry that some door presented.
@@ -218,6 +270,12 @@ struct Answered {
     /// When its first message was sent (DE7): the card host, and a reversal, know it by that. A row of an earlier release has none.
     #[n(7)]
     transmitted: Option<u64>,
+    /// It was tried with the static PIN.
+    #[n(8)]
+    claim: Option<statics::Claim>,
+    /// A refusal that the first release does not know, where the outcome says it as a host's answer.
+    #[n(9)]
+    refused: Option<Refusal>,
 }
 
 #[derive(Clone, PartialEq, Eq, Debug, Encode, Decode)]
@@ -251,11 +309,11 @@ pub enum StateError {
 impl CardState {
     /// A new card, and the journal's first entry.
     pub fn create(details: CardDetails, now: Moment) -> (CardState, Entry) {
-        let CardDetails { status, language, expiry, has_phone } = details;
-        let state = CardState {
+        let CardDetails { status, language, expiry, has_phone, product, consent, limits } = details;
+        let mut state = CardState {
             format: FORMAT,
             last: now,
-            status,
+            status: CardStatus::Active,
             language,
             expiry,
             has_phone,
@@ -265,7 +323,16 @@ impl CardState {
             expiry_failures: Vec::new(),
             answers: Vec::new(),
             sends: Vec::new(),
+            services: Services::default(),
+            texted: None,
+            product,
+            consent,
+            limits,
+            statics: Vec::new(),
+            issue: 0,
+            hot_listed: false,
         };
+        state.set_status(status);
         (state, Entry::Created { status, has_phone })
     }
 
@@ -281,7 +348,7 @@ impl CardState {
         128 + 320 * self.open.len()
             + 112 * self.stale.len()
             + 192 * self.answers.len()
-            + 64 * (self.sends.len() + self.expiry_failures.len())
+            + 64 * (self.sends.len() + self.expiry_failures.len() + self.statics.len())
     }
 
     /// Reads a row's bytes.
@@ -306,7 +373,27 @@ impl CardState {
 
     /// Whether the bank lets the card pay.
     pub fn status(&self) -> CardStatus {
-        self.status
+        if self.hot_listed { CardStatus::HotListed } else { self.status }
+    }
+
+    fn set_status(&mut self, status: CardStatus) {
+        self.hot_listed = status == CardStatus::HotListed;
+        self.status = if self.hot_listed { CardStatus::Blocked } else { status };
+    }
+
+    /// Which of the card's numbers is the one that counts, from 0.
+    pub fn issue(&self) -> u32 {
+        self.issue
+    }
+
+    /// The bank's product, as far as rules hang on it.
+    pub fn product(&self) -> Option<&str> {
+        self.product.as_deref()
+    }
+
+    /// Limits of its own.
+    pub fn limits(&self) -> CardLimits {
+        self.limits
     }
 
     /// Whether a mobile is registered.
@@ -354,6 +441,10 @@ impl CardState {
             let since = challenge.expires;
             self.retire(challenge, since);
         }
+        if self.texted.as_ref().is_some_and(|texted| texted.expires <= now) {
+            self.retire_texted(now);
+        }
+        self.forget_statics(now);
         self.stale.retain(|stale| now.since(stale.since) < limits::STALE_KEPT);
         self.expiry_failures.retain(|failure| now.since(failure.at) < limits::EXPIRY_FAILURES_WINDOW);
         self.answers.retain(|answer| now.since(answer.at) < limits::ANSWERS_KEPT);
@@ -362,7 +453,11 @@ impl CardState {
 
     fn retire(&mut self, challenge: Challenge, since: Moment) {
         let Challenge { id, digits, key_version, payment, admissions, .. } = challenge;
-        self.stale.push(Stale { id, digits, key_version, payment, since, admissions });
+        self.retired(Stale { id, digits, key_version, payment, since, admissions });
+    }
+
+    fn retired(&mut self, stale: Stale) {
+        self.stale.push(stale);
         self.stale.sort_by_key(|stale| stale.since);
         let excess = self.stale.len().saturating_sub(limits::STALE_CHALLENGES_MAX);
         self.stale.drain(..excess);
@@ -376,13 +471,13 @@ impl CardState {
     }
 
     fn writes(self, answer: Answer, entries: Vec<Entry>) -> Decided {
-        Decided { next: Some(self), answer, entries, send: None, undo: None }
+        Decided { next: Some(self), answer, entries, send: None, undo: None, notices: Vec::new() }
     }
 }
 
 /// Nothing is written.
 fn unchanged(answer: Answer) -> Decided {
-    Decided { next: None, answer, entries: Vec::new(), send: None, undo: None }
+    Decided { next: None, answer, entries: Vec::new(), send: None, undo: None, notices: Vec::new() }
 }
 
 impl CardAt {
@@ -404,7 +499,9 @@ impl CardAt {
         if state.refuse_before_comparing(authorisation, expiry_matches, policy, self.now).is_some() {
             return Vec::new();
         }
-        state.open.iter().map(Challenge::candidate).chain(state.stale.iter().map(Stale::candidate)).collect()
+        let open = state.open.iter().map(Challenge::candidate);
+        let texted = state.texted.iter().map(Texted::candidate);
+        open.chain(texted).chain(state.stale.iter().map(Stale::candidate)).collect()
     }
 
     /// The answer that this very transaction was given before, if it was given one. Writes nothing.
@@ -417,17 +514,26 @@ impl CardAt {
 
     /// Decides. What is to be stored before the answer is given is in the result.
     pub fn decide(self, command: &Command, evidence: &Evidence, policy: &Policy) -> Decided {
+        let mut decided = self.decide_all(command, evidence, policy);
+        decided.notices.retain(|notice| notice.wanted(policy));
+        decided
+    }
+
+    fn decide_all(self, command: &Command, evidence: &Evidence, policy: &Policy) -> Decided {
         let CardAt { state, now } = self;
         match command {
             Command::Request(request) => state.request(request, policy, now),
             Command::Authorise(authorisation) => state.authorise(authorisation, evidence, policy, now),
-            Command::HostAnswered { identity, answer } => state.host_answered(*identity, answer),
+            Command::Text(request) => state.text(request, policy, now),
+            Command::Switch { service, fresh } => state.switch(*service, *fresh, policy, now),
+            Command::HostAnswered { identity, answer } => state.host_answered(*identity, answer, policy),
             Command::GiveUp { identity } => state.give_up(*identity),
             Command::Undone { identity, response_code } => state.undone(*identity, response_code),
             Command::Withhold { challenge, why } => state.withhold(*challenge, *why, now),
             Command::Reverse { reversal, reference } => state.reverse(*reversal, *reference, now),
             Command::Lock => state.lock(),
             Command::Unlock { by } => state.unlock(*by),
+            Command::Reissue { expiry, issue } => state.reissue(*expiry, *issue, now),
             Command::Update { details, phone_changed } => state.update(details, *phone_changed, now),
             Command::Receipt { challenge, state: told, after_ms } => {
                 state.receipt(*challenge, *told, *after_ms)

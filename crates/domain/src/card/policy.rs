@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use super::SendLimits;
-use crate::limits;
+use super::{Alerts, SendLimits, StaticPolicy, StaticRule};
+use crate::{Rial, limits};
 
 /// A bank's choices.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -28,6 +28,12 @@ pub struct Policy {
     pub failures_until_closed: u32,
     /// SMS whose PINs are not spent that one card may be sent.
     pub sends: SendLimits,
+    /// What one texted PIN may pay at most; zero: the bank sends none.
+    pub sms_pin_max: Rial,
+    /// Where a static second PIN may be used.
+    pub static_pin: StaticPolicy,
+    /// What cardholders are told unasked.
+    pub alerts: Alerts,
 }
 
 /// A policy that must not run.
@@ -39,14 +45,14 @@ pub enum PolicyError {
     /// Guessing would succeed too often.
     #[error(
         "policy: {tries} tries at a PIN of {digits} digits succeed with probability {chance:.1e}, at most 1e-5 is \
-         allowed: use more digits or fewer tries"
+         allowed: use more digits, fewer tries, or no texted PINs (sms_pin_max = 0)"
     )]
     GuessBudget {
         /// Tries before a lock.
         tries: u32,
         /// Digits.
         digits: u8,
-        /// tries / 10^digits.
+        /// Open PINs × tries / 10^digits.
         chance: f64,
     },
 }
@@ -64,15 +70,19 @@ impl Default for Policy {
             lock_longest: Duration::from_secs(24 * 3600),
             failures_until_closed: 20,
             sends: SendLimits::default(),
+            sms_pin_max: Rial::new(limits::SMS_PIN_MAX_RIAL).unwrap_or(Rial::ZERO),
+            static_pin: StaticPolicy::default(),
+            alerts: Alerts::default(),
         }
     }
 }
 
 impl Policy {
-    /// The chance that guessing opens one payment: windows × steps × devices × tries / 10^digits. A PIN bound to a
-    /// payment has one window, one step and no device, so the tries before the first lock are what counts.
+    /// The chance that guessing opens one payment: windows × steps × devices × tries / 10^digits. A PIN bound to a payment
+    /// has one window, one step and no device; a texted PIN is one more that may be open for the same payment.
     pub fn guess_budget(&self) -> f64 {
-        f64::from(self.failures_until_locked) / 10f64.powi(i32::from(self.digits))
+        let open = if self.sms_pin_max == Rial::ZERO { 1.0 } else { 2.0 };
+        open * f64::from(self.failures_until_locked) / 10f64.powi(i32::from(self.digits))
     }
 
     /// Refuses a policy that is out of range or too easy to guess under.
@@ -94,6 +104,14 @@ impl Policy {
         )?;
         range(self.lock_longest >= self.lock_first, "lock_longest must be at least lock_first")?;
         self.sends.check()?;
+        let static_limit = match self.static_pin.rule {
+            StaticRule::Never => Rial::ZERO,
+            StaticRule::Total24h(limit) | StaticRule::PerPayment(limit) => limit,
+        };
+        range(
+            static_limit.get() <= limits::STATIC_MAX_RIAL,
+            "a static PIN may pay at most 1,000,000 rial: above it the central bank's rule asks for a dynamic one",
+        )?;
         let chance = self.guess_budget();
         if chance > 1e-5 {
             let (tries, digits) = (self.failures_until_locked, self.digits);
@@ -120,10 +138,14 @@ mod tests {
 
     #[test]
     fn too_few_digits_for_the_tries_are_refused() {
-        let check = |digits, failures_until_locked| {
-            Policy { digits, failures_until_locked, ..Policy::default() }.check().is_ok()
+        let check = |sms_pin_max, digits, failures_until_locked| {
+            Policy { digits, failures_until_locked, sms_pin_max, ..Policy::default() }.check().is_ok()
         };
-        assert!(!check(5, 3) && !check(5, 2) && check(5, 1) && check(6, 3) && check(7, 5) && !check(4, 1));
+        let none = |digits, failures| check(Rial::ZERO, digits, failures);
+        assert!(!none(5, 3) && !none(5, 2) && none(5, 1) && none(6, 3) && none(7, 5) && !none(4, 1));
+        // A texted PIN is one more that a guess may hit.
+        let texted = |digits, failures| check(Policy::default().sms_pin_max, digits, failures);
+        assert!(!texted(5, 1) && texted(6, 5) && texted(7, 5));
     }
 
     #[test]

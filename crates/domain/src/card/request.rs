@@ -62,7 +62,7 @@ impl CardState {
     fn refuse_request(&self, request: &PinRequest, policy: &Policy, now: Moment) -> Option<NotSent> {
         match () {
             () if now > request.not_after => Some(NotSent::OutOfDate),
-            () if self.status != CardStatus::Active => Some(NotSent::NotActive),
+            () if self.status() != CardStatus::Active => Some(NotSent::NotActive),
             () if !self.has_phone => Some(NotSent::NoPhone),
             () if self.locked(policy, now).is_some() => Some(NotSent::Locked),
             () => request.withheld,

@@ -1,15 +1,25 @@
 //! What follows an authorisation: the host's answer or its silence, and reversals. None ever revives a PIN.
 
-use super::{Answer, Answered, CardState, Decided, Entry, HostAnswer, Mark, Outcome, unchanged};
+use super::{
+    Answer, Answered, CardState, Decided, Entry, HostAnswer, Mark, Notice, Outcome, Policy, statics,
+    unchanged,
+};
 use crate::{Moment, Refusal, limits};
 
 impl CardState {
-    pub(super) fn host_answered(mut self, identity: Mark, answer: &HostAnswer) -> Decided {
+    pub(super) fn host_answered(mut self, identity: Mark, answer: &HostAnswer, policy: &Policy) -> Decided {
         let awaited = self.answers.iter_mut().find(|known| known.identity == Some(identity));
         // The same answer once more: an unknown commit that had happened, or another node that asked too.
         let same = |known: &&mut Answered| !known.undoing && known.outcome == Outcome::Host(answer.clone());
         if awaited.as_ref().is_some_and(same) {
             return unchanged(Answer::Done);
+        }
+        // The same once more, where it was told as the last try.
+        if let Some(Answered { outcome: Outcome::Host(given), undoing: false, claim: Some(_), .. }) =
+            awaited.as_deref()
+            && statics::told_as(answer, given)
+        {
+            return unchanged(Answer::Again(given.clone()));
         }
         // Late: 91 was answered, and the reversal stands whatever the host says now. It may have overtaken what it undoes,
         // and have found nothing: one more, after the answer, cannot.
@@ -27,9 +37,25 @@ impl CardState {
         let Some(awaited) = awaited.filter(|known| known.outcome == Outcome::Awaiting) else {
             return unchanged(Answer::NotAwaited);
         };
-        awaited.outcome = Outcome::Host(answer.clone());
         let response_code = answer.response_code.clone();
-        self.writes(Answer::Done, vec![Entry::HostAnswered { identity, response_code }])
+        let mut entries = vec![Entry::HostAnswered { identity, response_code }];
+        let Some(claim) = awaited.claim else {
+            awaited.outcome = Outcome::Host(answer.clone());
+            return self.writes(Answer::Done, entries);
+        };
+        let (told, more) = self.static_answered(identity, claim, answer, policy);
+        let locked = more.iter().find_map(|entry| match entry {
+            Entry::Locked { until } => Some(Notice::Locked(*until)),
+            _ => None,
+        });
+        entries.extend(more);
+        if let Some(awaited) = self.answers.iter_mut().find(|known| known.identity == Some(identity)) {
+            awaited.outcome = Outcome::Host(told.clone());
+        }
+        let answer = if told == *answer { Answer::Done } else { Answer::Again(told) };
+        let mut decided = self.writes(answer, entries);
+        decided.notices.extend(locked);
+        decided
     }
 
     /// The host was asked and is silent. Kept as an answer of 91, which every release knows how to give again; what was
@@ -55,8 +81,12 @@ impl CardState {
         decided
     }
 
-    /// For the journal: the card may have forgotten the transaction long ago.
-    pub(super) fn undone(self, identity: Mark, response_code: &str) -> Decided {
+    /// For the journal: the card may have forgotten the transaction long ago. If not, what it paid with the static PIN was not.
+    pub(super) fn undone(mut self, identity: Mark, response_code: &str) -> Decided {
+        let known = self.answers.iter().find(|known| known.identity == Some(identity));
+        if let Some((reversal, reference)) = known.map(|known| (known.reversal, known.reference)) {
+            self.static_reversed(reversal, reference);
+        }
         let response_code = response_code.to_owned();
         self.writes(Answer::Done, vec![Entry::Undone { identity, response_code }])
     }
@@ -72,7 +102,13 @@ impl CardState {
                 return unchanged(answer);
             }
             original.outcome = Outcome::Reversed;
+            let (reversal, reference) = (original.reversal, original.reference);
+            self.static_reversed(reversal, reference);
             return self.writes(answer, vec![Entry::Reversed { identity }]);
+        }
+        // A static payment is remembered for longer than its answer.
+        if self.static_reversed(reversal, reference) {
+            return self.writes(Answer::Reversed { known: true }, vec![Entry::Reversed { identity: None }]);
         }
         // The original may still come: it must then be refused. What cannot be noted is not answered, and comes again.
         let tombstones = self.answers.iter().filter(|known| known.identity.is_none()).count();
@@ -89,6 +125,8 @@ impl CardState {
             outcome: Outcome::Reversed,
             undoing: false,
             transmitted: None,
+            claim: None,
+            refused: None,
         };
         self.answers.push(tombstone);
         self.writes(answer, vec![Entry::Reversed { identity: None }])

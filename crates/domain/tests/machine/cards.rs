@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use ramz_domain::card::*;
 use ramz_domain::{
-    AdmissionId, ChallengeId, Digest, Language, Moment, PayeeName, PaymentKind, Refusal, Rial,
+    ActivationId, AdmissionId, ChallengeId, Digest, Language, Moment, PayeeName, PaymentKind, Refusal, Rial,
 };
 
 const EXPIRY: ExpiryTag = ExpiryTag { version: 1, bytes: [7; 32] };
@@ -33,6 +33,11 @@ fn door(name: &str) -> Mark {
     mark(name.split_once('@').map_or(payee, |(_, door)| door))
 }
 
+/// The name of the PIN that a text of this name is answered with.
+fn texted(name: &str) -> ChallengeId {
+    ChallengeId(Mark::of(&[b"texted", name.as_bytes()]).0)
+}
+
 /// A payment with a PIN.
 #[derive(Clone, Debug)]
 pub(crate) struct Pay {
@@ -42,13 +47,16 @@ pub(crate) struct Pay {
     pin_of: Option<String>,
     expiry_matches: bool,
     door: String,
+    rial: u64,
+    kind: PaymentKind,
 }
 
 impl Pay {
     pub(crate) fn with(payment: &str, transaction: &str, pin_of: &str) -> Pay {
         let door = "door".to_owned();
         let (payment, transaction) = (payment.to_owned(), transaction.to_owned());
-        Pay { payment, transaction, pin_of: Some(pin_of.to_owned()), expiry_matches: true, door }
+        let (rial, kind) = (1000, PaymentKind::Purchase);
+        Pay { payment, transaction, pin_of: Some(pin_of.to_owned()), expiry_matches: true, door, rial, kind }
     }
 
     pub(crate) fn right(payment: &str, transaction: &str) -> Pay {
@@ -63,6 +71,19 @@ impl Pay {
         Pay { expiry_matches: false, ..self }
     }
 
+    /// With the PIN that was texted back to a text of this name.
+    pub(crate) fn texted(text: &str, transaction: &str) -> Pay {
+        Pay::with("A", transaction, &format!("text {text}"))
+    }
+
+    pub(crate) fn of_rial(self, rial: u64) -> Pay {
+        Pay { rial, ..self }
+    }
+
+    pub(crate) fn for_a(self, kind: PaymentKind) -> Pay {
+        Pay { kind, ..self }
+    }
+
     pub(crate) fn at_door(self, door: &str) -> Pay {
         Pay { door: door.to_owned(), ..self }
     }
@@ -74,6 +95,8 @@ impl Pay {
             reversal: Mark::of(&[b"reversal", self.transaction.as_bytes()]),
             reference: Some(Mark::of(&[b"rrn", self.transaction.as_bytes()])),
             payments: vec![payment(&self.payment)],
+            kind: self.kind,
+            amount: Rial::new(self.rial).unwrap(),
             door: Mark::of(&[self.door.as_bytes()]),
             transmitted: Some(1_124_015_244),
         })
@@ -83,17 +106,30 @@ impl Pay {
 #[derive(Clone)]
 pub(crate) struct Card {
     state: CardState,
-    policy: Policy,
+    pub(crate) policy: Policy,
     now: Moment,
     requests: u32,
     compared: u32,
     pub(crate) entries: Vec<Entry>,
+    pub(crate) notices: Vec<Notice>,
+}
+
+/// What the bank knows of a card of the tests.
+pub(crate) fn details(status: CardStatus, has_phone: bool) -> CardDetails {
+    CardDetails {
+        status,
+        language: Language::Persian,
+        expiry: EXPIRY,
+        has_phone,
+        product: None,
+        consent: None,
+        limits: CardLimits::default(),
+    }
 }
 
 impl Card {
     pub(crate) fn new(status: CardStatus, has_phone: bool) -> Card {
-        let details = CardDetails { status, language: Language::Persian, expiry: EXPIRY, has_phone };
-        let (state, _) = CardState::create(details, second(0));
+        let (state, _) = CardState::create(details(status, has_phone), second(0));
         Card {
             state,
             policy: Policy::default(),
@@ -101,6 +137,7 @@ impl Card {
             requests: 0,
             compared: 0,
             entries: Vec::new(),
+            notices: Vec::new(),
         }
     }
 
@@ -179,6 +216,28 @@ impl Card {
         }))
     }
 
+    pub(crate) fn text(&mut self, name: &str, s: u64) -> String {
+        self.now = second(s);
+        self.text_now(name)
+    }
+
+    pub(crate) fn text_now(&mut self, name: &str) -> String {
+        self.tell(&Command::Text(TextRequest {
+            admission: AdmissionId(mark(name).0),
+            fresh: texted(name),
+            key_version: 1,
+            not_after: self.now.plus(Duration::from_secs(120)),
+        }))
+    }
+
+    pub(crate) fn switch(&mut self, service: Service) -> String {
+        self.tell(&Command::Switch { service, fresh: ActivationId([3; 16]) })
+    }
+
+    pub(crate) fn update(&mut self, details: CardDetails, phone_changed: bool) -> String {
+        self.tell(&Command::Update { details, phone_changed })
+    }
+
     pub(crate) fn pay(&mut self, pay: Pay, s: u64) -> String {
         self.now = second(s);
         self.pay_now(pay)
@@ -190,7 +249,9 @@ impl Card {
         let candidates = at.candidates(&command, pay.expiry_matches, &self.policy);
         self.compared += u32::from(!candidates.is_empty());
         let right = pay.pin_of.as_deref().map(payment);
-        let matched = candidates.iter().filter(|c| Some(c.payment) == right).map(|c| c.id).collect();
+        let texted = pay.pin_of.as_deref().and_then(|pin| pin.strip_prefix("text ")).map(texted);
+        let right = |c: &&Candidate| Some(c.payment) == right || Some(c.id) == texted;
+        let matched = candidates.iter().filter(right).map(|c| c.id).collect();
         self.decide(&command, &Evidence { expiry_matches: pay.expiry_matches, matched })
     }
 
@@ -226,8 +287,7 @@ impl Card {
     }
 
     pub(crate) fn set_status(&mut self, status: CardStatus, phone_changed: bool) -> String {
-        let details = CardDetails { status, language: Language::Persian, expiry: EXPIRY, has_phone: true };
-        self.tell(&Command::Update { details, phone_changed })
+        self.tell(&Command::Update { details: details(status, true), phone_changed })
     }
 
     pub(crate) fn fail_until_closed(&mut self) {
@@ -253,6 +313,7 @@ impl Card {
             assert!(decided.entries.is_empty(), "nothing is journalled that is not committed");
         }
         self.entries.extend(decided.entries.clone());
+        self.notices.extend(decided.notices.clone());
         said(&decided)
     }
 }
@@ -264,6 +325,8 @@ fn said(decided: &Decided) -> String {
         Answer::Requested(Requested::Sent(id)) => format!("sent {}", &id.to_string()[..8]),
         Answer::Requested(Requested::AlreadyServed) => "already served".into(),
         Answer::Requested(Requested::NotSent(why)) => format!("not sent: {why:?}"),
+        Answer::AskHost { repeat: false, pin: Pin::Static, .. } => "ask host, static".into(),
+        Answer::AskHost { repeat: true, pin: Pin::Static, .. } => "ask host again, static".into(),
         Answer::AskHost { repeat: false, .. } => "ask host".into(),
         Answer::AskHost { repeat: true, .. } => "ask host again".into(),
         Answer::Again(answer) if decided.undo.is_some() => {

@@ -5,13 +5,16 @@
 mod any_order;
 mod cards;
 mod sends;
+mod static_pin;
 mod stored;
+mod switches;
+mod texting;
 
 use std::fmt::Write as _;
 
 use cards::{Card, Pay, second};
 use ramz_domain::ChallengeId;
-use ramz_domain::card::{CardStatus, Command, HostAnswer, ReceiptState, UnlockedBy};
+use ramz_domain::card::{CardStatus, Command, HostAnswer, ReceiptState, Service, UnlockedBy};
 
 #[expect(clippy::too_many_lines, reason = "one table, read as one")]
 /// A card brought into each state that is told apart, at second 0 … 200.
@@ -133,6 +136,14 @@ fn states() -> Vec<(&'static str, Card)> {
         ),
         ("20 failures", with(&|c| c.fail_until_closed())),
         ("no phone, nothing open", Card::new(CardStatus::Active, false)),
+        ("PINs by texting", with(&|c| _ = c.switch(Service::SmsOn))),
+        (
+            "texted",
+            with(&|c| {
+                c.switch(Service::SmsOn);
+                c.text("first", 0);
+            }),
+        ),
         ("blocked", Card::new(CardStatus::Blocked, true)),
         ("closed", Card::new(CardStatus::Closed, true)),
     ]
@@ -162,6 +173,11 @@ fn commands() -> Vec<(&'static str, Step)> {
         ("pay A, wrong PIN", pay(|| Pay::wrong("A", "n"))),
         ("pay A, wrong expiry", pay(|| Pay::right("A", "n").with_wrong_expiry())),
         ("pay D with A's PIN", pay(|| Pay::with("D", "n", "A"))),
+        ("text", Box::new(|c| c.text_now("n"))),
+        ("pay A, texted PIN", pay(|| Pay::texted("first", "n"))),
+        ("pay much, texted PIN", pay(|| Pay::texted("first", "n").of_rial(10_000_001))),
+        ("SMS service on", Box::new(|c| c.switch(Service::SmsOn))),
+        ("SMS service off", Box::new(|c| c.switch(Service::SmsOff))),
         ("t1 again", pay(|| Pay::right("A", "t1"))),
         ("t1 again, other content", pay(|| Pay::with("A+1", "t1", "A"))),
         ("w1 again, now right", pay(|| Pay::right("A", "w1"))),
