@@ -7,6 +7,7 @@ pub mod digits;
 mod ids;
 mod language;
 pub mod limits;
+pub mod mobile;
 mod moment;
 mod money;
 mod pan;

@@ -77,6 +77,27 @@ pub const PAYER_CHARS_MAX: usize = 64;
 /// What the proxy before a payment page says of where a request is from: more than any address has.
 pub const PAYER_HEADER_CHARS_MAX: usize = 128;
 
+/// Cards that one phone may be registered for.
+pub const PHONE_CARDS_MAX: usize = 16;
+/// The same text from a phone again within this is its operator's repeated delivery, not a second wish …
+pub const TEXT_REPEATED_WITHIN: Duration = Duration::from_secs(30);
+/// … or within this, if the text carries its phone's own reference number.
+pub const TEXT_REFERENCE_WITHIN: Duration = Duration::from_secs(600);
+/// Texts of one phone that are answered in ten minutes: a PIN each minute …
+pub const TEXTS_IN_10_MIN: usize = 10;
+/// … and in a day, which is also what its row remembers.
+pub const TEXTS_IN_DAY: usize = 60;
+/// A text that nobody has worked on by then is answered no more: its sender has sent another.
+pub const TEXT_ANSWERED_WITHIN: Duration = Duration::from_secs(120);
+/// An activation code of the app is good this long.
+pub const ACTIVATION_VALID: Duration = Duration::from_secs(600);
+/// Words of help are of use this long …
+pub const HELP_KEPT: Duration = Duration::from_secs(300);
+/// … and an alert this long: a phone that is off at night shall have it in the morning.
+pub const ALERT_KEPT: Duration = Duration::from_secs(24 * 3600);
+/// Alerts to one phone in a day, apart from all else that is sent to it: nobody fills this with requests for PINs.
+pub const ALERTS_IN_DAY: u32 = 40;
+
 /// Characters of a payee's name.
 pub const PAYEE_NAME_CHARS_MAX: usize = 30;
 /// Characters of an origin, as in DNS.

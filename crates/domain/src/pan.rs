@@ -67,6 +67,11 @@ impl Pan {
         Iin(iin)
     }
 
+    /// The digits that a cardholder texts, and is called the card by.
+    pub fn last_four(&self) -> &str {
+        &self.0[self.0.len() - 4..]
+    }
+
     /// First six and last four digits, the middle starred: `610433******0016`.
     pub fn masked(&self) -> String {
         let (head, tail) = (&self.0[..6], &self.0[self.0.len() - 4..]);

@@ -235,7 +235,7 @@ impl Admissions {
         let digest = payment.payee.digest();
         // Before the card is looked for: what is counted tells nothing of it.
         let withheld = self.limits.request(record.payer, digest, request.pan.iin(), engine.clock.now());
-        let Some(card) = engine.find(&request.pan).await? else { return Ok(Worked::NoCard) };
+        let Some(found) = engine.find(&request.pan).await? else { return Ok(Worked::NoCard) };
         let ask = Ask {
             admission: record.id,
             payment: payment.digest(),
@@ -253,9 +253,10 @@ impl Admissions {
         };
         let job = Job {
             request: record.request.map(|asked| Uuid::from_bytes(asked.into())),
+            issue: Some(found.issue),
             ..Job::from(Command::Request(ask))
         };
-        match engine.tell(card, job).await {
+        match engine.tell(found.card, job).await {
             Ok(Answer::Requested(requested)) => {
                 if let Requested::NotSent(why) = requested {
                     self.counts.not_sent(why);

@@ -2,13 +2,17 @@
 
 use std::sync::Arc;
 
-use ramz_domain::card::{CardDetails, CardState, CardStatus, Command, UnlockedBy};
-use ramz_domain::{CardId, Language, Pan, Phone, limits};
+use ramz_domain::ambient::random_bytes;
+use ramz_domain::card::{
+    CardDetails, CardLimits, CardState, CardStatus, Command, Service, UnlockedBy,
+};
+use ramz_domain::{ActivationId, CardId, Language, Moment, Pan, Phone, limits};
 use ramz_keys::{IndexPurpose, Place};
 use ramz_store::{Change, Head, Outcome, Sealed, Swap, Table};
 
-use crate::engine::{CardColumns, Engine, EngineFault, Job, PAN_COLUMN, PHONE_COLUMN, Profile};
-use crate::engine::{PROFILE_COLUMN, chain, index_key, row_body, row_card_id};
+use crate::engine::{CardColumns, Engine, EngineFault, Found, Job, PAN_COLUMN, PHONE_COLUMN, Profile};
+use crate::engine::{PROFILE_COLUMN, chain, index_body, index_key, row_body, row_found};
+use crate::phones;
 
 /// A card as the bank describes it.
 #[derive(Clone, Debug)]
@@ -23,6 +27,10 @@ pub struct NewCard {
     pub language: Language,
     /// Whether it may pay.
     pub status: CardStatus,
+    /// Since when its holder accepts the risk of a static second PIN.
+    pub consent: Option<Moment>,
+    /// Limits of its own.
+    pub limits: CardLimits,
     /// The bank's own words.
     pub profile: Profile,
 }
@@ -47,22 +55,35 @@ pub struct CardChange {
     pub language: Option<Language>,
     /// The status.
     pub status: Option<CardStatus>,
+    /// `Some(None)` takes the consent to a static second PIN away.
+    pub consent: Option<Option<Moment>>,
+    /// Limits of its own.
+    pub limits: Option<CardLimits>,
     /// The bank's own words.
     pub profile: Option<Profile>,
 }
 
-/// Adds a card: first its place in the index, then the card. Cut off between the two, the same call goes on.
+/// Adds a card: first its place in the index, then its phone's hint, then the card. Cut off between, the same call goes on.
 pub async fn add(engine: &Arc<Engine>, card: &NewCard) -> Result<Added, EngineFault> {
     let id = match engine.find(&card.pan).await? {
-        Some(id) if engine.look(id).await?.is_some() => return Ok(Added::Existing(id)),
-        Some(id) => id,
-        None => claim(engine, &card.pan).await?,
+        Some(found) if engine.look(found.card).await?.is_some() => return Ok(Added::Existing(found.card)),
+        Some(found) => found.card,
+        None => {
+            let fresh = Found { card: CardId::random(engine.entropy.as_ref()), issue: 0 };
+            claim(engine, &card.pan, fresh).await?.card
+        }
     };
+    if let Some(phone) = &card.phone {
+        phones::link(engine, phone, id).await?;
+    }
     let details = CardDetails {
         status: card.status,
         language: card.language,
         expiry: engine.expiry_tag(id, &card.expiry)?,
         has_phone: card.phone.is_some(),
+        product: card.profile.product.clone(),
+        consent: card.consent,
+        limits: card.limits,
     };
     let now = engine.clock.now();
     let (state, entry) = CardState::create(details, now);
@@ -90,14 +111,13 @@ pub async fn add(engine: &Arc<Engine>, card: &NewCard) -> Result<Added, EngineFa
 }
 
 /// The index row of a PAN: ours, or that of whoever was first.
-async fn claim(engine: &Arc<Engine>, pan: &Pan) -> Result<CardId, EngineFault> {
-    let id = CardId::random(engine.entropy.as_ref());
+async fn claim(engine: &Arc<Engine>, pan: &Pan, found: Found) -> Result<Found, EngineFault> {
     let tag = engine.keys.index(IndexPurpose::Pan, &[pan.expose().as_bytes()])?;
     let swap = Swap {
         table: Table::CardIndex,
         key: index_key(&tag),
         expected: None,
-        body: id.0.to_vec(),
+        body: index_body(found),
         sealed: Vec::new(),
         head: Head::EMPTY,
         journal: Vec::new(),
@@ -106,17 +126,17 @@ async fn claim(engine: &Arc<Engine>, pan: &Pan) -> Result<CardId, EngineFault> {
         forget_after: None,
     };
     match engine.committer.commit(Change::Swap(swap)).await? {
-        Outcome::Won => Ok(id),
+        Outcome::Won => Ok(found),
         Outcome::Lost => {
             let row =
                 engine.store.read(Table::CardIndex, &index_key(&tag)).await?.ok_or(EngineFault::NoCard)?;
-            row_card_id(&row.body)
+            row_found(&row.body)
         }
     }
 }
 
-/// Changes what is known of a card. A new phone ends the PINs that went to the old one. What the change leaves out is
-/// what stands there when it is committed, also with two changes at once.
+/// Changes what is known of a card. A new phone ends the PINs that went to the old one, and what was switched on with it. What the
+/// change leaves out is what stands there when it is committed, also with two changes at once.
 pub async fn change(engine: &Arc<Engine>, id: CardId, change: &CardChange) -> Result<(), EngineFault> {
     for _ in 0..limits::SWAP_ATTEMPTS_MAX {
         match change_once(engine, id, change).await {
@@ -134,11 +154,22 @@ async fn change_once(engine: &Arc<Engine>, id: CardId, change: &CardChange) -> R
         Some(expiry) => engine.expiry_tag(id, expiry)?,
         None => state.expiry(),
     };
+    let new_phone = change.phone.as_ref().filter(|_| phone_changed).and_then(Option::as_ref);
+    if let Some(phone) = new_phone {
+        phones::link(engine, phone, id).await?;
+    }
+    let product = match &change.profile {
+        Some(profile) => profile.product.clone(),
+        None => state.product().map(str::to_owned).or(columns.profile.product),
+    };
     let details = CardDetails {
         status: change.status.unwrap_or(state.status()),
         language: change.language.unwrap_or(state.language()),
         expiry,
         has_phone: change.phone.as_ref().map_or(state.has_phone(), Option::is_some),
+        product,
+        consent: change.consent.unwrap_or(state.static_consent()),
+        limits: change.limits.unwrap_or(state.limits()),
     };
     let mut sealed = Vec::new();
     if let Some(phone) = &change.phone {
@@ -148,8 +179,60 @@ async fn change_once(engine: &Arc<Engine>, id: CardId, change: &CardChange) -> R
         sealed.push(seal_profile(engine, id, profile)?);
     }
     let command = Command::Update { details, phone_changed };
-    let made_from = Some(columns.version);
-    engine.tell(id, Job { sealed, made_from, ..Job::from(command) }).await.map(|_| ())
+    let (made_from, old_phone) = (Some(columns.version), columns.phone.filter(|_| phone_changed));
+    let job = Job { sealed, made_from, old_phone: old_phone.clone(), ..Job::from(command) };
+    engine.tell(id, job).await?;
+    // Only a hint is left if this is cut off: the card says whose it is.
+    if let Some(phone) = old_phone {
+        phones::unlink(engine, &phone, id).await?;
+    }
+    Ok(())
+}
+
+/// Gives a card a new number and expiry; the old number finds it no more, except for reversals.
+///
+/// # Errors
+/// [`EngineFault::Taken`] if the number is another card's, or was this one's first.
+pub async fn reissue(
+    engine: &Arc<Engine>,
+    id: CardId,
+    pan: &Pan,
+    expiry: &[u8; 4],
+) -> Result<(), EngineFault> {
+    for _ in 0..limits::SWAP_ATTEMPTS_MAX {
+        let Some((state, columns)) = engine.open(id).await? else { return Err(EngineFault::NoCard) };
+        let issue = match engine.find(pan).await? {
+            Some(found) if found.card != id => return Err(EngineFault::Taken),
+            // The number that it has: told again after an outcome that nobody knew, and nothing is left to do.
+            Some(found) if found.issue == state.issue() && columns.pan.as_ref() == Some(pan) => found.issue,
+            Some(found) if found.issue == 0 => return Err(EngineFault::Taken),
+            Some(found) => found.issue,
+            None => {
+                // Random, so that a number which was claimed and never committed stays nobody's.
+                let issue = u32::from_be_bytes(random_bytes(engine.entropy.as_ref())).max(1);
+                let claimed = claim(engine, pan, Found { card: id, issue }).await?;
+                if claimed.card != id {
+                    return Err(EngineFault::Taken);
+                }
+                claimed.issue
+            }
+        };
+        let command = Command::Reissue { expiry: engine.expiry_tag(id, expiry)?, issue };
+        let sealed = vec![seal(engine, id, PAN_COLUMN, Some(pan.expose().as_bytes()))?];
+        let job = Job { sealed, made_from: Some(columns.version), ..Job::from(command) };
+        match engine.tell(id, job).await {
+            Err(EngineFault::Changed) => {}
+            told => return told.map(|_| ()),
+        }
+    }
+    Err(EngineFault::Contended(limits::SWAP_ATTEMPTS_MAX))
+}
+
+/// The first PIN is the static one again: a phone was lost.
+pub async fn first_pin_off(engine: &Arc<Engine>, id: CardId) -> Result<(), EngineFault> {
+    let fresh = ActivationId([0; 16]);
+    let command = Command::Switch { service: Service::FirstPinOff, fresh, key_version: 0 };
+    engine.tell(id, command).await.map(|_| ())
 }
 
 /// Locks the card's dynamic PIN until it is unlocked.

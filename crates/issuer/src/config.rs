@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use ramz_domain::card::{Policy, PolicyError, SendLimits};
+use ramz_domain::card::{Alerts, Policy, PolicyError, SendLimits, StaticPolicy, StaticRule};
+use ramz_domain::{PaymentKind, Rial};
 use serde::Deserialize;
 
 use crate::limits::Rates;
@@ -18,6 +19,9 @@ pub struct Config {
     pub name_fa: String,
     /// The bank as its English SMS calls it.
     pub name_en: String,
+    /// Where cardholders text the last digits of their card to; empty: nowhere.
+    #[serde(default)]
+    pub short_code: String,
     /// First six digits of its cards.
     pub iins: Vec<String>,
     /// Certificate names of the routers whose `Ramz-Asker` is believed.
@@ -32,6 +36,10 @@ pub struct Config {
     pub operators: Vec<String>,
     /// What the bank chooses about PINs.
     pub policy: PolicyConfig,
+    /// Where a static second PIN may be used.
+    pub static_pin: StaticPinConfig,
+    /// What cardholders are told unasked.
+    pub alerts: AlertsConfig,
     /// How many PINs go out at most.
     pub limits: LimitsConfig,
     /// The door for the switch.
@@ -88,6 +96,47 @@ pub struct PolicyConfig {
     pub lock_longest_s: u32,
     /// Wrong PINs in a row after which only an ATM or the bank unlocks.
     pub failures_until_closed: u32,
+    /// What one texted PIN may pay at most, in rial; 0: the bank sends none.
+    pub sms_pin_max: u64,
+}
+
+/// The rule for static second PINs.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct StaticPinConfig {
+    /// `never`, `total_24h` or `per_payment`.
+    pub rule: StaticPinRule,
+    /// In rial: the total of a card in 24 hours, or each time.
+    pub max: u64,
+    /// Kinds of payment it may be used for.
+    pub kinds: Vec<String>,
+    /// Products that may be used with it without consent and up to any amount.
+    pub exempt_products: Vec<String>,
+}
+
+/// How the amounts count.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum StaticPinRule {
+    /// No static second PIN.
+    Never,
+    /// Together, in a sliding day.
+    #[serde(rename = "total_24h")]
+    Total24h,
+    /// Each for itself.
+    PerPayment,
+}
+
+/// Which alerts go out.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AlertsConfig {
+    /// When the dynamic PIN is locked or unlocked.
+    pub lock: bool,
+    /// When a service is switched.
+    pub service: bool,
+    /// When the phone or the number of a card changes.
+    pub change: bool,
 }
 
 /// How many PINs go out at most: settings of `ramz_domain::limits`.
@@ -106,6 +155,8 @@ pub struct LimitsConfig {
     pub phone_in_hour: u32,
     /// In a day.
     pub phone_in_day: u32,
+    /// Alerts to one phone in a day, apart from the others.
+    pub alerts_in_day: u32,
     /// Requests of one payer in an hour.
     pub payer_in_hour: u32,
     /// Requests for one payee in an hour.
@@ -164,7 +215,13 @@ pub struct HostConfig {
 
 impl PolicyConfig {
     /// The policy, checked.
-    pub fn policy(&self, limits: &LimitsConfig) -> Result<Policy, PolicyError> {
+    pub fn policy(
+        &self,
+        static_pin: &StaticPinConfig,
+        alerts: AlertsConfig,
+        limits: &LimitsConfig,
+    ) -> Result<Policy, PolicyError> {
+        let AlertsConfig { lock, service, change } = alerts;
         let seconds = |s: u32| Duration::from_secs(u64::from(s));
         let policy = Policy {
             digits: self.digits,
@@ -181,9 +238,35 @@ impl PolicyConfig {
                 in_hour: limits.card_in_hour,
                 in_day: limits.card_in_day,
             },
+            sms_pin_max: rial(self.sms_pin_max)?,
+            static_pin: static_pin.policy()?,
+            alerts: Alerts { lock, service, change },
         };
         policy.check().map(|()| policy)
     }
+}
+
+impl StaticPinConfig {
+    fn policy(&self) -> Result<StaticPolicy, PolicyError> {
+        let max = rial(self.max)?;
+        let kind = |word: &String| PaymentKind::parse(word);
+        let kinds: Option<Vec<_>> = self.kinds.iter().map(kind).collect();
+        Ok(StaticPolicy {
+            rule: match self.rule {
+                StaticPinRule::Never => StaticRule::Never,
+                StaticPinRule::Total24h => StaticRule::Total24h(max),
+                StaticPinRule::PerPayment => StaticRule::PerPayment(max),
+            },
+            kinds: kinds.ok_or(PolicyError::Range(
+                "static_pin.kinds: write purchase, transfer, bill, top_up or balance",
+            ))?,
+            exempt: self.exempt_products.clone(),
+        })
+    }
+}
+
+fn rial(amount: u64) -> Result<Rial, PolicyError> {
+    Rial::new(amount).map_err(|_| PolicyError::Range("an amount is 0 to 999999999999 rial"))
 }
 
 impl LimitsConfig {
@@ -194,13 +277,15 @@ impl LimitsConfig {
         let rates = Rates {
             asker: rate(self.asker_per_s, 1),
             phone: phone.map(|(most, within_s)| rate(most, within_s)),
+            alert: rate(self.alerts_in_day, 86_400),
             payer: rate(self.payer_in_hour, 3600),
             payee: rate(self.payee_in_hour, 3600),
             iin: rate(self.iin_per_s, 1),
         };
         // A bucket fills by whole microseconds.
         let within = |rate: &Rate| (1..=1_000_000).contains(&rate.most);
-        let all = rates.phone.iter().chain([&rates.asker, &rates.payer, &rates.payee, &rates.iin]);
+        let others = [&rates.alert, &rates.asker, &rates.payer, &rates.payee, &rates.iin];
+        let all = rates.phone.iter().chain(others);
         if all.into_iter().all(within) {
             Ok(rates)
         } else {
@@ -222,6 +307,7 @@ mod tests {
             phone_in_2_min: 12,
             phone_in_hour: 40,
             phone_in_day: 120,
+            alerts_in_day: 40,
             payer_in_hour: 30,
             payee_in_hour: 7200,
             iin_per_s: 500,

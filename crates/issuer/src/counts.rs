@@ -37,6 +37,8 @@ pub struct Counts {
     authorisations: ByWord,
     pin_requests: ByWord,
     card_work: ByWord,
+    texts: ByWord,
+    terminal: ByWord,
     not_sent: ByWord,
     reversals: ByWord,
     verifications: ByWord,
@@ -53,6 +55,8 @@ impl Default for Counts {
             authorisations: ByWord::default(),
             pin_requests: ByWord::default(),
             card_work: ByWord::default(),
+            texts: ByWord::default(),
+            terminal: ByWord::default(),
             not_sent: ByWord::default(),
             reversals: ByWord::default(),
             verifications: ByWord::default(),
@@ -80,6 +84,16 @@ impl Counts {
     /// One more PIN that was asked for and not sent.
     pub(crate) fn not_sent(&self, why: NotSent) {
         self.not_sent.add(why.code());
+    }
+
+    /// One more text from a phone, with what came of it.
+    pub(crate) fn texted(&self, outcome: &str) {
+        self.texts.add(outcome);
+    }
+
+    /// One more service at a terminal, with its response code.
+    pub(crate) fn served(&self, response_code: &str) {
+        self.terminal.add(response_code);
     }
 
     /// One more reversal of our own is in this state.
@@ -137,6 +151,13 @@ impl Show for Counts {
                 "PIN requests that were admitted and not sent, by reason.",
                 &self.not_sent,
                 "reason",
+            ),
+            ("ramz_texts_total", "Texts from phones, by what came of them.", &self.texts, "outcome"),
+            (
+                "ramz_terminal_services_total",
+                "Services at ATM and cashless terminal, by response code.",
+                &self.terminal,
+                "response_code",
             ),
             (
                 "ramz_reversals_total",

@@ -8,6 +8,7 @@ pub mod engine;
 pub mod inline;
 pub mod limits;
 pub mod outbox;
+pub mod phones;
 mod receipts;
 mod shape;
 mod start;

@@ -17,6 +17,8 @@ pub struct Rates {
     pub asker: Rate,
     /// SMS to one phone, for all its cards.
     pub phone: [Rate; 3],
+    /// Alerts to one phone, for all its cards.
+    pub alert: Rate,
     /// Requests of one payer, for all cards.
     pub payer: Rate,
     /// Requests for payments to one payee.
@@ -71,6 +73,12 @@ impl Limits {
     /// One SMS to a phone.
     pub(crate) fn phone(&self, keys: &dyn Keys, phone: &Phone, now: Moment) -> Result<bool, KeyFault> {
         Ok(self.windows.take(phone_key(keys, phone)?, &self.rates.phone, now).is_ok())
+    }
+
+    /// One alert to a phone.
+    pub(crate) fn alert(&self, keys: &dyn Keys, phone: &Phone, now: Moment) -> Result<bool, KeyFault> {
+        let Digest(phone) = phone_key(keys, phone)?;
+        Ok(self.windows.take(Digest::of(&[b"alert", &phone]), &[self.rates.alert], now).is_ok())
     }
 
     /// Until when this node sends nothing to a phone, if it does not.

@@ -24,17 +24,19 @@ use crate::admission::Admissions;
 use crate::config::{Config, HostConfig, VerifierConfig};
 use crate::counts::Counts;
 use crate::engine::{Engine, Parts, Rules};
-use crate::inline::{Inline, Zone};
+use crate::inline::{BankAtTerminal, Inline, Zone};
 use crate::limits::Limits;
 use crate::outbox::{self, BankName, Outbox};
+use crate::phones::Texts;
 use crate::receipts::Receipts;
 use crate::shape::{self, Checked};
+use crate::sweeper::Swept;
 use crate::undo::Undo;
 use crate::web::back_office::BackOffice;
 use crate::web::health::Health;
 use crate::web::pin_requests::PinRequestDoor;
 use crate::web::verifications::{VerificationDoor, Verifier};
-use crate::{sweeper, web};
+use crate::web;
 
 /// What an issuer is handed.
 pub struct Ports {
@@ -159,8 +161,13 @@ pub fn start(config: &Config, ports: Ports, shutdown: &CancellationToken) -> Res
         counts: Arc::clone(&counts),
     });
     let admissions = Admissions::new(Arc::clone(&engine), Arc::clone(&limits), Arc::clone(&counts));
-    let bank_name =
-        BankName { id: config.id.clone(), fa: config.name_fa.clone(), en: config.name_en.clone() };
+    let bank_name = BankName {
+        id: config.id.clone(),
+        fa: config.name_fa.clone(),
+        en: config.name_en.clone(),
+        short_code: config.short_code.clone(),
+    };
+    let texts = Texts::new(Arc::clone(&engine), Arc::clone(&counts));
     let receipts = Receipts::start(&engine, ports.sender.as_ref(), &tasks, shutdown);
     let undo = Undo::new(Arc::clone(&engine), Arc::clone(&host), Arc::clone(&counts));
     let outbox = Outbox::new(
@@ -172,9 +179,16 @@ pub fn start(config: &Config, ports: Ports, shutdown: &CancellationToken) -> Res
         Arc::clone(&limits),
         Arc::clone(&counts),
     );
-    let sweep =
-        sweeper::run(Arc::clone(&engine), Arc::clone(&admissions), Arc::clone(&outbox), shutdown.clone());
-    tasks.spawn(sweep);
+    let swept = Swept {
+        engine: Arc::clone(&engine),
+        admissions: Arc::clone(&admissions),
+        outbox: Arc::clone(&outbox),
+        texts: Arc::clone(&texts),
+    };
+    tasks.spawn(swept.run(shutdown.clone()));
+    if let Some(inbound) = ports.sender.texts() {
+        tasks.spawn(texts.run(inbound, shutdown.clone()));
+    }
     tasks.spawn(outbox.run(dispatches, shutdown.clone()));
 
     let inline = Inline::new(
@@ -184,6 +198,7 @@ pub fn start(config: &Config, ports: Ports, shutdown: &CancellationToken) -> Res
         switch_zone,
         host_zone,
         config.host.on_silence,
+        BankAtTerminal { short_code: config.short_code.clone() },
     );
     let names = Names { ours: bank.clone(), theirs: "switch".into() };
     tasks.spawn(listen(

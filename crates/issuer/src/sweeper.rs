@@ -1,4 +1,4 @@
-//! The sweeper: takes up what a crash or a full queue left behind, and lets old admissions go.
+//! The sweeper: takes up what a crash or a full queue left behind, and lets old admissions and phones without cards go.
 
 use std::sync::Arc;
 
@@ -10,34 +10,44 @@ use tokio_util::sync::CancellationToken;
 use crate::admission::Admissions;
 use crate::engine::{Engine, EngineFault};
 use crate::outbox::Outbox;
+use crate::phones::Texts;
 
-/// Sweeps once at the start, then every [`limits::SWEEP_EVERY`], until `shutdown`.
-pub(crate) async fn run(
-    engine: Arc<Engine>,
-    admissions: Arc<Admissions>,
-    outbox: Arc<Outbox>,
-    shutdown: CancellationToken,
-) {
-    let mut tick = interval(limits::SWEEP_EVERY);
-    tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    while shutdown.run_until_cancelled(tick.tick()).await.is_some() {
-        match sweep(&engine, &admissions, &outbox).await {
-            Ok((0, 0)) => {}
-            Ok((requests, messages)) => tracing::info!(requests, messages, "took up what was left behind"),
-            Err(fault) => tracing::error!(%fault, "sweeping failed; trying again"),
-        }
-    }
+/// Tables whose rows are forgotten one day.
+const FORGOTTEN: [Table; 2] = [Table::Admission, Table::Phone];
+
+/// What may have been left behind.
+pub(crate) struct Swept {
+    pub(crate) engine: Arc<Engine>,
+    pub(crate) admissions: Arc<Admissions>,
+    pub(crate) outbox: Arc<Outbox>,
+    pub(crate) texts: Arc<Texts>,
 }
 
-async fn sweep(
-    engine: &Arc<Engine>,
-    admissions: &Arc<Admissions>,
-    outbox: &Arc<Outbox>,
-) -> Result<(usize, usize), EngineFault> {
-    // Each does its part, whatever became of the other.
-    let (requests, messages) = (admissions.resume().await, outbox.resume().await);
-    while engine.store.forget(Table::Admission, engine.clock.now(), limits::SWEEP_ROWS).await?
-        == limits::SWEEP_ROWS
-    {}
-    Ok((requests?, messages?))
+impl Swept {
+    /// Sweeps once at the start, then every [`limits::SWEEP_EVERY`], until `shutdown`.
+    pub(crate) async fn run(self, shutdown: CancellationToken) {
+        let mut tick = interval(limits::SWEEP_EVERY);
+        tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        while shutdown.run_until_cancelled(tick.tick()).await.is_some() {
+            match self.sweep().await {
+                Ok((0, 0, 0)) => {}
+                Ok((requests, messages, texts)) => {
+                    tracing::info!(requests, messages, texts, "took up what was left behind");
+                }
+                Err(fault) => tracing::error!(%fault, "sweeping failed; trying again"),
+            }
+        }
+    }
+
+    async fn sweep(&self) -> Result<(usize, usize, usize), EngineFault> {
+        // Each does its part, whatever became of the others.
+        let requests = self.admissions.resume().await;
+        let messages = self.outbox.resume().await;
+        let texts = self.texts.resume().await;
+        let (store, clock) = (&self.engine.store, &self.engine.clock);
+        for table in FORGOTTEN {
+            while store.forget(table, clock.now(), limits::SWEEP_ROWS).await? == limits::SWEEP_ROWS {}
+        }
+        Ok((requests?, messages?, texts?))
+    }
 }

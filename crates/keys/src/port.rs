@@ -31,6 +31,8 @@ pub enum IndexPurpose {
     ApiKey,
     /// Tells one payer of a page from another.
     Payer,
+    /// Tells one text of a phone from another.
+    Text,
 }
 
 /// A keyed hash and the version of its key.

@@ -19,6 +19,14 @@ pub enum Table {
     Admission,
     /// A payment at a payment page (the gateway's own store).
     Payment,
+    /// A phone: its cards and its texts.
+    Phone,
+}
+
+impl Table {
+    /// All of them.
+    pub const ALL: [Table; 5] =
+        [Table::Card, Table::CardIndex, Table::Admission, Table::Payment, Table::Phone];
 }
 
 /// A row's key: 16 random bytes (card, payment) or the bytes of a keyed hash. At most 64 bytes.
@@ -214,6 +222,7 @@ impl fmt::Display for Table {
             Table::CardIndex => "card_index",
             Table::Admission => "admission",
             Table::Payment => "payment",
+            Table::Phone => "phone",
         })
     }
 }

@@ -12,8 +12,6 @@ use ramz_store::{
     Change, Head, JournalEntry, MemoryStore, OutboxNew, Sealed, SqliteStore, Store, StoreFault, Swap, Table,
 };
 
-const TABLES: [Table; 4] = [Table::Card, Table::CardIndex, Table::Admission, Table::Payment];
-
 #[derive(Clone, Debug)]
 enum Step {
     Commit(Vec<Change>),
@@ -26,7 +24,7 @@ fn moment() -> impl Strategy<Value = Moment> {
 }
 
 fn table() -> impl Strategy<Value = Table> {
-    (0..4_usize).prop_map(|at| TABLES[at])
+    (0..4_usize).prop_map(|at| Table::ALL[at])
 }
 
 fn key() -> impl Strategy<Value = Vec<u8>> {
@@ -111,7 +109,7 @@ fn bare<T>(answer: Result<T, StoreFault>) -> Result<T, &'static str> {
 /// Everything that can be read, as text.
 async fn contents(store: &dyn Store) -> String {
     let mut all = Vec::new();
-    for table in TABLES {
+    for table in Table::ALL {
         for key in store.keys_after(table, b"", 100).await.unwrap() {
             all.push(format!("{table} {key:?} {:?}", store.read(table, &key).await.unwrap()));
         }

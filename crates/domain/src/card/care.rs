@@ -18,7 +18,7 @@ impl CardState {
     /// A card that is closed stays closed.
     pub(super) fn update(mut self, details: &CardDetails, phone_changed: bool, now: Moment) -> Decided {
         let mut entries = Vec::new();
-        if phone_changed {
+        if phone_changed || details.status == CardStatus::Closed {
             self.end_open(now);
             entries = self.end_services(now);
         }

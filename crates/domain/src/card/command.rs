@@ -43,6 +43,8 @@ pub enum Command {
         service: Service,
         /// The name of the activation, should one begin.
         fresh: ActivationId,
+        /// The version of the key its code would be made under.
+        key_version: u32,
     },
     /// Spend a PIN.
     Authorise(Authorisation),

@@ -201,6 +201,33 @@ pub struct Challenge {
     pub door: Option<Mark>,
 }
 
+/// A PIN that is to go out.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum ToSend<'a> {
+    /// Bound to a payment.
+    Bound(&'a Challenge),
+    /// Texted back.
+    Texted(&'a Texted),
+}
+
+impl ToSend<'_> {
+    /// Until when it is good.
+    pub fn expires(self) -> Moment {
+        match self {
+            ToSend::Bound(challenge) => challenge.expires,
+            ToSend::Texted(texted) => texted.expires,
+        }
+    }
+
+    /// What it is made from.
+    pub fn candidate(self) -> Candidate {
+        match self {
+            ToSend::Bound(challenge) => challenge.candidate(),
+            ToSend::Texted(texted) => texted.candidate(),
+        }
+    }
+}
+
 /// A PIN that may not be spent any more, remembered so that presenting it counts as no guess.
 #[derive(Clone, PartialEq, Eq, Debug, Encode, Decode)]
 #[cbor(map)]
@@ -419,9 +446,11 @@ impl CardState {
         self.open.iter().filter(move |challenge| challenge.expires > now)
     }
 
-    /// The challenge an SMS is to be made for, if its PIN is still good.
-    pub fn to_send(&self, id: ChallengeId, now: Moment) -> Option<&Challenge> {
-        self.open(now).find(|challenge| challenge.id == id)
+    /// What an SMS is to be made for, if its PIN is still good.
+    pub fn to_send(&self, id: ChallengeId, now: Moment) -> Option<ToSend<'_>> {
+        let bound = self.open(now).find(|challenge| challenge.id == id).map(ToSend::Bound);
+        let texted = || self.texted(now).filter(|texted| texted.id == id).map(ToSend::Texted);
+        bound.or_else(texted)
     }
 
     /// The card at an instant: what ran out by then is over. Both steps of a decision are taken on this one value, so
@@ -504,6 +533,14 @@ impl CardAt {
         open.chain(texted).chain(state.stale.iter().map(Stale::candidate)).collect()
     }
 
+    /// Whether a PIN that matches none of the candidates may be the static one, and the host be asked.
+    pub fn static_may_be_tried(&self, command: &Command, expiry_matches: bool, policy: &Policy) -> bool {
+        let Command::Authorise(authorisation) = command else { return false };
+        let (state, now) = (&self.state, self.now);
+        state.refuse_before_comparing(authorisation, expiry_matches, policy, now).is_none()
+            && matches!(state.static_allowed(authorisation, policy, now), statics::Allowed::Yes)
+    }
+
     /// The answer that this very transaction was given before, if it was given one. Writes nothing.
     pub fn answer_given(&self, command: &Command) -> Option<Answer> {
         match command {
@@ -525,7 +562,9 @@ impl CardAt {
             Command::Request(request) => state.request(request, policy, now),
             Command::Authorise(authorisation) => state.authorise(authorisation, evidence, policy, now),
             Command::Text(request) => state.text(request, policy, now),
-            Command::Switch { service, fresh } => state.switch(*service, *fresh, policy, now),
+            Command::Switch { service, fresh, key_version } => {
+                state.switch(*service, *fresh, *key_version, policy, now)
+            }
             Command::HostAnswered { identity, answer } => state.host_answered(*identity, answer, policy),
             Command::GiveUp { identity } => state.give_up(*identity),
             Command::Undone { identity, response_code } => state.undone(*identity, response_code),

@@ -1,9 +1,11 @@
 //! What a cardholder is told beside a PIN: something was switched, locked or changed; or help with what was texted.
 
+use std::time::Duration;
+
 use minicbor::{Decode, Encode};
 
 use super::{NotSent, Policy};
-use crate::{ActivationId, Moment};
+use crate::{ActivationId, Moment, limits};
 
 /// One text to the phone of a card. Ids only: words and codes are made at sending.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Encode, Decode)]
@@ -74,6 +76,15 @@ impl Notice {
             Notice::SmsOff | Notice::AppOff | Notice::FirstPinOn | Notice::FirstPinOff => service,
             Notice::Locked(_) | Notice::Unlocked => lock,
             Notice::PhoneIsNew | Notice::PhoneWasOld | Notice::Reissued => change,
+        }
+    }
+
+    /// How long it is of use.
+    pub fn kept(self) -> Duration {
+        match self {
+            Notice::AppCode(_) => limits::ACTIVATION_VALID,
+            Notice::Help(_) => limits::HELP_KEPT,
+            _ => limits::ALERT_KEPT,
         }
     }
 

@@ -3,7 +3,7 @@
 use minicbor::{Decode, Encode};
 
 use super::{Answer, CardState, CardStatus, Decided, Entry, Notice, Policy, UnlockedBy, unchanged};
-use crate::{ActivationId, Moment, Refusal, Rial};
+use crate::{ActivationId, Digest, Moment, Refusal, Rial};
 
 /// What is switched on for a card.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Encode, Decode)]
@@ -29,6 +29,21 @@ pub struct Activation {
     /// When it began.
     #[n(1)]
     pub at: Moment,
+    /// The `pin` key's version that they are made under.
+    #[n(2)]
+    pub key_version: u32,
+}
+
+impl Activation {
+    /// What stands in place of a payment in the code's half on the receipt …
+    pub fn on_the_receipt() -> Digest {
+        Digest::of(&[b"ramz-activation-1", b"receipt"])
+    }
+
+    /// … and in the half that comes by SMS.
+    pub fn by_sms() -> Digest {
+        Digest::of(&[b"ramz-activation-1", b"sms"])
+    }
 }
 
 /// One switch.
@@ -80,6 +95,7 @@ impl CardState {
         mut self,
         service: Service,
         fresh: ActivationId,
+        key_version: u32,
         policy: &Policy,
         now: Moment,
     ) -> Decided {
@@ -99,7 +115,7 @@ impl CardState {
             }
             Service::AppOn => {
                 if services.activation.is_none_or(|begun| begun.id != fresh) {
-                    services.activation = Some(Activation { id: fresh, at: now });
+                    services.activation = Some(Activation { id: fresh, at: now, key_version });
                 }
                 Notice::AppCode(fresh)
             }

@@ -231,7 +231,7 @@ impl Card {
     }
 
     pub(crate) fn switch(&mut self, service: Service) -> String {
-        self.tell(&Command::Switch { service, fresh: ActivationId([3; 16]) })
+        self.tell(&Command::Switch { service, fresh: ActivationId([3; 16]), key_version: 1 })
     }
 
     pub(crate) fn update(&mut self, details: CardDetails, phone_changed: bool) -> String {

@@ -3,8 +3,8 @@
 //! The row may be one that is kept (`kept`): the guard finds out if it is not the card's any more. A fold that writes
 //! nothing has no guard, and is decided on a freshly read row.
 
-use ramz_domain::card::{Answer, CardAt, CardState, Command, Entry, Evidence, Mark};
-use ramz_domain::{CardId, ChallengeId, Moment, limits};
+use ramz_domain::card::{Answer, CardAt, CardState, Command, Entry, Evidence, Mark, Notice};
+use ramz_domain::{CardId, ChallengeId, Moment, Phone, limits};
 use ramz_keys::{IndexPurpose, PinSource};
 use ramz_store::{Change, OutboxNew, Outcome, Sealed, StoreFault, Swap, Table};
 use subtle::ConstantTimeEq as _;
@@ -26,6 +26,8 @@ struct Folded {
     entries: Vec<(Moment, Entry)>,
     sends: Vec<Send>,
     undos: Vec<(Mark, Zeroizing<Vec<u8>>)>,
+    /// What the cardholder is told, and the phone that the card had, for who is told there.
+    notices: Vec<(Notice, Option<Phone>)>,
     sealed: Vec<Sealed>,
 }
 
@@ -103,6 +105,7 @@ impl Engine {
             entries: Vec::new(),
             sends: Vec::new(),
             undos: Vec::new(),
+            notices: Vec::new(),
             sealed: Vec::new(),
         };
         for job in jobs {
@@ -110,7 +113,12 @@ impl Engine {
                 folded.answers.push(Err(EngineFault::Changed));
                 continue;
             }
-            let at = folded.next.as_ref().unwrap_or(&known.state).at(self.clock.now());
+            let state = folded.next.as_ref().unwrap_or(&known.state);
+            if job.issue.is_some_and(|issue| issue != state.issue()) {
+                folded.answers.push(Err(EngineFault::NoCard));
+                continue;
+            }
+            let at = state.at(self.clock.now());
             let now = at.now();
             let evidence = match self.evidence(card, &at, job) {
                 Ok(evidence) => evidence,
@@ -127,10 +135,14 @@ impl Engine {
                 continue;
             }
             folded.undos.extend(undo.flatten());
+            folded.notices.extend(decided.notices.iter().filter_map(|notice| match notice {
+                Notice::PhoneWasOld => Some((*notice, Some(job.old_phone.clone()?))),
+                _ => Some((*notice, None)),
+            }));
             folded.entries.extend(decided.entries.into_iter().map(|entry| (now, entry)));
             if let Some(next) = decided.next {
-                if let Some(challenge) = decided.send.and_then(|id| next.to_send(id, now)) {
-                    let (challenge, expires) = (challenge.id, challenge.expires);
+                if let Some((challenge, pin)) = decided.send.and_then(|id| Some((id, next.to_send(id, now)?))) {
+                    let expires = pin.expires();
                     folded.sends.push(Send { challenge, request: job.request, expires });
                 }
                 folded.sealed.retain(|old: &Sealed| job.sealed.iter().all(|new| new.column != old.column));
@@ -152,7 +164,9 @@ impl Engine {
         let tag = self.keys.index_at(stored.version, IndexPurpose::Expiry, &[&card.0, expiry])?;
         let expiry_matches = bool::from(tag.bytes.ct_eq(&stored.bytes));
         let candidates = self.rules.candidates(at, &job.command, expiry_matches, &self.policy);
-        if candidates.is_empty() {
+        // Where the static PIN may be tried the block must open before anything is taken: a garbled one is no try.
+        let static_next = || at.static_may_be_tried(&job.command, expiry_matches, &self.policy);
+        if candidates.is_empty() && !static_next() {
             return Ok(Evidence { expiry_matches, matched: Vec::new() });
         }
         let sources: Vec<PinSource> = candidates
@@ -180,17 +194,7 @@ impl Engine {
         let (journal, head) = row::chain(self.keys.as_ref(), card, known.head, &folded.entries)?;
         let leased_until = self.clock.now().plus(limits::LEASE);
         let outbox = self.outbox_rows(card, folded, leased_until)?;
-        let dispatches = outbox
-            .iter()
-            .map(|new| Dispatch {
-                card,
-                id: new.id,
-                body: new.body.clone(),
-                expires: new.expires,
-                leased_until,
-                attempts: 1,
-            })
-            .collect();
+        let dispatches = outbox.iter().map(|new| Dispatch::of(card, new)).collect();
         let swap = Swap {
             table: Table::Card,
             key: card.0.to_vec(),
@@ -213,7 +217,8 @@ impl Engine {
         leased_until: Moment,
     ) -> Result<Vec<OutboxNew>, EngineFault> {
         let fresh = || ramz_domain::ambient::random_bytes(self.entropy.as_ref());
-        let mut rows = Vec::with_capacity(folded.sends.len() + folded.undos.len());
+        let count = folded.sends.len() + folded.undos.len() + folded.notices.len();
+        let mut rows = Vec::with_capacity(count);
         for Send { challenge, request, expires } in &folded.sends {
             let body = Outgoing::pin(*challenge, *request).encode()?;
             rows.push(OutboxNew { id: fresh(), body, expires: *expires, leased_until });
@@ -224,11 +229,17 @@ impl Engine {
             let expires = self.clock.now().plus(limits::REVERSAL_KEPT);
             rows.push(OutboxNew { id, body, expires, leased_until });
         }
+        for (notice, old_phone) in &folded.notices {
+            let id = fresh();
+            let notice_row = Outgoing::notice(self.keys.as_ref(), card, id, *notice, old_phone.as_ref())?;
+            let expires = self.clock.now().plus(notice.kept());
+            rows.push(OutboxNew { id, body: notice_row.encode()?, expires, leased_until });
+        }
         Ok(rows)
     }
 
     /// Hands a committed message to the sender. If its queue is full, the sweeper takes the row when the lease is over.
-    fn dispatch(&self, dispatch: Dispatch) {
+    pub(crate) fn dispatch(&self, dispatch: Dispatch) {
         if self.outbox.try_send(dispatch).is_err() {
             tracing::warn!("the outbox queue is full; the sweeper will send this message");
         }

@@ -14,7 +14,7 @@ use ramz_domain::card::CardState;
 use ramz_domain::{CardId, limits};
 use ramz_store::{Head, Row, Sealed, Swap, Version};
 
-use super::{EngineFault, row};
+use super::{EngineFault, Found, row};
 
 /// A card's row with its state decoded.
 #[derive(Clone, Debug)]
@@ -59,7 +59,7 @@ impl Swapped {
 /// The rows, and the places in the index.
 pub(super) struct Kept {
     cards: Mutex<LruCache<CardId, Known>>,
-    places: Mutex<LruCache<Vec<u8>, CardId>>,
+    places: Mutex<LruCache<Vec<u8>, Found>>,
 }
 
 impl Default for Kept {
@@ -86,13 +86,13 @@ impl Kept {
     }
 
     /// The card at a place of the index. An index row is written once and stays as it is.
-    pub(super) fn card_at(&self, place: &[u8]) -> Option<CardId> {
+    pub(super) fn found_at(&self, place: &[u8]) -> Option<Found> {
         held(&self.places).get(place).copied()
     }
 
     /// Keeps where a card was found.
-    pub(super) fn found(&self, place: Vec<u8>, card: CardId) {
-        held(&self.places).put(place, card);
+    pub(super) fn found(&self, place: Vec<u8>, found: Found) {
+        held(&self.places).put(place, found);
     }
 }
 

@@ -22,7 +22,7 @@ use std::sync::Arc;
 use ramz_domain::card::{Answer, CardState, Command, Policy};
 use ramz_domain::{CardId, ChallengeId, Clock, Entropy, Moment, Pan, Phone};
 use ramz_keys::{IndexPurpose, KeyFault, Keys, PinBlock, Place};
-use ramz_store::{Committer, Sealed, Store, StoreFault, Table, Version, Watch};
+use ramz_store::{Committer, OutboxNew, Sealed, Store, StoreFault, Table, Version, Watch};
 use tokio::sync::mpsc;
 use uuid::Uuid;
 use zeroize::Zeroizing;
@@ -30,9 +30,9 @@ use zeroize::Zeroizing;
 use crate::counts::Counts;
 use kept::Known;
 pub(crate) use later::Waited;
-pub(crate) use outgoing::{Outgoing, open_reversal};
+pub(crate) use outgoing::{Outgoing, open_old_phone, open_reversal};
 pub use row::{CardColumns, JournalRecord, PAN_COLUMN, PHONE_COLUMN, Profile, verify_journal};
-pub(crate) use row::{PROFILE_COLUMN, body as row_body, card_id as row_card_id, chain, index_key};
+pub(crate) use row::{PROFILE_COLUMN, body as row_body, chain, found as row_found, index_body, index_key};
 pub use rules::{Rules, TheRules};
 
 /// What decides about cards. Shared by the doors of a role.
@@ -54,7 +54,7 @@ pub struct Engine {
 /// A message that was committed to the outbox and is this node's to send.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Dispatch {
-    /// The card.
+    /// The card; or the phone, of words of help.
     pub card: CardId,
     /// The outbox row.
     pub id: [u8; 16],
@@ -66,6 +66,14 @@ pub struct Dispatch {
     pub leased_until: Moment,
     /// How often it was leased, this time included.
     pub attempts: u32,
+}
+
+impl Dispatch {
+    /// A message that is committed now, at its first lease.
+    pub(crate) fn of(card: CardId, new: &OutboxNew) -> Dispatch {
+        let OutboxNew { id, body, expires, leased_until } = new.clone();
+        Dispatch { card, id, body, expires, leased_until, attempts: 1 }
+    }
 }
 
 /// What an authorisation presents beside its data.
@@ -97,11 +105,33 @@ pub struct Job {
     pub request: Option<Uuid>,
     /// What our own reversal needs of the payment, for [`Command::GiveUp`].
     pub reversal: Option<Zeroizing<Vec<u8>>>,
+    /// Which of its numbers the card was found by: by one that it has no more, it is no card ([`EngineFault::NoCard`]).
+    pub issue: Option<u32>,
+    /// The phone that the card had until now: it is told as well.
+    pub old_phone: Option<Phone>,
+}
+
+/// A card as a number finds it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Found {
+    /// The card.
+    pub card: CardId,
+    /// Which of its numbers this is, from 0. Whether it still counts, the card's row says.
+    pub issue: u32,
 }
 
 impl From<Command> for Job {
     fn from(command: Command) -> Job {
-        Job { command, presented: None, sealed: Vec::new(), made_from: None, request: None, reversal: None }
+        Job {
+            command,
+            presented: None,
+            sealed: Vec::new(),
+            made_from: None,
+            request: None,
+            reversal: None,
+            issue: None,
+            old_phone: None,
+        }
     }
 }
 
@@ -111,6 +141,12 @@ pub enum EngineFault {
     /// No such card.
     #[error("no card has this id")]
     NoCard,
+    /// A phone is registered for as many cards as it may be.
+    #[error(transparent)]
+    PhoneFull(#[from] ramz_domain::mobile::Full),
+    /// A number is another card's.
+    #[error("this number is another card's")]
+    Taken,
     /// More commands wait for this card than may.
     #[error("too many commands are waiting for this card")]
     Busy,
@@ -195,16 +231,16 @@ impl Engine {
     }
 
     /// The card with this number, under any live index key.
-    pub async fn find(&self, pan: &Pan) -> Result<Option<CardId>, EngineFault> {
+    pub async fn find(&self, pan: &Pan) -> Result<Option<Found>, EngineFault> {
         for tag in self.keys.index_all(IndexPurpose::Pan, &[pan.expose().as_bytes()])? {
             let place = row::index_key(&tag);
-            if let Some(card) = self.kept.card_at(&place) {
-                return Ok(Some(card));
+            if let Some(found) = self.kept.found_at(&place) {
+                return Ok(Some(found));
             }
             if let Some(row) = self.store.read(Table::CardIndex, &place).await? {
-                let card = row::card_id(&row.body)?;
-                self.kept.found(place, card);
-                return Ok(Some(card));
+                let found = row::found(&row.body)?;
+                self.kept.found(place, found);
+                return Ok(Some(found));
             }
         }
         Ok(None)

@@ -1,9 +1,9 @@
 //! What an outbox row says is to go out. Ids only; what a reversal needs of its payment is sealed, and goes with the row.
 
-use minicbor::bytes::ByteArray;
+use minicbor::bytes::{ByteArray, ByteVec};
 use minicbor::{Decode, Encode};
-use ramz_domain::card::Mark;
-use ramz_domain::{CardId, ChallengeId};
+use ramz_domain::card::{Mark, NotSent, Notice};
+use ramz_domain::{CardId, ChallengeId, Phone};
 use ramz_keys::{Keys, Place};
 use uuid::Uuid;
 use zeroize::Zeroizing;
@@ -12,6 +12,8 @@ use super::EngineFault;
 
 /// The associated data of a sealed reversal.
 const REVERSAL_COLUMN: &str = "outbox.reversal";
+/// The associated data of a sealed phone.
+const OLD_PHONE_COLUMN: &str = "outbox.phone";
 /// Bodies of the first release: a challenge's bare name, and after it the request's.
 const BARE: usize = 16;
 const BARE_WITH_REQUEST: usize = 32;
@@ -39,6 +41,23 @@ pub(crate) enum Outgoing {
         #[cbor(n(1), with = "minicbor::bytes")]
         sealed: Vec<u8>,
     },
+    /// The SMS with this notice, to the card's phone, or to the one that it had.
+    #[n(2)]
+    Notice {
+        /// What it says.
+        #[n(0)]
+        notice: Notice,
+        /// The phone that the card had, sealed.
+        #[n(1)]
+        old_phone: Option<ByteVec>,
+    },
+    /// Words of help, to a phone: its row owns them, not a card's.
+    #[n(3)]
+    Help {
+        /// Why no PIN comes.
+        #[n(0)]
+        why: NotSent,
+    },
 }
 
 impl Outgoing {
@@ -56,6 +75,20 @@ impl Outgoing {
     ) -> Result<Outgoing, EngineFault> {
         let sealed = keys.seal(Place { row: &row(card, id), column: REVERSAL_COLUMN }, clear)?;
         Ok(Outgoing::Reversal { identity, sealed })
+    }
+
+    /// A notice for the outbox row of this id; to the phone that the card had, if one is given.
+    pub(crate) fn notice(
+        keys: &dyn Keys,
+        card: CardId,
+        id: [u8; 16],
+        notice: Notice,
+        old_phone: Option<&Phone>,
+    ) -> Result<Outgoing, EngineFault> {
+        let row = row(card, id);
+        let place = Place { row: &row, column: OLD_PHONE_COLUMN };
+        let sealed = old_phone.map(|phone| keys.seal(place, phone.expose().as_bytes())).transpose()?;
+        Ok(Outgoing::Notice { notice, old_phone: sealed.map(ByteVec::from) })
     }
 
     pub(crate) fn encode(&self) -> Result<Vec<u8>, EngineFault> {
@@ -82,6 +115,17 @@ pub(crate) fn open_reversal(
     Ok(keys.open(Place { row: &row(card, id), column: REVERSAL_COLUMN }, sealed)?)
 }
 
+/// The phone that a card had.
+pub(crate) fn open_old_phone(
+    keys: &dyn Keys,
+    card: CardId,
+    id: [u8; 16],
+    sealed: &[u8],
+) -> Result<Option<Phone>, EngineFault> {
+    let clear = keys.open(Place { row: &row(card, id), column: OLD_PHONE_COLUMN }, sealed)?;
+    Ok(std::str::from_utf8(&clear).ok().and_then(|text| Phone::parse(text).ok()))
+}
+
 /// Card and row together: moved to another of either, it does not open.
 fn row(card: CardId, id: [u8; 16]) -> [u8; 16] {
     Mark::of(&[&card.0, &id]).0
@@ -104,7 +148,9 @@ mod tests {
         let reversal = Outgoing::Reversal { identity: Mark([2; 16]), sealed: Vec::new() };
         let challenge = ChallengeId([1; 16]);
         let with_request = Outgoing::pin(challenge, Some(Uuid::from_bytes([3; 16])));
-        for outgoing in [Outgoing::pin(challenge, None), with_request, reversal] {
+        let notice = Outgoing::Notice { notice: Notice::SmsOn, old_phone: None };
+        let help = Outgoing::Help { why: NotSent::NoSuchCard };
+        for outgoing in [Outgoing::pin(challenge, None), with_request, reversal, notice, help] {
             let body = outgoing.encode().unwrap();
             assert!(![BARE, BARE_WITH_REQUEST].contains(&body.len()));
             assert_eq!(Outgoing::decode(&body).unwrap(), outgoing);

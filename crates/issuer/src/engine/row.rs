@@ -6,7 +6,7 @@ use ramz_domain::{CardId, Moment, Pan, Phone};
 use ramz_keys::{ChainLink, KeyFault, Keys, Tag};
 use ramz_store::{Head, JournalEntry, Store, Table, Version};
 
-use super::EngineFault;
+use super::{EngineFault, Found};
 
 /// The sealed PAN's column.
 pub const PAN_COLUMN: &str = "card.pan";
@@ -62,8 +62,20 @@ pub(crate) fn index_key(tag: &Tag) -> Vec<u8> {
     [&tag.version.to_be_bytes()[..], &tag.bytes].concat()
 }
 
-pub(crate) fn card_id(body: &[u8]) -> Result<CardId, EngineFault> {
-    body.try_into().map(CardId).map_err(|_| EngineFault::Row("a card_index row holds no card id".into()))
+/// What an index row says: the card, and which of its numbers this is; the first one is not written.
+pub(crate) fn index_body(found: Found) -> Vec<u8> {
+    let Found { card, issue } = found;
+    if issue == 0 { card.0.to_vec() } else { [&card.0[..], &issue.to_be_bytes()].concat() }
+}
+
+pub(crate) fn found(body: &[u8]) -> Result<Found, EngineFault> {
+    let broken = || EngineFault::Row("a card_index row holds no card id".into());
+    let (card, issue) = body.split_first_chunk().ok_or_else(broken)?;
+    let issue = match issue {
+        [] => 0,
+        issue => u32::from_be_bytes(issue.try_into().map_err(|_| broken())?),
+    };
+    Ok(Found { card: CardId(*card), issue })
 }
 
 pub(crate) fn state(body: &[u8]) -> Result<CardState, EngineFault> {

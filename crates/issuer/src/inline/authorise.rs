@@ -3,16 +3,28 @@
 
 use std::sync::Arc;
 
-use ramz_domain::card::{Answer, Command, HostAnswer, Mark};
+use ramz_domain::card::{Answer, Command, HostAnswer, Mark, Pin, StaticPolicy, StaticRule};
 use ramz_domain::{CardId, Pan, Refusal, limits};
 use ramz_iso8583::Message;
 use ramz_iso8583::de48::{PIN_VERIFIED, PIN_VERIFIED_DYNAMIC, Tags};
 use tokio::time::Instant;
 
 use super::transaction::{self, Slot};
-use super::{Inline, OnSilence, Refused, pin_block, put, relayed, reply};
-use crate::engine::{EngineFault, Job, Presented};
+use super::{Inline, OnSilence, Refused, pin_block, relayed, reply};
+use crate::engine::{EngineFault, Found, Job, Presented};
 use crate::undo;
+
+/// The name of a card's turn for what may be the static PIN.
+const STATIC: Mark = Mark([0; 16]);
+
+/// What the host is asked about.
+struct Asked<'a> {
+    card: CardId,
+    identity: Mark,
+    repeat: bool,
+    pin: Pin,
+    pan: &'a Pan,
+}
 
 impl Inline {
     pub(super) async fn authorise(&self, request: Message, tags: Tags) -> Result<Message, Refused> {
@@ -24,29 +36,32 @@ impl Inline {
         match (slot, card) {
             (Slot::First, _) => self.pass_with_first_pin(request, &pan).await,
             (Slot::Second, None) => Err(Refused::No(Refusal::NoSuchCard)),
-            (Slot::Second, Some(card)) => self.with_second_pin(request, tags, card, pan).await,
+            (Slot::Second, Some(found)) => self.with_second_pin(request, tags, found, pan).await,
         }
     }
 
     /// The card was read: its first PIN is the host's matter. Its block goes on under the host's key.
     async fn pass_with_first_pin(&self, mut request: Message, pan: &Pan) -> Result<Message, Refused> {
-        if let Some(block) = pin_block(&request, &self.switch_zone) {
+        let again = request.mti().is_repeat();
+        self.translate_pin(&mut request, pan).map_err(|fault| unless_repeated(again, fault))?;
+        self.pass(&request).await
+    }
+
+    /// DE52 under the host's key in place of the switch's.
+    pub(super) fn translate_pin(&self, request: &mut Message, pan: &Pan) -> Result<(), EngineFault> {
+        if let Some(block) = pin_block(request, &self.switch_zone) {
             let (from, to) = (&self.switch_zone.name, &self.host_zone);
-            let keys = &self.engine.keys;
-            let again = request.mti().is_repeat();
-            let block = keys
-                .translate_pin_block(&block, from, pan, &to.name, to.format)
-                .map_err(|fault| unless_repeated(again, fault.into()))?;
+            let block = self.engine.keys.translate_pin_block(&block, from, pan, &to.name, to.format)?;
             request.set(52, block.bytes.to_vec());
         }
-        self.pass(&request).await
+        Ok(())
     }
 
     async fn with_second_pin(
         &self,
         request: Message,
         tags: Tags,
-        card: CardId,
+        Found { card, issue }: Found,
         pan: Pan,
     ) -> Result<Message, Refused> {
         let authorisation = transaction::authorisation(&request, &tags, self.engine.keys.as_ref())?;
@@ -60,13 +75,18 @@ impl Inline {
         if !self.host.is_up() {
             return self.while_host_is_down(&request, card, (identity, sent), &command).await;
         }
-        let presented = Presented { pan, expiry, pin_block, zone: self.switch_zone.name.clone() };
-        let job = Job { presented: Some(presented), ..Job::from(command) };
+        let presented =
+            Presented { pan: pan.clone(), expiry, pin_block, zone: self.switch_zone.name.clone() };
+        let job = Job { presented: Some(presented), issue: Some(issue), ..Job::from(command) };
         let again = request.mti().is_repeat();
+        // One at a time with a PIN that may be the static one: each claims a try until the host has answered, and a few small
+        // payments at once must not lock the card. Whoever waits here is decided when its turn comes.
+        let _static = if self.takes_static() { Some(self.in_flight.enter(card, STATIC).await) } else { None };
         match self.engine.tell(card, job).await.map_err(|fault| unless_repeated(again, fault))? {
-            Answer::AskHost { repeat, transmitted } => {
+            Answer::AskHost { repeat, transmitted, pin } => {
                 let request = first_sent(request, transmitted);
-                let answer = self.ask_host(request, tags, card, identity, repeat).await;
+                let asked = Asked { card, identity, repeat, pin, pan: &pan };
+                let answer = self.ask_host(request, tags, asked).await;
                 answer.map(|answer| sent_when(answer, sent))
             }
             Answer::Again(answer) => Ok(reply::again(&request, &answer)),
@@ -104,30 +124,32 @@ impl Inline {
     /// The PIN is spent and that is durable. The host's answer is made durable before it is relayed.
     async fn ask_host(
         &self,
-        mut request: Message,
-        mut tags: Tags,
-        card: CardId,
-        identity: Mark,
-        repeat: bool,
+        request: Message,
+        tags: Tags,
+        Asked { card, identity, repeat, pin, pan }: Asked<'_>,
     ) -> Result<Message, Refused> {
         let asked_as = request.clone();
-        request.remove(52);
-        tags.set(PIN_VERIFIED, PIN_VERIFIED_DYNAMIC);
-        put(&tags, &mut request)?;
-        if repeat {
-            request.set_mti(request.mti().repeat());
-        }
-        let asked = Instant::now();
-        let answer = self.host.ask(request, limits::HOST_TIMEOUT).await;
-        self.engine.counts.host_took(asked.elapsed());
-        let answer = match answer {
-            Ok(answer) => relayed(answer)?,
-            // Asked, perhaps approved: only a reversal can tell.
-            Err(error) if repeat || error.was_sent() => {
-                return self.no_answer(&asked_as, card, identity).await;
+        let answer = match self.for_the_host(request, tags, repeat, pin, pan) {
+            Ok(request) => {
+                let asked = Instant::now();
+                let answer = self.host.ask(request, limits::HOST_TIMEOUT).await;
+                self.engine.counts.host_took(asked.elapsed());
+                match answer {
+                    Ok(answer) => relayed(answer)?,
+                    // Asked, perhaps approved: only a reversal can tell.
+                    Err(error) if repeat || error.was_sent() => {
+                        return self.no_answer(&asked_as, card, identity).await;
+                    }
+                    // Not one byte left, now or before: this is an answer, and a repeat gets it too.
+                    Err(_) => reply::refusal(&asked_as, Refusal::IssuerInoperative),
+                }
             }
-            // Not one byte left, now or before: this is an answer, and a repeat gets it too.
-            Err(_) => reply::refusal(&asked_as, Refusal::IssuerInoperative),
+            Err(_) if repeat => return self.no_answer(&asked_as, card, identity).await,
+            // Ours to answer for: what the decision took is given back with it.
+            Err(fault) => {
+                tracing::error!(%card, %fault, "a PIN block could not go on to the card host");
+                reply::refusal(&asked_as, Refusal::Malfunction)
+            }
         };
         let Some(response_code) = answer.get(39) else {
             tracing::error!("the card host answered without a response code");
@@ -155,6 +177,35 @@ impl Inline {
                 self.no_answer(&asked_as, card, identity).await
             }
         }
+    }
+
+    /// A dynamic PIN is verified and goes no further; what may be the static one goes on under the host's key.
+    fn for_the_host(
+        &self,
+        mut request: Message,
+        mut tags: Tags,
+        repeat: bool,
+        pin: Pin,
+        pan: &Pan,
+    ) -> Result<Message, EngineFault> {
+        match pin {
+            Pin::Dynamic => {
+                request.remove(52);
+                tags.set(PIN_VERIFIED, PIN_VERIFIED_DYNAMIC);
+                let fits = tags.put_into(&mut request);
+                fits.map_err(|_| EngineFault::Row("the tags do not fit field 48".into()))?;
+            }
+            Pin::Static => self.translate_pin(&mut request, pan)?,
+        }
+        if repeat {
+            request.set_mti(request.mti().repeat());
+        }
+        Ok(request)
+    }
+
+    fn takes_static(&self) -> bool {
+        let StaticPolicy { rule, exempt, .. } = &self.engine.policy.static_pin;
+        *rule != StaticRule::Never || !exempt.is_empty()
     }
 
     /// What the host did is not known. Silence, and the switch reverses; or, if the bank wants it so, 91, with our own reversal

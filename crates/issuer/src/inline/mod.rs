@@ -11,6 +11,7 @@ mod authorise;
 mod in_flight;
 mod reply;
 mod reverse;
+mod terminal;
 mod transaction;
 
 use std::sync::Arc;
@@ -28,6 +29,7 @@ use crate::config::OnSilence;
 use crate::counts::Counts;
 use crate::engine::{Engine, EngineFault};
 use in_flight::InFlight;
+pub use terminal::BankAtTerminal;
 
 /// The door for the switch.
 pub struct Inline {
@@ -43,6 +45,8 @@ pub struct Inline {
     pub host_zone: Zone,
     /// What the switch is told when the host was asked and is silent.
     pub on_silence: OnSilence,
+    /// What the bank's terminals say of it.
+    pub bank: BankAtTerminal,
     in_flight: InFlight,
 }
 
@@ -72,6 +76,7 @@ impl From<EngineFault> for Refused {
         match fault {
             EngineFault::PinBlock(_) => Refused::Format(52, "a PIN block under the zone's key"),
             EngineFault::Busy => Refused::No(Refusal::TooOften),
+            EngineFault::NoCard => Refused::No(Refusal::NoSuchCard),
             fault => Refused::Fault(fault),
         }
     }
@@ -86,9 +91,10 @@ impl Inline {
         switch_zone: Zone,
         host_zone: Zone,
         on_silence: OnSilence,
+        bank: BankAtTerminal,
     ) -> Inline {
         let in_flight = InFlight::default();
-        Inline { engine, host, counts, switch_zone, host_zone, on_silence, in_flight }
+        Inline { engine, host, counts, switch_zone, host_zone, on_silence, bank, in_flight }
     }
 
     async fn answered(&self, request: &Message) -> Result<Message, Refused> {
@@ -101,6 +107,7 @@ impl Inline {
         match request.mti().class() {
             MtiClass::Authorisation | MtiClass::Financial => self.authorise(request, tags).await,
             MtiClass::Reversal => self.reverse(request).await,
+            MtiClass::Administrative => self.serve(&request).await,
             _ => self.pass(&request).await,
         }
     }

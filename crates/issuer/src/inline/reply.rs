@@ -1,9 +1,9 @@
 //! Answers that we make ourselves: the request's own fields back, never its PIN, expiry or track.
 
-use ramz_domain::Refusal;
 use ramz_domain::card::HostAnswer;
+use ramz_domain::{Language, Refusal};
 use ramz_iso8583::Message;
-use ramz_iso8583::de48::{REFUSAL, Tags};
+use ramz_iso8583::de48::{REFUSAL, SHOW, Tags};
 
 /// Fields of a request that its answer repeats.
 const REPEATED: [u8; 15] = [2, 3, 4, 7, 11, 12, 13, 25, 32, 37, 41, 42, 49, 90, 103];
@@ -39,15 +39,24 @@ pub(super) fn again(request: &Message, answer: &HostAnswer) -> Message {
     reply
 }
 
-fn refused(request: &Message, refusal: Refusal, code: String) -> Message {
+/// What a terminal shows and prints.
+pub(super) fn with_tags(request: &Message, response_code: &str, tags: &Tags) -> Message {
     let mut reply = repeated(request);
-    reply.set(39, refusal.response_code());
-    let mut tags = Tags::new();
-    tags.set(REFUSAL, code);
+    reply.set(39, response_code);
     if let Ok(bytes) = tags.encode() {
         reply.set(48, bytes);
     }
     reply
+}
+
+fn refused(request: &Message, refusal: Refusal, code: String) -> Message {
+    let mut tags = Tags::new();
+    // 61 is said of many things: a payer is told of which.
+    if matches!(refusal, Refusal::StaticTotal | Refusal::OverCeiling) {
+        tags.set(SHOW, refusal.text(Language::Persian));
+    }
+    tags.set(REFUSAL, code);
+    with_tags(request, refusal.response_code(), &tags)
 }
 
 fn repeated(request: &Message) -> Message {

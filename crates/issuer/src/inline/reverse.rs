@@ -5,6 +5,7 @@ use ramz_iso8583::Message;
 
 use super::transaction::{pan, reference_mark, reversal_mark};
 use super::{Inline, Refused, reply};
+use crate::engine::Found;
 
 impl Inline {
     pub(super) async fn reverse(&self, request: Message) -> Result<Message, Refused> {
@@ -12,7 +13,8 @@ impl Inline {
         // A partial reversal (DE95: the amount that stays) changes an amount, not the fact that the PIN was spent and
         // answered. Many switches send zeros in a full one.
         let full = request.get(95).is_none_or(|amounts| amounts.bytes().take(12).all(|digit| digit == b'0'));
-        if full && let Some(card) = self.engine.find(&pan).await? {
+        // Also by a number that the card had: what was paid with it can be reversed.
+        if full && let Some(Found { card, .. }) = self.engine.find(&pan).await? {
             let (reversal, reference) = match (original(&request)?, reference_mark(&request)) {
                 (Some(original), _) => (original, None),
                 (None, Some(reference)) => (reference, Some(reference)),

@@ -57,7 +57,6 @@ pub(super) fn authorisation(
         return Err(Refused::No(Refusal::InvalidTransaction));
     }
     let stan = required(request, 11, "the trace number")?;
-    let (time, date) = (required(request, 12, "the local time")?, required(request, 13, "the local date")?);
     let acquirer = acquirer(request)?;
     let terminal = required(request, 41, "the terminal")?;
     let merchant = request.get(42).unwrap_or("");
@@ -77,10 +76,12 @@ pub(super) fn authorisation(
     };
     let transmitted = required(request, 7, "the transmission time")?;
     Ok(Authorisation {
-        identity: Mark::of(&[stan, time, date, acquirer, terminal].map(str::as_bytes)),
+        identity: identity(request)?,
         contents: payments.iter().map(content).collect(),
         reversal: reversal_mark(stan, transmitted, acquirer, terminal),
         reference: reference_mark(request),
+        kind,
+        amount,
         payments: payments.iter().map(Payment::digest).collect(),
         door: Mark::of(&[acquirer.as_bytes(), terminal.as_bytes()]),
         transmitted: transmitted.parse().ok(),
@@ -117,6 +118,14 @@ fn payees(
     }
 }
 
+/// What makes it this transaction of its card.
+pub(super) fn identity(request: &Message) -> Result<Mark, Refused> {
+    let stan = required(request, 11, "the trace number")?;
+    let (time, date) = (required(request, 12, "the local time")?, required(request, 13, "the local date")?);
+    let terminal = required(request, 41, "the terminal")?;
+    Ok(Mark::of(&[stan, time, date, acquirer(request)?, terminal].map(str::as_bytes)))
+}
+
 /// DE4.
 fn amount(request: &Message) -> Result<Rial, Refused> {
     let digits = required(request, 4, "the amount")?;
@@ -141,6 +150,6 @@ pub(super) fn reference_mark(request: &Message) -> Option<Mark> {
     Some(Mark::of(&[b"reference", reference.as_bytes(), terminal.as_bytes()]))
 }
 
-fn required<'a>(request: &'a Message, field: u8, expected: &'static str) -> Result<&'a str, Refused> {
+pub(super) fn required<'a>(request: &'a Message, field: u8, expected: &'static str) -> Result<&'a str, Refused> {
     request.get(field).filter(|text| !text.trim().is_empty()).ok_or(Refused::Format(field, expected))
 }

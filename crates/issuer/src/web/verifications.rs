@@ -135,16 +135,27 @@ impl VerificationDoor {
         let keys = self.engine.keys.as_ref();
         let identity = identity(name, &asked);
         let card = self.engine.find(&asked.pan).await.map_err(|f| self.problem(&f))?;
-        let Some(card) = card else {
+        let Some(Found { card, issue }) = card else {
             return Ok(refused(id(name, CardId([0; 16]), identity), Refusal::NoSuchCard));
         };
         let authorisation = authorisation(keys, identity, &asked).map_err(|f| self.problem(&f.into()))?;
         let pin_block = self.pin_block(verifier, &asked)?;
         let Verification { pan, expiry, .. } = asked;
         let presented = Presented { pan, expiry, pin_block, zone: verifier.zone.name.clone() };
-        let job = Job { presented: Some(presented), ..Job::from(Command::Authorise(authorisation)) };
+        let job = Job {
+            presented: Some(presented),
+            issue: Some(issue),
+            ..Job::from(Command::Authorise(authorisation))
+        };
         let id = id(name, card, identity);
         match self.engine.tell(card, job).await {
+            // It may be the static one, and it fits: who asks checks it, and tells the outcome.
+            Ok(Answer::AskHost { pin: ramz_domain::card::Pin::Static, .. }) => {
+                self.keep(name, id, Record { card, identity }).await.map_err(|f| self.problem(&f))?;
+                let response_code = "00".to_owned();
+                Ok(Verified { verification: id, verdict: Verdict::Static, refusal: None, response_code })
+            }
+            Err(EngineFault::NoCard) => Ok(refused(id, Refusal::NoSuchCard)),
             // Approved now, before, or before and with an outcome by now: what was said of the PIN stays said.
             Ok(Answer::AskHost { .. } | Answer::Again(_)) => {
                 self.keep(name, id, Record { card, identity }).await.map_err(|f| self.problem(&f))?;
@@ -286,6 +297,8 @@ fn authorisation(keys: &dyn Keys, identity: Mark, asked: &Verification) -> Resul
         reversal: reversal(identity),
         reference: None,
         payments,
+        kind,
+        amount,
         // The door that ISO 8583 knows too: wrong expiries shut it on either way.
         door: Mark::of(&[acquirer.as_bytes(), transaction.terminal.as_bytes()]),
         transmitted: None,

@@ -93,7 +93,7 @@ impl Bank {
             // A mark between, so that two neighbours make no secret together.
             all.extend_from_slice(b"\n|\n");
         };
-        for table in [Table::Card, Table::CardIndex, Table::Admission, Table::Payment] {
+        for table in Table::ALL {
             for key in store.keys_after(table, &[], 10_000).await.unwrap() {
                 let row = store.read(table, &key).await.unwrap().unwrap();
                 add(&key);

@@ -202,6 +202,7 @@ fn word(purpose: IndexPurpose) -> &'static str {
         IndexPurpose::Transaction => "transaction",
         IndexPurpose::ApiKey => "api-key",
         IndexPurpose::Payer => "payer",
+        IndexPurpose::Text => "text",
     }
 }
 

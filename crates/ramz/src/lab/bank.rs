@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use ramz_api::back_office::CardBody;
 use ramz_api::net::Door;
 use ramz_domain::card::CardStatus;
-use ramz_domain::{CardId, Pin, Rial};
+use ramz_domain::{CardId, Moment, Pin, Rial};
 use ramz_issuer::Running;
 use ramz_link::{Names, Shape};
 use ramz_sim::handsets::Handsets;
@@ -141,6 +141,8 @@ async fn add(office: &BackOffice, card: &LabCard, bank: &PinnedBank) -> anyhow::
         return Ok(id);
     }
     let expiry = card.expiry.as_bytes().try_into().context("an expiry has four digits")?;
+    // Long ago, whatever the lab's clock says.
+    let consented = Moment::default();
     let body = CardBody {
         pan: Some(card.pan.clone()),
         expiry: Some(expiry),
@@ -149,6 +151,8 @@ async fn add(office: &BackOffice, card: &LabCard, bank: &PinnedBank) -> anyhow::
         status: Some(CardStatus::Active),
         customer: None,
         product: Some(format!("{} lab", bank.id)),
+        static_pin_consent: card.static_pin.then_some(Some(consented)),
+        ..CardBody::default()
     };
     office.add(&body).await
 }
@@ -257,6 +261,7 @@ impl Bank {
                 "phone": card.phone.as_ref().map(|phone| format!("0{}", &phone.expose()[2..])),
                 "balance": card.balance.get(),
                 "state": card.state.word(card.phone.as_ref()),
+                "static_pin_consent": card.static_pin,
             })
         };
         self.cards.iter().map(each).collect()

@@ -16,6 +16,8 @@ pub(crate) struct LabCard {
     pub(crate) language: Language,
     pub(crate) balance: Rial,
     pub(crate) state: LabState,
+    /// Its holder accepted the risk of a static second PIN.
+    pub(crate) static_pin: bool,
 }
 
 /// How a card is to be found.
@@ -37,6 +39,9 @@ const ROWS: [Row; 5] = [
     Row("0810", "562", Some("103"), Language::Persian, 25_000_000, LabState::Locked),
 ];
 
+/// The card of each bank that may pay a little with its static second PIN.
+const STATIC_PIN: usize = 1;
+
 /// A bank's cards. `number` keeps the banks' phones apart.
 pub(crate) fn of(bank: &PinnedBank, number: usize) -> anyhow::Result<Vec<LabCard>> {
     ROWS.iter()
@@ -54,6 +59,7 @@ pub(crate) fn of(bank: &PinnedBank, number: usize) -> anyhow::Result<Vec<LabCard
                 language: *language,
                 balance: Rial::new(*balance)?,
                 state: *state,
+                static_pin: n == STATIC_PIN,
             })
         })
         .collect()

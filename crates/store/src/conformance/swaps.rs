@@ -6,11 +6,10 @@ use super::sample::{at, commit, entry, message, one, swap};
 use super::{Wrong, refused, same, so};
 use crate::{Change, Outcome, Store, Swap, Table};
 
-const ALL: [Table; 4] = [Table::Card, Table::CardIndex, Table::Admission, Table::Payment];
 const TASKS: usize = 64;
 
 pub(super) async fn an_insert_wins_once(store: Arc<dyn Store>) -> Result<(), Wrong> {
-    for table in ALL {
+    for table in Table::ALL {
         same("no row", store.read(table, b"k").await?, None)?;
         same("first insert", commit(&*store, swap(table, b"k", None, "first")).await?, Outcome::Won)?;
         same("second insert", commit(&*store, swap(table, b"k", None, "second")).await?, Outcome::Lost)?;
@@ -21,7 +20,7 @@ pub(super) async fn an_insert_wins_once(store: Arc<dyn Store>) -> Result<(), Wro
 }
 
 pub(super) async fn a_swap_of_another_version_loses(store: Arc<dyn Store>) -> Result<(), Wrong> {
-    for table in ALL {
+    for table in Table::ALL {
         let try_version = async |version, body| commit(&*store, swap(table, b"k", Some(version), body)).await;
         same("no such row", try_version(1, "x").await?, Outcome::Lost)?;
         same("still no row", store.read(table, b"k").await?, None)?;
@@ -163,7 +162,7 @@ pub(super) async fn a_batch_names_a_row_once(store: Arc<dyn Store>) -> Result<()
 }
 
 pub(super) async fn keys_have_1_to_64_bytes(store: Arc<dyn Store>) -> Result<(), Wrong> {
-    for table in ALL {
+    for table in Table::ALL {
         for length in [1, 16, 32, 64] {
             let key = vec![0xff; length];
             same("insert", commit(&*store, swap(table, &key, None, "x")).await?, Outcome::Won)?;
@@ -182,11 +181,11 @@ pub(super) async fn keys_have_1_to_64_bytes(store: Arc<dyn Store>) -> Result<(),
 }
 
 pub(super) async fn tables_are_apart(store: Arc<dyn Store>) -> Result<(), Wrong> {
-    let batch = ALL.map(|table| {
+    let batch = Table::ALL.map(|table| {
         Change::Swap(swap(table, b"k", None, &table.to_string()).with_sealed("c", Some(&[table as u8])))
     });
     same("inserts", store.commit(batch.to_vec()).await?, vec![Outcome::Won; 4])?;
-    for table in ALL {
+    for table in Table::ALL {
         let row = store.read(table, b"k").await?.map(|row| (row.body, row.sealed));
         let expected = (table.to_string().into_bytes(), vec![("c".to_owned(), vec![table as u8])]);
         same("the row", row, Some(expected))?;

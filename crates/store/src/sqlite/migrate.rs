@@ -19,8 +19,10 @@ pub(crate) struct Migration {
 }
 
 /// Every migration of this release, in order. New ones are added at the end.
-pub(crate) const LANDED: &[Migration] =
-    &[Migration { number: 1, sql: include_str!("../../migrations/0001_start.sql") }];
+pub(crate) const LANDED: &[Migration] = &[
+    Migration { number: 1, sql: include_str!("../../migrations/0001_start.sql") },
+    Migration { number: 2, sql: include_str!("../../migrations/0002_phones.sql") },
+];
 
 /// Why a file cannot be brought to this schema.
 #[derive(Debug)]

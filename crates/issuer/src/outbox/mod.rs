@@ -3,17 +3,19 @@
 //!
 //! At least once, always the same PIN, never after its expiry: that is looked at right before `submit_sm`.
 
+mod words;
+
+pub(crate) use words::activation_code;
+
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
-use minicbor::bytes::ByteArray;
+use minicbor::bytes::{ByteArray, ByteVec};
 use ramz_api::hop;
-use ramz_domain::card::{Challenge, Command, NotSent};
+use ramz_domain::card::{Command, NotSent, Notice};
 use ramz_domain::{CardId, ChallengeId, limits};
-use ramz_keys::PinSource;
-use ramz_sms::port::{Outgoing as Sms, SendError, Sender, SmsText};
-use ramz_sms::texts::{PinText, pin_text};
+use ramz_sms::port::{Outgoing as Sms, SendError, Sender};
 use ramz_store::{Change, OutboxRow, Outcome};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio::time::Instant;
@@ -60,13 +62,25 @@ pub struct BankName {
     pub fa: String,
     /// In English.
     pub en: String,
+    /// Where cardholders text to; empty if there is none.
+    pub short_code: String,
 }
 
 /// A row that is for an SMS.
 struct Text {
     dispatch: Dispatch,
-    challenge: ChallengeId,
+    what: What,
     request: Option<ByteArray<16>>,
+}
+
+/// What its text is about.
+enum What {
+    /// The PIN of this name.
+    Pin(ChallengeId),
+    /// A notice to the card's phone, or to the one that it had.
+    Notice(Notice, Option<ByteVec>),
+    /// Help for a phone that texted: the row is the phone's.
+    Help(NotSent),
 }
 
 /// What is to become of an outbox row.
@@ -166,7 +180,13 @@ impl Outbox {
     /// The text that a row is for. A reversal is started at once: it needs no place with the operator, and waits for none.
     fn text_of(&self, dispatch: Dispatch) -> Option<Text> {
         match Outgoing::decode(&dispatch.body) {
-            Ok(Outgoing::Pin { challenge, request }) => Some(Text { dispatch, challenge, request }),
+            Ok(Outgoing::Pin { challenge, request }) => {
+                Some(Text { dispatch, what: What::Pin(challenge), request })
+            }
+            Ok(Outgoing::Notice { notice, old_phone }) => {
+                Some(Text { dispatch, what: What::Notice(notice, old_phone), request: None })
+            }
+            Ok(Outgoing::Help { why }) => Some(Text { dispatch, what: What::Help(why), request: None }),
             Ok(Outgoing::Reversal { identity, sealed }) => {
                 self.undo.start(dispatch, identity, sealed);
                 None
@@ -179,9 +199,9 @@ impl Outbox {
     }
 
     fn start(self: &Arc<Self>, text: Text, slot: OwnedSemaphorePermit) {
-        let Text { dispatch, challenge, request } = text;
+        let Text { dispatch, what, request } = text;
         let this = Arc::clone(self);
-        let sending = async move { this.hand_over(dispatch, challenge, slot).await };
+        let sending = async move { this.hand_over(dispatch, what, slot).await };
         match request {
             Some(request) => {
                 self.tasks.spawn(sending.instrument(hop::span(Uuid::from_bytes(request.into()))))
@@ -190,10 +210,10 @@ impl Outbox {
         };
     }
 
-    async fn hand_over(&self, dispatch: Dispatch, challenge: ChallengeId, slot: OwnedSemaphorePermit) {
+    async fn hand_over(&self, dispatch: Dispatch, what: What, slot: OwnedSemaphorePermit) {
         let Dispatch { card, id, .. } = dispatch;
         let (bank, began) = (self.bank_name.id.as_str(), Instant::now());
-        let fate = match self.try_to_send(&dispatch, challenge).await {
+        let fate = match self.try_to_send(&dispatch, &what).await {
             Ok(fate) => fate,
             Err(fault) => Fate::Leave(fault.to_string()),
         };
@@ -216,7 +236,7 @@ impl Outbox {
         }
     }
 
-    async fn try_to_send(&self, dispatch: &Dispatch, challenge: ChallengeId) -> Result<Fate, EngineFault> {
+    async fn try_to_send(&self, dispatch: &Dispatch, what: &What) -> Result<Fate, EngineFault> {
         for attempt in 0..limits::SMS_ATTEMPTS_MAX {
             if attempt > 0 {
                 tokio::time::sleep(AGAIN_AFTER * 2u32.pow(attempt)).await;
@@ -224,20 +244,24 @@ impl Outbox {
             if self.engine.clock.now() >= dispatch.leased_until {
                 return Ok(Fate::Leave("its lease is over".into()));
             }
-            let Some(outgoing) = self.make(dispatch, challenge, attempt).await? else {
+            let Some(outgoing) = self.make(dispatch, what, attempt).await? else {
                 return Ok(Fate::Settle { outcome: "of_no_use", parts: 0 });
             };
             // Counted once: who takes it over later finds it counted.
-            if attempt == 0 && dispatch.attempts == 1 && !self.phone_takes(&outgoing)? {
+            if attempt == 0 && dispatch.attempts == 1 && !self.phone_takes(what, &outgoing)? {
                 let why = NotSent::PhoneLimit;
-                self.engine.tell(dispatch.card, Command::Withhold { challenge, why }).await?;
+                if let What::Pin(challenge) = *what {
+                    self.engine.tell(dispatch.card, Command::Withhold { challenge, why }).await?;
+                }
                 self.counts.not_sent(why);
                 return Ok(Fate::Settle { outcome: "withheld", parts: 0 });
             }
             let to = outgoing.to.clone();
             match self.sender.send(outgoing).await {
                 Ok(accepted) => {
-                    self.receipts.expect(dispatch.card, challenge, &to, &accepted);
+                    if let What::Pin(challenge) = *what {
+                        self.receipts.expect(dispatch.card, challenge, &to, &accepted);
+                    }
                     return Ok(Fate::Settle { outcome: "accepted", parts: accepted.parts });
                 }
                 Err(SendError::Expired) => return Ok(Fate::Settle { outcome: "expired", parts: 0 }),
@@ -254,59 +278,13 @@ impl Outbox {
         Ok(Fate::Leave("the operator did not take it".into()))
     }
 
-    fn phone_takes(&self, outgoing: &Sms) -> Result<bool, EngineFault> {
-        let engine = &self.engine;
-        Ok(self.limits.phone(engine.keys.as_ref(), &outgoing.to, engine.clock.now())?)
-    }
-
-    /// The text and its number; `None` if its PIN was spent or ran out. At once after it was committed the row is as this node
-    /// left it; later another node may have changed card and phone, and the row is read.
-    async fn make(
-        &self,
-        dispatch: &Dispatch,
-        challenge: ChallengeId,
-        attempt: u32,
-    ) -> Result<Option<Sms>, EngineFault> {
-        let card = dispatch.card;
-        let known = if attempt == 0 && dispatch.attempts == 1 {
-            self.engine.addressee(card, challenge).await?
-        } else {
-            self.engine.open(card).await?.map(|(state, columns)| (state, columns.phone))
-        };
-        let Some((state, phone)) = known else { return Ok(None) };
-        let Some(challenge) = state.to_send(challenge, self.engine.clock.now()) else { return Ok(None) };
-        let Some(phone) = phone else { return Ok(None) };
-        let text = self.text(card, &state, challenge)?;
-        Ok(Some(Sms { to: phone, text, not_after: challenge.expires }))
-    }
-
-    fn text(
-        &self,
-        card: CardId,
-        state: &ramz_domain::card::CardState,
-        challenge: &Challenge,
-    ) -> Result<SmsText, EngineFault> {
-        let pin = self.engine.keys.pin(&PinSource {
-            version: challenge.key_version,
-            digits: challenge.digits,
-            card,
-            challenge: challenge.id,
-            payment: challenge.payment,
-        })?;
-        let language = state.language();
-        let bank = match language {
-            ramz_domain::Language::Persian => &self.bank_name.fa,
-            ramz_domain::Language::English => &self.bank_name.en,
-        };
-        let text = PinText {
-            bank,
-            kind: challenge.kind,
-            payee: challenge.payee_name.as_ref().map_or("", |name| name.as_str()),
-            amount: challenge.amount,
-            pin: &pin,
-            expires: challenge.expires,
-            origin: challenge.origin.as_deref(),
-        };
-        Ok(pin_text(language, &text))
+    /// Alerts have a limit of their own: what is asked for at a page must not keep them back.
+    fn phone_takes(&self, what: &What, outgoing: &Sms) -> Result<bool, EngineFault> {
+        let (engine, to) = (&self.engine, &outgoing.to);
+        let (keys, now) = (engine.keys.as_ref(), engine.clock.now());
+        Ok(match what {
+            What::Notice(notice, _) if notice.is_alert() => self.limits.alert(keys, to, now)?,
+            _ => self.limits.phone(keys, to, now)?,
+        })
     }
 }

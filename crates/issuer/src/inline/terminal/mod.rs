@@ -1,0 +1,197 @@
+//! 0600: what a cardholder switches at an ATM or a branch's cashless terminal. The first PIN comes first: nothing is shown,
+//! and nothing said of the card, before it was right.
+//!
+//! ```text
+//!   0600 ─▶ card read? service known? ─▶ host: 0100, balance, first PIN ─00─▶ card: switch ─committed─▶ 0610
+//!                                                                      └─ else: its code, and nothing happens
+//! ```
+
+mod words;
+
+use ramz_domain::card::{Activation, Answer, CardState, Command, Mark, Service, UnlockedBy};
+use ramz_domain::{ActivationId, Pan, Phone, Refusal, Rial, limits};
+use ramz_iso8583::de48::{MASKED_PHONE, PRINT, RECEIPT_CODE, REFUSAL, SHOW, Tags};
+use ramz_iso8583::{Message, Mti};
+
+use super::transaction::{self, Slot};
+use super::{Inline, Refused, reply};
+use crate::engine::{CardColumns, EngineFault, Found, Job};
+use crate::outbox::activation_code;
+use crate::phones;
+pub use words::BankAtTerminal;
+use words::Words;
+
+/// A balance inquiry, the least that a host checks a first PIN for.
+const BALANCE: &str = "310000";
+/// Fields of the terminal's message that the host is shown.
+const SHOWN_TO_THE_HOST: [u8; 13] = [2, 7, 11, 12, 13, 14, 18, 22, 32, 35, 37, 41, 42];
+
+/// The services of the menu, by DE3.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Wish {
+    Switch(Service),
+    ShowPhone,
+    Unlock,
+    Devices,
+    RevokeDevice,
+}
+
+impl Wish {
+    fn read(code: &str) -> Option<Wish> {
+        Some(match code {
+            "900000" => Wish::Switch(Service::AppOn),
+            "910000" => Wish::ShowPhone,
+            "911000" => Wish::Switch(Service::SmsOn),
+            "920000" => Wish::Switch(Service::AppOff),
+            "921000" => Wish::Switch(Service::SmsOff),
+            "930000" => Wish::Switch(Service::FirstPinOn),
+            "931000" => Wish::Switch(Service::FirstPinOff),
+            "940000" => Wish::Unlock,
+            "950000" => Wish::Devices,
+            "951000" => Wish::RevokeDevice,
+            _ => return None,
+        })
+    }
+}
+
+/// The card at the terminal.
+struct AtTerminal {
+    found: Found,
+    state: CardState,
+    columns: CardColumns,
+    /// What a begun activation is named by: a repeated message begins none anew.
+    transaction: Mark,
+}
+
+impl Inline {
+    pub(super) async fn serve(&self, request: &Message) -> Result<Message, Refused> {
+        let answer = self.served(request).await;
+        let code = match &answer {
+            Ok(answer) => answer.get(39).unwrap_or(""),
+            Err(Refused::No(refusal)) => refusal.response_code(),
+            Err(Refused::Format(..)) => Refusal::FormatError.response_code(),
+            Err(_) => Refusal::Malfunction.response_code(),
+        };
+        self.counts.served(code);
+        answer
+    }
+
+    async fn served(&self, request: &Message) -> Result<Message, Refused> {
+        let code = transaction::required(request, 3, "the service")?;
+        let wish = Wish::read(code).ok_or(Refused::No(Refusal::InvalidTransaction))?;
+        let pan = transaction::pan(request)?;
+        if transaction::slot(request)? != Slot::First {
+            return Err(Refused::No(Refusal::NotPermitted));
+        }
+        if !request.has(52) {
+            return Err(Refused::Format(52, "the first PIN"));
+        }
+        let transaction = transaction::identity(request)?;
+        let found = self.engine.find(&pan).await?.ok_or(Refused::No(Refusal::NoSuchCard))?;
+        if let Some(refused) = self.first_pin(request, &pan).await? {
+            return Ok(refused);
+        }
+        let known = self.engine.open(found.card).await?;
+        let (state, columns) = known.filter(|(state, _)| state.issue() == found.issue).ok_or(EngineFault::NoCard)?;
+        let card = AtTerminal { found, state, columns, transaction };
+        let words = Words { bank: &self.bank, language: card.state.language() };
+        let told = match wish {
+            Wish::Switch(service) => self.switch(&card, service, words).await?,
+            Wish::ShowPhone => self.show_phone(&card, words),
+            Wish::Unlock => {
+                self.tell(&card, Command::Unlock { by: UnlockedBy::Terminal }).await?;
+                Ok(shown(words.unlocked()))
+            }
+            Wish::Devices => Ok(shown(words.no_devices())),
+            Wish::RevokeDevice => Err(Refusal::NoDevice),
+        };
+        let tags = match told {
+            Ok(tags) => return Ok(reply::with_tags(request, "00", &tags)),
+            Err(why) => {
+                let mut tags = shown(words.refused(why));
+                tags.set(REFUSAL, why.code());
+                (why, tags)
+            }
+        };
+        Ok(reply::with_tags(request, tags.0.response_code(), &tags.1))
+    }
+
+    /// Asks the host whether the first PIN is right; what is to be answered if it is not.
+    async fn first_pin(&self, request: &Message, pan: &Pan) -> Result<Option<Message>, Refused> {
+        let mut asked = Message::new(Mti::AUTHORISATION);
+        for field in SHOWN_TO_THE_HOST {
+            if let Some(value) = request.bytes(field) {
+                asked.set(field, value);
+            }
+        }
+        asked.set(3, BALANCE);
+        asked.set(4, Rial::ZERO.de4());
+        asked.set(49, ramz_domain::RIAL_NUMERIC_CODE);
+        asked.set(52, request.bytes(52).unwrap_or_default());
+        self.translate_pin(&mut asked, pan)?;
+        // Nothing moves by a balance inquiry, so its silence needs no reversal.
+        let answer = self.host.ask(asked, limits::HOST_TIMEOUT).await;
+        let answer = answer.map_err(|_| Refused::No(Refusal::IssuerInoperative))?;
+        match answer.get(39) {
+            Some("00") => Ok(None),
+            Some(code) => {
+                let words = Words { bank: &self.bank, language: ramz_domain::Language::Persian };
+                Ok(Some(reply::with_tags(request, code, &shown(words.first_pin(code)))))
+            }
+            None => Err(Refused::No(Refusal::IssuerInoperative)),
+        }
+    }
+
+    async fn switch(
+        &self,
+        card: &AtTerminal,
+        service: Service,
+        words: Words<'_>,
+    ) -> Result<Result<Tags, Refusal>, Refused> {
+        let engine = &self.engine;
+        let Mark(transaction) = Mark::of(&[b"activation", &card.found.card.0, &card.transaction.0]);
+        let (fresh, key_version) = (ActivationId(transaction), engine.keys.pin_version());
+        if let (Service::SmsOn, Some(phone)) = (service, &card.columns.phone) {
+            // A card that was added before phones had rows of their own.
+            match phones::link(engine, phone, card.found.card).await {
+                Err(EngineFault::PhoneFull(_)) => return Ok(Err(Refusal::NotPermitted)),
+                linked => linked?,
+            }
+        }
+        match self.tell(card, Command::Switch { service, fresh, key_version }).await? {
+            Answer::Done => {}
+            Answer::Refused(why) => return Ok(Err(why)),
+            other => return Err(EngineFault::Row(format!("a switch was answered {other:?}")).into()),
+        }
+        let masked = card.columns.phone.as_ref().map(Phone::masked).unwrap_or_default();
+        let mut tags = shown(words.switched(service, &masked));
+        if service == Service::AppOn {
+            let begun = Activation { id: fresh, at: engine.clock.now(), key_version };
+            let half = activation_code(engine.keys.as_ref(), card.found.card, begun, Activation::on_the_receipt())?;
+            tags.set(PRINT, words.receipt(half.expose()));
+            tags.set(RECEIPT_CODE, half.expose());
+        }
+        Ok(Ok(tags))
+    }
+
+    fn show_phone(&self, card: &AtTerminal, words: Words<'_>) -> Result<Tags, Refusal> {
+        if card.state.texted_ceiling(&self.engine.policy) == Rial::ZERO {
+            return Err(Refusal::NotOffered);
+        }
+        let phone = card.columns.phone.as_ref().ok_or(Refusal::NoPhone)?.masked();
+        let mut tags = shown(words.confirm_phone(&phone));
+        tags.set(MASKED_PHONE, phone);
+        Ok(tags)
+    }
+
+    async fn tell(&self, card: &AtTerminal, command: Command) -> Result<Answer, EngineFault> {
+        let job = Job { issue: Some(card.found.issue), ..Job::from(command) };
+        self.engine.tell(card.found.card, job).await
+    }
+}
+
+fn shown(text: String) -> Tags {
+    let mut tags = Tags::new();
+    tags.set(SHOW, text);
+    tags
+}
