@@ -1,14 +1,16 @@
-//! The port to phones: one text to one number, before an instant.
+//! The port to phones: one text to one number, before an instant; and what phones text to the bank.
 //!
-//! Deliberately not here: who retries and when (the issuer's outbox), and any operator's protocol.
+//! Deliberately not here: who retries and when (the issuer's outbox), what a texted request means (the issuer's too), and any
+//! operator's protocol.
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use ramz_domain::card::ReceiptState;
 use ramz_domain::{Moment, Phone};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 use zeroize::Zeroizing;
 
 /// The words of an SMS. They hold a PIN: wiped on drop, shown by no `Debug`, read through [`SmsText::expose`].
@@ -94,6 +96,67 @@ pub struct Receipt {
     pub state: ReceiptState,
 }
 
+/// Texts from phones that wait for whoever takes them up, over all binds. With one more, the operator keeps it and delivers
+/// it again.
+pub const TEXTS_QUEUED_MAX: usize = 256;
+
+/// Texts on one bind of which it is awaited what became of them. With one more, as above.
+pub const TEXTS_AWAITED_MAX: usize = 128;
+
+/// How long it is awaited what became of a text; then the operator delivers it again. Below the ten seconds or more after
+/// which an operator gives an answer up.
+pub const TEXT_AWAITED_FOR: Duration = Duration::from_secs(5);
+
+/// A text that a phone sent to the bank. The operator keeps it until it is told what became of it ([`Taken`]), and may deliver it
+/// more than once.
+#[derive(Debug)]
+pub struct Texted {
+    /// Whose phone.
+    pub from: Phone,
+    /// The bank's short code that it was sent to, as the operator writes it.
+    pub to: String,
+    /// The words. They may hold digits of a card's number.
+    pub words: SmsText,
+    /// The phone's own reference of it (`user_message_reference`), if the operator passes it on: a text that is delivered again has
+    /// the same.
+    pub reference: Option<u16>,
+    /// To be told what became of it.
+    pub taken: Taken,
+}
+
+/// The answer that the operator waits for, given once. Dropped without a word it is [`Taken::later`].
+#[derive(Debug)]
+pub struct Taken(oneshot::Sender<()>);
+
+/// What [`Taken`] is told.
+#[derive(Debug)]
+pub struct TakenAnswer(oneshot::Receiver<()>);
+
+impl Taken {
+    /// An answer to give, and to wait for.
+    pub fn awaited() -> (Taken, TakenAnswer) {
+        let (give, wait) = oneshot::channel();
+        (Taken(give), TakenAnswer(wait))
+    }
+
+    /// It is taken: whatever is to follow from it is durable, and the operator may forget it. Whether the operator still waits is
+    /// not known: the line may be lost, and then it delivers the text again.
+    pub fn accept(self) {
+        // Nobody waits any more: see above.
+        let _ = self.0.send(());
+    }
+
+    /// It could not be taken: the operator is to deliver it again.
+    pub fn later(self) {}
+}
+
+impl TakenAnswer {
+    /// Waits for the answer: whether the text was accepted.
+    pub async fn accepted(self) -> bool {
+        self.0.await.is_ok()
+    }
+}
+
 /// A line to an operator, as the metrics and the readiness page show it. Numbers count from the start.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Line {
@@ -109,6 +172,9 @@ pub struct Line {
     pub submitted: BTreeMap<&'static str, u64>,
     /// Receipts by the state they tell, and those that were `dropped` because nobody took them up.
     pub receipts: BTreeMap<&'static str, u64>,
+    /// Texts from phones by what the operator was told: `taken`, `later` (it delivers them again), and `unreadable` (it is told
+    /// that they are taken, since delivering them again would not help). Those whose line was lost first are not counted.
+    pub texts: BTreeMap<&'static str, u64>,
 }
 
 /// A way to hand an SMS to an operator.
@@ -129,6 +195,12 @@ pub trait Sender: Send + Sync + 'static {
     fn receipts(&self) -> Option<mpsc::Receiver<Receipt>> {
         None
     }
+
+    /// What phones text to the bank, over all lines, for whoever asks first. Bounded: what is not taken up, or not answered in
+    /// time, the operator delivers again, and so it does with every text until somebody asks.
+    fn texts(&self) -> Option<mpsc::Receiver<Texted>> {
+        None
+    }
 }
 
 #[cfg(test)]
@@ -145,5 +217,26 @@ mod tests {
         let shown = format!("{sms:?}");
         assert!(!shown.contains("0472013") && !shown.contains("912123"), "{shown}");
         assert!(shown.contains("11 characters"), "{shown}");
+        let texted = Texted {
+            from: Phone::parse("09121234567").unwrap(),
+            to: "30003303".into(),
+            words: SmsText::new("کارت 6104".into()),
+            reference: Some(7),
+            taken: Taken::awaited().0,
+        };
+        let shown = format!("{texted:?}");
+        assert!(!shown.contains("6104") && !shown.contains("912123"), "{shown}");
+    }
+
+    #[tokio::test]
+    async fn without_a_word_it_is_not_taken() {
+        for (give, expect) in [(Taken::accept as fn(Taken), true), (Taken::later, false), (drop, false)] {
+            let (taken, answer) = Taken::awaited();
+            give(taken);
+            assert_eq!(answer.accepted().await, expect);
+        }
+        let (taken, answer) = Taken::awaited();
+        drop(answer);
+        taken.accept();
     }
 }

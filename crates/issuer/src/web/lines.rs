@@ -71,6 +71,7 @@ mod tests {
             window: 16,
             submitted: [("accepted", 5), ("throttled", 1)].into(),
             receipts: [("delivered", 4)].into(),
+            texts: BTreeMap::new(),
         };
         let lines = [line("a:1", None), line("b \"2\"", Some("no connection"))];
         let mut page = Page::default();

@@ -14,6 +14,8 @@ const MAY_EXPOSE: &[(&str, &str)] = &[
     ("crates/gateway/src/message.rs", "DE2"),
     ("crates/sms/src/smpp/mod.rs", "submit"),
     ("crates/sms/src/smpp/submit.rs", "address"),
+    // From the cardholder's SMS.
+    ("crates/sms/src/texts/asked.rs", "digits"),
     // In the cardholder's SMS.
     ("crates/sms/src/texts/en.rs", "text"),
     ("crates/sms/src/texts/fa.rs", "text"),

@@ -92,6 +92,7 @@ impl Bind {
             window: config.window,
             submitted: counts.by_outcome(),
             receipts: counts.by_receipt(),
+            texts: counts.by_text(),
         }
     }
 }

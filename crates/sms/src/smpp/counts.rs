@@ -14,12 +14,15 @@ const OUTCOMES: [&str; 5] = ["accepted", "refused", "throttled", "unknown", "exp
 /// What a receipt may say, and those that nobody took up.
 const RECEIPTS: [&str; 7] =
     ["delivered", "undeliverable", "expired", "rejected", "unknown", "on the way", "dropped"];
+/// What may become of a text from a phone.
+const TEXTS: [&str; 3] = ["taken", "later", "unreadable"];
 
 /// Counters, from the start of the process.
 #[derive(Default)]
 pub(super) struct Counts {
     submitted: [AtomicU64; OUTCOMES.len()],
     receipts: [AtomicU64; RECEIPTS.len()],
+    texts: [AtomicU64; TEXTS.len()],
 }
 
 impl Counts {
@@ -39,6 +42,10 @@ impl Counts {
         count(&self.receipts, &RECEIPTS, word);
     }
 
+    pub(super) fn text(&self, word: &str) {
+        count(&self.texts, &TEXTS, word);
+    }
+
     /// By outcome; zeros too, so that a metric is there before it rises.
     pub(super) fn by_outcome(&self) -> BTreeMap<&'static str, u64> {
         read(&self.submitted, &OUTCOMES)
@@ -46,6 +53,10 @@ impl Counts {
 
     pub(super) fn by_receipt(&self) -> BTreeMap<&'static str, u64> {
         read(&self.receipts, &RECEIPTS)
+    }
+
+    pub(super) fn by_text(&self) -> BTreeMap<&'static str, u64> {
+        read(&self.texts, &TEXTS)
     }
 }
 

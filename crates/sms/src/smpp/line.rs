@@ -1,7 +1,7 @@
 //! The connection of one bind, from bind_transceiver to its end.
 //!
-//! Three loops share it: one writes ([`super::write`]), one reads, one asks enquire_link. The first that ends, ends the
-//! session, and with it everything that waits for an answer.
+//! Four loops share it: one writes ([`super::write`]), one reads, one answers texts ([`super::texted`]), one asks enquire_link.
+//! The first that ends, ends the session, and with it everything that waits for an answer.
 
 use std::{
     collections::HashMap,
@@ -12,7 +12,7 @@ use std::{
     time::Duration,
 };
 
-use futures_util::StreamExt as _;
+use futures_util::{StreamExt as _, stream::FuturesUnordered};
 use ramz_api::net::BoxStream;
 use ramz_domain::Moment;
 use rusmpp::{
@@ -34,6 +34,7 @@ use super::{
     pdu,
     pdu::Frame,
     session::{Jobs, Session, Submitted},
+    texted::{self, Awaited, Texts},
     trace, write,
 };
 
@@ -117,10 +118,13 @@ impl Connection {
         shutdown: &CancellationToken,
     ) -> String {
         let (answers, queued_answers) = mpsc::channel(ANSWERS_QUEUED_MAX);
-        let line = Line { context, session, pending: Mutex::default(), sequence: AtomicU32::new(2), answers };
+        let (texts, awaited) = Texts::new();
+        let (pending, sequence) = (Mutex::default(), AtomicU32::new(2));
+        let line = Line { context, session, pending, sequence, answers, texts };
         tokio::select! {
             ended = write::write(&line, self.write, queued_answers, jobs) => ended,
             ended = line.read(self.frames) => ended,
+            ended = line.answer_texts(awaited) => ended,
             ended = line.enquire() => ended,
             () = line.close(shutdown) => "shutting down".into(),
         }
@@ -139,6 +143,7 @@ pub(super) struct Line<'a> {
     pending: Mutex<HashMap<u32, Pending>>,
     sequence: AtomicU32,
     answers: mpsc::Sender<Queued>,
+    texts: Texts,
 }
 
 impl Line<'_> {
@@ -165,18 +170,18 @@ impl Line<'_> {
         "the SMSC closed the connection".into()
     }
 
-    /// Answers a request of the SMSC's, as soon as there is room for the answer: what is not answered is not read any further.
-    /// `Err` ends the session.
+    /// Answers a request of the SMSC's, as soon as there is room for the answer: what is not answered is not read any further,
+    /// but for texts that are handed on ([`Line::answer_texts`]). `Err` ends the session.
     async fn answer(&self, frame: &Frame) -> Result<(), String> {
         let ok = CommandStatus::EsmeRok;
         let (bytes, end) = match frame.id {
             CommandId::EnquireLink => (pdu::encode(ok, frame.sequence, Pdu::EnquireLinkResp), None),
             CommandId::Unbind => (pdu::encode(ok, frame.sequence, Pdu::UnbindResp), Some("the SMSC unbound")),
             CommandId::DeliverSm => match frame.pdu() {
-                Ok(Pdu::DeliverSm(deliver)) => {
-                    self.delivered(&deliver);
-                    (pdu::encode(ok, frame.sequence, DeliverSmResp::default()), None)
-                }
+                Ok(Pdu::DeliverSm(deliver)) => match self.delivered(&deliver, frame.sequence) {
+                    Some(status) => (pdu::encode(status, frame.sequence, DeliverSmResp::default()), None),
+                    None => return Ok(()),
+                },
                 _ => (pdu::encode_refusal(frame.id, CommandStatus::EsmeRinvcmdlen, frame.sequence), None),
             },
             // These ask for no answer.
@@ -192,14 +197,20 @@ impl Line<'_> {
                 (pdu::encode(status, frame.sequence, Pdu::GenericNack), None)
             }
         };
+        self.put(bytes, end).await
+    }
+
+    /// Queues an answer of ours, as soon as there is room. `Err` ends the session.
+    async fn put(&self, bytes: Bytes, end: Option<&'static str>) -> Result<(), String> {
         match timeout(self.context.config.response_timeout, self.answers.send((bytes, end))).await {
             Ok(Ok(())) => Ok(()),
             _ => Err("the SMSC does not read our answers".to_owned()),
         }
     }
 
-    /// A receipt is passed on if there is room for it: nothing here ever waits for whoever reads receipts.
-    fn delivered(&self, deliver: &DeliverSm) {
+    /// Receipts and texts are passed on if there is room for them: nothing here ever waits for whoever reads them. The answer, if
+    /// it is known already.
+    fn delivered(&self, deliver: &DeliverSm, sequence: u32) -> Option<CommandStatus> {
         let counts = &self.context.counts;
         match inbound::read(deliver) {
             Inbound::Receipt(receipt) => {
@@ -214,9 +225,52 @@ impl Line<'_> {
                 counts.receipt("on the way");
             }
             Inbound::Text => {
-                tracing::debug!(bank = self.context.config.name, "a text from a phone was acknowledged");
                 trace::texted(self.context, deliver);
+                return self.texted(deliver, sequence);
             }
+        }
+        Some(CommandStatus::EsmeRok)
+    }
+
+    /// A text is answered once its receiver has said what became of it. One that cannot be read is answered as if it were taken:
+    /// it would be the same when delivered again.
+    fn texted(&self, deliver: &DeliverSm, sequence: u32) -> Option<CommandStatus> {
+        let Some(text) = texted::read(deliver) else {
+            self.told("unreadable");
+            return Some(CommandStatus::EsmeRok);
+        };
+        if self.texts.hand_on(text, sequence, self.context) {
+            return None;
+        }
+        self.told("later");
+        Some(texted::LATER)
+    }
+
+    fn told(&self, outcome: &'static str) {
+        tracing::debug!(bank = self.context.config.name, outcome, "a text from a phone");
+        self.context.counts.text(outcome);
+    }
+
+    /// Answers texts in the order in which it is said what became of them. Holds nothing else up.
+    async fn answer_texts(&self, mut awaited: mpsc::Receiver<Awaited>) -> String {
+        let mut waiting = FuturesUnordered::new();
+        loop {
+            let (sequence, accepted, place) = tokio::select! {
+                Some(text) = awaited.recv() => {
+                    waiting.push(text.answer());
+                    continue;
+                }
+                Some(answer) = waiting.next() => answer,
+                else => return "no text is handed on any more".into(),
+            };
+            let (status, outcome) =
+                if accepted { (CommandStatus::EsmeRok, "taken") } else { (texted::LATER, "later") };
+            let bytes = pdu::encode(status, sequence, DeliverSmResp::default());
+            if let Err(reason) = self.put(bytes, None).await {
+                return reason;
+            }
+            self.told(outcome);
+            drop(place);
         }
     }
 
@@ -276,7 +330,9 @@ impl Line<'_> {
         let until = Instant::now() + CLOSE_WAIT;
         let in_flight = || {
             let pending = self.pending.lock().unwrap_or_else(PoisonError::into_inner);
-            pending.values().any(|pending| matches!(pending, Pending::Submit(..)) && !pending.is_abandoned())
+            let submit =
+                |pending: &Pending| matches!(pending, Pending::Submit(..)) && !pending.is_abandoned();
+            self.texts.awaited() > 0 || pending.values().any(submit)
         };
         while in_flight() && Instant::now() < until {
             sleep(Duration::from_millis(20)).await;

@@ -16,8 +16,7 @@
 //! **Fail-over.** What was not written when a session ends, or when its line takes no more, goes to another bind at once, with
 //! its expiry looked at again. What was written and is not answered is [`SendError::Unknown`]: the caller decides.
 //!
-//! Deliberately not here: what a texted request means (a `deliver_sm` is acknowledged; receipts are passed on), TLS (inside the
-//! connector).
+//! Deliberately not here: what a texted request means (receipts and texts are passed on), TLS (inside the connector).
 
 mod bind;
 mod config;
@@ -27,12 +26,13 @@ mod line;
 pub mod pdu;
 mod session;
 mod submit;
+mod texted;
 mod trace;
 mod write;
 
 use std::{
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc, Mutex, OnceLock, PoisonError,
         atomic::{AtomicU8, Ordering},
     },
     time::Duration,
@@ -57,7 +57,7 @@ use submit::{Submit, lives};
 
 use crate::{
     coding,
-    port::{self, Accepted, Outgoing, Receipt, SendError, Sender},
+    port::{self, Accepted, Outgoing, Receipt, SendError, Sender, Texted},
 };
 
 /// While something is waited for, the wall clock is looked at this often: it may be moved by hand.
@@ -87,7 +87,11 @@ struct Context {
     tap: SharedTap,
     counts: Counts,
     receipts: mpsc::Sender<Receipt>,
+    texts: ToTexts,
 }
+
+/// Whoever takes texts up, once somebody does.
+type ToTexts = Arc<OnceLock<mpsc::Sender<Texted>>>;
 
 /// What the binds of a bank's service are given.
 #[derive(Clone)]
@@ -110,6 +114,7 @@ pub struct SmppSender {
     /// Told whenever a bind comes or goes.
     changed: Arc<watch::Sender<()>>,
     receipts: Mutex<Option<mpsc::Receiver<Receipt>>>,
+    texts: ToTexts,
     shutdown: CancellationToken,
     /// The next text's reference, so that the parts of two texts to one phone are not mixed.
     reference: AtomicU8,
@@ -141,6 +146,7 @@ impl SmppSender {
         let [reference] = random_bytes(&**entropy);
         let changed = Arc::new(watch::Sender::new(()));
         let (to_receipts, receipts) = mpsc::channel(limits::RECEIPTS_QUEUED_MAX);
+        let texts = ToTexts::default();
         let wanted = binds.iter().any(|bind| bind.receipts);
         let start = |config| {
             let context = Context {
@@ -151,6 +157,7 @@ impl SmppSender {
                 tap: tap.clone(),
                 counts: Counts::default(),
                 receipts: to_receipts.clone(),
+                texts: texts.clone(),
             };
             Bind::start(context, changed.clone(), shutdown.clone())
         };
@@ -160,6 +167,7 @@ impl SmppSender {
             entropy: entropy.clone(),
             changed,
             receipts: Mutex::new(wanted.then_some(receipts)),
+            texts,
             shutdown,
             reference: AtomicU8::new(reference),
         })
@@ -370,5 +378,10 @@ impl Sender for SmppSender {
 
     fn receipts(&self) -> Option<mpsc::Receiver<Receipt>> {
         self.receipts.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    fn texts(&self) -> Option<mpsc::Receiver<Texted>> {
+        let (to_texts, texts) = mpsc::channel(port::TEXTS_QUEUED_MAX);
+        self.texts.set(to_texts).ok().map(|()| texts)
     }
 }

@@ -145,6 +145,7 @@ pub fn status_name(status: CommandStatus) -> String {
         CommandStatus::EsmeRthrottled => "ESME_RTHROTTLED",
         CommandStatus::EsmeRinvexpiry => "ESME_RINVEXPIRY",
         CommandStatus::EsmeRinvdcs => "ESME_RINVDCS",
+        CommandStatus::EsmeRxTAppn => "ESME_RX_T_APPN",
         CommandStatus::EsmeRunknownerr => "ESME_RUNKNOWNERR",
         other => return format!("status {:#010x}", u32::from(other)),
     };

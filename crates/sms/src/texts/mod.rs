@@ -1,4 +1,4 @@
-//! The words of SMS texts, per language.
+//! The words of SMS texts, per language; and what is asked for in a text from a phone ([`asked`](asked())).
 //!
 //! A text is read by a person *and* by autofill, so its shape is fixed: bank, kind, payee and amount, one line each, then
 //! the PIN alone on its line, then the expiry, and last the origin-bound line of "Origin-bound one-time codes delivered
@@ -8,11 +8,14 @@
 //! (`PayeeName` refuses most of these at the door; the colon is legitimate there and shown as a space here, because
 //! «مبلغ:1,000 ریال» as a shop's name would read as the amount.)
 
+mod asked;
 mod en;
 mod fa;
 
 use ramz_domain::{Language, Moment, PaymentKind, Pin, Rial, limits};
 use zeroize::Zeroizing;
+
+pub use asked::{Asked, asked};
 
 use crate::port::SmsText;
 

@@ -1,169 +1,24 @@
-//! A bind against a peer written by hand, over memory and under a clock that does not wait: what only a misbehaving SMSC
-//! or a long time shows.
-#![expect(clippy::unwrap_used, reason = "a test stops where it cannot go on")]
+//! What only a misbehaving SMSC or a long time shows.
 
 use std::{
-    io,
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
+    sync::atomic::{AtomicU64, Ordering},
     time::Duration,
 };
 
-use async_trait::async_trait;
-use futures_util::StreamExt as _;
-use ramz_api::{
-    net::{BoxStream, Connector},
-    tap::NoTap,
-};
-use ramz_domain::{Clock, Entropy, Moment, Phone};
 use ramz_sms::{
-    port::{Accepted, Outgoing, SendError, Sender as _, SmsText},
-    smpp::{
-        LinkState, SmppConfig, SmppSender, Surroundings,
-        pdu::{self, Frame, FrameCodec},
-    },
+    port::{SendError, Sender as _},
+    smpp::{LinkState, pdu},
 };
 use rusmpp::{
     CommandId, CommandStatus, Pdu,
-    pdus::{BindTransceiverResp, DeliverSm, SubmitSmResp},
+    pdus::{DeliverSm, SubmitSmResp},
 };
 use tokio::{
-    io::{AsyncWriteExt as _, DuplexStream, ReadHalf, WriteHalf},
     sync::mpsc,
-    time::{Instant, sleep, timeout},
+    time::{Instant, sleep},
 };
-use tokio_util::{codec::FramedRead, sync::CancellationToken};
 
-const LIFE: Duration = Duration::from_secs(120);
-
-#[derive(Default)]
-struct HandClock(AtomicU64);
-
-impl HandClock {
-    fn advance(&self, span: Duration) {
-        self.0.fetch_add(u64::try_from(span.as_millis()).unwrap(), Ordering::SeqCst);
-    }
-}
-
-impl Clock for HandClock {
-    fn now(&self) -> Moment {
-        Moment::from_unix_ms(self.0.load(Ordering::SeqCst))
-    }
-}
-
-struct Half;
-
-impl Entropy for Half {
-    fn fill(&self, bytes: &mut [u8]) {
-        bytes.fill(0x80);
-    }
-}
-
-/// Connections in memory; `None` refuses them.
-struct Memory {
-    to: Option<mpsc::UnboundedSender<DuplexStream>>,
-    asked: AtomicU64,
-    buffer: usize,
-}
-
-#[async_trait]
-impl Connector for Memory {
-    async fn connect(&self, _: &str, _: u16) -> io::Result<BoxStream> {
-        self.asked.fetch_add(1, Ordering::SeqCst);
-        let (here, there) = tokio::io::duplex(self.buffer);
-        let to = self.to.as_ref().ok_or(io::ErrorKind::ConnectionRefused)?;
-        to.send(there).map_err(|_| io::ErrorKind::ConnectionRefused)?;
-        Ok(Box::pin(here))
-    }
-}
-
-struct Bank {
-    sender: Arc<SmppSender>,
-    clock: Arc<HandClock>,
-    memory: Arc<Memory>,
-    connections: mpsc::UnboundedReceiver<DuplexStream>,
-}
-
-fn config() -> SmppConfig {
-    SmppConfig::new("bank", "smsc:2775", "mellat", String::from("secret").into(), "Bank").unwrap()
-}
-
-impl Bank {
-    fn start(config: SmppConfig, buffer: usize) -> Bank {
-        let (to, connections) = mpsc::unbounded_channel();
-        Bank::with(config, Memory { to: Some(to), asked: AtomicU64::new(0), buffer }, connections)
-    }
-
-    fn with(config: SmppConfig, memory: Memory, connections: mpsc::UnboundedReceiver<DuplexStream>) -> Bank {
-        let (clock, memory) = (Arc::new(HandClock::default()), Arc::new(memory));
-        let shutdown = CancellationToken::new();
-        let around = Surroundings {
-            connector: memory.clone(),
-            clock: clock.clone(),
-            entropy: Arc::new(Half),
-            tap: Arc::new(NoTap),
-        };
-        let sender = SmppSender::start(vec![config], &around, shutdown);
-        Bank { sender, clock, memory, connections }
-    }
-
-    /// The next connection, at the SMSC's end.
-    async fn peer(&mut self) -> Peer {
-        let stream = timeout(Duration::from_secs(600), self.connections.recv()).await.unwrap().unwrap();
-        let (read, write) = tokio::io::split(stream);
-        Peer { frames: FramedRead::new(read, FrameCodec), write }
-    }
-
-    /// The next connection, bound.
-    async fn bound(&mut self) -> Peer {
-        let mut peer = self.peer().await;
-        let bind = peer.read().await;
-        assert_eq!(bind.id, CommandId::BindTransceiver);
-        peer.put(&pdu::encode(CommandStatus::EsmeRok, bind.sequence, BindTransceiverResp::default())).await;
-        while !self.sender.is_up() {
-            sleep(Duration::from_millis(1)).await;
-        }
-        peer
-    }
-
-    fn send(&self, text: &str) -> tokio::task::JoinHandle<Result<Accepted, SendError>> {
-        let sms = Outgoing {
-            to: Phone::parse("09121234567").unwrap(),
-            text: SmsText::new(text.into()),
-            not_after: self.clock.now().plus(LIFE),
-        };
-        let sender = self.sender.clone();
-        tokio::spawn(async move { sender.send(sms).await })
-    }
-}
-
-struct Peer {
-    frames: FramedRead<ReadHalf<DuplexStream>, FrameCodec>,
-    write: WriteHalf<DuplexStream>,
-}
-
-impl Peer {
-    async fn read(&mut self) -> Frame {
-        timeout(Duration::from_secs(600), self.frames.next()).await.unwrap().unwrap().unwrap()
-    }
-
-    /// The next PDU that is no enquire_link; those are answered.
-    async fn read_request(&mut self) -> Frame {
-        loop {
-            let frame = self.read().await;
-            if frame.id != CommandId::EnquireLink {
-                return frame;
-            }
-            self.put(&pdu::encode(CommandStatus::EsmeRok, frame.sequence, Pdu::EnquireLinkResp)).await;
-        }
-    }
-
-    async fn put(&mut self, bytes: &[u8]) {
-        self.write.write_all(bytes).await.unwrap();
-    }
-}
+use crate::rig::{Bank, LIFE, Memory, config};
 
 fn reason(bank: &Bank) -> String {
     match bank.sender.state() {
@@ -193,7 +48,7 @@ async fn a_wrong_password_is_tried_again_slowly() {
 async fn an_unreachable_smsc_is_tried_ever_more_rarely() {
     let (_, connections) = mpsc::unbounded_channel();
     let memory = Memory { to: None, asked: AtomicU64::new(0), buffer: 64 };
-    let bank = Bank::with(config(), memory, connections);
+    let bank = Bank::with(vec![config()], memory, connections);
     sleep(Duration::from_millis(500)).await;
     assert!((2..=4).contains(&bank.memory.asked.load(Ordering::SeqCst)), "soon at first");
     sleep(Duration::from_secs(120)).await;
