@@ -2,7 +2,7 @@
 
 use ramz_domain::{Language, PaymentKind, Service};
 
-use super::{PinText, Text, number};
+use super::{PinText, Text, TextedPin, ending, number};
 
 pub(super) fn pin_text(text: &mut Text, what: &PinText<'_>) {
     text.name(what.bank);
@@ -21,6 +21,14 @@ pub(super) fn pin_text(text: &mut Text, what: &PinText<'_>) {
     if what.kind != PaymentKind::Balance {
         text.line(&["Amount: ", &what.amount.with_commas(), " IRR"]);
     }
+    text.line(&["PIN: ", what.pin.expose()]);
+    text.line(&["Valid until: ", &what.expires.tehran_hms()]);
+}
+
+pub(super) fn texted_pin_text(text: &mut Text, what: &TextedPin<'_>) {
+    text.name(what.bank);
+    text.line(&["Dynamic PIN, card ", &ending(what.card)]);
+    text.line(&["Up to: ", &what.ceiling.with_commas(), " IRR"]);
     text.line(&["PIN: ", what.pin.expose()]);
     text.line(&["Valid until: ", &what.expires.tehran_hms()]);
 }

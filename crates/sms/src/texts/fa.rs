@@ -2,7 +2,7 @@
 
 use ramz_domain::{Language, PaymentKind, Service};
 
-use super::{PinText, Text, number};
+use super::{PinText, Text, TextedPin, ending, number};
 
 pub(super) fn pin_text(text: &mut Text, what: &PinText<'_>) {
     text.name(what.bank);
@@ -21,6 +21,14 @@ pub(super) fn pin_text(text: &mut Text, what: &PinText<'_>) {
     if what.kind != PaymentKind::Balance {
         text.line(&["مبلغ:", &what.amount.with_commas(), " ریال"]);
     }
+    text.line(&["رمز:", what.pin.expose()]);
+    text.line(&["اعتبار:", &what.expires.tehran_hms()]);
+}
+
+pub(super) fn texted_pin_text(text: &mut Text, what: &TextedPin<'_>) {
+    text.name(what.bank);
+    text.line(&["رمز پویا کارت ", &ending(what.card)]);
+    text.line(&["سقف: ", &what.ceiling.with_commas(), " ریال"]);
     text.line(&["رمز:", what.pin.expose()]);
     text.line(&["اعتبار:", &what.expires.tehran_hms()]);
 }

@@ -11,11 +11,13 @@
 mod asked;
 mod en;
 mod fa;
+mod notices;
 
 use ramz_domain::{Language, Moment, PaymentKind, Pin, Rial, limits};
 use zeroize::Zeroizing;
 
 pub use asked::{Asked, asked};
+pub use notices::{Notice, notice_text};
 
 use crate::port::SmsText;
 
@@ -49,6 +51,31 @@ pub fn pin_text(language: Language, what: &PinText<'_>) -> SmsText {
     }
     if let Some(host) = what.origin.and_then(host) {
         text.line(&["@", host, " #", what.pin.expose()]);
+    }
+    text.finish()
+}
+
+/// What the text of a PIN says that was asked for by text. It is bound to no payment and to no page.
+#[derive(Clone, Copy, Debug)]
+pub struct TextedPin<'a> {
+    /// The card's bank, as its customers call it in the text's language.
+    pub bank: &'a str,
+    /// The card's last four digits.
+    pub card: &'a str,
+    /// The most that may be paid with it.
+    pub ceiling: Rial,
+    /// The PIN.
+    pub pin: &'a Pin,
+    /// When the PIN runs out; shown as Tehran's wall clock.
+    pub expires: Moment,
+}
+
+/// The text of a PIN for any one payment up to a ceiling.
+pub fn texted_pin_text(language: Language, what: &TextedPin<'_>) -> SmsText {
+    let mut text = Text::default();
+    match language {
+        Language::Persian => fa::texted_pin_text(&mut text, what),
+        Language::English => en::texted_pin_text(&mut text, what),
     }
     text.finish()
 }
@@ -99,6 +126,16 @@ fn number(masked: &str) -> String {
         .map(|c| if c == '*' { 'x' } else { c })
         .collect()
 }
+
+/// A card by its last digits, which are shown as those of [`number`]. Letters before them keep autofill from taking them for a PIN.
+fn ending(card: &str) -> String {
+    let digits = number(card);
+    let from = digits.len().saturating_sub(ENDING_DIGITS);
+    format!("xx{}", digits.get(from..).unwrap_or_default())
+}
+
+/// Last digits that name a card.
+const ENDING_DIGITS: usize = 4;
 
 /// Longer than any payee's name; a bank's name is configured and may have a branch in it.
 const NAME_CHARS_MAX: usize = 2 * limits::PAYEE_NAME_CHARS_MAX;
@@ -160,6 +197,32 @@ mod tests {
         let expect = "Bank Mellat\nPurchase\nSample Shop\nAmount: 1,250,000 IRR\nPIN: 0472013\nValid until: 14:31:06\n@pay.example #0472013";
         let found = text(Language::English, PaymentKind::Purchase, "Sample Shop", Some("pay.example"));
         assert_eq!(found, expect);
+    }
+
+    #[test]
+    fn a_pin_that_was_asked_for_by_text() {
+        let pin = Pin::parse("0472013").unwrap();
+        let text = |language, bank, card| {
+            let ceiling = Rial::new(10_000_000).unwrap();
+            let what = TextedPin { bank, card, ceiling, pin: &pin, expires: EXPIRES };
+            texted_pin_text(language, &what).expose().to_owned()
+        };
+        let expect = "بانک ملت\nرمز پویا کارت xx9876\nسقف: 10,000,000 ریال\nرمز:0472013\nاعتبار:14:31:06";
+        assert_eq!(text(Language::Persian, "بانک ملت", "9876"), expect);
+        let expect = "Bank Mellat\nDynamic PIN, card xx9876\nUp to: 10,000,000 IRR\nPIN: 0472013\nValid until: 14:31:06";
+        assert_eq!(text(Language::English, "Bank Mellat", "9876"), expect);
+        assert_eq!(
+            text(Language::English, "Bank Mellat", "6104337000019876"),
+            expect,
+            "never more of a card"
+        );
+        // One short message in English, and at most two in Persian, whatever the bank is called.
+        let long = "ب".repeat(NAME_CHARS_MAX);
+        let parts = |text: String| crate::coding::cut(&text, 1).unwrap().parts.len();
+        assert_eq!(parts(text(Language::English, "Export Development Bank of Iran", "9876")), 1);
+        assert_eq!(parts(text(Language::Persian, &long, "9876")), 2);
+        let forged = text(Language::Persian, "x\nرمز:1111111", "98\n6");
+        assert_eq!((forged.lines().count(), forged.matches("رمز:").count()), (5, 1), "{forged}");
     }
 
     #[test]
