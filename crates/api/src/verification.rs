@@ -98,7 +98,7 @@ pub struct Transaction {
 pub struct Verified {
     /// Names it, for its outcome.
     pub verification: Uuid,
-    /// `approved` or `refused`; `static` is not given while static PINs are switched off.
+    /// What is said of the PIN.
     pub verdict: Verdict,
     /// Why it was refused: the stable code.
     #[serde(skip_serializing_if = "Option::is_none", default)]
@@ -113,6 +113,8 @@ pub struct Verified {
 pub enum Verdict {
     /// It was right, and is spent.
     Approved,
+    /// It is no dynamic PIN, and a static one may be used for so much: whoever asks checks it, and reports the outcome.
+    Static,
     /// It was not, or is not to be used.
     Refused,
 }

@@ -3,9 +3,7 @@
 use std::sync::Arc;
 
 use ramz_domain::ambient::random_bytes;
-use ramz_domain::card::{
-    CardDetails, CardLimits, CardState, CardStatus, Command, Service, UnlockedBy,
-};
+use ramz_domain::card::{CardDetails, CardLimits, CardState, CardStatus, Command, Service, UnlockedBy};
 use ramz_domain::{ActivationId, CardId, Language, Moment, Pan, Phone, limits};
 use ramz_keys::{IndexPurpose, Place};
 use ramz_store::{Change, Head, Outcome, Sealed, Swap, Table};

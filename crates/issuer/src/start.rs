@@ -32,11 +32,11 @@ use crate::receipts::Receipts;
 use crate::shape::{self, Checked};
 use crate::sweeper::Swept;
 use crate::undo::Undo;
+use crate::web;
 use crate::web::back_office::BackOffice;
 use crate::web::health::Health;
 use crate::web::pin_requests::PinRequestDoor;
 use crate::web::verifications::{VerificationDoor, Verifier};
-use crate::web;
 
 /// What an issuer is handed.
 pub struct Ports {

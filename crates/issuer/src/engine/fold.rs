@@ -141,7 +141,8 @@ impl Engine {
             }));
             folded.entries.extend(decided.entries.into_iter().map(|entry| (now, entry)));
             if let Some(next) = decided.next {
-                if let Some((challenge, pin)) = decided.send.and_then(|id| Some((id, next.to_send(id, now)?))) {
+                if let Some((challenge, pin)) = decided.send.and_then(|id| Some((id, next.to_send(id, now)?)))
+                {
                     let expires = pin.expires();
                     folded.sends.push(Send { challenge, request: job.request, expires });
                 }

@@ -150,6 +150,10 @@ pub(super) fn reference_mark(request: &Message) -> Option<Mark> {
     Some(Mark::of(&[b"reference", reference.as_bytes(), terminal.as_bytes()]))
 }
 
-pub(super) fn required<'a>(request: &'a Message, field: u8, expected: &'static str) -> Result<&'a str, Refused> {
+pub(super) fn required<'a>(
+    request: &'a Message,
+    field: u8,
+    expected: &'static str,
+) -> Result<&'a str, Refused> {
     request.get(field).filter(|text| !text.trim().is_empty()).ok_or(Refused::Format(field, expected))
 }

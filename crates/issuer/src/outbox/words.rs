@@ -1,7 +1,7 @@
 //! The text that an outbox row is for: made at sending, from what card and phone are then.
 
 use ramz_domain::card::{Activation, CardState, Challenge, NotSent, Notice, Texted, ToSend};
-use ramz_domain::{CardId, ChallengeId, Language, Phone, Pin, limits};
+use ramz_domain::{CardId, ChallengeId, Language, Phone, Pin};
 use ramz_keys::{PinSource, Place};
 use ramz_sms::port::{Outgoing as Sms, SmsText};
 use ramz_sms::texts::{Notice as Words, PinText, TextedPin, notice_text, pin_text, texted_pin_text};
@@ -11,6 +11,8 @@ use super::{BankName, Outbox, What};
 use crate::engine::{CardColumns, Dispatch, EngineFault, open_old_phone};
 use crate::phones::NUMBER_COLUMN;
 
+/// How long a code is good, as its text says.
+const ACTIVATION_MINUTES: u32 = 10;
 /// Digits of each half of an activation code.
 const ACTIVATION_DIGITS: u8 = 8;
 
@@ -180,7 +182,7 @@ impl BankName {
             Notice::AppCode(_) => Words::AppActivationCode {
                 card,
                 code: code.map_or("", |code| code.expose()),
-                minutes: limits::ACTIVATION_VALID.as_secs() / 60,
+                minutes: ACTIVATION_MINUTES,
                 address: None,
             },
             Notice::AppOff => Words::AppDeactivated { card },

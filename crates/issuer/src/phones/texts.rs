@@ -17,8 +17,8 @@ use ramz_domain::card::{Answer, Command, Mark, NotSent, Requested, TextRequest};
 use ramz_domain::mobile::{Heard, Waiting};
 use ramz_domain::{AdmissionId, CardId, ChallengeId, Moment, Phone, ambient, limits};
 use ramz_keys::{IndexPurpose, Place};
-use ramz_sms::port::Texted;
-use ramz_sms::texts::Asked;
+use ramz_sms::port::{SmsText, Texted};
+use ramz_sms::texts::{Asked, asked};
 use ramz_store::{Change, OutboxNew, Outcome, Row, Table};
 use tokio::sync::{Semaphore, mpsc};
 use tokio::time::Instant;
@@ -76,7 +76,7 @@ impl Texts {
     async fn take(&self, text: Texted) {
         let Texted { from, to, words, reference, taken } = text;
         let began = Instant::now();
-        let asked = Asked::read(words.expose());
+        let asked = asked(&words);
         match self.hear(&from, &to, asked, reference).await {
             Ok(Ok((key, waiting, asked))) => {
                 taken.accept();
@@ -103,7 +103,9 @@ impl Texts {
     ) -> Result<Result<(PhoneKey, Waiting, Asked), Told>, EngineFault> {
         let engine = &self.engine;
         for _ in 0..limits::SWAP_ATTEMPTS_MAX {
-            let Some(known) = find(engine, from).await? else { return Ok(Err(Told::Silence("unknown_sender"))) };
+            let Some(known) = find(engine, from).await? else {
+                return Ok(Err(Told::Silence("unknown_sender")));
+            };
             let key = known.key;
             let digits = asked.as_ref().map_or("", Asked::digits);
             let (mark, within) = self.mark(&key, to, digits, reference)?;
@@ -144,10 +146,8 @@ impl Texts {
         reference: Option<u16>,
     ) -> Result<(Mark, std::time::Duration), EngineFault> {
         let number = reference.map_or([0; 2], u16::to_be_bytes);
-        let tag = self
-            .engine
-            .keys
-            .index(IndexPurpose::Text, &[key, to.as_bytes(), digits.as_bytes(), &number])?;
+        let tag =
+            self.engine.keys.index(IndexPurpose::Text, &[key, to.as_bytes(), digits.as_bytes(), &number])?;
         let within = match reference {
             Some(_) => limits::TEXT_REFERENCE_WITHIN,
             None => limits::TEXT_REPEATED_WITHIN,
@@ -178,7 +178,8 @@ impl Texts {
         }
         for waiting in known.mobile.waiting().to_vec() {
             let digits = self.engine.keys.open(Place { row: &key, column: ASKED_COLUMN }, &waiting.asked)?;
-            let asked = std::str::from_utf8(&digits).ok().and_then(Asked::read);
+            let digits = String::from_utf8_lossy(&digits).into_owned();
+            let asked = asked(&SmsText::new(digits));
             let asked = asked.ok_or_else(|| EngineFault::Row("a waiting text has no digits".into()))?;
             let this = Arc::clone(self);
             self.tasks.spawn(async move { this.answer(key, waiting, asked, Instant::now()).await });
@@ -293,7 +294,12 @@ impl Texts {
         let (expires, leased_until) = (now.plus(limits::HELP_KEPT), now.plus(limits::LEASE));
         if let Some(why) = help {
             let body = Outgoing::Help { why }.encode()?;
-            outbox.push(OutboxNew { id: ambient::random_bytes(engine.entropy.as_ref()), body, expires, leased_until });
+            outbox.push(OutboxNew {
+                id: ambient::random_bytes(engine.entropy.as_ref()),
+                body,
+                expires,
+                leased_until,
+            });
         }
         let dispatches: Vec<_> = outbox.iter().map(|new| Dispatch::of(CardId(known.key), new)).collect();
         let swap = swap(engine, known, mobile, outbox)?;

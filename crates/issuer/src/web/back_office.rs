@@ -78,6 +78,8 @@ async fn add(
         phone: body.phone.flatten(),
         language: body.language.unwrap_or(Language::Persian),
         status: body.status.unwrap_or(CardStatus::Active),
+        consent: None,
+        limits: ramz_domain::card::CardLimits::default(),
         profile: Profile { customer: body.customer, product: body.product },
     };
     let added = cards::add(&office.engine, &card).await.map_err(|f| office.problem(&f))?;
@@ -95,8 +97,8 @@ async fn add(
 async fn find(State(office): Shared, JsonBody(body): JsonBody) -> Result<Response, Problem> {
     let pan = CardBody::parse_find(&body)?;
     let id = office.engine.find(&pan).await.map_err(|f| office.problem(&f))?;
-    let id = id.ok_or_else(Problem::not_found)?;
-    Ok(Json(json!({ "card": id.to_string() })).into_response())
+    let found = id.ok_or_else(Problem::not_found)?;
+    Ok(Json(json!({ "card": found.card.to_string() })).into_response())
 }
 
 async fn show(State(office): Shared, Path(card): Path<String>) -> Result<Json<CardView>, Problem> {
@@ -122,6 +124,8 @@ async fn change(
         phone: body.phone,
         language: body.language,
         status: body.status,
+        consent: None,
+        limits: None,
         profile,
     };
     cards::change(&office.engine, id, &change).await.map_err(|f| office.problem(&f))?;

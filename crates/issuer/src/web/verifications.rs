@@ -26,7 +26,7 @@ use uuid::Uuid;
 
 use super::{certified, fault};
 use crate::counts::Counts;
-use crate::engine::{Engine, EngineFault, Job, Presented};
+use crate::engine::{Engine, EngineFault, Found, Job, Presented};
 use crate::inline::Zone;
 
 /// What the door needs.

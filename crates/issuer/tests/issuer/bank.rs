@@ -15,7 +15,8 @@ use ramz_domain::card::{CardState, Entry};
 use ramz_domain::{CardId, Clock as _, Entropy as _, Moment, Pan, Pin, Rial};
 use ramz_iso8583::Message;
 use ramz_issuer::config::{
-    AskerConfig, HostConfig, LimitsConfig, OnSilence, PolicyConfig, SwitchConfig, VerifierConfig,
+    AlertsConfig, AskerConfig, HostConfig, LimitsConfig, OnSilence, PolicyConfig, StaticPinConfig,
+    StaticPinRule, SwitchConfig, VerifierConfig,
 };
 use ramz_issuer::engine::{JournalRecord, Rules, TheRules, verify_journal};
 use ramz_issuer::{Config, Ports, Running, start};
@@ -27,7 +28,7 @@ use tokio::runtime::{Builder, Runtime};
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
-use crate::doubles::{CountingKeys, Hand, Logs, Operator, Seeded, Sms, Trace};
+use crate::doubles::{CountingKeys, Hand, Logs, Operator, SHORT_CODE, Seeded, Sms, Trace};
 use crate::messages::{ACQUIRER, EXPIRY, IIN, Wish, code, pan, phone, set_pin};
 use crate::wire::Wire;
 use crate::wires::{Dial, Loopback, Reply, http};
@@ -36,6 +37,8 @@ use crate::wires::{Dial, Loopback, Reply, http};
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 pub(crate) const BALANCE: u64 = 1_000_000_000;
 pub(crate) const FIRST_PIN: &str = "8351";
+/// The static second PIN that the host knows.
+pub(crate) const STATIC_PIN: &str = "402917";
 /// Card numbers of [`pan`]: cards that the bank has.
 pub(crate) const CARD: u32 = 1;
 pub(crate) const OTHER_CARD: u32 = 2;
@@ -82,6 +85,10 @@ pub(crate) struct Build {
     pub(crate) limits: LimitsConfig,
     /// What the switch is told when the host is silent.
     pub(crate) on_silence: OnSilence,
+    /// Where the static second PIN may be used.
+    pub(crate) static_pin: StaticPinConfig,
+    /// Whether cardholders are told unasked.
+    pub(crate) alerts: bool,
 }
 
 impl Default for Build {
@@ -102,7 +109,20 @@ impl Build {
             wires,
             limits: limits(),
             on_silence: OnSilence::Silence,
+            static_pin: StaticPinConfig {
+                rule: StaticPinRule::Never,
+                max: 1_000_000,
+                kinds: vec!["purchase".into(), "bill".into(), "top_up".into()],
+                exempt_products: vec!["gift".into()],
+            },
+            alerts: false,
         }
+    }
+
+    /// The real rule for static PINs, and alerts.
+    pub(crate) fn with_static_pins(self) -> Build {
+        let static_pin = StaticPinConfig { rule: StaticPinRule::Total24h, ..self.static_pin };
+        Build { static_pin, ..self }
     }
 
     pub(crate) fn sqlite() -> Build {
@@ -160,6 +180,7 @@ pub(crate) fn limits() -> LimitsConfig {
         phone_in_2_min: 12,
         phone_in_hour: 40,
         phone_in_day: 120,
+        alerts_in_day: 40,
         payer_in_hour: 30,
         payee_in_hour: 7200,
         iin_per_s: 500,
@@ -174,6 +195,7 @@ fn config(host: SocketAddr, build: &Build) -> Config {
         id: "mellat".into(),
         name_fa: "بانک ملت".into(),
         name_en: "Bank Mellat".into(),
+        short_code: SHORT_CODE.into(),
         iins: texts(&[IIN]),
         routers: texts(&["router"]),
         askers: vec![AskerConfig {
@@ -200,7 +222,10 @@ fn config(host: SocketAddr, build: &Build) -> Config {
             lock_first_s: 900,
             lock_longest_s: 86_400,
             failures_until_closed: 20,
+            sms_pin_max: 10_000_000,
         },
+        static_pin: build.static_pin.clone(),
+        alerts: AlertsConfig { lock: build.alerts, service: build.alerts, change: build.alerts },
         limits: build.limits,
         switch: SwitchConfig {
             layout: to_switch.layout,
@@ -364,7 +389,7 @@ impl Bank {
             pan: Pan::parse(&pan(n)).unwrap(),
             balance: Rial::new(BALANCE).unwrap(),
             first_pin: Some(Pin::parse(FIRST_PIN).unwrap()),
-            second_pin: None,
+            second_pin: Some(Pin::parse(STATIC_PIN).unwrap()),
             state: AccountState::Open,
         };
         self.host.open(account).unwrap();
@@ -417,6 +442,19 @@ impl Bank {
         Ok(sms.pin())
     }
 
+    /// Card `n`'s phone texts the short code; the words that come back.
+    pub(crate) async fn text(&self, n: u32, words: &str) -> Result<Sms, String> {
+        let before = self.operator.texts(&phone(n)).len();
+        same(self.operator.text(&phone(n), words, None).await, true, "the text is taken")?;
+        self.text_after(n, before).await
+    }
+
+    /// What is there of messages and work is done, and nothing more came to the phone than this.
+    pub(crate) async fn nothing_more_than(&self, n: u32, texts: usize) -> Told {
+        self.settled().await?;
+        same(self.operator.texts(&phone(n)).len(), texts, "SMS to the phone")
+    }
+
     /// The SMS to card `n`'s phone that comes after so many.
     pub(crate) async fn text_after(&self, n: u32, before: usize) -> Result<Sms, String> {
         let came = async || self.operator.texts(&phone(n)).len() > before;
@@ -431,7 +469,10 @@ impl Bank {
         let nothing = async || {
             let admissions = store.due(Table::Admission, end, 1).await;
             let messages = store.outbox_due(end, 1).await;
-            admissions.is_ok_and(|rows| rows.is_empty()) && messages.is_ok_and(|rows| rows.is_empty())
+            let phones = store.due(Table::Phone, end, 1).await;
+            admissions.is_ok_and(|rows| rows.is_empty())
+                && messages.is_ok_and(|rows| rows.is_empty())
+                && phones.is_ok_and(|rows| rows.is_empty())
         };
         until("all work is done", nothing).await
     }

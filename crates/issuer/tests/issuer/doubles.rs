@@ -15,12 +15,15 @@ use ramz_keys::{
     ChainLink, IndexPurpose, KeyFault, KeyVersion, Keys, PinBlock, PinBlockFormat, PinSource, Place,
     SoftKeys, Tag,
 };
-use ramz_sms::port::{Accepted, Outgoing, Receipt, SendError, Sender};
+use ramz_sms::port::{Accepted, Outgoing, Receipt, SendError, Sender, SmsText, Taken, Texted};
 use tokio::sync::{mpsc, watch};
 use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::layer::SubscriberExt as _;
 use zeroize::Zeroizing;
+
+/// Where the bank's cardholders text to.
+pub(crate) const SHORT_CODE: &str = "30003303";
 
 /// Stands until it is moved.
 pub(crate) struct Hand(AtomicU64);
@@ -104,6 +107,7 @@ pub(crate) struct Operator {
     attempts: AtomicUsize,
     offered_late: AtomicUsize,
     to_receipts: Mutex<Option<mpsc::Sender<Receipt>>>,
+    to_texts: Mutex<Option<mpsc::Sender<Texted>>>,
 }
 
 impl Operator {
@@ -116,6 +120,7 @@ impl Operator {
             attempts,
             offered_late: AtomicUsize::new(0),
             to_receipts: Mutex::default(),
+            to_texts: Mutex::default(),
         })
     }
 
@@ -142,6 +147,16 @@ impl Operator {
         let phone = Phone::parse(phone).unwrap();
         let receipt = Receipt { message_ids: vec![id.to_owned()], phone, state };
         self.to_receipts.lock().unwrap().as_ref().unwrap().try_send(receipt).is_ok()
+    }
+
+    /// A phone texts the short code, to the node that started last. Whether the node took it.
+    pub(crate) async fn text(&self, phone: &str, words: &str, reference: Option<u16>) -> bool {
+        let (taken, answer) = Taken::awaited();
+        let words = SmsText::new(words.to_owned());
+        let text =
+            Texted { from: Phone::parse(phone).unwrap(), to: SHORT_CODE.into(), words, reference, taken };
+        let node = self.to_texts.lock().unwrap().clone().unwrap();
+        node.send(text).await.is_ok() && answer.accepted().await
     }
 
     /// The id of the `n`th SMS that was tried, from 1.
@@ -192,6 +207,12 @@ impl Sender for Operator {
         let (to_receipts, receipts) = mpsc::channel(64);
         *self.to_receipts.lock().unwrap() = Some(to_receipts);
         Some(receipts)
+    }
+
+    fn texts(&self) -> Option<mpsc::Receiver<Texted>> {
+        let (to_texts, texts) = mpsc::channel(64);
+        *self.to_texts.lock().unwrap() = Some(to_texts);
+        Some(texts)
     }
 }
 

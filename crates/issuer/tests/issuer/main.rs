@@ -52,7 +52,13 @@ mod secrets;
 #[cfg(test)]
 mod spend;
 #[cfg(test)]
+mod static_pin;
+#[cfg(test)]
 mod teeth;
+#[cfg(test)]
+mod terminal;
+#[cfg(test)]
+mod texting;
 #[cfg(test)]
 mod undo;
 #[cfg(test)]

@@ -264,7 +264,7 @@ impl Rules for ExtendsOnResend {
         let now = card.now();
         let mut decided = TheRules.decide(card, command, evidence, policy);
         if let (Answer::Requested(Requested::Sent(id)), Some(next)) = (&decided.answer, &decided.next) {
-            let first = next.to_send(*id, now).unwrap().expires;
+            let first = next.to_send(*id, now).unwrap().expires();
             decided.next = Some(with_instant(next, first, now.plus(policy.valid_for)));
         }
         decided

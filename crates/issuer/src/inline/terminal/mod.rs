@@ -92,7 +92,8 @@ impl Inline {
             return Ok(refused);
         }
         let known = self.engine.open(found.card).await?;
-        let (state, columns) = known.filter(|(state, _)| state.issue() == found.issue).ok_or(EngineFault::NoCard)?;
+        let (state, columns) =
+            known.filter(|(state, _)| state.issue() == found.issue).ok_or(EngineFault::NoCard)?;
         let card = AtTerminal { found, state, columns, transaction };
         let words = Words { bank: &self.bank, language: card.state.language() };
         let told = match wish {
@@ -167,7 +168,8 @@ impl Inline {
         let mut tags = shown(words.switched(service, &masked));
         if service == Service::AppOn {
             let begun = Activation { id: fresh, at: engine.clock.now(), key_version };
-            let half = activation_code(engine.keys.as_ref(), card.found.card, begun, Activation::on_the_receipt())?;
+            let half =
+                activation_code(engine.keys.as_ref(), card.found.card, begun, Activation::on_the_receipt())?;
             tags.set(PRINT, words.receipt(half.expose()));
             tags.set(RECEIPT_CODE, half.expose());
         }

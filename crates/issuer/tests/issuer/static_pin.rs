@@ -1,0 +1,164 @@
+//! The static second PIN over the wire: a total in 24 hours that holds against many payments at once, and what the host says.
+
+use ramz_sim::host::Asked;
+
+use crate::bank::{Bank, Build, CARD, Node, STATIC_PIN, Told, same, tried};
+use crate::messages::{Wish, code, refusal, repeated, reversal};
+
+/// Each scenario at a bank with the real rule, over both stores.
+macro_rules! with_static_pins {
+    ($($scenario:ident),* $(,)?) => {$(
+        mod $scenario {
+            #[tokio::test]
+            async fn in_memory() {
+                let build = crate::bank::Build::default().with_static_pins();
+                assert_eq!(crate::bank::tried(build, super::$scenario).await, Ok(()));
+            }
+
+            #[tokio::test]
+            async fn in_sqlite() {
+                let build = crate::bank::Build::sqlite().with_static_pins();
+                assert_eq!(crate::bank::tried(build, super::$scenario).await, Ok(()));
+            }
+        }
+    )*};
+}
+
+with_static_pins! {
+    small_payments_pass_until_the_total_and_then_61_says_why,
+    of_200_at_once_the_total_is_reached_and_never_passed,
+    two_nodes_share_one_total,
+    a_wrong_static_pin_counts_and_the_third_is_75,
+    a_time_out_gives_nothing_back,
+    a_full_reversal_gives_the_amount_back_once,
+    a_dynamic_pin_still_pays_above_it,
+    a_garbled_block_takes_nothing,
+}
+
+pub(crate) async fn consents(bank: &Bank, node: &Node, n: u32) -> Told {
+    let consent = r#"{"static_pin_consent":"2026-01-01T00:00:00Z"}"#;
+    let told = node.admin("PUT", &format!("/{}", bank.card(n)), consent).await;
+    same(told.status, 200, &told.body)
+}
+
+async fn small_payments_pass_until_the_total_and_then_61_says_why(bank: &Bank, node: Node) -> Told {
+    same(bank.pay(&node, CARD, &Wish::purchase(1), STATIC_PIN).await?, "55".into(), "without consent")?;
+    consents(bank, &node, CARD).await?;
+    same(bank.pay(&node, CARD, &Wish::purchase(600_000), STATIC_PIN).await?, "00".into(), "a small one")?;
+    let much = node.ask(&bank.payment(CARD, &Wish::purchase(400_001), STATIC_PIN)).await?;
+    same(refusal(&much), ("61".into(), "static_total".into()), "too much")?;
+    let said = ramz_iso8583::de48::of(&much).unwrap().get(ramz_iso8583::de48::SHOW).unwrap_or("").to_owned();
+    same(said.contains("رمز ایستا"), true, "a text that says why")?;
+    same(bank.pay(&node, CARD, &Wish::purchase(400_000), STATIC_PIN).await?, "00".into(), "the rest")?;
+    bank.advance(24 * 3600);
+    same(bank.pay(&node, CARD, &Wish::purchase(1_000_000), STATIC_PIN).await?, "00".into(), "a day later")?;
+    let transfer = Wish::purchase(1).of("transfer");
+    same(
+        bank.pay(&node, CARD, &transfer, STATIC_PIN).await?,
+        "55".into(),
+        "a kind that needs a dynamic one",
+    )?;
+    same(bank.spent(CARD), 2_000_000, "debited")
+}
+
+pub(crate) async fn of_200_at_once_the_total_is_reached_and_never_passed(bank: &Bank, node: Node) -> Told {
+    consents(bank, &node, CARD).await?;
+    (bank.build.attack)();
+    let mut asked = Vec::new();
+    for n in 0..200 {
+        let payment = bank.payment(CARD, &Wish::purchase(40_000), STATIC_PIN);
+        asked.push(node.asking(n % 2, &payment));
+    }
+    let mut approved = 0;
+    for answer in asked {
+        match code(&answer.await?).as_str() {
+            "00" => approved += 1,
+            "61" => {}
+            other => return Err(format!("a small payment was answered {other}")),
+        }
+    }
+    same((approved, bank.spent(CARD)), (25, 1_000_000), "approved, and debited")
+}
+
+pub(crate) async fn two_nodes_share_one_total(bank: &Bank, node: Node) -> Told {
+    consents(bank, &node, CARD).await?;
+    let other = bank.node().await;
+    (bank.build.attack)();
+    for n in 0..12 {
+        let node = if n % 2 == 0 { &node } else { &other };
+        let expected = if n < 10 { "00" } else { "61" };
+        let told = bank.pay(node, CARD, &Wish::purchase(100_000), STATIC_PIN).await?;
+        same(told, expected.into(), &format!("payment {n}"))?;
+    }
+    same(bank.spent(CARD), 1_000_000, "debited")
+}
+
+async fn a_wrong_static_pin_counts_and_the_third_is_75(bank: &Bank, node: Node) -> Told {
+    consents(bank, &node, CARD).await?;
+    for expected in ["55", "55", "75", "75"] {
+        same(bank.pay(&node, CARD, &Wish::purchase(1), "111111").await?, expected.into(), "a wrong one")?;
+    }
+    same(bank.pay(&node, CARD, &Wish::purchase(1), STATIC_PIN).await?, "75".into(), "the right one, locked")?;
+    let Asked { times, .. } = bank.host.asked_in_all();
+    same(times, 3, "the host was asked as often as there were tries")
+}
+
+pub(crate) async fn a_time_out_gives_nothing_back(bank: &Bank, node: Node) -> Told {
+    consents(bank, &node, CARD).await?;
+    let payment = bank.payment(CARD, &Wish::purchase(900_000), STATIC_PIN);
+    bank.host.silence_next(1);
+    drop(node.asking(0, &payment));
+    bank.host_was_asked(1).await?;
+    (bank.build.attack)();
+    bank.cut_off(&node).await?;
+    node.was_silent(1).await?;
+    bank.reconnect(&node).await?;
+    same(
+        bank.pay(&node, CARD, &Wish::purchase(200_000), STATIC_PIN).await?,
+        "61".into(),
+        "the rest is 100,000",
+    )?;
+    same(bank.spent(CARD), 900_000, "it was debited, as nobody knew")?;
+    let again = node.ask_over(1, &repeated(&payment)).await?;
+    same(code(&again), "00".into(), "and a repeat is answered as it was")?;
+    same(bank.spent(CARD), 900_000, "debited once")
+}
+
+async fn a_full_reversal_gives_the_amount_back_once(bank: &Bank, node: Node) -> Told {
+    consents(bank, &node, CARD).await?;
+    let payment = bank.payment(CARD, &Wish::purchase(1_000_000), STATIC_PIN);
+    same(code(&node.ask(&payment).await?), "00".into(), "all of it")?;
+    for _ in 0..2 {
+        same(code(&node.ask(&reversal(&payment)).await?), "00".into(), "reversed")?;
+    }
+    same(bank.pay(&node, CARD, &Wish::purchase(1_000_000), STATIC_PIN).await?, "00".into(), "again all")?;
+    same(code(&node.ask(&reversal(&payment)).await?), "00".into(), "the first one's reversal once more")?;
+    same(bank.pay(&node, CARD, &Wish::purchase(1), STATIC_PIN).await?, "61".into(), "gave nothing back")
+}
+
+async fn a_dynamic_pin_still_pays_above_it(bank: &Bank, node: Node) -> Told {
+    consents(bank, &node, CARD).await?;
+    let wish = Wish::purchase(5_000_000);
+    let pin = bank.pin(&node, CARD, &wish).await?;
+    same(bank.pay(&node, CARD, &wish, &pin).await?, "00".into(), "the dynamic one")?;
+    same(bank.state(CARD).await.static_total(bank.now()), 0, "takes nothing of the total")
+}
+
+async fn a_garbled_block_takes_nothing(bank: &Bank, node: Node) -> Told {
+    consents(bank, &node, CARD).await?;
+    let mut payment = bank.payment(CARD, &Wish::purchase(1_000), STATIC_PIN);
+    payment.set(52, vec![7; 8]);
+    same(code(&node.ask(&payment).await?), "30".into(), "a block that does not open")?;
+    let state = bank.state(CARD).await;
+    same((state.static_total(bank.now()), state.failures()), (0, 0), "taken")
+}
+
+#[tokio::test]
+async fn a_gift_card_needs_no_consent() {
+    let scenario = async |bank: &Bank, node: Node| {
+        let product = node.admin("PUT", &format!("/{}", bank.card(CARD)), r#"{"product":"gift"}"#).await;
+        same(product.status, 200, "a gift card")?;
+        same(bank.pay(&node, CARD, &Wish::purchase(9_000_000), STATIC_PIN).await?, "00".into(), "any amount")
+    };
+    assert_eq!(tried(Build::default().with_static_pins(), scenario).await, Ok(()));
+}
