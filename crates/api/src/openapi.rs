@@ -47,7 +47,7 @@ mod tests {
 
     use super::*;
     use crate::{
-        back_office::{self, CardBody, CardView},
+        back_office::{self, CardBody, CardView, PhoneBody, Reissue},
         directory::Banks,
         pin_request::PinRequest,
         pin_request::PinRequested,
@@ -73,7 +73,8 @@ mod tests {
         let code: Vec<_> = Kind::ALL.iter().map(|kind| Value::from(kind.uri())).collect();
         assert_eq!(types, Value::from(code));
         let answers = document()["paths"][pin_request::PATH]["post"]["responses"].clone();
-        for kind in Kind::ALL.iter().filter(|k| !matches!(k, Kind::NotFound | Kind::AlreadyExists)) {
+        let elsewhere = [Kind::NotFound, Kind::AlreadyExists, Kind::PhoneFull];
+        for kind in Kind::ALL.iter().filter(|kind| !elsewhere.contains(kind)) {
             let answer = answers[kind.code().to_string()]["description"].as_str().unwrap_or_default();
             assert!(answer.starts_with(&format!("{}: ", kind.slug())), "{} is {answer:?}", kind.code());
         }
@@ -187,11 +188,10 @@ mod tests {
     fn the_back_offices_document_is_of_its_code() {
         let document: Value = serde_json::from_str(BACK_OFFICE).unwrap();
         let paths = document["paths"].as_object().unwrap().keys().cloned().collect::<BTreeSet<_>>();
-        let card = format!("{}/{{card}}", back_office::CARDS);
-        let code =
-            [back_office::CARDS.to_owned(), back_office::FIND.to_owned(), PATH.to_owned(), card.clone()];
-        let verbs = ["lock", "unlock"].map(|verb| format!("{card}/{verb}"));
-        assert_eq!(paths, code.into_iter().chain(verbs).collect());
+        let done = [back_office::LOCK, back_office::UNLOCK, back_office::CLOSE, back_office::REISSUE];
+        let more = [back_office::PHONE, back_office::FIRST_PIN_OFF, back_office::DEVICE];
+        let code = [back_office::CARDS, back_office::FIND, back_office::CARD, PATH];
+        assert_eq!(paths, code.into_iter().chain(done).chain(more).map(String::from).collect());
         let types = document["components"]["schemas"]["Problem"]["properties"]["type"]["enum"].clone();
         assert_eq!(
             types,
@@ -201,6 +201,15 @@ mod tests {
         let mut members: Vec<_> = members.keys().map(String::as_str).collect();
         members.sort_by_key(|name| back_office::MEMBERS.iter().position(|member| member == name));
         assert_eq!(members, back_office::MEMBERS);
+        let product = &document["components"]["schemas"]["NewCard"]["properties"]["product"]["maxLength"];
+        assert_eq!(*product, limits::PRODUCT_CHARS_MAX);
+        let full = format!("phone-full: the phone has {} cards already.", limits::PHONE_CARDS_MAX);
+        for (path, method) in
+            [(back_office::CARDS, "post"), (back_office::CARD, "put"), (back_office::PHONE, "put")]
+        {
+            let conflict = document["paths"][path][method]["responses"]["409"]["description"].as_str();
+            assert!(conflict.is_some_and(|conflict| conflict.ends_with(&full)), "{path}");
+        }
         let example = |path: &str, method: &str| {
             let body =
                 &document["paths"][path][method]["requestBody"]["content"]["application/json"]["example"];
@@ -208,9 +217,11 @@ mod tests {
         };
         CardBody::parse_new(&example(back_office::CARDS, "post")).unwrap();
         CardBody::parse_find(&example(back_office::FIND, "post")).unwrap();
-        CardBody::parse_change(&example(&card, "put")).unwrap();
-        let view =
-            &document["paths"][&card]["get"]["responses"]["200"]["content"]["application/json"]["example"];
+        CardBody::parse_change(&example(back_office::CARD, "put")).unwrap();
+        Reissue::parse(&example(back_office::REISSUE, "post")).unwrap();
+        PhoneBody::parse(&example(back_office::PHONE, "put")).unwrap();
+        let view = &document["paths"][back_office::CARD]["get"]["responses"]["200"]["content"]["application/json"]
+            ["example"];
         let told: CardView = serde_json::from_value(view.clone()).unwrap();
         let told = serde_json::to_value(told).unwrap();
         let known = &document["components"]["schemas"]["CardView"]["properties"];

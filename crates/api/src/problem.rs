@@ -64,6 +64,8 @@ problems! {
     IdempotencyConflict "idempotency-conflict" 409 "The idempotency key was used with another request",
     /// What is to be made is there already (back office).
     AlreadyExists "already-exists" 409 "It exists already",
+    /// The phone has as many cards as it may have (back office).
+    PhoneFull "phone-full" 409 "The phone has as many cards as it may have",
     /// The body is larger than `limits::BODY_BYTES_MAX`.
     TooLarge "too-large" 413 "The request is too large",
     /// The body is not `application/json`.
@@ -194,6 +196,18 @@ impl Problem {
         Problem::new(Kind::AlreadyExists, detail)
     }
 
+    /// 409: one more card would be too many for this phone.
+    pub fn phone_full() -> Problem {
+        let detail = format!(
+            "A phone has at most {} cards: take it away from one that is out of use, or register another phone.",
+            ramz_domain::limits::PHONE_CARDS_MAX
+        );
+        Problem {
+            errors: vec![FieldError::new("/phone", "write a phone that has fewer cards")],
+            ..Problem::new(Kind::PhoneFull, detail)
+        }
+    }
+
     /// 413: the body is over `limits::BODY_BYTES_MAX`.
     pub fn too_large() -> Problem {
         Problem::new(
@@ -318,6 +332,7 @@ mod tests {
             (Problem::method_not_allowed(), 405, "method-not-allowed"),
             (Problem::idempotency_conflict(), 409, "idempotency-conflict"),
             (Problem::already_exists("Use the card that is there."), 409, "already-exists"),
+            (Problem::phone_full(), 409, "phone-full"),
             (Problem::too_large(), 413, "too-large"),
             (Problem::media_type(), 415, "media-type"),
             (Problem::key_missing(), 422, "key-missing"),

@@ -59,6 +59,8 @@ pub const PHONE_SENDS_IN_2_MIN: u32 = 12;
 pub const PHONE_SENDS_IN_HOUR: u32 = 40;
 /// … and in a day. These count at one node, spent or not.
 pub const PHONE_SENDS_IN_DAY: u32 = 120;
+/// Cards that may have one phone: what a change of the phone must reach, one after the other.
+pub const PHONE_CARDS_MAX: usize = 16;
 /// PIN requests of one payer (as its asker tells payers apart) in an hour, for all cards: a family's evening.
 pub const PAYER_REQUESTS_IN_HOUR: u32 = 30;
 /// PIN requests for one payee in an hour: two a second, all hour long.

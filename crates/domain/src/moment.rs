@@ -45,6 +45,32 @@ impl Moment {
         format!("{year:04}-{month:02}-{day:02}T{:02}:{:02}:{:02}Z", s / 3600, s / 60 % 60, s % 60)
     }
 
+    /// Reads RFC 3339 with any offset, to the millisecond: `2026-11-24T05:22:44+03:30`. A space may stand for the `T`, as
+    /// databases write it. `None` for what is no such instant, lies before 1970, or is a leap second.
+    pub fn parse_rfc3339(text: &str) -> Option<Moment> {
+        let (date, rest) = (text.get(..10)?, text.get(10..)?);
+        let (time, zone) = (rest.get(1..9)?, rest.get(9..)?);
+        let [year, month, day] = numbers(date, '-', [4, 2, 2])?;
+        let [hour, minute, second] = numbers(time, ':', [2, 2, 2])?;
+        let in_day = hour < 24 && minute < 60 && second < 60;
+        if !in_day || !matches!(rest.as_bytes().first(), Some(b'T' | b't' | b' ')) {
+            return None;
+        }
+        let (ms, zone) = fraction(zone)?;
+        let days = days_of(year, month, day)?;
+        let local = days * 86_400 + hour * 3600 + minute * 60 + second;
+        let utc = match zone.split_at_checked(1)? {
+            ("Z" | "z", "") => local,
+            (sign @ ("+" | "-"), offset) => {
+                let [hours, minutes] = numbers(offset, ':', [2, 2])?;
+                let offset_s = (hours < 24 && minutes < 60).then_some(hours * 3600 + minutes * 60)?;
+                if sign == "+" { local.checked_sub(offset_s)? } else { local + offset_s }
+            }
+            _ => return None,
+        };
+        Some(Moment(utc * 1000 + ms))
+    }
+
     /// The wall clock in Tehran, `HH:MM:SS`: how an SMS tells its expiry.
     pub fn tehran_hms(self) -> String {
         let s = (self.0 / 1000 + TEHRAN_OFFSET_S) % 86_400;
@@ -63,6 +89,43 @@ pub fn civil(days: u64) -> (u64, u64, u64) {
     let day = of_year - (153 * from_march + 2) / 5 + 1;
     let month = if from_march < 10 { from_march + 3 } else { from_march - 9 };
     (year_of_era + era * 400 + u64::from(month <= 2), month, day)
+}
+
+/// The day, counted from 1970-01-01, of a date that the calendar has: [`civil`] the other way round.
+fn days_of(year: u64, month: u64, day: u64) -> Option<u64> {
+    if !(1..=12).contains(&month) {
+        return None;
+    }
+    let of_march = if month > 2 { year } else { year.checked_sub(1)? };
+    let (era, year_of_era) = (of_march / 400, of_march % 400);
+    let of_year = (153 * ((month + 9) % 12) + 2) / 5 + day.checked_sub(1)?;
+    let of_era = year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + of_year;
+    let days = (era * 146_097 + of_era).checked_sub(719_468)?;
+    // A day that the month does not have is another one's.
+    (civil(days) == (year, month, day)).then_some(days)
+}
+
+/// Numbers of so many digits each, and `between` between them.
+fn numbers<const N: usize>(text: &str, between: char, digits: [usize; N]) -> Option<[u64; N]> {
+    let mut parts = text.split(between);
+    let mut found = [0; N];
+    for (number, digits) in found.iter_mut().zip(digits) {
+        let part = parts.next()?;
+        if part.len() != digits || !part.bytes().all(|b| b.is_ascii_digit()) {
+            return None;
+        }
+        *number = part.parse().ok()?;
+    }
+    parts.next().is_none().then_some(found)
+}
+
+/// The milliseconds of a fraction of a second, cut off, if the text begins with one; and the rest.
+fn fraction(text: &str) -> Option<(u64, &str)> {
+    let Some(digits) = text.strip_prefix('.') else { return Some((0, text)) };
+    let end = digits.find(|c: char| !c.is_ascii_digit()).filter(|end| *end > 0)?;
+    let (digits, rest) = digits.split_at(end);
+    let ms: String = digits.chars().chain("00".chars()).take(3).collect();
+    Some((ms.parse().ok()?, rest))
 }
 
 #[cfg(test)]
@@ -85,6 +148,66 @@ mod tests {
             (4_107_542_400, "2100-03-01T00:00:00Z"),
         ] {
             assert_eq!(Moment::from_unix_ms(s * 1000).rfc3339(), text);
+        }
+    }
+
+    #[test]
+    fn an_instant_is_read_in_any_zone() {
+        for (text, ms) in [
+            ("1970-01-01T00:00:00Z", 0),
+            ("2000-02-29T00:00:00Z", 951_782_400_000),
+            ("2024-02-29T23:59:59z", 1_709_251_199_000),
+            ("2026-11-24T05:22:44+03:30", 1_795_485_164_000),
+            ("2026-11-24 05:22:44+03:30", 1_795_485_164_000),
+            ("2026-11-23t20:52:44-05:00", 1_795_485_164_000),
+            ("2026-11-24T01:52:44-00:00", 1_795_485_164_000),
+            ("2026-11-24T01:52:44.5Z", 1_795_485_164_500),
+            ("2026-11-24T01:52:44.0429999999Z", 1_795_485_164_042),
+            ("2027-01-01T00:30:00+03:30", 1_798_750_800_000),
+            ("9999-12-31T23:59:59.999Z", 253_402_300_799_999),
+        ] {
+            assert_eq!(Moment::parse_rfc3339(text), Some(Moment::from_unix_ms(ms)), "{text}");
+        }
+        for s in (0..4_200_000_000).step_by(86_400 * 7 + 12_347) {
+            let moment = Moment::from_unix_ms(s * 1000);
+            assert_eq!(Moment::parse_rfc3339(&moment.rfc3339()), Some(moment));
+        }
+    }
+
+    #[test]
+    fn what_is_no_instant_is_none() {
+        for text in [
+            "",
+            "2026-11-24",
+            "2026-11-24T01:52:44",
+            "2026-11-24T01:52Z",
+            "2026-11-24X01:52:44Z",
+            "2026-11-24T01:52:44 Z",
+            "2026-11-24T01:52:44Z ",
+            "2026-11-24T01:52:44.Z",
+            "2026-11-24T01:52:44.5",
+            "2026-11-24T01:52:44+0330",
+            "2026-11-24T01:52:44+03",
+            "2026-11-24T01:52:44+24:00",
+            "2026-11-24T01:52:44+03:60",
+            "2026-11-24T24:00:00Z",
+            "2026-11-24T01:60:00Z",
+            "2026-12-31T23:59:60Z",
+            "2026-02-29T00:00:00Z",
+            "2026-04-31T00:00:00Z",
+            "2026-13-01T00:00:00Z",
+            "2026-00-01T00:00:00Z",
+            "2026-01-00T00:00:00Z",
+            "2026-01-99T00:00:00Z",
+            "+026-01-01T00:00:00Z",
+            "1969-12-31T23:59:59Z",
+            "1970-01-01T00:00:00+03:30",
+            "0000-01-01T00:00:00Z",
+            "۲۰۲۶-11-24T01:52:44Z",
+            "2026-11-24T01:52:44٫5Z",
+            "2026-11-24é1:52:44Z",
+        ] {
+            assert_eq!(Moment::parse_rfc3339(text), None, "{text}");
         }
     }
 
