@@ -79,8 +79,6 @@ pub const PAYER_CHARS_MAX: usize = 64;
 /// What the proxy before a payment page says of where a request is from: more than any address has.
 pub const PAYER_HEADER_CHARS_MAX: usize = 128;
 
-/// Cards that one phone may be registered for.
-pub const PHONE_CARDS_MAX: usize = 16;
 /// The same text from a phone again within this is its operator's repeated delivery, not a second wish …
 pub const TEXT_REPEATED_WITHIN: Duration = Duration::from_secs(30);
 /// … or within this, if the text carries its phone's own reference number.

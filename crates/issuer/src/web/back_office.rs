@@ -1,4 +1,4 @@
-//! The back office's door, on a port of its own: add, show, change, lock and unlock cards.
+//! The back office's door, on a port of its own: what a bank does with cards.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -7,15 +7,18 @@ use axum::extract::{Path, Request, State};
 use axum::http::StatusCode;
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
+use axum::routing::{delete, get, post, put};
 use axum::{Extension, Json, Router};
-use ramz_api::back_office::{CARDS, CardBody, CardView, FIND, status_word};
+use ramz_api::back_office::{
+    CARD, CARDS, CLOSE, CardBody, CardView, DEVICE, FIND, FIRST_PIN_OFF, LOCK, PHONE, PhoneBody, REISSUE,
+    Reissue, ServicesView, StaticPinView, UNLOCK, status_word,
+};
 use ramz_api::net::Peer;
 use ramz_api::openapi;
 use ramz_api::problem::Problem;
 use ramz_api::serve::JsonBody;
-use ramz_domain::card::CardStatus;
-use ramz_domain::{CardId, Language, Moment, Phone};
+use ramz_domain::card::{CardLimits, CardState, CardStatus};
+use ramz_domain::{CardId, Language, Moment, Phone, Rial};
 use serde_json::json;
 
 use super::{certified, fault};
@@ -39,13 +42,17 @@ type Shared = State<Arc<BackOffice>>;
 
 /// The routes.
 pub fn routes(office: Arc<BackOffice>) -> Router {
-    let card = format!("{CARDS}/{{card}}");
     Router::new()
         .route(CARDS, post(add))
         .route(FIND, post(find))
-        .route(&card, get(show).put(change))
-        .route(&format!("{card}/lock"), post(lock))
-        .route(&format!("{card}/unlock"), post(unlock))
+        .route(CARD, get(show).put(change))
+        .route(LOCK, post(lock))
+        .route(UNLOCK, post(unlock))
+        .route(CLOSE, post(close))
+        .route(REISSUE, post(reissue))
+        .route(PHONE, put(phone))
+        .route(FIRST_PIN_OFF, post(first_pin_off))
+        .route(DEVICE, delete(revoke))
         .merge(openapi::route(openapi::BACK_OFFICE).with_state(()))
         .layer(middleware::from_fn_with_state(Arc::clone(&office), only_operators))
         .with_state(office)
@@ -78,8 +85,11 @@ async fn add(
         phone: body.phone.flatten(),
         language: body.language.unwrap_or(Language::Persian),
         status: body.status.unwrap_or(CardStatus::Active),
-        consent: None,
-        limits: ramz_domain::card::CardLimits::default(),
+        consent: body.static_pin_consent.flatten(),
+        limits: CardLimits {
+            sms_pin_max: body.sms_pin_max.flatten(),
+            static_max: body.static_pin_max.flatten(),
+        },
         profile: Profile { customer: body.customer, product: body.product },
     };
     let added = cards::add(&office.engine, &card).await.map_err(|f| office.problem(&f))?;
@@ -114,7 +124,11 @@ async fn change(
     let id = card_id(&card)?;
     let body = CardBody::parse_change(&body)?;
     let known = cards::show(&office.engine, id).await.map_err(|f| office.problem(&f))?;
-    let (_, columns) = known.ok_or_else(Problem::not_found)?;
+    let (state, columns) = known.ok_or_else(Problem::not_found)?;
+    let limits = CardLimits {
+        sms_pin_max: body.sms_pin_max.unwrap_or(state.limits().sms_pin_max),
+        static_max: body.static_pin_max.unwrap_or(state.limits().static_max),
+    };
     let profile = (body.customer.is_some() || body.product.is_some()).then(|| Profile {
         customer: body.customer.or(columns.profile.customer),
         product: body.product.or(columns.profile.product),
@@ -124,8 +138,8 @@ async fn change(
         phone: body.phone,
         language: body.language,
         status: body.status,
-        consent: None,
-        limits: None,
+        consent: body.static_pin_consent,
+        limits: (limits != state.limits()).then_some(limits),
         profile,
     };
     cards::change(&office.engine, id, &change).await.map_err(|f| office.problem(&f))?;
@@ -155,7 +169,86 @@ async fn unlock(
     office.view(id).await.map(Json)
 }
 
+async fn close(
+    State(office): Shared,
+    Extension(peer): Extension<Peer>,
+    Path(card): Path<String>,
+) -> Result<Json<CardView>, Problem> {
+    let change = CardChange { status: Some(CardStatus::Closed), ..CardChange::default() };
+    office.change(&peer, &card, &change, "card closed").await
+}
+
+async fn phone(
+    State(office): Shared,
+    Extension(peer): Extension<Peer>,
+    Path(card): Path<String>,
+    JsonBody(body): JsonBody,
+) -> Result<Json<CardView>, Problem> {
+    let PhoneBody { phone } = PhoneBody::parse(&body)?;
+    let change = CardChange { phone: Some(phone), ..CardChange::default() };
+    office.change(&peer, &card, &change, "phone changed").await
+}
+
+async fn reissue(
+    State(office): Shared,
+    Extension(peer): Extension<Peer>,
+    Path(card): Path<String>,
+    JsonBody(body): JsonBody,
+) -> Result<Json<CardView>, Problem> {
+    let id = card_id(&card)?;
+    let Reissue { pan, expiry } = Reissue::parse(&body)?;
+    if !office.iins.contains(pan.iin().as_str()) {
+        return Err(Problem::unknown_issuer());
+    }
+    cards::reissue(&office.engine, id, &pan, &expiry).await.map_err(|f| office.problem(&f))?;
+    tracing::info!(card = %id, operator = certified(&peer), "card reissued");
+    office.view(id).await.map(Json)
+}
+
+async fn first_pin_off(
+    State(office): Shared,
+    Extension(peer): Extension<Peer>,
+    Path(card): Path<String>,
+) -> Result<Json<CardView>, Problem> {
+    let id = card_id(&card)?;
+    cards::first_pin_off(&office.engine, id).await.map_err(|f| office.problem(&f))?;
+    tracing::info!(card = %id, operator = certified(&peer), "dynamic first PIN switched off");
+    office.view(id).await.map(Json)
+}
+
+/// No device is registered in this release, so none is found.
+async fn revoke(
+    State(office): Shared,
+    Path((card, _device)): Path<(String, String)>,
+) -> Result<Json<CardView>, Problem> {
+    let known = cards::show(&office.engine, card_id(&card)?).await.map_err(|f| office.problem(&f))?;
+    known.ok_or_else(Problem::not_found)?;
+    Err(Problem::not_found())
+}
+
 impl BackOffice {
+    async fn change(
+        &self,
+        peer: &Peer,
+        card: &str,
+        change: &CardChange,
+        what: &str,
+    ) -> Result<Json<CardView>, Problem> {
+        let id = card_id(card)?;
+        cards::change(&self.engine, id, change).await.map_err(|f| self.problem(&f))?;
+        tracing::info!(card = %id, operator = certified(peer), "{what}");
+        self.view(id).await.map(Json)
+    }
+
+    fn services(state: &CardState) -> ServicesView {
+        let services = state.services();
+        ServicesView {
+            sms: services.sms,
+            first_pin: services.first_pin,
+            app_activation: services.activation.map(|begun| begun.at.rfc3339()),
+        }
+    }
+
     async fn view(&self, id: CardId) -> Result<CardView, Problem> {
         let known = cards::show(&self.engine, id).await.map_err(|f| self.problem(&f))?;
         let (state, columns) = known.ok_or_else(Problem::not_found)?;
@@ -181,12 +274,24 @@ impl BackOffice {
             unspent_sms: state.unspent_sends(at.now()),
             sms_held_until: held.map(Moment::rfc3339),
             phone_held_until: phone_held.map(Moment::rfc3339),
+            services: BackOffice::services(&state),
+            devices: Vec::new(),
+            static_pin: StaticPinView {
+                consent: state.static_consent().map(Moment::rfc3339),
+                used_24h: state.static_total(at.now()),
+                max: state.limits().static_max.map(Rial::get),
+            },
+            sms_pin_max: state.limits().sms_pin_max.map(Rial::get),
         })
     }
 
     fn problem(&self, failure: &EngineFault) -> Problem {
         match failure {
             EngineFault::NoCard => Problem::not_found(),
+            EngineFault::PhoneFull(_) => Problem::phone_full(),
+            EngineFault::Taken => {
+                Problem::already_exists("This number is another card's, or was this one's first.")
+            }
             failure => fault(self.engine.entropy.as_ref(), failure),
         }
     }

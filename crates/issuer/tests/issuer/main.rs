@@ -56,6 +56,8 @@ mod static_pin;
 #[cfg(test)]
 mod teeth;
 #[cfg(test)]
+mod teeth_cards;
+#[cfg(test)]
 mod terminal;
 #[cfg(test)]
 mod texting;

@@ -21,16 +21,16 @@ use crate::verification::{Ask, verify};
 use crate::{limits, spend, undo};
 
 /// Runs a scenario that must fail with these words in what it says.
-async fn caught(build: Build, scenario: impl AsyncFn(&Bank, Node) -> Told, words: &str) {
+pub(crate) async fn caught(build: Build, scenario: impl AsyncFn(&Bank, Node) -> Told, words: &str) {
     let told = tried(build, scenario).await;
     assert!(told.as_ref().is_err_and(|why| why.contains(words)), "{told:?}, expected {words:?}");
 }
 
-fn over(store: Arc<dyn Store>, attack: Arc<AtomicBool>) -> Build {
+pub(crate) fn over(store: Arc<dyn Store>, attack: Arc<AtomicBool>) -> Build {
     Build { attack: Box::new(move || attack.store(true, Ordering::SeqCst)), ..Build::over(store) }
 }
 
-fn under(rules: impl Rules) -> Build {
+pub(crate) fn under(rules: impl Rules) -> Build {
     Build { rules: Arc::new(rules), ..Build::default() }
 }
 

@@ -33,9 +33,9 @@ pub(crate) async fn door(bank: &Bank, engine: Arc<Engine>, to: SocketAddr) -> So
                     let text = String::from_utf8_lossy(&request);
                     let digits = text.split(r#""pan":""#).nth(1).and_then(|rest| rest.split('"').next());
                     let pan = Pan::parse(digits.unwrap()).unwrap();
-                    if let Some(card) = engine.find(&pan).await.unwrap() {
+                    if let Some(found) = engine.find(&pan).await.unwrap() {
                         let before = operator.attempts();
-                        let answer = engine.tell(card, work(now, key_version)).await.unwrap();
+                        let answer = engine.tell(found.card, work(now, key_version)).await.unwrap();
                         if matches!(answer, Answer::Requested(Requested::Sent(_))) {
                             while operator.attempts() == before {
                                 sleep(Duration::from_millis(1)).await;

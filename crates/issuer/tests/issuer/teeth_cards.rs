@@ -1,0 +1,86 @@
+//! Teeth of what is switched at a terminal, texted, and paid with the static PIN.
+
+use std::sync::{Arc, Mutex};
+
+use ramz_domain::card::{
+    Answer, Candidate, CardAt, Command, Decided, Evidence, HostAnswer, Mark, Pin, Policy,
+};
+use ramz_issuer::engine::{Rules, TheRules};
+use ramz_store::{MemoryStore, Table};
+
+use crate::bank::{Build, tried};
+use crate::broken::StaleBodies;
+use crate::teeth::{caught, over, under};
+use crate::{static_pin, texting};
+
+#[tokio::test]
+async fn a_static_total_from_a_stale_row_is_caught() {
+    let store = Arc::new(StaleBodies::new(Arc::new(MemoryStore::new())));
+    let build = over(store.clone(), store.attacked.clone()).with_static_pins();
+    caught(build, static_pin::two_nodes_share_one_total, "payment 1").await;
+}
+
+#[tokio::test]
+async fn an_amount_given_back_on_a_time_out_is_caught() {
+    let whole = tried(Build::default().with_static_pins(), static_pin::a_time_out_gives_nothing_back).await;
+    assert_eq!(whole, Ok(()));
+    let build = under(GivesBackOnSilence::default()).with_static_pins();
+    caught(build, static_pin::a_time_out_gives_nothing_back, "the rest is 100,000").await;
+}
+
+#[tokio::test]
+async fn a_repeated_delivery_that_is_answered_twice_is_caught() {
+    let store = Arc::new(StaleBodies::of(Arc::new(MemoryStore::new()), Table::Phone));
+    let build = over(store.clone(), store.attacked.clone());
+    caught(build, texting::a_repeated_delivery_is_answered_once, "SMS to the phone").await;
+}
+
+#[tokio::test]
+async fn an_old_phone_that_is_served_is_caught() {
+    caught(under(KeepsTheOldPhone), texting::the_old_phone_is_not_served, "the old phone's PIN").await;
+}
+
+/// Takes a host that is silent for one that declined.
+#[derive(Default)]
+struct GivesBackOnSilence(Mutex<Option<Mark>>);
+
+impl Rules for GivesBackOnSilence {
+    fn candidates(&self, card: &CardAt, command: &Command, expiry: bool, policy: &Policy) -> Vec<Candidate> {
+        TheRules.candidates(card, command, expiry, policy)
+    }
+
+    fn decide(&self, card: CardAt, command: &Command, evidence: &Evidence, policy: &Policy) -> Decided {
+        let Command::Authorise(authorisation) = command else {
+            return TheRules.decide(card, command, evidence, policy);
+        };
+        let mut silent = self.0.lock().unwrap();
+        let now = card.now();
+        let before = silent.take().map(|identity| {
+            let answer = HostAnswer { response_code: "91".into(), authorisation_code: None, reference: None };
+            TheRules.decide(card.clone(), &Command::HostAnswered { identity, answer }, evidence, policy)
+        });
+        let card = before.and_then(|decided| decided.next).map_or(card, |state| state.at(now));
+        let decided = TheRules.decide(card, command, evidence, policy);
+        if matches!(decided.answer, Answer::AskHost { pin: Pin::Static, .. }) {
+            *silent = Some(authorisation.identity);
+        }
+        decided
+    }
+}
+
+/// Forgets that a new phone ends what the old one had.
+struct KeepsTheOldPhone;
+
+impl Rules for KeepsTheOldPhone {
+    fn candidates(&self, card: &CardAt, command: &Command, expiry: bool, policy: &Policy) -> Vec<Candidate> {
+        TheRules.candidates(card, command, expiry, policy)
+    }
+
+    fn decide(&self, card: CardAt, command: &Command, evidence: &Evidence, policy: &Policy) -> Decided {
+        let mut command = command.clone();
+        if let Command::Update { phone_changed, .. } = &mut command {
+            *phone_changed = false;
+        }
+        TheRules.decide(card, &command, evidence, policy)
+    }
+}
