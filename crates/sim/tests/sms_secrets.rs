@@ -12,7 +12,10 @@ use std::{
 };
 
 use ramz_domain::{Language, Phone};
-use ramz_sms::port::{Sender as _, SmsText};
+use ramz_sms::{
+    port::{Sender as _, SmsText},
+    texts::asked,
+};
 use rusmpp::CommandStatus;
 use tracing_subscriber::{filter::LevelFilter, fmt::MakeWriter};
 
@@ -72,7 +75,12 @@ async fn neither_log_nor_tap_nor_error_holds_text_phone_or_password() {
         until("the bank is bound again", || bank.sender.is_up()).await;
     }
     let phone = Phone::parse(PHONE).unwrap();
+    let mut texts = bank.sender.texts().unwrap();
     smsc.text(&phone, "30003303", &SmsText::new("سلام 6104337000000016".into())).unwrap();
+    let texted = texts.recv().await.unwrap();
+    said.push(format!("{texted:?} {:?}", asked(&texted.words)));
+    texted.taken.accept();
+    until("the text from the phone was taken", || smsc.texts_told() == (1, 0)).await;
     until("the text from the phone was told", || {
         lab.tap.values("deliver_sm", "short_message").iter().any(|length| length.ends_with("octets"))
     })

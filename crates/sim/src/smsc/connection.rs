@@ -107,7 +107,8 @@ impl Smsc {
                 Some(bound) if bound.sends => self.submit(line, bound, frame),
                 _ => line.put(pdu::encode_refusal(frame.id, CommandStatus::EsmeRinvbndsts, frame.sequence)),
             },
-            // Answers to our deliver_sm and enquire_link are not waited for.
+            CommandId::DeliverSmResp => self.told(frame),
+            // Other answers are not waited for.
             id if id.is_response() => {}
             id => {
                 tracing::debug!(command = pdu::command_name(id), "the SMSC does not serve this");

@@ -7,7 +7,8 @@ use rusmpp::{
     tlvs::MessageDeliveryRequestTlvValue,
     types::{COctetString, OctetString},
     values::{
-        Ansi41Specific, DataCoding, EsmClass, GsmFeatures, MessageState, MessageType, MessagingMode, Npi, Ton,
+        Ansi41Specific, DataCoding, EsmClass, GsmFeatures, MessageState, MessageType, MessagingMode, Npi,
+        Ton, UserMessageReference,
     },
 };
 
@@ -42,8 +43,14 @@ pub(super) fn receipt(of: &SubmitSm, id: &str, told: ReceiptState, at: Moment) -
     Some(receipt.build())
 }
 
-/// A part of a text from a phone to a short code.
-pub(super) fn text(from: &Phone, short_code: &str, cut: &Cut, part: &Part) -> Option<DeliverSm> {
+/// A part of a text from a phone to a short code, under the phone's own reference of it.
+pub(super) fn text(
+    from: &Phone,
+    short_code: &str,
+    cut: &Cut,
+    part: &Part,
+    reference: u16,
+) -> Option<DeliverSm> {
     let features = if cut.parts.len() > 1 { GsmFeatures::UdhiIndicator } else { GsmFeatures::NotSelected };
     let deliver = DeliverSm::builder()
         .source_addr_ton(Ton::International)
@@ -54,7 +61,8 @@ pub(super) fn text(from: &Phone, short_code: &str, cut: &Cut, part: &Part) -> Op
         .destination_addr(COctetString::from_string(short_code.to_owned()).ok()?)
         .esm_class(esm_class(MessageType::Default, features))
         .data_coding(DataCoding::from(cut.alphabet.data_coding()))
-        .short_message(OctetString::from_slice(&part.octets).ok()?);
+        .short_message(OctetString::from_slice(&part.octets).ok()?)
+        .push_tlv(MessageDeliveryRequestTlvValue::UserMessageReference(UserMessageReference::new(reference)));
     Some(deliver.build())
 }
 

@@ -2,7 +2,8 @@
 //!
 //! It does what an ESME can tell from outside: binds with a password, submits with concatenation and validity, receipts,
 //! texts from phones, and bad days of every kind (`moods`). A text goes to the handsets and nowhere else: no log, no tap.
-//! Deliberately not here: storing and retrying (a handset is always on), `data_sm`, `submit_multi`, queries, SMPP 5.
+//! Deliberately not here: storing and retrying by itself (a handset is always on, and a text that a bank does not take is
+//! delivered again when a test says so), `data_sm`, `submit_multi`, queries, SMPP 5.
 //!
 //! ```text
 //!   open ── bind_* with the right password ──▶ bound ── unbind, a broken frame, drop_connections() ──▶ closed
@@ -13,6 +14,7 @@ mod connection;
 mod deliver;
 mod moods;
 mod submit;
+mod texts;
 
 use std::{
     collections::BTreeMap,
@@ -25,13 +27,8 @@ use std::{
 };
 
 use ramz_api::{net::Door, tap::SharedTap};
-use ramz_domain::{Clock, Phone};
-use ramz_sms::{
-    coding,
-    coding::concat::Reassembly,
-    port::SmsText,
-    smpp::pdu::{self, FrameError},
-};
+use ramz_domain::Clock;
+use ramz_sms::{coding::concat::Reassembly, smpp::pdu::FrameError};
 use rusmpp::CommandStatus;
 use tokio::{sync::mpsc, time::sleep};
 use tokio_util::sync::CancellationToken;
@@ -40,6 +37,7 @@ use zeroize::Zeroizing;
 use crate::handsets::Handsets;
 
 pub use moods::ReceiptIds;
+pub use texts::TextError;
 
 /// Connections at once; another one is closed.
 const CONNECTIONS_MAX: usize = 64;
@@ -70,20 +68,6 @@ impl fmt::Debug for Account {
     }
 }
 
-/// Why a phone's text did not go.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
-pub enum TextError {
-    /// No account has this short code.
-    #[error("no bank has this short code")]
-    NoSuchShortCode,
-    /// Its bank has no receiver or transceiver bound.
-    #[error("the bank of this short code is not bound")]
-    NotBound,
-    /// The text needs too many parts.
-    #[error("the text is too long")]
-    TooLong,
-}
-
 /// An SMSC. See the module.
 pub struct Smsc {
     accounts: Vec<Account>,
@@ -103,6 +87,7 @@ struct State {
     connections: BTreeMap<u64, Line>,
     last_connection: u64,
     moods: moods::Moods,
+    texts: texts::Texts,
 }
 
 type Bytes = Zeroizing<Vec<u8>>;
@@ -181,22 +166,6 @@ impl Smsc {
         }
     }
 
-    /// A phone texts a short code: a `deliver_sm` for each part to the bank that is bound for it.
-    pub fn text(&self, from: &Phone, short_code: &str, text: &SmsText) -> Result<(), TextError> {
-        let short_code = short_code.trim();
-        let known = |account: &Account| !short_code.is_empty() && account.short_code == short_code;
-        let account = self.accounts.iter().position(known).ok_or(TextError::NoSuchShortCode)?;
-        let line = self.receiver(account).ok_or(TextError::NotBound)?;
-        let id = self.message_id();
-        let reference = id.to_be_bytes()[7];
-        let cut = coding::cut(text.expose(), reference).map_err(|_| TextError::TooLong)?;
-        for part in &cut.parts {
-            let deliver = deliver::text(from, short_code, &cut, part).ok_or(TextError::TooLong)?;
-            line.put(pdu::encode(CommandStatus::EsmeRok, self.sequence(), deliver));
-        }
-        Ok(())
-    }
-
     /// How many submit_sm have come, whatever was answered.
     pub fn submits_seen(&self) -> u64 {
         self.submits.load(Ordering::SeqCst)
@@ -217,11 +186,6 @@ impl Smsc {
         self.binds_refused.load(Ordering::SeqCst)
     }
 
-    fn receiver(&self, account: usize) -> Option<Line> {
-        let fits = |line: &&Line| line.bound.is_some_and(|bound| bound.account == account && bound.receives);
-        self.state().connections.values().find(fits).cloned()
-    }
-
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -230,7 +194,7 @@ impl Smsc {
         self.last_message.fetch_add(1, Ordering::SeqCst) + 1
     }
 
-    /// A sequence number for a request of ours; answers to them are not waited for.
+    /// A sequence number for a request of ours.
     fn sequence(&self) -> u32 {
         u32::try_from(self.message_id() & 0x3FFF_FFFF).unwrap_or(1).max(1)
     }

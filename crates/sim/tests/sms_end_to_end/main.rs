@@ -6,5 +6,6 @@ mod lab;
 mod raw;
 mod receipts;
 mod sending;
+mod texts;
 mod two_binds;
 mod web;

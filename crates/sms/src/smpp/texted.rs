@@ -130,3 +130,44 @@ impl Awaited {
         (self.sequence, accepted, self.place)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use rusmpp::{
+        tlvs::MessageDeliveryRequestTlvValue as Tlv,
+        types::{AnyOctetString, COctetString, OctetString},
+        values::{DataCoding, EsmClass, MessagePayload},
+    };
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn nothing_that_an_operator_passes_on_makes_it_panic(
+            esm_class: u8,
+            data_coding: u8,
+            ton: u8,
+            from in "[+0-9 A-Za-z]{0,20}",
+            octets in proptest::collection::vec(any::<u8>(), 0..=255),
+            payload in proptest::option::of(proptest::collection::vec(any::<u8>(), 0..400)),
+            segments in proptest::option::of(any::<u8>()),
+        ) {
+            let mut deliver = DeliverSm::builder()
+                .esm_class(EsmClass::from(esm_class))
+                .data_coding(DataCoding::from(data_coding))
+                .source_addr_ton(Ton::from(ton))
+                .source_addr(COctetString::from_string(from).unwrap())
+                .short_message(OctetString::from_slice(&octets).unwrap())
+                .build();
+            if let Some(payload) = &payload {
+                deliver.push_tlv(Tlv::MessagePayload(MessagePayload::new(AnyOctetString::from_slice(payload))));
+            }
+            if let Some(segments) = segments {
+                deliver.push_tlv(Tlv::SarTotalSegments(segments));
+            }
+            let in_parts = segments.is_some_and(|segments| segments > 1);
+            prop_assert!(!(in_parts && read(&deliver).is_some()));
+        }
+    }
+}
