@@ -147,8 +147,8 @@ async fn add(office: &BackOffice, card: &LabCard, bank: &PinnedBank) -> anyhow::
         phone: Some(card.phone.clone()),
         language: Some(card.language),
         status: Some(CardStatus::Active),
-        customer: None,
         product: Some(format!("{} lab", bank.id)),
+        ..CardBody::default()
     };
     office.add(&body).await
 }
