@@ -3,10 +3,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context as _, bail};
+use anyhow::{Context as _, anyhow, bail};
 use axum::body::Bytes;
 use axum::http::{Method, Request, Response, StatusCode, header};
-use ramz_api::back_office::{CARDS, CardBody, CardView, FIND};
+use ramz_api::back_office::{
+    CARD, CARDS, CLOSE, CardBody, CardView, FIND, FIRST_PIN_OFF, LOCK, PHONE, PhoneBody, REISSUE, Reissue,
+    UNLOCK, of_card,
+};
 use ramz_api::client::Http;
 use ramz_api::problem::{Kind, Problem};
 use ramz_domain::{CardId, Pan};
@@ -25,13 +28,22 @@ struct Id {
     card: String,
 }
 
-/// What became of a card that was to be added.
-pub(crate) enum Adding {
+/// What became of one of many cards.
+pub(crate) enum Sent {
     Added,
+    Changed,
+    /// It was there, and stays as it is.
     Existing,
     /// No, and why: the card's fault.
     Refused(Problem),
     /// The back office is away or overloaded. It may be there in a moment.
+    NotNow(anyhow::Error),
+}
+
+/// An answer, told apart from what stops everything.
+enum Answer {
+    Good(Response<Bytes>),
+    No(Problem),
     NotNow(anyhow::Error),
 }
 
@@ -48,27 +60,27 @@ impl BackOffice {
         id(&card)
     }
 
-    /// Adds one of many cards: what is an answer is told apart from what stops everything.
-    pub(crate) async fn try_add(&self, card: &CardBody) -> anyhow::Result<Adding> {
-        let answer = match self.call(Method::POST, CARDS, card.to_json().to_vec()).await {
-            Ok(answer) => answer,
-            Err(error) => return Ok(Adding::NotNow(error)),
+    /// Adds one of many cards; one that is there stays as it is.
+    pub(crate) async fn try_add(&self, card: &CardBody) -> anyhow::Result<Sent> {
+        sent(self.ask(Method::POST, CARDS, &card.to_json()).await?, Sent::Added)
+    }
+
+    /// Adds one of many cards, or changes what the row says if it is there.
+    pub(crate) async fn try_put(&self, card: &CardBody) -> anyhow::Result<Sent> {
+        let find = CardBody { pan: card.pan.clone(), ..CardBody::default() };
+        let found = match self.ask(Method::POST, FIND, &find.to_json()).await? {
+            Answer::Good(found) => read::<Id>(found)?,
+            Answer::No(problem) if problem.kind == Kind::NotFound => {
+                return Ok(match self.try_add(card).await? {
+                    Sent::Existing => Sent::NotNow(anyhow!("somebody else adds the same cards")),
+                    told => told,
+                });
+            }
+            no => return sent(no, Sent::Changed),
         };
-        let status = answer.status();
-        if status.is_success() {
-            return Ok(Adding::Added);
-        }
-        match Problem::read(status, answer.body()) {
-            Some(problem) if problem.kind == Kind::AlreadyExists => Ok(Adding::Existing),
-            Some(problem) if matches!(problem.kind, Kind::Malformed | Kind::UnknownIssuer) => {
-                Ok(Adding::Refused(problem))
-            }
-            _ => {
-                let error = read::<Id>(answer).err().context("no error")?;
-                let later = status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS;
-                if later { Ok(Adding::NotNow(error)) } else { Err(error) }
-            }
-        }
+        let path = of_card(CARD, id(&found.card)?);
+        let change = CardBody { pan: None, ..card.clone() };
+        sent(self.ask(Method::PUT, &path, &change.to_json()).await?, Sent::Changed)
     }
 
     /// Finds a card by its number.
@@ -84,17 +96,69 @@ impl BackOffice {
 
     /// Shows a card.
     pub(crate) async fn show(&self, card: CardId) -> anyhow::Result<CardView> {
-        read(self.call(Method::GET, &format!("{CARDS}/{card}"), Vec::new()).await?)
+        read(self.call(Method::GET, &of_card(CARD, card), Vec::new()).await?)
+    }
+
+    /// Changes what the bank knows of a card; the body names no number.
+    pub(crate) async fn change(&self, card: CardId, change: &CardBody) -> anyhow::Result<CardView> {
+        read(self.call(Method::PUT, &of_card(CARD, card), change.to_json().to_vec()).await?)
+    }
+
+    /// Gives a card a new number and expiry.
+    pub(crate) async fn reissue(&self, card: CardId, new: &Reissue) -> anyhow::Result<CardView> {
+        read(self.call(Method::POST, &of_card(REISSUE, card), new.to_json().to_vec()).await?)
+    }
+
+    /// Registers another phone, or none.
+    pub(crate) async fn phone(&self, card: CardId, phone: &PhoneBody) -> anyhow::Result<CardView> {
+        read(self.call(Method::PUT, &of_card(PHONE, card), phone.to_json().to_vec()).await?)
     }
 
     /// Locks a card's dynamic PIN.
     pub(crate) async fn lock(&self, card: CardId) -> anyhow::Result<CardView> {
-        read(self.call(Method::POST, &format!("{CARDS}/{card}/lock"), Vec::new()).await?)
+        self.tell(LOCK, card).await
     }
 
     /// Unlocks it.
     pub(crate) async fn unlock(&self, card: CardId) -> anyhow::Result<CardView> {
-        read(self.call(Method::POST, &format!("{CARDS}/{card}/unlock"), Vec::new()).await?)
+        self.tell(UNLOCK, card).await
+    }
+
+    /// Ends a card for good.
+    pub(crate) async fn close(&self, card: CardId) -> anyhow::Result<CardView> {
+        self.tell(CLOSE, card).await
+    }
+
+    /// Makes the static first PIN the one that counts.
+    pub(crate) async fn first_pin_off(&self, card: CardId) -> anyhow::Result<CardView> {
+        self.tell(FIRST_PIN_OFF, card).await
+    }
+
+    /// What needs no more words than its path.
+    async fn tell(&self, path: &str, card: CardId) -> anyhow::Result<CardView> {
+        read(self.call(Method::POST, &of_card(path, card), Vec::new()).await?)
+    }
+
+    /// Calls for one of many cards: what is the card's fault stops no other.
+    async fn ask(&self, method: Method, path: &str, body: &[u8]) -> anyhow::Result<Answer> {
+        let answer = match self.call(method, path, body.to_vec()).await {
+            Ok(answer) => answer,
+            Err(error) => return Ok(Answer::NotNow(error)),
+        };
+        let status = answer.status();
+        if status.is_success() {
+            return Ok(Answer::Good(answer));
+        }
+        let of_the_card =
+            [Kind::AlreadyExists, Kind::Malformed, Kind::NotFound, Kind::PhoneFull, Kind::UnknownIssuer];
+        match Problem::read(status, answer.body()) {
+            Some(problem) if of_the_card.contains(&problem.kind) => Ok(Answer::No(problem)),
+            _ => {
+                let error = read::<Id>(answer).err().context("no error")?;
+                let later = status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS;
+                if later { Ok(Answer::NotNow(error)) } else { Err(error) }
+            }
+        }
     }
 
     async fn call(&self, method: Method, path: &str, body: Vec<u8>) -> anyhow::Result<Response<Bytes>> {
@@ -114,6 +178,17 @@ fn id(text: &str) -> anyhow::Result<CardId> {
     CardId::parse(text).context("the issuer's answer has no card id")
 }
 
+/// What became of the card. What is not found here is the door: a card was just found, or is to be added.
+fn sent(answer: Answer, good: Sent) -> anyhow::Result<Sent> {
+    match answer {
+        Answer::Good(_) => Ok(good),
+        Answer::No(problem) if problem.kind == Kind::AlreadyExists => Ok(Sent::Existing),
+        Answer::No(problem) if problem.kind == Kind::NotFound => bail!(words(&problem)),
+        Answer::No(problem) => Ok(Sent::Refused(problem)),
+        Answer::NotNow(why) => Ok(Sent::NotNow(why)),
+    }
+}
+
 /// A good answer's body, or the problem in words.
 fn read<T: DeserializeOwned>(answer: Response<Bytes>) -> anyhow::Result<T> {
     let status = answer.status();
@@ -121,9 +196,13 @@ fn read<T: DeserializeOwned>(answer: Response<Bytes>) -> anyhow::Result<T> {
         return serde_json::from_slice(answer.body()).context("the issuer's answer is not what was expected");
     }
     let Some(problem) = Problem::read(status, answer.body()) else { bail!("the issuer answered {status}") };
+    bail!(words(&problem))
+}
+
+fn words(problem: &Problem) -> String {
     let mut words = format!("{}. {}", problem.kind.title(), problem.detail);
     for error in &problem.errors {
         words.push_str(&format!("\n  {}: {}", error.pointer, error.detail));
     }
-    bail!(words)
+    words
 }

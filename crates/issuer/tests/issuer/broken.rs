@@ -81,30 +81,19 @@ impl Twists for Meet {
     }
 }
 
-/// Once attacked, gives every body of a table (cards', if no other is named) as it was then, under its present version; and sees
-/// to it that every change was decided from a body that it gave.
+/// Once attacked, gives every card's body as it was then, under its present version; and sees to it that every change was
+/// decided from a body that it gave.
 pub(crate) struct StaleBodies {
     inner: Arc<dyn Store>,
-    table: Table,
     pub(crate) attacked: Arc<AtomicBool>,
     frozen: Mutex<HashMap<Vec<u8>, Vec<u8>>>,
-    /// Rows that were read since they were last changed.
+    /// Cards that were read since they were last changed.
     read: Mutex<HashSet<Vec<u8>>>,
 }
 
 impl StaleBodies {
     pub(crate) fn new(inner: Arc<dyn Store>) -> StaleBodies {
-        StaleBodies::of(inner, Table::Card)
-    }
-
-    pub(crate) fn of(inner: Arc<dyn Store>, table: Table) -> StaleBodies {
-        StaleBodies {
-            inner,
-            table,
-            attacked: Arc::default(),
-            frozen: Mutex::default(),
-            read: Mutex::default(),
-        }
+        StaleBodies { inner, attacked: Arc::default(), frozen: Mutex::default(), read: Mutex::default() }
     }
 }
 
@@ -115,7 +104,7 @@ impl Twists for StaleBodies {
     }
 
     async fn twist(&self, table: Table, key: &[u8], row: Option<Row>) -> Option<Row> {
-        if table != self.table || !self.attacked.load(Ordering::SeqCst) {
+        if table != Table::Card || !self.attacked.load(Ordering::SeqCst) {
             return row;
         }
         self.read.lock().unwrap().insert(key.to_vec());
@@ -127,8 +116,7 @@ impl Twists for StaleBodies {
 
     async fn loses(&self, change: &Change) -> bool {
         let attacked = self.attacked.load(Ordering::SeqCst);
-        let Change::Swap(swap) = change else { return false };
-        swap.table == self.table && attacked && !self.read.lock().unwrap().remove(&swap.key)
+        card_of(change).is_some_and(|card| attacked && !self.read.lock().unwrap().remove(card))
     }
 }
 

@@ -60,7 +60,6 @@ async fn four_digits_in_any_script_bring_a_pin_that_pays_anything_under_the_ceil
 
 pub(crate) async fn a_repeated_delivery_is_answered_once(bank: &Bank, node: Node) -> Told {
     activated(bank, &node, CARD).await?;
-    (bank.build.attack)();
     let sms = bank.text(CARD, &last(CARD, 4)).await?;
     for _ in 0..3 {
         same(bank.operator.text(&phone(CARD), &last(CARD, 4), None).await, true, "it is taken again")?;

@@ -1,15 +1,16 @@
 //! `ramz cards`: the back office's client, for one card at a time. Many at once are [`import`]'s.
 
-use std::io::{BufRead as _, IsTerminal as _, Read as _};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use clap::{Args, Subcommand};
-use ramz_api::back_office::{CardBody, CardView};
-use ramz_domain::{CardId, Pan};
+use ramz_api::back_office::{CardBody, PhoneBody, Reissue};
+use ramz_api::problem::Problem;
+use ramz_domain::card::CardStatus;
+use ramz_domain::{CardId, Pan, Phone};
 use zeroize::Zeroizing;
 
-use super::{Settings, import, say};
+use super::{Settings, card_view, import, prompt, say};
 use crate::client::BackOffice;
 use crate::config::OperatorConfig;
 
@@ -21,7 +22,10 @@ pub(super) struct Options {
 
 #[derive(Debug, Subcommand)]
 enum Cards {
-    /// Add a card, described as JSON: pan, expiry (YYMM), phone, language, status, customer, product
+    /// Add a card
+    ///
+    /// Its members, as JSON: pan, expiry (YYMM), phone, language, status, customer, product, static_pin_consent,
+    /// sms_pin_max, static_pin_max. Only the first two are needed.
     Add {
         #[command(flatten)]
         settings: Settings,
@@ -29,7 +33,7 @@ enum Cards {
         #[arg(long, value_name = "FILE")]
         file: Option<PathBuf>,
     },
-    /// Add many cards from a CSV or JSON Lines file; killed, it goes on where it stopped
+    /// Add or change many cards from a CSV or JSON Lines file; killed, it goes on where it stopped
     Import(import::Options),
     /// Show a card: state, never secrets
     Show(Which),
@@ -37,6 +41,31 @@ enum Cards {
     Lock(Which),
     /// Unlock a card's dynamic PIN
     Unlock(Which),
+    /// Register another mobile for a card: open PINs are over, and what was switched on with the old one is off
+    Phone {
+        #[command(flatten)]
+        which: Which,
+        /// A file with the mobile as JSON: phone; `-` reads standard input. Without it, it is asked for
+        #[arg(long, value_name = "FILE")]
+        file: Option<PathBuf>,
+        /// Take the mobile away, and register none
+        #[arg(long, conflicts_with = "file")]
+        none: bool,
+    },
+    /// Give a card a new number and expiry; its id, phone and services stay
+    Reissue {
+        #[command(flatten)]
+        which: Which,
+        /// A file with the new card as JSON: pan, expiry; `-` reads standard input. Without it, they are asked for
+        #[arg(long, value_name = "FILE")]
+        file: Option<PathBuf>,
+    },
+    /// Make the static first PIN the one that counts again: the phone is lost
+    FirstPinOff(Which),
+    /// Refuse a card that is lost or stolen
+    HotList(Which),
+    /// End a card for good: nothing makes it active again
+    Close(Which),
 }
 
 #[derive(Debug, Args)]
@@ -48,46 +77,72 @@ struct Which {
 }
 
 pub(super) async fn run(options: Options) -> anyhow::Result<()> {
-    match options.command {
-        Cards::Add { settings, file } => {
-            let office = office(&settings)?;
-            let card = match file {
-                Some(file) => read_card(&file)?,
-                None => ask_card()?,
-            };
-            let id = office.add(&card).await?;
-            say::line(format!("card {id} added"));
-        }
-        Cards::Import(options) => import::run(options).await?,
+    let told = match options.command {
+        Cards::Import(options) => return import::run(options).await,
+        Cards::Add { settings, file } => return add(&settings, file.as_deref()).await,
         Cards::Show(which) => {
-            let office = office(&which.settings)?;
-            let id = which.find(&office).await?;
-            show(&office.show(id).await?);
+            let (office, id) = which.find().await?;
+            office.show(id).await?
         }
         Cards::Lock(which) => {
-            let office = office(&which.settings)?;
-            let id = which.find(&office).await?;
-            show(&office.lock(id).await?);
+            let (office, id) = which.find().await?;
+            office.lock(id).await?
         }
         Cards::Unlock(which) => {
-            let office = office(&which.settings)?;
-            let id = which.find(&office).await?;
-            show(&office.unlock(id).await?);
+            let (office, id) = which.find().await?;
+            office.unlock(id).await?
         }
+        Cards::Phone { which, file, none } => {
+            let (office, id) = which.find().await?;
+            let phone = match file {
+                Some(file) => PhoneBody::parse(&prompt::file(&file)?).map_err(malformed)?,
+                None if none => PhoneBody { phone: None },
+                None => PhoneBody { phone: Some(ask_phone()?) },
+            };
+            office.phone(id, &phone).await?
+        }
+        Cards::Reissue { which, file } => {
+            let (office, id) = which.find().await?;
+            let new = match file {
+                Some(file) => Reissue::parse(&prompt::file(&file)?).map_err(malformed)?,
+                None => ask_reissue()?,
+            };
+            office.reissue(id, &new).await?
+        }
+        Cards::FirstPinOff(which) => {
+            let (office, id) = which.find().await?;
+            office.first_pin_off(id).await?
+        }
+        Cards::HotList(which) => {
+            let (office, id) = which.find().await?;
+            let status = Some(CardStatus::HotListed);
+            office.change(id, &CardBody { status, ..CardBody::default() }).await?
+        }
+        Cards::Close(which) => {
+            let (office, id) = which.find().await?;
+            office.close(id).await?
+        }
+    };
+    for line in card_view::lines(&told) {
+        say::line(line);
     }
     Ok(())
 }
 
 impl Which {
-    async fn find(&self, office: &BackOffice) -> anyhow::Result<CardId> {
+    async fn find(&self) -> anyhow::Result<(BackOffice, CardId)> {
+        let office = office(&self.settings)?;
         if let Some(card) = &self.card {
             // A number typed by mistake must not stay in the shell's history unnoticed, nor be repeated here.
-            return CardId::parse(card)
-                .context("a card id is 32 hexadecimal digits; leave it out to be asked for the card number");
+            let id = CardId::parse(card).context(
+                "a card id is 32 hexadecimal digits; leave it out to be asked for the card number",
+            )?;
+            return Ok((office, id));
         }
-        let pan = ask_pan()?;
+        let pan = ask_pan("Card number")?;
         let found = office.find(&pan).await?;
-        found.with_context(|| format!("no card {} at this issuer", pan.masked()))
+        let id = found.with_context(|| format!("no card {} at this issuer", pan.masked()))?;
+        Ok((office, id))
     }
 }
 
@@ -96,71 +151,55 @@ fn office(settings: &Settings) -> anyhow::Result<BackOffice> {
     BackOffice::new(&config)
 }
 
-fn read_card(file: &std::path::Path) -> anyhow::Result<CardBody> {
-    let mut bytes = Zeroizing::new(Vec::new());
-    if file.as_os_str() == "-" {
-        std::io::stdin().lock().read_to_end(&mut bytes)?;
-    } else {
-        *bytes = std::fs::read(file).with_context(|| format!("cannot read {}", file.display()))?;
-    }
-    CardBody::parse_new(&bytes).map_err(|problem| {
-        let errors: Vec<String> =
-            problem.errors.iter().map(|e| format!("\n  {}: {}", e.pointer, e.detail)).collect();
-        anyhow::anyhow!("the card is malformed{}", errors.concat())
-    })
+async fn add(settings: &Settings, file: Option<&Path>) -> anyhow::Result<()> {
+    let office = office(settings)?;
+    let card = match file {
+        Some(file) => CardBody::parse_new(&prompt::file(file)?).map_err(malformed)?,
+        None => ask_card()?,
+    };
+    let id = office.add(&card).await?;
+    say::line(format!("card {id} added"));
+    Ok(())
+}
+
+/// What is wrong with a file, or with what was typed, place by place.
+fn malformed(problem: Problem) -> anyhow::Error {
+    let errors = problem.errors.iter().map(|e| format!("\n  {}: {}", e.pointer, e.detail));
+    anyhow::anyhow!("the card is malformed{}", errors.collect::<String>())
 }
 
 fn ask_card() -> anyhow::Result<CardBody> {
-    let pan = ask_pan()?;
+    let pan = ask_pan("Card number")?;
     let mut json = serde_json::Map::new();
     for (member, question) in [
         ("expiry", "Expiry as the card shows it (YYMM): "),
         ("phone", "Mobile number (empty: none): "),
         ("language", "Language, fa or en (empty: fa): "),
     ] {
-        let answer = ask_line(question)?;
+        let answer = prompt::line(question)?;
         if !answer.is_empty() {
             json.insert(member.to_owned(), answer.as_str().into());
         }
     }
     json.insert("pan".to_owned(), pan.expose().into());
     let bytes = Zeroizing::new(serde_json::Value::Object(json).to_string().into_bytes());
-    CardBody::parse_new(&bytes).map_err(|problem| {
-        let errors: Vec<String> =
-            problem.errors.iter().map(|e| format!("{}: {}", e.pointer, e.detail)).collect();
-        anyhow::anyhow!("{}", errors.join("; "))
-    })
+    CardBody::parse_new(&bytes).map_err(malformed)
 }
 
-fn ask_pan() -> anyhow::Result<Pan> {
-    let typed = if std::io::stdin().is_terminal() {
-        Zeroizing::new(rpassword::prompt_password("Card number (not shown): ")?)
-    } else {
-        ask_line("Card number: ")?
-    };
-    Ok(Pan::parse_typed(typed.trim())?)
+fn ask_reissue() -> anyhow::Result<Reissue> {
+    let pan = ask_pan("New card number")?;
+    let expiry = prompt::line("Expiry as the new card shows it (YYMM): ")?;
+    let json = serde_json::json!({ "pan": pan.expose(), "expiry": expiry.as_str() });
+    Reissue::parse(&Zeroizing::new(json.to_string().into_bytes())).map_err(malformed)
 }
 
-fn ask_line(question: &str) -> anyhow::Result<Zeroizing<String>> {
-    say::ask(question);
-    let mut line = Zeroizing::new(String::new());
-    std::io::stdin().lock().read_line(&mut line)?;
-    Ok(Zeroizing::new(line.trim().to_owned()))
+/// An answer is needed: a script that says nothing must not take a phone away.
+fn ask_phone() -> anyhow::Result<Phone> {
+    let typed = prompt::line("New mobile number: ")?;
+    anyhow::ensure!(!typed.is_empty(), "no mobile number was given; --none takes the one that is there away");
+    Ok(Phone::parse(&typed)?)
 }
 
-fn show(card: &CardView) {
-    let none = || "none".to_owned();
-    say::line(format!("card        {}", card.card));
-    say::line(format!("number      {}", card.pan));
-    say::line(format!("phone       {}", card.phone.clone().unwrap_or_else(none)));
-    say::line(format!("status      {}", card.status));
-    say::line(format!("language    {}", card.language));
-    let locked = match (card.locked, &card.locked_until) {
-        (false, _) => "no".to_owned(),
-        (true, Some(until)) => format!("until {until}"),
-        (true, None) => "until it is unlocked".to_owned(),
-    };
-    say::line(format!("locked      {locked}"));
-    say::line(format!("wrong PINs  {} in a row", card.failures));
-    say::line(format!("open PINs   {}", card.open_pins));
+fn ask_pan(what: &str) -> anyhow::Result<Pan> {
+    Ok(Pan::parse_typed(&prompt::secret(what)?)?)
 }

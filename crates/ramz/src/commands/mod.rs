@@ -1,5 +1,6 @@
 //! The command line. PANs, PINs and passphrases come from a prompt or a file, never from arguments.
 
+mod card_view;
 mod cards;
 mod configuration;
 mod doctor;
@@ -8,6 +9,7 @@ mod journal;
 mod keys;
 mod lab;
 mod load;
+mod prompt;
 mod role;
 pub(crate) mod say;
 
@@ -50,7 +52,7 @@ enum Command {
     Router(Settings),
     /// A payment page and its merchant API
     Gateway(Settings),
-    /// Add, show, lock and unlock cards at an issuer's back office
+    /// A bank's cards, at its back office: add, show, change, lock, close; many from a file
     Cards(cards::Options),
     /// Make and change a key file
     Keys(keys::Options),

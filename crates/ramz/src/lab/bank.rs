@@ -149,7 +149,6 @@ async fn add(office: &BackOffice, card: &LabCard, bank: &PinnedBank) -> anyhow::
         phone: Some(card.phone.clone()),
         language: Some(card.language),
         status: Some(CardStatus::Active),
-        customer: None,
         product: Some(format!("{} lab", bank.id)),
         static_pin_consent: card.static_pin.then_some(Some(consented)),
         ..CardBody::default()

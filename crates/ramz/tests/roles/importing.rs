@@ -1,4 +1,5 @@
-//! `ramz cards import`: killed in the middle it goes on, rows that are refused are told without their cards, twice is once.
+//! `ramz cards import`: killed in the middle it goes on, rows that are refused are told without their cards, twice is once;
+//! with `--update` what is there is changed.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -86,6 +87,92 @@ async fn an_import_that_was_killed_goes_on_where_it_stopped() {
     for said in [&issuer.said(), &first.said(), &second.err, &third.err, &second.out] {
         assert!(!said.contains(&format!("{IIN}7")), "{said}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_changes_what_is_there() {
+    let bank = Bank::open().await;
+    bank.quick_keys();
+    let mut issuer = bank.start();
+    bank.ready().await;
+    let card = |n| pan(IIN, n);
+    bank.write("cards.csv", &csv((0..3).map(card)));
+    assert_eq!(import(&bank, "cards.csv", &[]).code, Some(0));
+
+    // The first card has many rows, all in flight together: its last one is the last that the bank hears. The fourth is not
+    // there, and cannot be added without its expiry.
+    let mut text = "pan,phone,sms_pin_max\n".to_owned();
+    for phone in 0..48 {
+        writeln!(text, "{},091299999{phone:02},", card(0).expose()).unwrap();
+    }
+    writeln!(text, "{},-,2000000", card(1).expose()).unwrap();
+    writeln!(text, "{},09120001101,", card(3).expose()).unwrap();
+    bank.write("changes.csv", &text);
+    let changed = import(&bank, "changes.csv", &["--update", "--in-flight", "64"]);
+    assert_eq!(
+        (changed.code, changed.out.as_str()),
+        (Some(1), "0 cards added, 49 changed, 1 rows refused\n"),
+        "{}",
+        changed.err
+    );
+    let report = fs::read_to_string(bank.file("changes.csv.report.csv")).unwrap();
+    assert!(report.contains("\n50,expiry,") && !report.contains(card(3).expose()), "{report}");
+    let settings = bank.file("operator.toml");
+    let show = |n| {
+        let said = run(
+            ["cards", "show", "--config", settings.to_str().unwrap()],
+            &format!("{}\n", card(n).expose()),
+        );
+        assert_eq!(said.code, Some(0), "{}", said.err);
+        said.out
+    };
+    for (n, lines) in [
+        (0, ["phone       98912***47", "customer    customer 0"]),
+        (1, ["phone       none", "texted PIN  at most 2,000,000 rial"]),
+        (2, ["phone       98912***02", "customer    customer 2"]),
+    ] {
+        let shown = show(n);
+        assert!(lines.iter().all(|line| shown.contains(line)), "{n}: {shown}");
+    }
+
+    // With its expiry it is added, among those that are changed.
+    let line = |n, more: &str| format!("{{\"pan\":\"{}\",{more}}}\n", card(n).expose());
+    let expiry = format!("\"expiry\":\"{EXPIRY}\"");
+    bank.write("more.jsonl", &[line(3, &expiry), line(2, "\"phone\":\"\"")].concat());
+    let more = import(&bank, "more.jsonl", &["--update"]);
+    assert_eq!((more.code, more.out.as_str()), (Some(0), "1 cards added, 1 changed, 0 rows refused\n"));
+    assert!(show(2).contains("phone       none"));
+
+    // Another time without --update: what is there stays.
+    let kept = import(&bank, "cards.csv", &[]);
+    assert_eq!(kept.out, "0 cards added, 3 were there already, 0 rows refused\n");
+    assert!(show(2).contains("phone       none"));
+    assert_eq!(issuer.terminate().0.code(), Some(0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_update_that_was_killed_goes_on_where_it_stopped() {
+    let bank = Bank::open().await;
+    bank.quick_keys();
+    let mut issuer = bank.start();
+    bank.ready().await;
+    bank.write("cards.csv", &csv((0..ROWS).map(|n| pan(IIN, n))));
+    let slowly = arguments(&bank, "cards.csv", &["--update", "--in-flight", "4"]);
+    let mut first = Process::start(slowly, &bank.file("import.log"));
+    until("the import is under way", async || kept(&bank, "cards.csv").filter(|rows| *rows >= 64)).await;
+    assert!(first.runs(), "it came to its end before it could be killed: {}", first.said());
+    first.kill();
+    let at = kept(&bank, "cards.csv").unwrap();
+
+    let second = import(&bank, "cards.csv", &["--update"]);
+    assert!(second.err.contains(&format!("going on after row {at}, where it stopped")), "{}", second.err);
+    let number = |of: &str| -> u64 {
+        second.out.split(", ").find_map(|part| part.split_once(of)?.0.trim().parse().ok()).unwrap()
+    };
+    let (added, changed) = (number(" cards added"), number(" changed"));
+    assert_eq!((second.code, added + changed), (Some(0), u64::from(ROWS)), "{}", second.out);
+    assert!(changed <= 64 + 4, "what had its outcome is not sent again: {changed}");
+    assert_eq!(issuer.terminate().0.code(), Some(0));
 }
 
 #[tokio::test(flavor = "multi_thread")]

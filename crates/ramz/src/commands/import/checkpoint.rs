@@ -5,6 +5,7 @@ use std::path::Path;
 use anyhow::Context as _;
 use serde::{Deserialize, Serialize};
 
+use super::Mode;
 use crate::system::files::write_private;
 
 /// What became of the rows so far.
@@ -14,8 +15,27 @@ pub(super) struct Counts {
     #[serde(skip)]
     pub(super) good: u64,
     pub(super) added: u64,
+    #[serde(default)]
+    pub(super) changed: u64,
     pub(super) existing: u64,
     pub(super) refused: u64,
+}
+
+impl Counts {
+    pub(super) fn rows(&self) -> u64 {
+        self.good + self.added + self.changed + self.existing + self.refused
+    }
+
+    /// What became of the rows, in words.
+    pub(super) fn words(&self, mode: Mode) -> String {
+        let Counts { added, changed, existing, refused, .. } = self;
+        match mode {
+            Mode::Add => {
+                format!("{added} cards added, {existing} were there already, {refused} rows refused")
+            }
+            Mode::Update => format!("{added} cards added, {changed} changed, {refused} rows refused"),
+        }
+    }
 }
 
 /// A place to go on from: every row up to it has its outcome.
@@ -25,6 +45,9 @@ pub(super) struct Checkpoint {
     input_sha256: String,
     /// The back office: another one has none of the cards.
     url: String,
+    /// Cards that are there are changed: without it, those of the rows so far were not.
+    #[serde(default)]
+    update: bool,
     pub(super) rows: u64,
     pub(super) counts: Counts,
     /// The report's length; what stands behind it is of rows that are sent again.
@@ -32,11 +55,17 @@ pub(super) struct Checkpoint {
 }
 
 impl Checkpoint {
-    /// The one at this place, if it is of this input and this back office; otherwise the beginning.
-    pub(super) fn resume(place: &Path, input_sha256: &str, url: &str) -> anyhow::Result<Checkpoint> {
+    /// The one at this place, if it is of this input, this back office and this mode; otherwise the beginning.
+    pub(super) fn resume(
+        place: &Path,
+        input_sha256: &str,
+        url: &str,
+        mode: Mode,
+    ) -> anyhow::Result<Checkpoint> {
         let beginning = Checkpoint {
             input_sha256: input_sha256.to_owned(),
             url: url.to_owned(),
+            update: mode == Mode::Update,
             rows: 0,
             counts: Counts::default(),
             report_bytes: 0,
@@ -48,7 +77,9 @@ impl Checkpoint {
         };
         let found: Checkpoint = serde_json::from_slice(&bytes)
             .with_context(|| format!("{} is no checkpoint; take it away to begin anew", place.display()))?;
-        let same = found.input_sha256 == input_sha256 && found.url == url;
+        let same = found.input_sha256 == beginning.input_sha256
+            && found.url == beginning.url
+            && found.update == beginning.update;
         Ok(if same { found } else { beginning })
     }
 
@@ -74,18 +105,35 @@ mod tests {
     use super::*;
 
     #[test]
-    fn it_goes_on_with_the_same_file_and_office_only() {
+    fn it_goes_on_with_the_same_file_office_and_mode_only() {
         let folder = tempfile::tempdir().unwrap();
         let place = folder.path().join("c");
-        let mut at = Checkpoint::resume(&place, "aa", "https://one").unwrap();
+        let mut at = Checkpoint::resume(&place, "aa", "https://one", Mode::Add).unwrap();
         at.rows = 640;
         at.keep(&place, 12).unwrap();
-        let again = |hash: &str, url: &str| Checkpoint::resume(&place, hash, url).unwrap();
-        assert_eq!((again("aa", "https://one").rows, again("aa", "https://one").report_bytes), (640, 12));
-        assert_eq!((again("bb", "https://one").rows, again("aa", "https://two").rows), (0, 0));
+        let again = |hash: &str, url: &str, mode| Checkpoint::resume(&place, hash, url, mode).unwrap();
+        let same = again("aa", "https://one", Mode::Add);
+        assert_eq!((same.rows, same.report_bytes), (640, 12));
+        for (hash, url, mode) in [
+            ("bb", "https://one", Mode::Add),
+            ("aa", "https://two", Mode::Add),
+            ("aa", "https://one", Mode::Update),
+        ] {
+            assert_eq!(again(hash, url, mode).rows, 0, "{hash} {url} {mode:?}");
+        }
         std::fs::write(&place, "{").unwrap();
-        assert!(Checkpoint::resume(&place, "aa", "https://one").is_err());
+        assert!(Checkpoint::resume(&place, "aa", "https://one", Mode::Add).is_err());
         Checkpoint::forget(&place).unwrap();
         Checkpoint::forget(&place).unwrap();
+    }
+
+    #[test]
+    fn one_of_the_first_release_is_gone_on_with() {
+        let folder = tempfile::tempdir().unwrap();
+        let place = folder.path().join("c");
+        let kept = r#"{"input_sha256":"aa","url":"u","rows":64,"counts":{"added":60,"existing":4,"refused":0},"report_bytes":0}"#;
+        std::fs::write(&place, kept).unwrap();
+        let found = Checkpoint::resume(&place, "aa", "u", Mode::Add).unwrap();
+        assert_eq!((found.rows, found.counts.rows()), (64, 64));
     }
 }

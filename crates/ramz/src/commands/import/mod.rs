@@ -1,16 +1,18 @@
 //! `ramz cards import`: many cards from a file, through the back office as `cards add` does for one.
 //!
 //! ```text
-//!   file ─▶ rows, checked ─▶ a few in flight, in order ─▶ added · there already · refused (report)
+//!   file ─▶ rows, checked ─▶ a few in flight, in order ─▶ added · there already or changed · refused (report)
 //!                                                   └─▶ checkpoint beside the file, every so many rows
 //! ```
 //!
-//! Killed anywhere, it goes on at the checkpoint when it is run again; the rows after it are sent once more, and are there
-//! already. A card that is there is left as it is. A row that is refused holds up no other.
+//! Killed anywhere, it goes on at the checkpoint when it is run again; the rows after it are sent once more, which changes
+//! nothing. A card that is there is left as it is, or with `--update` gets what its row says. A row that is refused holds up
+//! no other.
 
 mod checkpoint;
 mod progress;
 mod rows;
+mod turns;
 
 use std::fs::{File, OpenOptions};
 use std::io::{BufWriter, Read as _, Seek as _, SeekFrom};
@@ -24,15 +26,16 @@ use sha2::{Digest as _, Sha256};
 use tokio::time::sleep;
 
 use super::{Settings, say};
-use crate::client::{Adding, BackOffice};
+use crate::client::{BackOffice, Sent};
 use crate::config::OperatorConfig;
 use checkpoint::{Checkpoint, Counts};
 use progress::Progress;
 use rows::{Fault, Row};
+use turns::{Turn, Turns};
 
 /// Rows in flight at most: more only wait in the issuer's queue.
 const IN_FLIGHT_MAX: u64 = 256;
-/// Rows between two checkpoints: what a kill costs to send again, and is there already.
+/// Rows between two checkpoints: what a kill costs to send again.
 const CHECKPOINT_EVERY: u64 = 64;
 /// Attempts at one row while the back office is away or overloaded.
 const ATTEMPTS: u32 = 6;
@@ -43,8 +46,13 @@ const AGAIN_AFTER: Duration = Duration::from_millis(250);
 pub(super) struct Options {
     #[command(flatten)]
     settings: Settings,
-    /// CSV with a header row, or JSON Lines: pan, expiry, phone, language, status, customer, product
+    /// CSV with a header row, or JSON Lines: pan, expiry, phone, language, status, customer, product, static_pin_consent,
+    /// sms_pin_max, static_pin_max
     file: PathBuf,
+    /// Change the cards that are there already: each gets what its row says, and keeps what it does not say. Only pan is
+    /// needed then
+    #[arg(long)]
+    update: bool,
     /// How the file is written; without it, by its ending (.csv, .jsonl, .ndjson)
     #[arg(long)]
     format: Option<Format>,
@@ -65,7 +73,20 @@ enum Format {
     Jsonl,
 }
 
+/// What becomes of a card that is there already.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Mode {
+    /// It stays as it is.
+    Add,
+    /// It gets what its row says.
+    Update,
+}
+
 impl Options {
+    fn mode(&self) -> Mode {
+        if self.update { Mode::Update } else { Mode::Add }
+    }
+
     fn format(&self) -> anyhow::Result<Format> {
         let ending = self.file.extension().and_then(|ending| ending.to_str()).unwrap_or("");
         match (self.format, ending) {
@@ -86,16 +107,17 @@ impl Options {
 /// What became of a row.
 enum Outcome {
     Added,
+    Changed,
     Existing,
     Refused(Vec<Fault>),
 }
 
 pub(super) async fn run(options: Options) -> anyhow::Result<()> {
-    let (format, shown) = (options.format()?, options.file.display().to_string());
+    let (format, mode, shown) = (options.format()?, options.mode(), options.file.display().to_string());
     let size = std::fs::metadata(&options.file).with_context(|| format!("cannot read {shown}"))?.len();
     let report_path = options.report.clone().unwrap_or_else(|| options.beside(".report.csv"));
-    let rows = rows::open(&options.file, format)?;
-    let progress = Progress::new(size);
+    let rows = rows::open(&options.file, format, mode)?;
+    let progress = Progress::new(size, mode);
     if options.dry_run {
         let mut report = Report::begin(&report_path, 0)?;
         let mut counts = Counts::default();
@@ -118,7 +140,7 @@ pub(super) async fn run(options: Options) -> anyhow::Result<()> {
     let config: OperatorConfig = options.settings.load()?.table("operator")?;
     let office = BackOffice::new(&config)?;
     let place = options.beside(".checkpoint");
-    let mut done = Checkpoint::resume(&place, &hash(&options.file)?, &config.url)?;
+    let mut done = Checkpoint::resume(&place, &hash(&options.file)?, &config.url, mode)?;
     if done.rows > 0 {
         say::note(&format!("going on after row {}, where it stopped", done.rows));
     }
@@ -126,7 +148,13 @@ pub(super) async fn run(options: Options) -> anyhow::Result<()> {
     let after = done.rows;
     let waiting = rows.filter(|row| !matches!(row, Ok(row) if row.number <= after));
     let in_flight = usize::try_from(options.in_flight).unwrap_or(1);
-    let mut outcomes = stream::iter(waiting).map(|row| send(&office, row)).buffered(in_flight);
+    let mut turns = Turns::new(in_flight);
+    let sending = stream::iter(waiting).map(|row| {
+        let turn = row.as_ref().ok().and_then(|row| row.card.as_ref().ok()?.pan.as_ref());
+        let turn = turn.map(|pan| turns.next(pan));
+        send(&office, mode, row, turn)
+    });
+    let mut outcomes = sending.buffered(in_flight);
     let mut since = 0;
     while let Some(outcome) = outcomes.next().await {
         let (number, at, outcome) = match outcome {
@@ -140,6 +168,7 @@ pub(super) async fn run(options: Options) -> anyhow::Result<()> {
         };
         match outcome {
             Outcome::Added => done.counts.added += 1,
+            Outcome::Changed => done.counts.changed += 1,
             Outcome::Existing => done.counts.existing += 1,
             Outcome::Refused(faults) => {
                 done.counts.refused += 1;
@@ -155,8 +184,7 @@ pub(super) async fn run(options: Options) -> anyhow::Result<()> {
     }
     progress.end();
     report.flush()?;
-    let Counts { added, existing, refused: no, .. } = done.counts;
-    say::line(format!("{added} cards added, {existing} were there already, {no} rows refused"));
+    say::line(done.counts.words(mode));
     Checkpoint::forget(&place)?;
     refused(&done.counts, &report_path)
 }
@@ -171,20 +199,33 @@ fn refused(counts: &Counts, report: &Path) -> anyhow::Result<()> {
     anyhow::bail!("{} rows were refused; {} says which and why", counts.refused, report.display())
 }
 
-/// Sends one row, again while the back office is away.
-async fn send(office: &BackOffice, row: anyhow::Result<Row>) -> anyhow::Result<(u64, u64, Outcome)> {
+/// Sends one row when its turn has come, again while the back office is away.
+async fn send(
+    office: &BackOffice,
+    mode: Mode,
+    row: anyhow::Result<Row>,
+    turn: Option<Turn>,
+) -> anyhow::Result<(u64, u64, Outcome)> {
     let Row { number, at, card } = row?;
     let card = match card {
         Ok(card) => card,
         Err(faults) => return Ok((number, at, Outcome::Refused(faults))),
     };
+    if let Some(turn) = &turn {
+        turn.comes().await;
+    }
     let mut wait = AGAIN_AFTER;
     for attempt in 1.. {
-        let why = match office.try_add(&card).await? {
-            Adding::Added => return Ok((number, at, Outcome::Added)),
-            Adding::Existing => return Ok((number, at, Outcome::Existing)),
-            Adding::Refused(problem) => return Ok((number, at, Outcome::Refused(rows::faults(&problem)))),
-            Adding::NotNow(why) => why,
+        let sent = match mode {
+            Mode::Add => office.try_add(&card).await?,
+            Mode::Update => office.try_put(&card).await?,
+        };
+        let why = match sent {
+            Sent::Added => return Ok((number, at, Outcome::Added)),
+            Sent::Changed => return Ok((number, at, Outcome::Changed)),
+            Sent::Existing => return Ok((number, at, Outcome::Existing)),
+            Sent::Refused(problem) => return Ok((number, at, Outcome::Refused(rows::faults(&problem)))),
+            Sent::NotNow(why) => why,
         };
         if attempt >= ATTEMPTS {
             return Err(why);

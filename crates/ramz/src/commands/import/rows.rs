@@ -1,6 +1,7 @@
 //! A file's rows as cards: CSV (RFC 4180, with a header row) or JSON Lines, with the members of `POST /admin/v1/cards`.
 //!
-//! An empty cell is a member left out. Errors name row and column and say what is expected; what stood there is never repeated.
+//! An empty cell is a member left out; `-` in a column whose member an empty text takes away does that. Errors name row and
+//! column and say what is expected; what stood there is never repeated.
 
 use std::collections::BTreeSet;
 use std::fs::File;
@@ -13,7 +14,10 @@ use ramz_api::problem::Problem;
 use ramz_domain::limits;
 use zeroize::Zeroizing;
 
-use super::Format;
+use super::{Format, Mode};
+
+/// Columns of what may be taken away from a card.
+const TAKEN_AWAY: [&str; 4] = ["phone", "static_pin_consent", "sms_pin_max", "static_pin_max"];
 
 /// A row of the file.
 pub(super) struct Row {
@@ -43,11 +47,11 @@ impl Fault {
 type Rows = Box<dyn Iterator<Item = anyhow::Result<Row>> + Send>;
 
 /// The rows of a file. An `Err` among them is the file's, and ends it.
-pub(super) fn open(path: &Path, format: Format) -> anyhow::Result<Rows> {
+pub(super) fn open(path: &Path, format: Format, mode: Mode) -> anyhow::Result<Rows> {
     let file = File::open(path).with_context(|| format!("cannot read {}", path.display()))?;
     match format {
-        Format::Csv => csv(file).with_context(|| path.display().to_string()),
-        Format::Jsonl => Ok(jsonl(file)),
+        Format::Csv => csv(file, mode).with_context(|| path.display().to_string()),
+        Format::Jsonl => Ok(jsonl(file, mode)),
     }
 }
 
@@ -64,7 +68,16 @@ pub(super) fn faults(problem: &Problem) -> Vec<Fault> {
         .collect()
 }
 
-fn csv(file: File) -> anyhow::Result<Rows> {
+/// A card that may be there already is known by its number alone.
+fn parse(bytes: &[u8], mode: Mode) -> Result<CardBody, Vec<Fault>> {
+    let parsed = match mode {
+        Mode::Add => CardBody::parse_new(bytes),
+        Mode::Update => CardBody::parse_upsert(bytes),
+    };
+    parsed.map_err(|problem| faults(&problem))
+}
+
+fn csv(file: File, mode: Mode) -> anyhow::Result<Rows> {
     let mut buffered = BufReader::new(file);
     // Excel begins UTF-8 with a byte order mark.
     if buffered.fill_buf()?.starts_with(b"\xef\xbb\xbf") {
@@ -82,7 +95,8 @@ fn csv(file: File) -> anyhow::Result<Rows> {
     }
     let names: BTreeSet<&String> = columns.iter().collect();
     anyhow::ensure!(names.len() == columns.len(), "the header names a column twice");
-    for needed in ["pan", "expiry"] {
+    let needed: &[&str] = if mode == Mode::Add { &["pan", "expiry"] } else { &["pan"] };
+    for needed in needed {
         anyhow::ensure!(columns.iter().any(|name| name == needed), "the header has no column {needed}");
     }
     let mut number = 0;
@@ -93,14 +107,14 @@ fn csv(file: File) -> anyhow::Result<Rows> {
             Ok(true) => {
                 number += 1;
                 let at = reader.position().byte();
-                Some(Ok(Row { number, at, card: of_cells(&columns, &record) }))
+                Some(Ok(Row { number, at, card: of_cells(&columns, &record, mode) }))
             }
             Err(error) => Some(Err(anyhow::anyhow!("after row {number}: {error}"))),
         }
     })))
 }
 
-fn of_cells(columns: &[String], record: &csv::ByteRecord) -> Result<CardBody, Vec<Fault>> {
+fn of_cells(columns: &[String], record: &csv::ByteRecord, mode: Mode) -> Result<CardBody, Vec<Fault>> {
     if record.len() != columns.len() {
         let what = format!("has {} columns, the header has {}", record.len(), columns.len());
         return Err(vec![Fault::new("", what)]);
@@ -108,15 +122,17 @@ fn of_cells(columns: &[String], record: &csv::ByteRecord) -> Result<CardBody, Ve
     let mut members = serde_json::Map::new();
     for (name, cell) in columns.iter().zip(record) {
         let Ok(cell) = std::str::from_utf8(cell) else { return Err(vec![Fault::new(name, "write UTF-8")]) };
-        if !cell.trim().is_empty() {
-            members.insert(name.clone(), cell.trim().into());
+        match cell.trim() {
+            "" => {}
+            "-" if TAKEN_AWAY.contains(&name.as_str()) => _ = members.insert(name.clone(), "".into()),
+            cell => _ = members.insert(name.clone(), cell.into()),
         }
     }
     let bytes = Zeroizing::new(serde_json::Value::Object(members).to_string().into_bytes());
-    CardBody::parse_new(&bytes).map_err(|problem| faults(&problem))
+    parse(&bytes, mode)
 }
 
-fn jsonl(file: File) -> Rows {
+fn jsonl(file: File, mode: Mode) -> Rows {
     let (mut reader, mut number, mut at) = (BufReader::new(file), 0, 0);
     let too_long = limits::BODY_BYTES_MAX;
     Box::new(std::iter::from_fn(move || {
@@ -138,7 +154,7 @@ fn jsonl(file: File) -> Rows {
             if line.trim_ascii().is_empty() {
                 continue;
             }
-            let card = CardBody::parse_new(line.trim_ascii()).map_err(|problem| faults(&problem));
+            let card = parse(line.trim_ascii(), mode);
             return Some(Ok(Row { number, at, card }));
         }
     }))
@@ -151,10 +167,14 @@ mod tests {
     const GOOD: &str = "6104337000000016";
 
     fn rows(text: &[u8], format: Format) -> anyhow::Result<Vec<Result<CardBody, Vec<Fault>>>> {
+        rows_to(text, format, Mode::Add)
+    }
+
+    fn rows_to(text: &[u8], format: Format, mode: Mode) -> anyhow::Result<Vec<Result<CardBody, Vec<Fault>>>> {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("cards");
         std::fs::write(&path, text).unwrap();
-        let rows: Vec<Row> = open(&path, format)?.collect::<anyhow::Result<_>>()?;
+        let rows: Vec<Row> = open(&path, format, mode)?.collect::<anyhow::Result<_>>()?;
         let numbers: Vec<u64> = rows.iter().map(|row| row.number).collect();
         assert!(numbers.is_sorted() && rows.last().is_none_or(|row| row.at <= text.len() as u64));
         Ok(rows.into_iter().map(|row| row.card).collect())
@@ -204,6 +224,29 @@ mod tests {
         assert_eq!((columns(&cards[1]), cards.len()), (vec!["colour", "expiry"], 3), "{:?}", cards[1]);
         let long = vec![b'x'; limits::BODY_BYTES_MAX + 10];
         assert!(rows(&long, Format::Jsonl).unwrap_err().to_string().contains("line 1 is longer"));
+    }
+
+    #[test]
+    fn a_row_of_a_card_that_is_there_says_what_changes() {
+        let text = format!(
+            "pan,phone,sms_pin_max,static_pin_max,customer\n{GOOD},09120001101,2000000,,-\n{GOOD},-,-,-,\n"
+        );
+        let cards = rows_to(text.as_bytes(), Format::Csv, Mode::Update).unwrap();
+        let [first, second] = [0, 1].map(|nth| cards[nth].as_ref().unwrap());
+        let max = |card: &CardBody| card.sms_pin_max.map(|max| max.map(|rial| rial.get()));
+        assert!(first.phone.as_ref().is_some_and(Option::is_some) && first.expiry.is_none());
+        assert_eq!((max(first), first.static_pin_max), (Some(Some(2_000_000)), None));
+        assert_eq!(first.customer.as_deref(), Some("-"), "nobody has no number at the bank");
+        assert_eq!(
+            (&second.phone, max(second), second.static_pin_max),
+            (&Some(None), Some(None), Some(None))
+        );
+        assert!(rows(text.as_bytes(), Format::Csv).is_err(), "a card that is not there needs its expiry");
+        let line =
+            format!("{{\"pan\":\"{GOOD}\",\"phone\":\"\",\"static_pin_max\":0}}\n{{\"expiry\":\"0912\"}}\n");
+        let cards = rows_to(line.as_bytes(), Format::Jsonl, Mode::Update).unwrap();
+        assert_eq!(cards[0].as_ref().unwrap().phone, Some(None));
+        assert_eq!(columns(&cards[1]), ["pan"]);
     }
 
     #[test]
