@@ -27,8 +27,7 @@ use crate::{
     directory::Directory,
     gateway::{Bank, Gateway},
     health::{self, Presses, Watched},
-    merchants,
-    page, reversal,
+    merchants, page, reversal,
     rows::Payments,
     state,
 };
