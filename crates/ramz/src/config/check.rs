@@ -15,7 +15,8 @@ use serde::de::DeserializeOwned;
 use toml::{Table, Value};
 
 use super::{
-    Config, GatewayConfig, IssuerConfig, LogConfig, OperatorConfig, RouterConfig, lay_over, read_table,
+    Config, GatewayConfig, IssuerConfig, LogConfig, OperatorConfig, RouterConfig, TerminalConfig, lay_over,
+    read_table,
 };
 
 /// Digits of a PIN below which a shoulder-surfer's chance grows.
@@ -120,6 +121,7 @@ fn misfit(defaults: &Table, path: &[&str], value: &Value) -> Option<String> {
         "router" => tried::<RouterConfig>(table),
         "gateway" => tried::<GatewayConfig>(table),
         "operator" => tried::<OperatorConfig>(table),
+        "terminal" => tried::<TerminalConfig>(table),
         _ => None,
     }
 }
@@ -149,6 +151,13 @@ fn together(whole: &Config, over: &Table, remarks: &mut Remarks) {
     }
     if let (true, Ok(config)) = (over.contains_key("operator"), whole.table::<OperatorConfig>("operator")) {
         url("operator.url", &config.url, remarks);
+    }
+    if let (true, Ok(config)) = (over.contains_key("terminal"), whole.table::<TerminalConfig>("terminal")) {
+        peer("terminal.address", &config.address, remarks);
+        let unfit = [config.identity().err(), config.shape().err()];
+        for unfit in unfit.into_iter().flatten() {
+            remarks.error(format!("terminal.{}", unfit.key), unfit.what);
+        }
     }
 }
 

@@ -13,6 +13,7 @@ pub(crate) mod measured;
 mod pinned;
 mod portal;
 mod settings;
+mod terminals;
 
 use std::path::PathBuf;
 use std::sync::Arc;

@@ -64,7 +64,10 @@ pub(crate) async fn start(
     tracing::debug!(now = %clock.now().rfc3339(), "the lab's clock");
     let state =
         PortalState { lab_json, trace: Arc::clone(&trace), clock, cards: Some(Arc::new(cards)), shop_url };
-    let portal = portal::router(state).merge(handsets::router(Arc::clone(handsets), operators));
+    let terminals = super::terminals::start(folder, around, shutdown)?;
+    let portal = portal::router(state)
+        .merge(handsets::router(Arc::clone(handsets), operators))
+        .merge(ramz_sim::terminal::router(terminals));
     tokio::spawn(serve(door(ports.portal()).await?, portal, entropy(), shutdown.child_token()));
     // Open event streams would hold the drain up.
     let shutdown = shutdown.clone();

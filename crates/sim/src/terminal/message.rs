@@ -14,6 +14,26 @@ use super::{Session, Wanted};
 /// 05: the chip was read; 1: a PIN can be entered.
 const ENTRY_MODE: &str = "051";
 
+/// What a terminal service carries, request and answer, besides the PIN block: for a layout to be tried with.
+pub const CARRIED: &[(u8, &[u8])] = &[
+    (2, b"6104337000000016"),
+    (3, b"900000"),
+    (7, b"1124015509"),
+    (11, b"000001"),
+    (12, b"052509"),
+    (13, b"1124"),
+    (14, b"0712"),
+    (18, b"6011"),
+    (22, b"051"),
+    (32, b"58167206100"),
+    (37, b"432900000001"),
+    (39, b"00"),
+    (41, b"00001001"),
+    (42, b"000000140332124"),
+    (48, &[b'1'; 400]),
+    (49, b"364"),
+];
+
 /// What kind of machine it is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Machine {

@@ -30,7 +30,7 @@ use tokio::time::timeout;
 
 use message::Stamp;
 
-pub use message::{Answer, Identity, Machine, Unreadable};
+pub use message::{Answer, CARRIED, Identity, Machine, Unreadable};
 pub use services::{MENU, Service, reason};
 pub use session::{Session, Typed, Wanted};
 pub use web::{Terminals, router};

@@ -103,7 +103,7 @@ async fn what_is_malformed_is_told_at_its_place_and_goes_nowhere() {
     for (member, value, pointer) in [
         ("pan", json!("6104337000000061"), "/pan"),
         ("pin", json!("12"), "/pin"),
-        ("expiry", json!("1307"), "/expiry"),
+        ("expiry", json!("0713"), "/expiry"),
         ("service", json!("910001"), "/service"),
         ("terminal", json!("pos"), "/terminal"),
         ("choice", json!("1"), "/choice"),
