@@ -42,8 +42,7 @@ pub(crate) fn way(
     // The bank's own tap sees both directions of this wire.
     let (tap, names) = (Arc::new(NoTap), Names { ours: "terminal".into(), theirs: "bank".into() });
     let (clock, entropy) = (Arc::clone(clock), Arc::clone(entropy));
-    let link =
-        Link::start(link, Arc::new(TcpConnector), clock, entropy, tap, names, shutdown.child_token());
+    let link = Link::start(link, Arc::new(TcpConnector), clock, entropy, tap, names, shutdown.child_token());
     Ok(Way { iins, link, zone, format, keys: Arc::new(keys) })
 }
 

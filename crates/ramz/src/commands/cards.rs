@@ -1,6 +1,5 @@
 //! `ramz cards`: the back office's client, for one card at a time. Many at once are [`import`]'s.
 
-use std::io::{BufRead as _, IsTerminal as _, Read as _};
 use std::path::PathBuf;
 
 use anyhow::Context as _;
@@ -9,7 +8,7 @@ use ramz_api::back_office::{CardBody, CardView};
 use ramz_domain::{CardId, Pan};
 use zeroize::Zeroizing;
 
-use super::{Settings, import, say};
+use super::{Settings, import, prompt, say};
 use crate::client::BackOffice;
 use crate::config::OperatorConfig;
 
@@ -97,12 +96,7 @@ fn office(settings: &Settings) -> anyhow::Result<BackOffice> {
 }
 
 fn read_card(file: &std::path::Path) -> anyhow::Result<CardBody> {
-    let mut bytes = Zeroizing::new(Vec::new());
-    if file.as_os_str() == "-" {
-        std::io::stdin().lock().read_to_end(&mut bytes)?;
-    } else {
-        *bytes = std::fs::read(file).with_context(|| format!("cannot read {}", file.display()))?;
-    }
+    let bytes = prompt::file(file)?;
     CardBody::parse_new(&bytes).map_err(|problem| {
         let errors: Vec<String> =
             problem.errors.iter().map(|e| format!("\n  {}: {}", e.pointer, e.detail)).collect();
@@ -118,7 +112,7 @@ fn ask_card() -> anyhow::Result<CardBody> {
         ("phone", "Mobile number (empty: none): "),
         ("language", "Language, fa or en (empty: fa): "),
     ] {
-        let answer = ask_line(question)?;
+        let answer = prompt::line(question)?;
         if !answer.is_empty() {
             json.insert(member.to_owned(), answer.as_str().into());
         }
@@ -133,19 +127,7 @@ fn ask_card() -> anyhow::Result<CardBody> {
 }
 
 fn ask_pan() -> anyhow::Result<Pan> {
-    let typed = if std::io::stdin().is_terminal() {
-        Zeroizing::new(rpassword::prompt_password("Card number (not shown): ")?)
-    } else {
-        ask_line("Card number: ")?
-    };
-    Ok(Pan::parse_typed(typed.trim())?)
-}
-
-fn ask_line(question: &str) -> anyhow::Result<Zeroizing<String>> {
-    say::ask(question);
-    let mut line = Zeroizing::new(String::new());
-    std::io::stdin().lock().read_line(&mut line)?;
-    Ok(Zeroizing::new(line.trim().to_owned()))
+    Ok(Pan::parse_typed(&prompt::secret("Card number")?)?)
 }
 
 fn show(card: &CardView) {

@@ -33,6 +33,8 @@ pub(crate) struct Remark {
     pub(crate) what: String,
 }
 
+impl std::error::Error for Remark {}
+
 impl fmt::Display for Remark {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.at.rsplit_once('.') {
@@ -154,10 +156,8 @@ fn together(whole: &Config, over: &Table, remarks: &mut Remarks) {
     }
     if let (true, Ok(config)) = (over.contains_key("terminal"), whole.table::<TerminalConfig>("terminal")) {
         peer("terminal.address", &config.address, remarks);
-        let unfit = [config.identity().err(), config.shape().err()];
-        for unfit in unfit.into_iter().flatten() {
-            remarks.error(format!("terminal.{}", unfit.key), unfit.what);
-        }
+        remarks.errors.extend(config.identity().err());
+        remarks.errors.extend(config.shape().err());
     }
 }
 

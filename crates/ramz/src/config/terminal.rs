@@ -6,6 +6,7 @@ use ramz_sim::terminal::{CARRIED, Identity, Machine};
 use serde::Deserialize;
 
 use super::KeysConfig;
+use super::check::Remark;
 
 /// `[terminal]`.
 #[derive(Clone, Debug, Deserialize)]
@@ -24,21 +25,13 @@ pub(crate) struct TerminalConfig {
     pub(crate) keys: KeysConfig,
 }
 
-/// A setting that cannot be used: its key, and what to write.
-#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
-#[error("[terminal] {key}: {what}")]
-pub(crate) struct Unfit {
-    pub(crate) key: &'static str,
-    pub(crate) what: String,
-}
-
-fn unfit(key: &'static str, what: impl Into<String>) -> Unfit {
-    Unfit { key, what: what.into() }
+fn unfit(key: &str, what: impl Into<String>) -> Remark {
+    Remark { at: format!("terminal.{key}"), what: what.into() }
 }
 
 impl TerminalConfig {
     /// Which machine it is.
-    pub(crate) fn identity(&self) -> Result<Identity, Unfit> {
+    pub(crate) fn identity(&self) -> Result<Identity, Remark> {
         let machine = Machine::of(&self.machine).ok_or_else(|| unfit("machine", "write atm or cashless"))?;
         let is_plain = |text: &str, max: usize| {
             (1..=max).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_graphic())
@@ -61,7 +54,7 @@ impl TerminalConfig {
     }
 
     /// How messages look, and that they can carry a terminal service.
-    pub(crate) fn shape(&self) -> Result<(Shape, PinBlockFormat), Unfit> {
+    pub(crate) fn shape(&self) -> Result<(Shape, PinBlockFormat), Remark> {
         let format = PinBlockFormat::numbered(self.pin_block_format)
             .ok_or_else(|| unfit("pin_block_format", "write 0, 3 (TDEA) or 4 (AES)"))?;
         let wrong = |error: ramz_link::ShapeError| unfit("layout", error.to_string());

@@ -6,7 +6,8 @@ use serde_json::json;
 use super::certificates::{ASKER, GATEWAY, OPERATOR, ROUTER};
 use super::folder::Folder;
 use super::pinned::{
-    ACQUIRER, ATM, BANKS, BRANCH, BankPort, MERCHANT, MERCHANT_EN, MERCHANT_FA, ORIGIN, PinnedBank, Ports, TERMINAL,
+    ACQUIRER, ATM, BANKS, BRANCH, BankPort, MERCHANT, MERCHANT_EN, MERCHANT_FA, ORIGIN, PinnedBank, Ports,
+    TERMINAL,
 };
 
 /// Writes `<bank>.toml`, `<bank>-operator.toml`, `<bank>-terminal.toml`, `router.toml` and `gateway.toml`. Every ISO 8583 link speaks `layout`.
