@@ -17,3 +17,4 @@ mod refusing;
 mod renewing;
 mod request_id;
 mod stopping;
+mod terminal;
