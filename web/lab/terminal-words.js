@@ -5,7 +5,7 @@ import { learn } from '/assets/words.js';
 
 learn({
   fa: {
-    title: 'خودپرداز آزمایشگاه رمز', atm: 'خودپرداز', cashless: 'ترمینال شعبه‌ای', back: 'آزمایشگاه و گوشی', ways: 'راه‌ها',
+    atm: 'خودپرداز', cashless: 'ترمینال شعبه‌ای', back: 'آزمایشگاه و گوشی', ways: 'راه‌ها',
     hand: 'کارت‌های شما', handsay: 'کارتی را در دستگاه بگذارید. پیامک‌ها در آزمایشگاه، روی گوشی می‌رسند.',
     insert: 'گذاشتن کارت', firstpin: 'رمز اول', screen: 'صفحه‌ی دستگاه', pad: 'صفحه‌کلید', slot: 'شکاف کارت', eject: 'پس گرفتن کارت', receipt: 'رسید',
     key_cancel: 'انصراف', key_clear: 'اصلاح', key_enter: 'تأیید',
@@ -25,7 +25,7 @@ learn({
     receipt_card: 'کارت', receipt_time: 'زمان', receipt_service: 'خدمت', receipt_terminal: 'پایانه', keep: 'این رسید را به کسی نشان ندهید.', take: 'برداشتن رسید',
   },
   en: {
-    title: 'ATM of the Ramz lab', atm: 'ATM', cashless: 'Branch terminal', back: 'Lab and phone', ways: 'Ways',
+    atm: 'ATM', cashless: 'Branch terminal', back: 'Lab and phone', ways: 'Ways',
     hand: 'Your cards', handsay: 'Put a card into the machine. Texts come to the phone in the lab.',
     insert: 'Insert card', firstpin: 'First PIN', screen: 'The machine’s screen', pad: 'Keypad', slot: 'Card slot', eject: 'Take the card back', receipt: 'Receipt',
     key_cancel: 'Cancel', key_clear: 'Clear', key_enter: 'Enter',

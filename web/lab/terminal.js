@@ -24,6 +24,7 @@ let card = null;
 let pin = '';
 let typed = '';
 let state = { name: 'idle' };
+let drawn = false;
 
 const serviceOf = (code) => menu.services.find(({ service }) => service === code);
 const word = (both) => both?.[spoken()] ?? '';
@@ -130,7 +131,6 @@ function press(key) {
 function draw() {
   const { title, text = '', phone, options = [], waits = false, enter } = SCREENS[state.name]();
   const heading = at('screen-title');
-  const hadFocus = at('screen').contains(document.activeElement) || document.activeElement?.disabled;
   at('screen').dataset.state = state.name;
   heading.textContent = title;
   at('screen-text').textContent = text;
@@ -144,7 +144,10 @@ function draw() {
   at('mouth').classList.toggle('full', Boolean(card));
   at('lamp').classList.toggle('busy', waits);
   drawEntry();
-  if (hadFocus) heading.focus({ preventScroll: true });
+  // What had the focus is gone, or cannot be pressed any more.
+  const { activeElement: focused } = document;
+  if (drawn && (!focused || focused === document.body || focused.disabled)) heading.focus({ preventScroll: true });
+  drawn = true;
 }
 
 function drawEntry() {

@@ -129,6 +129,13 @@ impl Terminal {
         Ok(Answer::read(&answer)?)
     }
 
+    /// Waits until every bank can be asked; for ever, if one never can.
+    pub async fn came_up(&self) {
+        for way in &self.ways {
+            way.link.came_up().await;
+        }
+    }
+
     fn way(&self, pan: &Pan) -> Option<&Way> {
         self.ways.iter().find(|way| way.iins.is_empty() || way.iins.contains(&pan.iin()))
     }
