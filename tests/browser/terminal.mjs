@@ -154,7 +154,8 @@ export const tests = {
     assert.equal(await page.evaluate(() => document.activeElement.id), "screen-title", "the focus goes to the screen");
     await keyboard.type(`9${card.static_first_pin.slice(0, 2)}`);
     await keyboard.press("Backspace");
-    await keyboard.type(persian(card.static_first_pin));
+    // The driver has no Persian layout: what one would send.
+    for (const key of persian(card.static_first_pin)) await page.evaluate((key) => document.activeElement.dispatchEvent(new KeyboardEvent("keydown", { key, bubbles: true })), key);
     assert.equal(await customer.get("entry-dots").textContent(), "●".repeat(card.static_first_pin.length));
     assert.match(await customer.get("entry-said").textContent(), /^4 digits typed/);
     await keyboard.press("Enter");
