@@ -101,8 +101,8 @@ async function ask(service, choice) {
   }
   if (code !== '00') return go({ name: 'refused', text: show ?? reasonOf(code) });
   await print(told, { bank: bankName(bankOf(card)), pan: card.pan, service: word(service), machine });
-  if (phone && service.then) return go({ name: 'phone', service, phone, show });
-  if (service.then) return go({ name: 'devices', service, show });
+  // What follows needs a number of a list, or a yes.
+  if (service.then) return go({ name: serviceOf(service.then).takes_choice ? 'devices' : 'phone', service, phone, show });
   go({ name: 'done', text: [show ?? reasonOf(code), half && say('other_half')].filter(Boolean).join('\n') });
 }
 

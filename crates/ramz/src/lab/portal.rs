@@ -99,6 +99,11 @@ fn lab_json(folder: &Folder, ports: &Ports, banks: &[Bank]) -> anyhow::Result<Va
         "version": 1,
         "portal": portal,
         "handsets": format!("{portal}/handsets"),
+        "terminals": {
+            "atm": format!("{portal}/atm"),
+            "cashless": format!("{portal}/cashless-terminal"),
+            "services": format!("{portal}/terminal/services"),
+        },
         "gateway": {
             "url": format!("http://localhost:{}", ports.gateway()),
             "merchant": MERCHANT,
