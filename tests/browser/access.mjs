@@ -79,7 +79,7 @@ export const tests = {
 
   async "no document runs anything inline or takes anything from elsewhere"(desk, lab) {
     const { page: pay } = await lab.open(250_000);
-    for (const url of [lab.portal, lab.shop, `${lab.shop}/paid?payment=x`, pay, `${pay}?lang=en`, `${lab.gateway}/pay/${"0".repeat(32)}`]) {
+    for (const url of [lab.portal, `${lab.portal}/atm`, lab.shop, `${lab.shop}/paid?payment=x`, pay, `${pay}?lang=en`, `${lab.gateway}/pay/${"0".repeat(32)}`]) {
       const answer = await fetch(url);
       const html = await answer.text();
       const where = new URL(url).pathname;

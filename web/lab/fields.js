@@ -46,10 +46,14 @@ export function fieldName(name) {
 }
 
 const KINDS = {
+  900000: ['فعال‌سازی برنامه', 'activate the app'], 910000: ['نمایش موبایل', 'show the mobile'], 911000: ['فعال‌سازی پیامکی', 'activate PINs by SMS'],
+  920000: ['خاموشی برنامه', 'app off'], 921000: ['خاموشی پیامکی', 'PINs by SMS off'], 930000: ['رمز اول پویا', 'dynamic first PIN'], 931000: ['رمز اول ثابت', 'static first PIN'],
+  940000: ['رفع قفل', 'unlock'], 950000: ['دستگاه‌ها', 'list devices'], 951000: ['حذف دستگاه', 'remove a device'],
   '00': ['خرید', 'purchase'], '01': ['برداشت', 'withdrawal'], 31: ['مانده', 'balance'], 40: ['انتقال وجه', 'transfer'], 50: ['قبض', 'bill'], 51: ['شارژ', 'top-up'],
 };
 const TAGS = {
   '01': ['CVV2', 'CVV2'], '02': ['رمز تأییدشده', 'PIN verified'], '03': ['شناسه‌ی قبض', 'bill id'], '04': ['شناسه‌ی پرداخت', 'payment id'], 15: ['علت رد', 'refusal'],
+  10: ['متن صفحه', 'text to show'], 11: ['متن رسید', 'text to print'], 12: ['موبایل پوشیده', 'masked mobile'], 13: ['نیمه‌ی رسید', 'receipt half'], 14: ['گزینه', 'choice'],
   80: ['خط شارژشونده', 'charged phone'], 81: ['اپراتور', 'operator'],
 };
 const AMOUNTS = { '01': ['مانده‌ی حساب', 'account balance'], '02': ['قابل برداشت', 'available'] };
@@ -57,7 +61,7 @@ const AMOUNTS = { '01': ['مانده‌ی حساب', 'account balance'], '02': [
 /** What the value of a field of a kind's own says, in words; or nothing. */
 export function valueSays(number, value) {
   const word = (pair) => pair?.[spoken() === 'fa' ? 0 : 1];
-  if (number === '3') return word(KINDS[value.slice(0, 2)]) ?? '';
+  if (number === '3') return word(KINDS[value] ?? KINDS[value.slice(0, 2)]) ?? '';
   if (number === '48') return [...value.matchAll(/(\d\d)=/g)].map(([, tag]) => word(TAGS[tag])).filter(Boolean).join(' · ');
   if (number === '54') {
     const amounts = [...value.matchAll(/\d\d(\d\d)364([CD])(\d{12})/g)];

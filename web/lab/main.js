@@ -23,7 +23,7 @@ startClock();
 const answer = await fetch('/lab.json');
 const lab = await answer.json();
 startShop(lab);
-startPhone(lab.cards ?? []);
+startPhone(lab);
 startWallet(lab);
 startDirectoryLink(lab);
 startTrace(lab, (fact) => {

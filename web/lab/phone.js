@@ -1,9 +1,11 @@
-// The phone: the chosen number's SMS inbox. A new SMS slides in, its PIN can be copied, its validity runs down.
+// The phone: the chosen number's texts. A new SMS slides in, its PIN can be copied, its validity runs down; what the phone sent
+// stands among them.
 
 import { say, spokenAgain } from '/assets/words.js';
 import { copier, digits, international, node, shownPhone, tehran } from '/assets/text.js';
 import { now } from '/assets/clock.js';
 import { did } from '/assets/steps.js';
+import { address, sentBy, startCompose } from '/assets/compose.js';
 
 const POLL_MS = 1000;
 const KEPT_BY_PHONE = 200;
@@ -16,9 +18,10 @@ let chosen = '';
 let shown = [];
 let primed = false;
 
-export function startPhone(cards) {
-  numbers = [...new Set(cards.map((card) => international(card.phone)).filter(Boolean))];
+export function startPhone(lab) {
+  numbers = [...new Set(lab.cards.map((card) => international(card.phone)).filter(Boolean))];
   choose(numbers[0] ?? '');
+  startCompose(lab, () => chosen, () => drawInbox([]));
   spokenAgain(() => {
     drawNumbers();
     drawInbox([]);
@@ -33,6 +36,7 @@ export function choose(phone) {
   chosen = international(phone);
   if (chosen && !numbers.includes(chosen)) numbers.push(chosen);
   unread.delete(chosen);
+  address(chosen);
   shown = [];
   drawNumbers();
   bringIntoRow();
@@ -108,23 +112,31 @@ function bringIntoRow() {
 }
 
 function drawInbox(fresh) {
-  document.getElementById('inbox-none').hidden = shown.length > 0;
+  const received = shown.map((message) => ({ ...message, at: Date.parse(message.received_at) }));
+  const all = [...received, ...sentBy(chosen)].sort((a, b) => a.at - b.at);
+  document.getElementById('inbox-none').hidden = all.length > 0;
   const ids = new Set(fresh.map(({ id }) => id));
-  inbox.replaceChildren(...shown.slice(-30).map((message) => bubble(message, ids.has(message.id))));
+  inbox.replaceChildren(...all.slice(-30).map((message) => (message.id ? bubble(message, ids.has(message.id)) : outgoing(message))));
   runDown();
   inbox.scrollTop = inbox.scrollHeight;
 }
 
-function bubble({ from, text, received_at: at }, isNew) {
+function outgoing({ to, text, at }) {
+  return node('li', { class: 'sms out' },
+    node('span', { class: 'from' }, node('b', {}, `${say('you')} ${document.documentElement.dir === 'rtl' ? '←' : '→'} `, node('span', { dir: 'ltr' }, digits(to))), node('time', {}, digits(tehran(at).slice(0, 5)))),
+    node('p', { dir: 'auto' }, text));
+}
+
+function bubble({ from, text, at }, isNew) {
   const code = codeOf(text);
-  const until = validUntil(text, Date.parse(at));
+  const until = validUntil(text, at);
   const lines = text.split('\n').map((line) => {
     const isCode = code && line.endsWith(code) && !line.startsWith('@');
     if (!isCode) return node('span', { class: line.startsWith('@') ? 'bound' : 'line', dir: 'auto' }, line);
     return node('span', { class: 'code' }, line.slice(0, -code.length), copier(code, say('copycode'), node('b', {}, code), node('i', { class: 'icon', 'aria-hidden': 'true' })));
   });
   return node('li', { class: isNew ? 'sms fresh' : 'sms', 'data-until': until },
-    node('span', { class: 'from' }, node('b', { dir: 'auto' }, from), node('time', {}, digits(tehran(Date.parse(at)).slice(0, 5)))),
+    node('span', { class: 'from' }, node('b', { dir: 'auto' }, from), node('time', {}, digits(tehran(at).slice(0, 5)))),
     node('p', { dir: 'auto' }, lines),
     until && node('span', { class: 'left' }, node('progress', { max: 120, value: 0, 'aria-hidden': 'true' }), node('span')));
 }

@@ -14,7 +14,8 @@ const WORDS = {
     pick: 'برداشتن', picked: 'در دست شما',
     deck: 'همه‌ی کارت‌های آزمایشی', decksay: 'این کارت‌ها فقط در این آزمایشگاه وجود دارند. روی هر عدد بزنید تا رونوشت شود.',
     labjson: 'lab.json: همین آزمایشگاه، برای برنامه‌ها', directory: 'رمز پویای همه‌ی بانک‌ها، از مسیریاب همین آزمایشگاه',
-    atm: 'خودپرداز', soon: 'هنوز ساخته نشده', atmsay: 'با رمزنگار می‌آید: فعال‌سازی برنامه و باز کردن قفل کارت، از همین خودپرداز.',
+    atm: 'خودپرداز', cashless: 'ترمینال شعبه‌ای', atmsay: 'فعال‌سازی رمز پویای پیامکی و برنامه، رفع قفل، دستگاه‌ها.',
+    textto: 'به کد کوتاه', textwords: 'متن پیامک', sendtext: 'فرستادن', textexample: 'چهار رقم آخر کارت', textaway: 'پیامک نرفت: بانک به مرکز پیامک وصل نیست.', textlong: 'پیامک نرفت.', you: 'شما',
     trace: 'پیام‌ها، زنده', tracesay: 'هر خط یک پیام است؛ بازش کنید تا فیلدهایش را ببینید. هر چه راز است پوشیده می‌آید.',
     filter: 'جست‌وجو', upkeep: 'نگهداری پیوند', pause: 'ایست', resume: 'ادامه', clear: 'پاک کردن', grow: 'بزرگ', shrink: 'کوچک',
     quiet: 'این‌جا ساکت است. از فروشگاه چیزی بخرید تا گفت‌وگوی شبکه را ببینید.', nofields: 'این پیام فیلدی ندارد.',
@@ -41,7 +42,8 @@ const WORDS = {
     pick: 'Pick up', picked: 'In your hand',
     deck: 'All test cards', decksay: 'These cards exist in this lab only. Press any number to copy it.',
     labjson: 'lab.json: this lab, for programs', directory: 'Dynamic PINs of all banks, from this lab’s own router',
-    atm: 'ATM', soon: 'Not there yet', atmsay: 'Comes with Ramznegar: activating the app and unlocking a card, at this ATM.',
+    atm: 'ATM', cashless: 'Branch terminal', atmsay: 'Activate PINs by SMS or the app, unlock, devices.',
+    textto: 'To short code', textwords: 'Text', sendtext: 'Send', textexample: 'A card’s last four digits', textaway: 'Not sent: the bank is not bound to its operator.', textlong: 'Not sent.', you: 'You',
     trace: 'Messages, live', tracesay: 'Each line is one message; open it to see its fields. Whatever is secret is masked.',
     filter: 'Search', upkeep: 'link upkeep', pause: 'Pause', resume: 'Resume', clear: 'Clear', grow: 'Enlarge', shrink: 'Shrink',
     quiet: 'It is quiet here. Buy something in the shop to hear the network talk.', nofields: 'This message has no fields.',
@@ -63,6 +65,12 @@ if (!(language in WORDS)) language = 'fa';
 
 export const spoken = () => language;
 export const say = (key) => WORDS[language][key] ?? key;
+
+/** Takes in the words of another page. */
+export function learn(more) {
+  for (const [code, words] of Object.entries(more)) Object.assign(WORDS[code], words);
+  apply();
+}
 
 /** Calls `then` now, and after each change of language. */
 export function spokenAgain(then) {

@@ -23,7 +23,7 @@ use crate::{
     body::{self, Secret},
     expiry,
     gateway::{Bank, Gateway},
-    message::{self, Paying, Undo},
+    message::{Paying, Undo},
     payee,
     payment::{self, Payment, Standing, TRIES_MAX, Trace},
     problem::{Kind, No},
@@ -159,7 +159,7 @@ impl Gateway {
         let trace = Trace {
             link: bank.config.name.clone(),
             stan: self.numbers.stan(),
-            rrn: message::rrn(&*self.entropy, now),
+            rrn: ramz_link::rrn(&*self.entropy, now),
         };
         let (kind, amount) = (payment.kind(), payment.amount);
         let paying = Paying { pan: &pan, expiry: &expiry, kind, payee, amount };

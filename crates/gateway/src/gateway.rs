@@ -5,7 +5,7 @@ use std::{collections::HashMap, sync::Arc};
 use ramz_api::{client::PinRequests, tap::SharedTap};
 use ramz_domain::{Clock, Entropy, Iin, Moment, PaymentId};
 use ramz_keys::{Keys, PinBlockFormat};
-use ramz_link::Link;
+use ramz_link::{Link, Numbers};
 use tokio::sync::Notify;
 use tokio_util::task::TaskTracker;
 
@@ -13,7 +13,6 @@ use crate::{
     config::{BankLink, Config, Merchant},
     directory::Directory,
     health::Presses,
-    message::Numbers,
     payment::Payment,
     problem::{Kind, No},
     rows::{NotChanged, Payments, RowFault},

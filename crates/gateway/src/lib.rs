@@ -6,7 +6,6 @@ mod assets;
 mod authorise;
 mod balance;
 mod body;
-mod calendar;
 mod config;
 mod directory;
 mod expiry;

@@ -2,15 +2,14 @@
 //!
 //! What a reversal needs is written down before the authorisation is sent, and sealed: it has the PAN.
 
-use std::sync::atomic::{AtomicU32, Ordering};
-
 use minicbor::{Decode, Encode};
-use ramz_domain::{Entropy, Moment, Pan, PaymentKind, RIAL_NUMERIC_CODE, Rial, ambient::random_bytes};
+use ramz_domain::{Moment, Pan, PaymentKind, RIAL_NUMERIC_CODE, Rial};
 use ramz_iso8583::{Message, Mti, de48};
 use ramz_keys::PinBlock;
+use ramz_link::Civil;
 use zeroize::{Zeroize, Zeroizing};
 
-use crate::{about::Payee, calendar::Civil, config::Merchant, payment::Trace};
+use crate::{about::Payee, config::Merchant, payment::Trace};
 
 /// Field 48: the telephone to be charged, and its operator. The bank's and the host's to pass; only top-ups have them.
 const CHARGED_PHONE: &str = "80";
@@ -19,28 +18,6 @@ const CHARGED_OPERATOR: &str = "81";
 const ENTRY_MODE: &str = "812";
 /// 59: electronic commerce.
 const CONDITION: &str = "59";
-
-/// Numbers for DE11, unique for a terminal and day: from a random start, so that a restart does not repeat them.
-pub(crate) struct Numbers {
-    next: AtomicU32,
-}
-
-impl Numbers {
-    pub(crate) fn new(entropy: &dyn Entropy) -> Numbers {
-        Numbers { next: AtomicU32::new(u32::from_be_bytes(random_bytes(entropy)) % 999_999) }
-    }
-
-    /// 000001 to 999999.
-    pub(crate) fn stan(&self) -> String {
-        format!("{:06}", self.next.fetch_add(1, Ordering::Relaxed) % 999_999 + 1)
-    }
-}
-
-/// A retrieval reference number (DE37): day of the year and eight random digits.
-pub(crate) fn rrn(entropy: &dyn Entropy, now: Moment) -> String {
-    let random = u64::from_be_bytes(random_bytes(entropy)) % 100_000_000;
-    format!("{}{random:08}", Civil::tehran(now).yddd())
-}
 
 /// Everything a reversal repeats of its authorisation. Sealed before that is sent.
 #[derive(Encode, Decode)]
@@ -114,7 +91,7 @@ impl Undo {
             pan: paying.pan.expose().to_owned(),
             amount: paying.amount,
             stan: trace.stan.clone(),
-            transmission: format!("{}{}", utc.mmdd(), utc.hhmmss()),
+            transmission: utc.mmddhhmmss(),
             local_time: local.hhmmss(),
             local_date: local.mmdd(),
             expiry: paying.expiry.to_owned(),
@@ -202,7 +179,7 @@ impl Undo {
         let utc = Civil::utc(now);
         let mti = if repeat { Mti::REVERSAL_ADVICE.repeat() } else { Mti::REVERSAL_ADVICE };
         let mut message = self.shared(mti);
-        message.set(7, format!("{}{}", utc.mmdd(), utc.hhmmss()));
+        message.set(7, utc.mmddhhmmss());
         message.set(11, self.own_stan.as_str());
         self.tags().put_into(&mut message)?;
         // Original data elements: type, STAN, transmission time, acquirer, forwarder (none).
@@ -234,14 +211,6 @@ mod tests {
     use ramz_domain::{Bill, Phone};
     use ramz_iso8583::{Layout, decode, encode};
     use ramz_keys::PinBlockFormat;
-
-    struct Fixed;
-
-    impl Entropy for Fixed {
-        fn fill(&self, bytes: &mut [u8]) {
-            bytes.fill(0xFF);
-        }
-    }
 
     fn undo(kind: PaymentKind, payee: &Payee) -> Undo {
         let merchant = Merchant {
@@ -349,13 +318,5 @@ mod tests {
         assert_eq!(reversal.get(90), Some("0200000007022920300000581672061\u{30}0000000000"));
         assert_eq!((reversal.get(11), reversal.get(37)), (Some("000008"), Some("406100000001")));
         assert!(!reversal.has(52) && !reversal.has(48));
-    }
-
-    #[test]
-    fn numbers_follow_each_other_and_wrap_without_zero() {
-        let numbers = Numbers { next: AtomicU32::new(999_997) };
-        let got: Vec<_> = (0..4).map(|_| numbers.stan()).collect();
-        assert_eq!(got, ["999998", "999999", "000001", "000002"]);
-        assert_eq!(rrn(&Fixed, Moment::from_unix_ms(0)).len(), 12);
     }
 }

@@ -16,7 +16,7 @@ use ramz_api::{
 };
 use ramz_domain::{Clock, Entropy, Iin, limits};
 use ramz_keys::Keys;
-use ramz_link::{Link, LinkConfig, Names};
+use ramz_link::{Link, LinkConfig, Names, Numbers};
 use ramz_store::Store;
 use tokio::{task::JoinHandle, time};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -27,9 +27,7 @@ use crate::{
     directory::Directory,
     gateway::{Bank, Gateway},
     health::{self, Presses, Watched},
-    merchants,
-    message::Numbers,
-    page, reversal,
+    merchants, page, reversal,
     rows::Payments,
     state,
 };

@@ -50,7 +50,7 @@ fn masked_pan(pan: &[u8]) -> String {
 }
 
 /// Text with whatever could disturb a terminal or a page's direction replaced by a dot.
-pub(crate) fn printable(text: &str) -> String {
+pub fn printable(text: &str) -> String {
     let disturbs = |c: char| {
         c.is_control()
             || matches!(c, '\u{200B}' | '\u{200E}' | '\u{200F}' | '\u{2028}'..='\u{202E}' | '\u{2066}'..='\u{2069}' | '\u{FEFF}')

@@ -1,18 +1,22 @@
 #![doc = include_str!("../README.md")]
 
+mod calendar;
 mod fact;
 mod flights;
 mod frame;
 mod link;
 mod listen;
 mod network;
+mod numbers;
 mod salvage;
 mod shape;
 
+pub use calendar::Civil;
 pub use fact::Names;
 pub use flights::AskError;
 pub use link::{Link, LinkConfig};
 pub use listen::{Answer, listen};
+pub use numbers::{Numbers, rrn};
 pub use shape::{Shape, ShapeError};
 
 /// Frames in a row that do not decode before a connection is closed: one is an accident, this many are a peer that

@@ -2,8 +2,10 @@
 //!
 //! Not here: key exchange, which belongs to whoever has the keys.
 
-use ramz_domain::{Moment, civil};
+use ramz_domain::Moment;
 use ramz_iso8583::{Message, Mti, MtiClass, de48};
+
+use crate::Civil;
 
 /// Field 70 of a sign-on.
 pub(crate) const SIGN_ON: &str = "001";
@@ -62,10 +64,7 @@ pub(crate) fn format_error(request: &Message, field: Option<u8>) -> Message {
 
 /// Field 7: `MMDDhhmmss`, UTC.
 fn transmission_time(now: Moment) -> String {
-    let seconds = now.unix_ms() / 1000;
-    let (_, month, day) = civil(seconds / 86_400);
-    let second = seconds % 86_400;
-    format!("{month:02}{day:02}{:02}{:02}{:02}", second / 3600, second / 60 % 60, second % 60)
+    Civil::utc(now).mmddhhmmss()
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@ mod config;
 mod lab;
 mod roles;
 mod system;
+mod terminal;
 
 use std::process::ExitCode;
 

@@ -5,4 +5,5 @@ pub mod host;
 pub mod portal;
 pub mod shop;
 pub mod smsc;
+pub mod terminal;
 pub mod trace;

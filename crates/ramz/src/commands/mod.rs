@@ -12,6 +12,7 @@ mod load;
 mod prompt;
 mod role;
 pub(crate) mod say;
+mod terminal;
 
 use std::path::PathBuf;
 
@@ -54,6 +55,12 @@ enum Command {
     Gateway(Settings),
     /// A bank's cards, at its back office: add, show, change, lock, close; many from a file
     Cards(cards::Options),
+    /// Ask a bank for a terminal service, as an ATM would: activate app or SMS, unlock, devices
+    ///
+    /// Card number, expiry and first PIN are asked for, or read from a file: they are no arguments, which would stay in the
+    /// shell's history. What the screen shows and the receipt prints goes to standard output. The exit code is 0 if the bank
+    /// answered 00, and else 1, with the reason on standard error.
+    Terminal(terminal::Options),
     /// Make and change a key file
     Keys(keys::Options),
     /// Check a card's journal
@@ -84,6 +91,7 @@ pub(crate) fn run(ramz: Ramz) -> anyhow::Result<()> {
             Command::Router(settings) => role::router(&settings.load()?).await,
             Command::Gateway(settings) => role::gateway(&settings.load()?).await,
             Command::Cards(options) => cards::run(options).await,
+            Command::Terminal(options) => terminal::run(options).await,
             Command::Keys(options) => keys::run(options),
             Command::Journal(options) => journal::run(options).await,
             Command::Config(options) => configuration::run(&options),

@@ -15,7 +15,8 @@ use serde::de::DeserializeOwned;
 use toml::{Table, Value};
 
 use super::{
-    Config, GatewayConfig, IssuerConfig, LogConfig, OperatorConfig, RouterConfig, lay_over, read_table,
+    Config, GatewayConfig, IssuerConfig, LogConfig, OperatorConfig, RouterConfig, TerminalConfig, lay_over,
+    read_table,
 };
 
 /// Digits of a PIN below which a shoulder-surfer's chance grows.
@@ -31,6 +32,8 @@ pub(crate) struct Remark {
     /// What about it, and what to do.
     pub(crate) what: String,
 }
+
+impl std::error::Error for Remark {}
 
 impl fmt::Display for Remark {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -120,6 +123,7 @@ fn misfit(defaults: &Table, path: &[&str], value: &Value) -> Option<String> {
         "router" => tried::<RouterConfig>(table),
         "gateway" => tried::<GatewayConfig>(table),
         "operator" => tried::<OperatorConfig>(table),
+        "terminal" => tried::<TerminalConfig>(table),
         _ => None,
     }
 }
@@ -149,6 +153,11 @@ fn together(whole: &Config, over: &Table, remarks: &mut Remarks) {
     }
     if let (true, Ok(config)) = (over.contains_key("operator"), whole.table::<OperatorConfig>("operator")) {
         url("operator.url", &config.url, remarks);
+    }
+    if let (true, Ok(config)) = (over.contains_key("terminal"), whole.table::<TerminalConfig>("terminal")) {
+        peer("terminal.address", &config.address, remarks);
+        remarks.errors.extend(config.identity().err());
+        remarks.errors.extend(config.shape().err());
     }
 }
 

@@ -3,6 +3,7 @@
 mod check;
 mod show;
 mod sms;
+mod terminal;
 
 use std::path::{Path, PathBuf};
 
@@ -12,6 +13,7 @@ use serde::de::DeserializeOwned;
 use toml::{Table, Value};
 
 pub(crate) use check::Remarks;
+pub(crate) use terminal::TerminalConfig;
 
 use crate::system::tls::TlsConfig;
 use sms::SmsConfig;
@@ -242,6 +244,10 @@ mod tests {
                 "layout file b.toml",
             ),
             ("[gateway.page]\nmerchants = [{ id = 1 }]\n", "gateway"),
+            ("[terminal]\nmachine = \"pos\"\n", "machine: write atm or cashless"),
+            ("[terminal]\nterminal = \"123456789\"\n", "terminal: write 1 to 8"),
+            ("[terminal]\npin_block_format = 4\n", "PIN blocks of format 4: field 52"),
+            ("[terminal]\npin = \"1234\"\n", "unknown field `pin`"),
         ] {
             let (_, remarks) = over(text);
             let errors = remarks.unwrap().errors;

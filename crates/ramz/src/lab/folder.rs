@@ -41,12 +41,15 @@ impl Folder {
                 Ok(())
             })?;
         }
-        folder.key_file("gateway.keys", entropy, |ring| {
-            for bank in &BANKS {
-                ring.add_zone(bank.id, folder.zone(bank.id, "switch")?)?;
-            }
-            Ok(())
-        })?;
+        // Whoever sends PIN blocks to the banks.
+        for name in ["gateway.keys", "terminal.keys"] {
+            folder.key_file(name, entropy, |ring| {
+                for bank in &BANKS {
+                    ring.add_zone(bank.id, folder.zone(bank.id, "switch")?)?;
+                }
+                Ok(())
+            })?;
+        }
         Ok(folder)
     }
 

@@ -13,6 +13,7 @@ pub(crate) mod measured;
 mod pinned;
 mod portal;
 mod settings;
+mod terminals;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -97,13 +98,18 @@ pub(crate) async fn start(options: Options, shutdown: &CancellationToken) -> any
     // Its neighbours tell what it sends and receives; told at both ends, each message would be seen twice.
     let unwatched = Surroundings { tap: Arc::new(ramz_api::tap::NoTap), ..around.clone() };
     let gateway = roles::gateway::start(&gateway, &unwatched, shutdown).await.context("gateway")?;
-    portal::start(&folder, &ports, &banks, &handsets, trace, clock, &around, shutdown).await?;
+    let terminals =
+        portal::start(&folder, &ports, &banks, &handsets, trace, clock, &around, shutdown).await?;
     for bank in &banks {
         bank.ready().await.with_context(|| format!("bank {} does not come up", bank.id()))?;
     }
     timeout(READY_WITHIN, gateway.links_up())
         .await
         .context("the gateway's links to the banks do not come up")?;
+    // Both terminals have the same links.
+    timeout(READY_WITHIN, terminals.atm.came_up())
+        .await
+        .context("the terminals' links to the banks do not come up")?;
     Ok(Lab { url: format!("http://localhost:{}/", ports.portal()), banks, gateway, _temporary: temporary })
 }
 

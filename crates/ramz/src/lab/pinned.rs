@@ -42,6 +42,10 @@ pub(crate) const MERCHANT: &str = "000000140332124";
 pub(crate) const TERMINAL: &str = "14033212";
 pub(crate) const MERCHANT_FA: &str = "فروشگاه نمونه";
 pub(crate) const MERCHANT_EN: &str = "Sample Shop";
+/// The lab's ATM and its cashless terminal, and the branch where both stand.
+pub(crate) const ATM: &str = "00001001";
+pub(crate) const CASHLESS: &str = "00002001";
+pub(crate) const BRANCH: &str = "000000000001001";
 /// Where PINs are typed.
 pub(crate) const ORIGIN: &str = "localhost";
 

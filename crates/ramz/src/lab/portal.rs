@@ -9,6 +9,7 @@ use ramz_domain::{Bill, Clock as _, Service};
 use ramz_sim::handsets::{self, Handsets};
 use ramz_sim::portal::{self, PortalState};
 use ramz_sim::shop::{self, Names, PageOpens, ShopConfig};
+use ramz_sim::terminal::{self, Terminals};
 use ramz_sim::trace::Trace;
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
@@ -27,7 +28,7 @@ impl portal::LabClock for LabClock {
     }
 }
 
-/// Starts shop and portal.
+/// Starts shop, portal and the two terminals, which are returned: their links may not be up yet.
 #[expect(clippy::too_many_arguments, reason = "everything the lab has comes together here, once")]
 pub(crate) async fn start(
     folder: &Folder,
@@ -38,7 +39,7 @@ pub(crate) async fn start(
     clock: Arc<LabClock>,
     around: &Surroundings,
     shutdown: &CancellationToken,
-) -> anyhow::Result<()> {
+) -> anyhow::Result<Arc<Terminals>> {
     let at = |port: u16| format!("http://localhost:{port}");
     let (portal_url, shop_url, gateway_url) = (at(ports.portal()), at(ports.shop()), at(ports.gateway()));
     let door =
@@ -64,7 +65,10 @@ pub(crate) async fn start(
     tracing::debug!(now = %clock.now().rfc3339(), "the lab's clock");
     let state =
         PortalState { lab_json, trace: Arc::clone(&trace), clock, cards: Some(Arc::new(cards)), shop_url };
-    let portal = portal::router(state).merge(handsets::router(Arc::clone(handsets), operators));
+    let terminals = super::terminals::start(folder, around, shutdown)?;
+    let portal = portal::router(state)
+        .merge(handsets::router(Arc::clone(handsets), operators))
+        .merge(terminal::router(Arc::clone(&terminals)));
     tokio::spawn(serve(door(ports.portal()).await?, portal, entropy(), shutdown.child_token()));
     // Open event streams would hold the drain up.
     let shutdown = shutdown.clone();
@@ -72,7 +76,7 @@ pub(crate) async fn start(
         shutdown.cancelled().await;
         trace.end_streams();
     });
-    Ok(())
+    Ok(terminals)
 }
 
 fn bills() -> Vec<Value> {
@@ -95,6 +99,11 @@ fn lab_json(folder: &Folder, ports: &Ports, banks: &[Bank]) -> anyhow::Result<Va
         "version": 1,
         "portal": portal,
         "handsets": format!("{portal}/handsets"),
+        "terminals": {
+            "atm": format!("{portal}/atm"),
+            "cashless": format!("{portal}/cashless-terminal"),
+            "services": format!("{portal}/terminal/services"),
+        },
         "gateway": {
             "url": format!("http://localhost:{}", ports.gateway()),
             "merchant": MERCHANT,

@@ -6,10 +6,11 @@ use serde_json::json;
 use super::certificates::{ASKER, GATEWAY, OPERATOR, ROUTER};
 use super::folder::Folder;
 use super::pinned::{
-    ACQUIRER, BANKS, BankPort, MERCHANT, MERCHANT_EN, MERCHANT_FA, ORIGIN, PinnedBank, Ports, TERMINAL,
+    ACQUIRER, ATM, BANKS, BRANCH, BankPort, MERCHANT, MERCHANT_EN, MERCHANT_FA, ORIGIN, PinnedBank, Ports,
+    TERMINAL,
 };
 
-/// Writes `<bank>.toml`, `<bank>-operator.toml`, `router.toml` and `gateway.toml`. Every ISO 8583 link speaks `layout`.
+/// Writes `<bank>.toml`, `<bank>-operator.toml`, `<bank>-terminal.toml`, `router.toml` and `gateway.toml`. Every ISO 8583 link speaks `layout`.
 pub(crate) fn write(folder: &Folder, ports: &Ports, layout: &str) -> anyhow::Result<()> {
     for (number, bank) in BANKS.iter().enumerate() {
         put(
@@ -20,6 +21,8 @@ pub(crate) fn write(folder: &Folder, ports: &Ports, layout: &str) -> anyhow::Res
         let url = format!("https://localhost:{}", ports.bank(number, BankPort::Admin));
         let operator = json!({ "operator": { "url": url, "tls": tls(folder, OPERATOR) } });
         put(folder, &format!("{}-operator.toml", bank.id), &operator)?;
+        let terminal = json!({ "terminal": terminal(folder, ports, number, bank, layout) });
+        put(folder, &format!("{}-terminal.toml", bank.id), &terminal)?;
     }
     put(folder, "router.toml", &json!({ "router": router(folder, ports) }))?;
     put(folder, "gateway.toml", &json!({ "gateway": gateway(folder, ports, layout) }))
@@ -170,5 +173,25 @@ fn gateway(folder: &Folder, ports: &Ports, layout: &str) -> serde_json::Value {
             }],
             "links": links,
         },
+    })
+}
+
+fn terminal(
+    folder: &Folder,
+    ports: &Ports,
+    number: usize,
+    bank: &PinnedBank,
+    layout: &str,
+) -> serde_json::Value {
+    json!({
+        "machine": "atm",
+        "address": at(ports.bank(number, BankPort::Switch)),
+        "layout": layout,
+        "zone": bank.id,
+        "pin_block_format": 0,
+        "acquirer": ACQUIRER,
+        "terminal": ATM,
+        "merchant": BRANCH,
+        "keys": { "file": folder.file("terminal.keys"), "passphrase_file": folder.file("passphrase") },
     })
 }

@@ -10,3 +10,4 @@ mod misuse;
 mod processes;
 mod secrets;
 mod shape;
+mod terminal;

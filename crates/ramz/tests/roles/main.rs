@@ -18,3 +18,4 @@ mod refusing;
 mod renewing;
 mod request_id;
 mod stopping;
+mod terminal;

@@ -12,6 +12,7 @@ const MAY_EXPOSE: &[(&str, &str)] = &[
     ("crates/api/src/pin_request.rs", "JSON"),
     ("crates/gateway/src/about.rs", "JSON"),
     ("crates/gateway/src/message.rs", "DE2"),
+    ("crates/sim/src/terminal/message.rs", "DE2"),
     ("crates/sms/src/smpp/mod.rs", "submit"),
     ("crates/sms/src/smpp/submit.rs", "address"),
     // From the cardholder's SMS.

@@ -3,7 +3,7 @@
 use axum::{
     Router,
     extract::Path,
-    http::header,
+    http::{HeaderValue, header},
     response::{IntoResponse, Response},
     routing::get,
 };
@@ -17,6 +17,8 @@ const TEXT: &str = "text/plain; charset=utf-8";
 const SVG: &str = "image/svg+xml";
 
 const INDEX: &[u8] = include_bytes!("../../../../web/lab/index.html");
+/// Both machines: the page looks at its own address.
+const TERMINAL: &[u8] = include_bytes!("../../../../web/lab/terminal.html");
 
 macro_rules! files {
     ($($path:literal $name:literal $kind:ident)*) => {
@@ -51,6 +53,9 @@ static PORTAL: &[File] = files![
     "lab/" "stage.css" CSS
     "lab/" "trace.css" CSS
     "lab/" "cards.css" CSS
+    "lab/" "compose.css" CSS
+    "lab/" "terminal.css" CSS
+    "lab/" "receipt.css" CSS
     "lab/" "main.js" JS
     "lab/" "words.js" JS
     "lab/" "text.js" JS
@@ -60,12 +65,19 @@ static PORTAL: &[File] = files![
     "lab/" "trace.js" JS
     "lab/" "fields.js" JS
     "lab/" "steps.js" JS
+    "lab/" "compose.js" JS
+    "lab/" "terminal.js" JS
+    "lab/" "terminal-words.js" JS
+    "lab/" "keypad.js" JS
+    "lab/" "receipt.js" JS
 ];
 
 /// The routes of the page and its files.
 pub(super) fn router() -> Router {
     Router::new()
         .route("/", get(async || file(HTML, INDEX)))
+        .route("/atm", get(async || no_store(file(HTML, TERMINAL))))
+        .route("/cashless-terminal", get(async || no_store(file(HTML, TERMINAL))))
         .route("/favicon.ico", get(async || asset(PORTAL, "mark.svg")))
         .route("/assets/{*name}", get(async |Path(name): Path<String>| asset(PORTAL, &name)))
 }
@@ -85,4 +97,10 @@ fn asset(files: &[File], name: &str) -> Response {
 /// A newer binary has other files under the same names, so a browser asks each time.
 fn file(kind: &'static str, content: &'static [u8]) -> Response {
     ([(header::CONTENT_TYPE, kind), (header::CACHE_CONTROL, "no-cache")], content).into_response()
+}
+
+/// A page that a PIN is typed into is not kept.
+fn no_store(mut page: Response) -> Response {
+    page.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    page
 }

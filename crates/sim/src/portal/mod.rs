@@ -1,10 +1,11 @@
 //! The lab's portal: shop, phone and ATM side by side, with the live trace of every message.
 //!
-//! The page itself is in `web/lab/` and is compiled in. Beside it this room serves what the page and outside programs
-//! read: `/lab.json`, the cards as they are now, the lab's clock, and the trace.
+//! The page itself is in `web/lab/` and is compiled in, and so is the page of the ATM and the cashless terminal. Beside them
+//! this room serves what the page and outside programs read: `/lab.json`, the cards as they are now, the lab's clock, and the
+//! trace.
 //!
-//! Not here: the making of cards and ports (the binary hands `lab.json` in) and the handsets, whose routes the binary
-//! merges into this router. Body limits and problems for unknown paths are `ramz_api::serve`'s.
+//! Not here: the making of cards and ports (the binary hands `lab.json` in), and the handsets and terminals, whose routes the
+//! binary merges into this router. Body limits and problems for unknown paths are `ramz_api::serve`'s.
 
 pub(crate) mod assets;
 mod cards;
@@ -39,7 +40,7 @@ pub struct PortalState {
     pub shop_url: String,
 }
 
-/// The portal's routes: `GET /`, `/assets/…`, `/lab.json`, `/lab/cards`, `/lab/clock`, `/trace`, `/trace/stream`, and
+/// The portal's routes: `GET /`, `/atm`, `/cashless-terminal`, `/assets/…`, `/lab.json`, `/lab/cards`, `/lab/clock`, `/trace`, `/trace/stream`, and
 /// `POST /lab/clock`. What is refused is `application/problem+json`.
 pub fn router(mut state: PortalState) -> Router {
     let policy = headers::policy(&[

@@ -106,12 +106,13 @@ async fn the_page_may_frame_the_shop_and_the_payment_page_only() {
 #[tokio::test]
 async fn the_page_and_all_it_asks_for_are_there_and_hold_no_inline_script() {
     let portal = portal(None);
-    let mut texts = vec![text(&portal, "/").await];
-    for name in ["main.js", "frame.css"] {
+    let mut texts = vec![text(&portal, "/").await, text(&portal, "/atm").await];
+    for page in &texts {
+        assert!(!page.contains("<script>") && !page.contains("style=") && !page.contains("onclick"));
+    }
+    for name in ["main.js", "phone.js", "terminal.js", "keypad.js", "receipt.js", "frame.css"] {
         texts.push(text(&portal, &format!("/assets/{name}")).await);
     }
-    let page = &texts[0];
-    assert!(!page.contains("<script>") && !page.contains("style=") && !page.contains("onclick"));
     for text in &texts {
         for part in text.split("/assets/").skip(1) {
             let end = part.find(['"', '\'', ')', '#']).unwrap();
@@ -120,6 +121,23 @@ async fn the_page_and_all_it_asks_for_are_there_and_hold_no_inline_script() {
             assert_eq!(response.status(), 200, "{path}");
         }
     }
+}
+
+#[tokio::test]
+async fn atm_and_cashless_terminal_are_one_page_that_nobody_keeps() {
+    let portal = portal(None);
+    for path in ["/atm", "/cashless-terminal", "/atm?card=3"] {
+        let response = send(&portal, Request::get(path).body(Body::empty()).unwrap()).await;
+        assert_eq!(
+            (response.status(), &response.headers()["cache-control"]),
+            (StatusCode::OK, &"no-store".parse().unwrap())
+        );
+        let policy = response.headers()["content-security-policy"].to_str().unwrap();
+        assert!(policy.contains("script-src 'self';") && policy.contains("form-action 'none'"), "{policy}");
+    }
+    assert_eq!(text(&portal, "/atm").await, text(&portal, "/cashless-terminal").await);
+    let index = text(&portal, "/").await;
+    assert!(index.contains("href=\"/atm\"") && index.contains("href=\"/cashless-terminal\""));
 }
 
 async fn text(portal: &Router, path: &str) -> String {

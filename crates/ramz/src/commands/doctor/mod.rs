@@ -15,7 +15,7 @@ use clap::{Args, ValueEnum};
 use serde::Serialize;
 
 use super::say;
-use crate::config::{Config, GatewayConfig, IssuerConfig, OperatorConfig, RouterConfig};
+use crate::config::{Config, GatewayConfig, IssuerConfig, OperatorConfig, RouterConfig, TerminalConfig};
 
 #[derive(Debug, Args)]
 pub(super) struct Options {
@@ -38,14 +38,16 @@ enum Role {
     Router,
     Gateway,
     Operator,
+    Terminal,
 }
 
 impl Role {
-    const ALL: [(Role, &'static str); 4] = [
+    const ALL: [(Role, &'static str); 5] = [
         (Role::Issuer, "issuer"),
         (Role::Router, "router"),
         (Role::Gateway, "gateway"),
         (Role::Operator, "operator"),
+        (Role::Terminal, "terminal"),
     ];
 
     fn word(self) -> &'static str {
@@ -140,7 +142,7 @@ async fn look(options: &Options) -> anyhow::Result<Findings> {
     let roles: Vec<Role> = Role::ALL.map(|(role, _)| role).into_iter().filter(|role| meant(*role)).collect();
     anyhow::ensure!(
         !roles.is_empty(),
-        "{file} has a table of no role; say which: issuer, router, gateway or operator"
+        "{file} has a table of no role; say which: issuer, router, gateway, operator or terminal"
     );
     for role in roles {
         one(role, &config, options.connect, &mut findings).await.with_context(|| role.word().to_owned())?;
@@ -207,6 +209,11 @@ async fn one(role: Role, config: &Config, connect: bool, findings: &mut Findings
             let config: OperatorConfig = config.table(word)?;
             let tls = files::tls(word, &config.tls, findings);
             peers::secured(word, "back office", &config.url, tls.as_ref(), findings).await;
+        }
+        Role::Terminal => {
+            let config: TerminalConfig = config.table(word)?;
+            files::keys(word, &config.keys, &[(config.zone.as_str(), config.pin_block_format)], findings);
+            peers::plain(word, "bank", &config.address, findings).await;
         }
     }
     Ok(())

@@ -6,7 +6,7 @@ const TEHRAN_OFFSET_S: u64 = 12_600;
 
 /// A date and time of day.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) struct Civil {
+pub struct Civil {
     year: u64,
     month: u64,
     day: u64,
@@ -17,12 +17,12 @@ pub(crate) struct Civil {
 
 impl Civil {
     /// In Tehran.
-    pub(crate) fn tehran(now: Moment) -> Civil {
+    pub fn tehran(now: Moment) -> Civil {
         Civil::at(now.unix_ms() / 1000 + TEHRAN_OFFSET_S)
     }
 
     /// In UTC (Greenwich), as DE7 wants it.
-    pub(crate) fn utc(now: Moment) -> Civil {
+    pub fn utc(now: Moment) -> Civil {
         Civil::at(now.unix_ms() / 1000)
     }
 
@@ -35,18 +35,23 @@ impl Civil {
     }
 
     /// `hhmmss`: DE12.
-    pub(crate) fn hhmmss(self) -> String {
+    pub fn hhmmss(self) -> String {
         let s = self.seconds;
         format!("{:02}{:02}{:02}", s / 3600, s / 60 % 60, s % 60)
     }
 
     /// `MMDD`: DE13.
-    pub(crate) fn mmdd(self) -> String {
+    pub fn mmdd(self) -> String {
         format!("{:02}{:02}", self.month, self.day)
     }
 
+    /// `MMDDhhmmss`: DE7, if it is UTC.
+    pub fn mmddhhmmss(self) -> String {
+        self.mmdd() + &self.hhmmss()
+    }
+
     /// The year's last digit and the day of the year: how a retrieval reference number begins.
-    pub(crate) fn yddd(self) -> String {
+    pub fn yddd(self) -> String {
         format!("{}{:03}", self.year % 10, self.day_of_year)
     }
 }

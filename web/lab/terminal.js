@@ -1,0 +1,189 @@
+// An ATM, or a branch's cashless terminal: card, first PIN, menu, and what the card's bank answers.
+//
+//   idle ──card──▶ pin ──▶ menu ──▶ (sure) ──▶ wait ──▶ done | refused | silent | phone | devices ──▶ menu, or idle
+//
+// The PIN is in this module as long as the card is in the slot, and goes out in the body of a request only.
+
+import '/assets/terminal-words.js';
+import { say, speak, spoken, spokenAgain } from '/assets/words.js';
+import { digits, node } from '/assets/text.js';
+import { bankName } from '/assets/fields.js';
+import { startKeypad } from '/assets/keypad.js';
+import { print, takeAway } from '/assets/receipt.js';
+
+const PIN_MIN = 4;
+const PIN_MAX = 12;
+const CHOICE_MAX = 3;
+const machine = location.pathname.includes('cashless') ? 'cashless' : 'atm';
+
+const at = (id) => document.getElementById(id);
+const [lab, menu] = await Promise.all(['/lab.json', '/terminal/menu'].map(async (path) => (await fetch(path)).json()));
+const offered = Number(new URLSearchParams(location.search).get('card') ?? -1);
+
+let card = null;
+let pin = '';
+let typed = '';
+let state = { name: 'idle' };
+let drawn = false;
+
+const serviceOf = (code) => menu.services.find(({ service }) => service === code);
+const word = (both) => both?.[spoken()] ?? '';
+const reasonOf = (code) => word(menu.reasons.find(({ response_code }) => response_code === code) ?? menu.other);
+const bankOf = ({ bank }) => lab.banks.find(({ id }) => id === bank) ?? { name: bank };
+
+/** What the screen shows in each state: heading, text, options (words, what they do), and what Enter does with what was typed. */
+const SCREENS = {
+  idle: () => ({ title: say('idle_title'), text: state.text ?? say('idle') }),
+  pin: () => ({ title: say('pin_title'), text: state.text ?? say('pin'), hides: true, max: PIN_MAX, enter: enterPin }),
+  menu: () => ({ title: word(menu.menu), text: say('menu'), options: entries().map((service) => [word(service), () => choose(service)]) }),
+  wait: () => ({ title: say('wait_title'), text: say('wait'), waits: true }),
+  sure: () => ({ title: say('sure_title'), text: `${word(state.service)}${state.choice ? ` ${digits(state.choice)}` : ''}`, options: [[say('yes'), () => ask(state.service, state.choice)], [say('no'), toMenu]] }),
+  phone: () => ({ title: say('phone_title'), text: state.show ?? say('phone'), phone: state.phone, options: [[say('phone_yes'), () => ask(serviceOf(state.service.then))], [say('phone_no'), () => go({ name: 'refused', text: say('phone_wrong') })]] }),
+  devices: () => ({ title: word(state.service), text: `${state.show ?? say('nothing')}\n${say('choose')}`, max: CHOICE_MAX, enter: enterChoice, options: [[say('again'), toMenu], [say('leave'), eject]] }),
+  done: () => ({ title: say('done_title'), text: state.text, options: ending() }),
+  refused: () => ({ title: say('refused_title'), text: state.text, options: ending() }),
+  silent: () => ({ title: say('silent_title'), text: say('silent'), options: ending() }),
+};
+
+const entries = () => menu.services.filter(({ in_menu }) => in_menu);
+const ending = () => [[say('again'), toMenu], [say('leave'), eject]];
+const toMenu = () => go({ name: 'menu' });
+
+function go(next) {
+  state = next;
+  typed = '';
+  draw();
+}
+
+function insert(chosen) {
+  if (card) return;
+  card = chosen;
+  takeAway();
+  drawCards();
+  go({ name: 'pin' });
+}
+
+function eject() {
+  if (!card || state.name === 'wait') return;
+  [card, pin] = [null, ''];
+  drawCards();
+  go({ name: 'idle', text: say('card_out') });
+}
+
+function enterPin() {
+  if (typed.length < PIN_MIN) return go({ name: 'pin', text: say('short') });
+  pin = typed;
+  toMenu();
+}
+
+function choose(service) {
+  if (service.asks_again) go({ name: 'sure', service });
+  else ask(service);
+}
+
+function enterChoice() {
+  if (typed) go({ name: 'sure', service: serviceOf(state.service.then), choice: typed });
+}
+
+/** Asks the card's bank, and goes where its answer leads. */
+async function ask(service, choice) {
+  const asking = card;
+  go({ name: 'wait' });
+  const told = await answerTo({ pan: card.pan, expiry: card.expiry, pin, service: service.service, choice, terminal: machine });
+  // The page was left meanwhile.
+  if (card !== asking) return;
+  if (!told) return go({ name: 'silent' });
+  if (told.problem) return go({ name: 'refused', text: told.problem });
+  const { response_code: code, show, masked_phone: phone, receipt_half: half } = told;
+  if (code === '55') {
+    pin = '';
+    return go({ name: 'pin', text: `${reasonOf(code)} ${say('pin')}` });
+  }
+  if (code !== '00') return go({ name: 'refused', text: show ?? reasonOf(code) });
+  await print(told, { bank: bankName(bankOf(card)), pan: card.pan, service: word(service), machine });
+  // What follows needs a number of a list, or a yes.
+  if (service.then) return go({ name: serviceOf(service.then).takes_choice ? 'devices' : 'phone', service, phone, show });
+  go({ name: 'done', text: [show ?? reasonOf(code), half && say('other_half')].filter(Boolean).join('\n') });
+}
+
+/** What the bank answered; nothing, if it does not answer; or in words why it was not asked. */
+async function answerTo(body) {
+  try {
+    const answer = await fetch('/terminal/services', { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) });
+    if (answer.ok) return await answer.json();
+    if (answer.status === 503) return null;
+    return { problem: say(answer.status === 404 ? 'unknown' : 'broken') };
+  } catch {
+    return null;
+  }
+}
+
+function press(key) {
+  const { enter, max = 0, options = [] } = SCREENS[state.name]();
+  if (key === 'cancel') return eject();
+  if (key === 'clear') typed = '';
+  else if (key === 'enter') return enter?.();
+  else if (enter) typed = (typed + key).slice(0, max);
+  else return options[Number(key) - 1]?.[1]();
+  drawEntry();
+}
+
+function draw() {
+  const { title, text = '', phone, options = [], waits = false, enter } = SCREENS[state.name]();
+  const heading = at('screen-title');
+  at('screen').dataset.state = state.name;
+  heading.textContent = title;
+  at('screen-text').textContent = text;
+  at('screen-phone').textContent = phone ? digits(phone) : '';
+  at('screen-phone').hidden = !phone;
+  at('progress').hidden = !waits;
+  // Keys of the machine: numbered where nothing is typed.
+  at('options').replaceChildren(...options.map(([words, chosen], n) => node('button', { type: 'button', class: 'option', onclick: chosen }, enter ? null : node('b', { 'aria-hidden': 'true' }, digits(n + 1)), node('span', {}, words))));
+  at('options').dataset.count = String(options.length);
+  at('eject').disabled = !card || waits;
+  at('mouth').classList.toggle('full', Boolean(card));
+  at('lamp').classList.toggle('busy', waits);
+  drawEntry();
+  // What had the focus is gone, or cannot be pressed any more.
+  const { activeElement: focused } = document;
+  if (drawn && (!focused || focused === document.body || focused.disabled)) heading.focus({ preventScroll: true });
+  drawn = true;
+}
+
+function drawEntry() {
+  const { enter, hides } = SCREENS[state.name]();
+  at('entry').hidden = !enter;
+  at('entry-dots').textContent = hides ? '●'.repeat(typed.length) : digits(typed);
+  at('entry-said').textContent = typed ? `${hides ? digits(typed.length) : digits(typed)} ${hides ? say('typed') : ''}` : '';
+}
+
+function drawCards() {
+  at('cards').replaceChildren(...lab.banks.map((bank) => node('div', { class: 'bankful', role: 'group', 'aria-label': bankName(bank) }, node('span', {}, bankName(bank)),
+    lab.cards.map((own, index) => own.bank === bank.id && node('button', { type: 'button', class: `plastic${index === offered ? ' held' : ''}`, 'data-bank': String(lab.banks.indexOf(bank) % 4), 'aria-pressed': String(own === card), disabled: Boolean(card), 'aria-label': `${say('insert')}: ${digits(own.pan.slice(-4))}`, onclick: () => insert(own) },
+      node('b', { dir: 'ltr' }, `•••• ${own.pan.slice(-4)}`), node('small', {}, `${say('firstpin')}: ${digits(own.static_first_pin)}`))).filter(Boolean))));
+}
+
+const language = at('language');
+language.addEventListener('click', () => speak(spoken() === 'fa' ? 'en' : 'fa'));
+at('eject').addEventListener('click', eject);
+at(`way-${machine}`).setAttribute('aria-current', 'page');
+document.body.dataset.machine = machine;
+// A page that is left, or kept for later, has no card in it.
+addEventListener('pagehide', () => {
+  [card, pin] = [null, ''];
+  takeAway();
+  drawCards();
+  go({ name: 'idle' });
+});
+startKeypad(press);
+spokenAgain(() => {
+  language.textContent = spoken() === 'fa' ? 'English' : 'فارسی';
+  language.lang = spoken() === 'fa' ? 'en' : 'fa';
+  document.title = `${say(machine)} · ${say('title')}`;
+  at('machine-name').textContent = say(machine);
+  at('sign').textContent = say(machine);
+  // Words of a state that were said in the other language are said anew.
+  if (state.name === 'idle' || state.name === 'pin') delete state.text;
+  drawCards();
+  draw();
+});
