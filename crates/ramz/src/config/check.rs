@@ -138,7 +138,9 @@ fn together(whole: &Config, over: &Table, remarks: &mut Remarks) {
     }
     // A file that says nothing of a role is not about it; a policy is checked even so, for its defaults are compiled in.
     if let Ok(config) = whole.table::<IssuerConfig>("issuer") {
-        if let Err(error) = config.bank.policy.policy(&config.bank.limits) {
+        if let Err(error) =
+            config.bank.policy.policy(&config.bank.static_pin, config.bank.alerts, &config.bank.limits)
+        {
             remarks.error("issuer.bank.policy", error.to_string().trim_start_matches("policy: "));
         }
         if over.contains_key("issuer") {
