@@ -5,7 +5,7 @@
 
 use http::{HeaderMap, HeaderValue, StatusCode};
 use libfuzzer_sys::fuzz_target;
-use ramz_api::back_office::CardBody;
+use ramz_api::back_office::{CardBody, PhoneBody, Reissue};
 use ramz_api::pin_request::{IDEMPOTENCY_KEY, PinRequest, idempotency_key};
 use ramz_api::problem::Problem;
 
@@ -21,12 +21,20 @@ fuzz_target!(|bytes: &[u8]| {
         }
     }
 
-    for parse in [CardBody::parse_new, CardBody::parse_change] {
+    for parse in [CardBody::parse_new, CardBody::parse_change, CardBody::parse_upsert] {
         if let Ok(read) = parse(bytes) {
             let written = read.to_json();
             let again = parse(&written).expect("what was written can be read");
             assert_eq!(again.to_json(), written);
         }
+    }
+    if let Ok(read) = Reissue::parse(bytes) {
+        let written = read.to_json();
+        assert_eq!(Reissue::parse(&written).expect("what was written can be read").to_json(), written);
+    }
+    if let Ok(read) = PhoneBody::parse(bytes) {
+        let written = read.to_json();
+        assert_eq!(PhoneBody::parse(&written).expect("what was written can be read").to_json(), written);
     }
     let _ = CardBody::parse_find(bytes);
 

@@ -12,6 +12,9 @@ pub struct Moment(#[n(0)] u64);
 /// Iran has kept UTC+03:30 all year round since 2022 (no daylight saving time).
 const TEHRAN_OFFSET_S: u64 = 12_600;
 
+/// Seconds from the Unix epoch to 10000-01-01: RFC 3339 has years of four digits.
+const YEAR_10000_S: u64 = 253_402_300_800;
+
 impl Moment {
     /// The instant that many milliseconds after the Unix epoch.
     pub const fn from_unix_ms(ms: u64) -> Moment {
@@ -46,7 +49,7 @@ impl Moment {
     }
 
     /// Reads RFC 3339 with any offset, to the millisecond: `2026-11-24T05:22:44+03:30`. A space may stand for the `T`, as
-    /// databases write it. `None` for what is no such instant, lies before 1970, or is a leap second.
+    /// databases write it. `None` for what is no such instant, lies outside 1970 to 9999, or is a leap second.
     pub fn parse_rfc3339(text: &str) -> Option<Moment> {
         let (date, rest) = (text.get(..10)?, text.get(10..)?);
         let (time, zone) = (rest.get(1..9)?, rest.get(9..)?);
@@ -68,7 +71,8 @@ impl Moment {
             }
             _ => return None,
         };
-        Some(Moment(utc * 1000 + ms))
+        // Five digits of a year would not be read again.
+        (utc < YEAR_10000_S).then(|| Moment(utc * 1000 + ms))
     }
 
     /// The wall clock in Tehran, `HH:MM:SS`: how an SMS tells its expiry.
@@ -203,6 +207,7 @@ mod tests {
             "1969-12-31T23:59:59Z",
             "1970-01-01T00:00:00+03:30",
             "0000-01-01T00:00:00Z",
+            "9999-12-31T23:59:59-00:01",
             "۲۰۲۶-11-24T01:52:44Z",
             "2026-11-24T01:52:44٫5Z",
             "2026-11-24é1:52:44Z",

@@ -69,18 +69,22 @@ impl BackOffice {
     pub(crate) async fn try_put(&self, card: &CardBody) -> anyhow::Result<Sent> {
         let find = CardBody { pan: card.pan.clone(), ..CardBody::default() };
         let found = match self.ask(Method::POST, FIND, &find.to_json()).await? {
-            Answer::Good(found) => read::<Id>(found)?,
-            Answer::No(problem) if problem.kind == Kind::NotFound => {
-                return Ok(match self.try_add(card).await? {
-                    Sent::Existing => Sent::NotNow(anyhow!("somebody else adds the same cards")),
-                    told => told,
-                });
-            }
+            Answer::Good(found) => Some(id(&read::<Id>(found)?.card)?),
+            Answer::No(problem) if problem.kind == Kind::NotFound => None,
             no => return sent(no, Sent::Changed),
         };
-        let path = of_card(CARD, id(&found.card)?);
-        let change = CardBody { pan: None, ..card.clone() };
-        sent(self.ask(Method::PUT, &path, &change.to_json()).await?, Sent::Changed)
+        if let Some(found) = found {
+            let change = CardBody { pan: None, ..card.clone() };
+            match self.ask(Method::PUT, &of_card(CARD, found), &change.to_json()).await? {
+                // Its number has an id and no card: an addition was cut off between the two, and goes on now.
+                Answer::No(problem) if problem.kind == Kind::NotFound => {}
+                told => return sent(told, Sent::Changed),
+            }
+        }
+        Ok(match self.try_add(card).await? {
+            Sent::Existing => Sent::NotNow(anyhow!("somebody else adds the same cards")),
+            told => told,
+        })
     }
 
     /// Finds a card by its number.
@@ -178,7 +182,7 @@ fn id(text: &str) -> anyhow::Result<CardId> {
     CardId::parse(text).context("the issuer's answer has no card id")
 }
 
-/// What became of the card. What is not found here is the door: a card was just found, or is to be added.
+/// What became of the card. If it is not found, the door is not: nobody looks for a card here.
 fn sent(answer: Answer, good: Sent) -> anyhow::Result<Sent> {
     match answer {
         Answer::Good(_) => Ok(good),
