@@ -54,6 +54,22 @@ export class Lab {
     return json(`${this.portal}/handsets/${phone}/messages`);
   }
 
+  /** A service of the ATM, as its page asks for it. */
+  async service({ pan, static_first_pin: pin }, service) {
+    const headers = { "content-type": "application/json" };
+    const body = JSON.stringify({ pan, pin, service, terminal: "atm" });
+    const answer = await fetch(`${this.portal}/terminal/services`, { method: "POST", headers, body });
+    assert.equal((await answer.json()).response_code, "00");
+  }
+
+  /** The card's phone texts its bank's short code. */
+  async text({ bank, phone }, text) {
+    const to = this.known.banks.find(({ id }) => id === bank).short_code;
+    const headers = { "content-type": "application/json" };
+    const sent = await fetch(`${this.portal}/handsets/${phone}/messages`, { method: "POST", headers, body: JSON.stringify({ to, text }) });
+    assert.equal(sent.status, 202, await sent.text());
+  }
+
   /** The SMS that comes to the card's phone while `doing`: its text, and the PIN in it. */
   async smsDuring({ phone }, doing) {
     const before = (await this.messages(phone)).length;

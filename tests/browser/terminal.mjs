@@ -7,7 +7,7 @@ import { shoot } from "./looks.mjs";
 import { otherThan, persian } from "./payer.mjs";
 
 /** Somebody at a machine. */
-class Customer {
+export class Customer {
   /** Opens a machine's page. */
   static async at(desk, lab, machine, { lang = "fa", ...window } = {}) {
     const page = await desk.window(window);
@@ -58,7 +58,7 @@ class Customer {
 }
 
 /** The texts that come to the card's phone while `doing`: at least one. */
-async function textDuring(lab, { phone }, doing) {
+export async function textDuring(lab, { phone }, doing) {
   const before = (await lab.messages(phone)).length;
   await doing();
   return until("an SMS", async () => (await lab.messages(phone))[before]);

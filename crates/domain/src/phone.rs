@@ -47,7 +47,12 @@ impl Phone {
         self.0.starts_with("989")
     }
 
-    /// What a cardholder may be shown: `98912***67`.
+    /// As its holder writes it, masked: `0912***4567`. For who has proved to be the cardholder.
+    pub fn shown_to_its_holder(&self) -> String {
+        format!("0{}***{}", &self.0[2..5], &self.0[self.0.len() - 4..])
+    }
+
+    /// What anybody may be shown: `98912***67`.
     pub fn masked(&self) -> String {
         format!("{}***{}", &self.0[..5], &self.0[self.0.len() - 2..])
     }

@@ -65,6 +65,8 @@ pub(crate) fn reason(response_code: &str, refusal: Option<&str>) -> Reason {
         (_, Some("stale_pin")) => STALE_PIN,
         (_, Some("no_open_pin")) => NO_OPEN_PIN,
         (_, Some("no_such_payee")) => NO_PAYEE,
+        (_, Some("static_total")) => STATIC_TOTAL,
+        (_, Some("over_ceiling")) => OVER_CEILING,
         ("55", _) => WRONG_PIN,
         ("59", _) => OTHER_PAYMENT,
         ("75", _) => LOCKED,
@@ -158,6 +160,22 @@ const CEILING: Reason = Reason {
     en: ("This card has reached its limit.", "Try again in ten minutes, or pay with another card."),
     next: Next::OtherCard,
 };
+const STATIC_TOTAL: Reason = Reason {
+    fa: (
+        "این مبلغ با رمز ایستا پرداخت نمی‌شود: سقف ۲۴ ساعته آن پر می‌شود.",
+        "رمز پویا درخواست کنید و با آن بپردازید.",
+    ),
+    en: ("This is more than the static PIN may pay in 24 hours.", "Ask for a dynamic PIN and pay with that."),
+    next: Next::Ask,
+};
+const OVER_CEILING: Reason = Reason {
+    fa: ("مبلغ از سقف این رمز پویا بیشتر است؛ این رمز باطل شد.", "برای همین پرداخت رمز پویا درخواست کنید."),
+    en: (
+        "The amount is above the ceiling of this dynamic PIN, which is void now.",
+        "Ask for a dynamic PIN for this payment.",
+    ),
+    next: Next::Ask,
+};
 const NO_BANK: Reason = Reason {
     fa: ("بانک کارت پاسخ نمی‌دهد.", "مبلغی کسر نشد. کمی دیگر دوباره تلاش کنید یا با کارت دیگری بپردازید."),
     en: (
@@ -205,6 +223,9 @@ mod tests {
             ("14", Some("no_such_payee"), Next::Payee),
             ("54", None, Next::Card),
             ("91", None, Next::Later),
+            ("61", Some("static_total"), Next::Ask),
+            ("61", Some("over_ceiling"), Next::Ask),
+            ("61", None, Next::OtherCard),
             ("zz", None, Next::OtherCard),
         ] {
             assert_eq!(reason(code, refusal).next, next, "{code}");

@@ -3,7 +3,7 @@
 use super::statics::Allowed;
 use super::{
     Answer, Answered, Authorisation, CardState, CardStatus, Decided, Entry, Evidence, ExpiryFailure, Notice,
-    Outcome, Pin, Policy, Tries, unchanged,
+    Outcome, PinKind, Policy, Tries, unchanged,
 };
 use crate::{ChallengeId, Moment, Refusal, limits};
 
@@ -158,7 +158,7 @@ impl CardState {
         self.forget_failures();
         self.remember(authorisation, Outcome::Awaiting, now);
         let spent = Entry::PinSpent { challenge: id, identity: authorisation.identity };
-        self.writes(Answer::AskHost { repeat: false, transmitted: None, pin: Pin::Dynamic }, vec![spent])
+        self.writes(Answer::AskHost { repeat: false, transmitted: None, pin: PinKind::Dynamic }, vec![spent])
     }
 
     pub(super) fn forget_failures(&mut self) {

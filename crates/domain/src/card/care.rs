@@ -31,8 +31,9 @@ impl CardState {
         (self.product, self.consent, self.limits) = (product, consent, limits);
         entries.insert(0, Entry::Updated { status: self.status(), has_phone });
         let mut decided = self.writes(Answer::Done, entries);
-        if phone_changed {
-            decided.notices.extend(had_phone.then_some(Notice::PhoneWasOld));
+        // A first phone is nobody's news.
+        if phone_changed && had_phone {
+            decided.notices.push(Notice::PhoneWasOld);
             decided.notices.extend(has_phone.then_some(Notice::PhoneIsNew));
         }
         decided

@@ -21,6 +21,7 @@
 mod authorise;
 mod care;
 mod command;
+mod entry;
 mod notice;
 mod policy;
 mod request;
@@ -33,9 +34,10 @@ mod texted;
 use minicbor::{Decode, Encode};
 
 pub use command::{
-    Answer, Authorisation, Candidate, CardDetails, Command, Decided, Entry, Evidence, HostAnswer, Mark,
-    NotSent, Pin, PinRequest, ReceiptState, Requested, UnlockedBy,
+    Answer, Authorisation, Candidate, CardDetails, Command, Decided, Evidence, HostAnswer, Mark, NotSent,
+    PinKind, PinRequest, ReceiptState, Requested, UnlockedBy,
 };
+pub use entry::Entry;
 pub use notice::{Alerts, Notice};
 pub use policy::{Policy, PolicyError};
 pub use sends::SendLimits;

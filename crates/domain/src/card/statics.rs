@@ -17,7 +17,7 @@ use std::time::Duration;
 use minicbor::{Decode, Encode};
 
 use super::{
-    Answer, Answered, Authorisation, CardState, Decided, Entry, HostAnswer, Mark, Outcome, Pin, Policy,
+    Answer, Answered, Authorisation, CardState, Decided, Entry, HostAnswer, Mark, Outcome, PinKind, Policy,
 };
 use crate::{Moment, PaymentKind, Refusal, Rial, limits};
 
@@ -141,7 +141,7 @@ impl CardState {
             answer.claim = Some(claim);
         }
         let tried = Entry::StaticTried { identity, failures };
-        self.writes(Answer::AskHost { repeat: false, transmitted: None, pin: Pin::Static }, vec![tried])
+        self.writes(Answer::AskHost { repeat: false, transmitted: None, pin: PinKind::Static }, vec![tried])
     }
 
     fn is_exempt(&self, policy: &Policy) -> bool {
@@ -215,7 +215,7 @@ pub(super) fn told_as(answer: &HostAnswer, told: &HostAnswer) -> bool {
 
 impl Answered {
     /// Which PIN the host was asked with.
-    pub(super) fn pin(&self) -> Pin {
-        if self.claim.is_some() { Pin::Static } else { Pin::Dynamic }
+    pub(super) fn pin(&self) -> PinKind {
+        if self.claim.is_some() { PinKind::Static } else { PinKind::Dynamic }
     }
 }

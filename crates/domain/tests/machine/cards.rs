@@ -325,8 +325,8 @@ fn said(decided: &Decided) -> String {
         Answer::Requested(Requested::Sent(id)) => format!("sent {}", &id.to_string()[..8]),
         Answer::Requested(Requested::AlreadyServed) => "already served".into(),
         Answer::Requested(Requested::NotSent(why)) => format!("not sent: {why:?}"),
-        Answer::AskHost { repeat: false, pin: Pin::Static, .. } => "ask host, static".into(),
-        Answer::AskHost { repeat: true, pin: Pin::Static, .. } => "ask host again, static".into(),
+        Answer::AskHost { repeat: false, pin: PinKind::Static, .. } => "ask host, static".into(),
+        Answer::AskHost { repeat: true, pin: PinKind::Static, .. } => "ask host again, static".into(),
         Answer::AskHost { repeat: false, .. } => "ask host".into(),
         Answer::AskHost { repeat: true, .. } => "ask host again".into(),
         Answer::Again(answer) if decided.undo.is_some() => {

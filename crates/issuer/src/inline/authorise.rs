@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use ramz_domain::card::{Answer, Command, HostAnswer, Mark, Pin, StaticPolicy, StaticRule};
+use ramz_domain::card::{Answer, Command, HostAnswer, Mark, PinKind, StaticPolicy, StaticRule};
 use ramz_domain::{CardId, Pan, Refusal, limits};
 use ramz_iso8583::Message;
 use ramz_iso8583::de48::{PIN_VERIFIED, PIN_VERIFIED_DYNAMIC, Tags};
@@ -22,7 +22,7 @@ struct Asked<'a> {
     card: CardId,
     identity: Mark,
     repeat: bool,
-    pin: Pin,
+    pin: PinKind,
     pan: &'a Pan,
 }
 
@@ -185,17 +185,17 @@ impl Inline {
         mut request: Message,
         mut tags: Tags,
         repeat: bool,
-        pin: Pin,
+        pin: PinKind,
         pan: &Pan,
     ) -> Result<Message, EngineFault> {
         match pin {
-            Pin::Dynamic => {
+            PinKind::Dynamic => {
                 request.remove(52);
                 tags.set(PIN_VERIFIED, PIN_VERIFIED_DYNAMIC);
                 let fits = tags.put_into(&mut request);
                 fits.map_err(|_| EngineFault::Row("the tags do not fit field 48".into()))?;
             }
-            Pin::Static => self.translate_pin(&mut request, pan)?,
+            PinKind::Static => self.translate_pin(&mut request, pan)?,
         }
         if repeat {
             request.set_mti(request.mti().repeat());

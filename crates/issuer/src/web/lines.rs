@@ -28,7 +28,7 @@ pub(crate) fn show(lines: &[Line], page: &mut Page) {
             page.sample(name, &[("bind", &line.name)], value(line));
         }
     }
-    let counters: [Counter; 2] = [
+    let counters: [Counter; 3] = [
         ("ramz_sms_submitted_total", "Short messages submitted on a bind, by outcome.", "outcome", |line| {
             &line.submitted
         }),
@@ -37,6 +37,12 @@ pub(crate) fn show(lines: &[Line], page: &mut Page) {
             "Delivery receipts on a bind, by state; \"dropped\" of them were not looked at.",
             "state",
             |line| &line.receipts,
+        ),
+        (
+            "ramz_sms_texts_total",
+            "Texts from phones on a bind, by what the operator was told.",
+            "outcome",
+            |line| &line.texts,
         ),
     ];
     for (name, help, label, counts) in counters {

@@ -150,7 +150,7 @@ impl VerificationDoor {
         let id = id(name, card, identity);
         match self.engine.tell(card, job).await {
             // It may be the static one, and it fits: who asks checks it, and tells the outcome.
-            Ok(Answer::AskHost { pin: ramz_domain::card::Pin::Static, .. }) => {
+            Ok(Answer::AskHost { pin: ramz_domain::card::PinKind::Static, .. }) => {
                 self.keep(name, id, Record { card, identity }).await.map_err(|f| self.problem(&f))?;
                 let response_code = "00".to_owned();
                 Ok(Verified { verification: id, verdict: Verdict::Static, refusal: None, response_code })

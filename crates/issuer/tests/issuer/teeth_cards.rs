@@ -5,7 +5,7 @@ use std::sync::Mutex;
 
 use ramz_domain::Rial;
 use ramz_domain::card::{
-    Answer, Candidate, CardAt, Command, Decided, Evidence, HostAnswer, Mark, Pin, Policy, StaticRule,
+    Answer, Candidate, CardAt, Command, Decided, Evidence, HostAnswer, Mark, PinKind, Policy, StaticRule,
 };
 use ramz_issuer::engine::{Rules, TheRules};
 
@@ -92,7 +92,7 @@ impl Rules for GivesBackOnSilence {
         });
         let card = before.and_then(|decided| decided.next).map_or(card, |state| state.at(now));
         let decided = TheRules.decide(card, command, evidence, policy);
-        if matches!(decided.answer, Answer::AskHost { pin: Pin::Static, .. }) {
+        if matches!(decided.answer, Answer::AskHost { pin: PinKind::Static, .. }) {
             *silent = Some(authorisation.identity);
         }
         decided

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use async_trait::async_trait;
-use ramz_api::back_office::CardBody;
+use ramz_api::back_office::{CardBody, PhoneBody};
 use ramz_api::net::Door;
 use ramz_domain::card::CardStatus;
 use ramz_domain::{CardId, Moment, Pin, Rial};
@@ -116,8 +116,10 @@ pub(crate) async fn start(
     let mut cards = Vec::new();
     for card in lab_cards {
         let id = add(&office, &card, pinned).await.with_context(|| format!("card {}", card.pan.masked()))?;
+        // Its phone comes last: nobody is told that it was locked.
         if card.state == LabState::Locked {
             office.lock(id).await?;
+            office.phone(id, &PhoneBody { phone: card.phone.clone() }).await?;
         }
         cards.push((card, id));
     }
@@ -146,7 +148,7 @@ async fn add(office: &BackOffice, card: &LabCard, bank: &PinnedBank) -> anyhow::
     let body = CardBody {
         pan: Some(card.pan.clone()),
         expiry: Some(expiry),
-        phone: Some(card.phone.clone()),
+        phone: Some(card.phone.clone().filter(|_| card.state != LabState::Locked)),
         language: Some(card.language),
         status: Some(CardStatus::Active),
         product: Some(format!("{} lab", bank.id)),

@@ -164,7 +164,7 @@ impl Inline {
             Answer::Refused(why) => return Ok(Err(why)),
             other => return Err(EngineFault::Row(format!("a switch was answered {other:?}")).into()),
         }
-        let masked = card.columns.phone.as_ref().map(Phone::masked).unwrap_or_default();
+        let masked = card.columns.phone.as_ref().map(Phone::shown_to_its_holder).unwrap_or_default();
         let mut tags = shown(words.switched(service, &masked));
         if service == Service::AppOn {
             let begun = Activation { id: fresh, at: engine.clock.now(), key_version };
@@ -180,7 +180,7 @@ impl Inline {
         if card.state.texted_ceiling(&self.engine.policy) == Rial::ZERO {
             return Err(Refusal::NotOffered);
         }
-        let phone = card.columns.phone.as_ref().ok_or(Refusal::NoPhone)?.masked();
+        let phone = card.columns.phone.as_ref().ok_or(Refusal::NoPhone)?.shown_to_its_holder();
         let mut tags = shown(words.confirm_phone(&phone));
         tags.set(MASKED_PHONE, phone);
         Ok(tags)

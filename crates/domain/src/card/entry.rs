@@ -1,0 +1,215 @@
+//! What a card's journal keeps of each decision.
+
+use minicbor::{Decode, Encode};
+
+use super::{CardStatus, Mark, NotSent, ReceiptState, Service, UnlockedBy};
+use crate::{AdmissionId, ChallengeId, Digest, Moment, Refusal};
+
+/// One entry of a card's journal. Ids and numbers only: no PAN, phone, PIN or amount.
+#[derive(Clone, PartialEq, Eq, Debug, Encode, Decode)]
+pub enum Entry {
+    /// The card was added.
+    #[n(0)]
+    Created {
+        /// Whether it may pay.
+        #[n(0)]
+        status: CardStatus,
+        /// Whether it has a phone.
+        #[n(1)]
+        has_phone: bool,
+    },
+    /// What the bank knows changed.
+    #[n(1)]
+    Updated {
+        /// Whether it may pay.
+        #[n(0)]
+        status: CardStatus,
+        /// Whether it has a phone.
+        #[n(1)]
+        has_phone: bool,
+    },
+    /// A PIN was issued.
+    #[n(2)]
+    PinIssued {
+        /// Its name.
+        #[n(0)]
+        challenge: ChallengeId,
+        /// The payment it is bound to.
+        #[n(1)]
+        payment: Digest,
+        /// Until when.
+        #[n(2)]
+        expires: Moment,
+        /// The request.
+        #[n(3)]
+        admission: AdmissionId,
+    },
+    /// The same PIN goes out again.
+    #[n(3)]
+    PinResent {
+        /// Its name.
+        #[n(0)]
+        challenge: ChallengeId,
+        /// The request.
+        #[n(1)]
+        admission: AdmissionId,
+    },
+    /// A new amount at the same payee took a PIN's place. Not written any more: no request ends an open PIN.
+    #[n(4)]
+    PinReplaced {
+        /// The one that went.
+        #[n(0)]
+        challenge: ChallengeId,
+    },
+    /// Nothing was sent.
+    #[n(5)]
+    PinNotSent {
+        /// Why.
+        #[n(0)]
+        why: NotSent,
+        /// The request.
+        #[n(1)]
+        admission: AdmissionId,
+    },
+    /// A PIN was spent; the host is asked next.
+    #[n(6)]
+    PinSpent {
+        /// Its name.
+        #[n(0)]
+        challenge: ChallengeId,
+        /// The transaction.
+        #[n(1)]
+        identity: Mark,
+    },
+    /// A PIN was presented for another payment.
+    #[n(7)]
+    PinBurnt {
+        /// Its name.
+        #[n(0)]
+        challenge: ChallengeId,
+        /// The transaction.
+        #[n(1)]
+        identity: Mark,
+    },
+    /// A payment was refused and something was counted.
+    #[n(8)]
+    Refused {
+        /// Why.
+        #[n(0)]
+        why: Refusal,
+        /// The transaction.
+        #[n(1)]
+        identity: Mark,
+        /// Wrong PINs in a row.
+        #[n(2)]
+        failures: u32,
+    },
+    /// Wrong PINs locked the card's dynamic PIN.
+    #[n(9)]
+    Locked {
+        /// Until when; `None`: until an ATM or the bank unlocks it.
+        #[n(0)]
+        until: Option<Moment>,
+    },
+    /// It was unlocked.
+    #[n(10)]
+    Unlocked {
+        /// By whom.
+        #[n(0)]
+        by: UnlockedBy,
+    },
+    /// The host answered.
+    #[n(11)]
+    HostAnswered {
+        /// The transaction.
+        #[n(0)]
+        identity: Mark,
+        /// DE39.
+        #[n(1)]
+        response_code: String,
+    },
+    /// A reversal came in.
+    #[n(12)]
+    Reversed {
+        /// The transaction, if it was seen here.
+        #[n(0)]
+        identity: Option<Mark>,
+    },
+    /// The operator told what became of a PIN's SMS.
+    #[n(13)]
+    Receipt {
+        /// The PIN's name.
+        #[n(0)]
+        challenge: ChallengeId,
+        /// What became of it.
+        #[n(1)]
+        state: ReceiptState,
+        /// Milliseconds from the operator's taking it to its word.
+        #[n(2)]
+        after_ms: u64,
+    },
+    /// The host was asked and is silent: 91 was answered, and our own reversal goes out until it is acknowledged.
+    #[n(16)]
+    GaveUp {
+        /// The transaction.
+        #[n(0)]
+        identity: Mark,
+    },
+    /// The host answered after we had given up: not relayed, and reversed once more.
+    #[n(18)]
+    AnsweredLate {
+        /// The transaction.
+        #[n(0)]
+        identity: Mark,
+        /// DE39.
+        #[n(1)]
+        response_code: String,
+    },
+    /// The host acknowledged our reversal.
+    #[n(17)]
+    Undone {
+        /// The transaction.
+        #[n(0)]
+        identity: Mark,
+        /// DE39.
+        #[n(1)]
+        response_code: String,
+    },
+    /// A PIN was texted back.
+    #[n(19)]
+    PinTexted {
+        /// Its name.
+        #[n(0)]
+        challenge: ChallengeId,
+        /// Until when.
+        #[n(1)]
+        expires: Moment,
+        /// The text that it answers.
+        #[n(2)]
+        admission: AdmissionId,
+    },
+    /// A cardholder switched something, or it ended with the phone.
+    #[n(20)]
+    Switched {
+        /// What.
+        #[n(0)]
+        service: Service,
+    },
+    /// No dynamic PIN matched and the static one may be used: amount and try are taken, the host is asked.
+    #[n(21)]
+    StaticTried {
+        /// The transaction.
+        #[n(0)]
+        identity: Mark,
+        /// Wrong PINs in a row, this one counted until the host says otherwise.
+        #[n(1)]
+        failures: u32,
+    },
+    /// The bank gave the card a new number.
+    #[n(22)]
+    Reissued {
+        /// Which number it is now, from 0.
+        #[n(0)]
+        issue: u32,
+    },
+}
