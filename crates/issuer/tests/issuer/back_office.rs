@@ -2,7 +2,8 @@
 
 use crate::bank::{Bank, CARD, CLOSED, Node, OTHER_CARD, Told, UNKNOWN, on_both_stores, same};
 use crate::guess::wrong;
-use crate::messages::{Wish, pan, phone};
+use crate::messages::{EXPIRY, Wish, code, pan, phone, reversal};
+use crate::terminal::served;
 use crate::wires::http;
 
 on_both_stores! {
@@ -15,6 +16,10 @@ on_both_stores! {
     a_blocked_card_does_not_pay_and_a_closed_one_stays_closed,
     a_locked_card_is_unlocked,
     two_changes_at_once_both_hold,
+    an_old_number_is_no_card_any_more,
+    a_number_of_another_card_is_not_given_twice,
+    a_phone_has_sixteen_cards,
+    a_closed_card_loses_what_was_switched_on,
 }
 
 async fn only_operators_come_in(bank: &Bank, node: Node) -> Told {
@@ -194,4 +199,74 @@ async fn two_changes_at_once_both_hold(bank: &Bank, node: Node) -> Told {
         same(words, ("blocked", "en"), &format!("both changes, round {round}"))?;
     }
     Ok(())
+}
+
+/// The new number pays; the old one is no card's, on a node that has it in memory too, but what was paid with it is reversed.
+async fn an_old_number_is_no_card_any_more(bank: &Bank, node: Node) -> Told {
+    let (wish, new) = (Wish::purchase(12_000), 600);
+    let pin = bank.pin(&node, CARD, &wish).await?;
+    let paid = bank.payment(CARD, &wish, &pin);
+    same(code(&node.ask(&paid).await?), "00".into(), "with the old number")?;
+    let open = bank.pin(&node, CARD, &Wish::purchase(13_000)).await?;
+    let other = bank.node().await;
+    same(bank.pay(&other, CARD, &wish, &pin).await?, "55".into(), "the other node knows the old number")?;
+    bank.add_to_the_host(new);
+    let path = format!("/{}/reissue", bank.card(CARD));
+    let body = format!(r#"{{"pan":"{}","expiry":"{EXPIRY}"}}"#, pan(new));
+    for _ in 0..2 {
+        same(node.admin("POST", &path, &body).await.status, 200, "reissued, and told again")?;
+    }
+    for node in [&node, &other] {
+        same(bank.pay(node, CARD, &Wish::purchase(13_000), &open).await?, "14".into(), "the old number")?;
+    }
+    let before = bank.operator.texts(&phone(CARD)).len();
+    same(bank.ask_pin(&node, CARD, &wish).await.status, 202, "the 202 is every card's")?;
+    bank.settled().await?;
+    same(bank.operator.texts(&phone(CARD)).len(), before, "SMS for the old number")?;
+    same(bank.ask_pin(&node, new, &wish).await.status, 202, "asked for the new number")?;
+    let sms = bank.text_after(CARD, before).await?;
+    same(bank.pay(&node, new, &wish, &sms.pin()).await?, "00".into(), "the new number")?;
+    same(code(&node.ask(&reversal(&paid)).await?), "00".into(), "the old number's payment is reversed")?;
+    same(bank.spent(CARD), 0, "what the old number paid")
+}
+
+async fn a_number_of_another_card_is_not_given_twice(bank: &Bank, node: Node) -> Told {
+    let path = format!("/{}/reissue", bank.card(CARD));
+    let body = format!(r#"{{"pan":"{}","expiry":"{EXPIRY}"}}"#, pan(OTHER_CARD));
+    let taken = node.admin("POST", &path, &body).await;
+    same((taken.status, taken.problem().as_str()), (409, "already-exists"), "another card's number")?;
+    let foreign = r#"{"pan":"6037991234567893","expiry":"2911"}"#;
+    same(node.admin("POST", &path, foreign).await.status, 404, "another bank's number")?;
+    same(node.admin("POST", &path, "{}").await.status, 400, "no number")
+}
+
+async fn a_phone_has_sixteen_cards(bank: &Bank, node: Node) -> Told {
+    let add = async |n: u32| {
+        let body = format!(r#"{{"pan":"{}","expiry":"{EXPIRY}","phone":"+{}"}}"#, pan(n), phone(800));
+        node.admin("POST", "", &body).await
+    };
+    for n in 800..816 {
+        same(add(n).await.status, 201, "one of sixteen")?;
+    }
+    let full = add(816).await;
+    same((full.status, full.problem().as_str()), (409, "phone-full"), "the seventeenth")?;
+    same(
+        node.admin("PUT", &format!("/{}/phone", bank.card(800)), r#"{"phone":""}"#).await.status,
+        200,
+        "taken away",
+    )?;
+    same(add(816).await.status, 201, "there is room")
+}
+
+async fn a_closed_card_loses_what_was_switched_on(bank: &Bank, node: Node) -> Told {
+    same(served(bank, &node, CARD, "911000").await?, "00".into(), "PINs by texting")?;
+    let shown = node.admin("GET", &format!("/{}", bank.card(CARD)), "").await.json();
+    same(shown["services"]["sms"].as_bool(), Some(true), "shown")?;
+    let closed = node.admin("POST", &format!("/{}/close", bank.card(CARD)), "").await;
+    same((closed.status, closed.json()["status"].as_str()), (200, Some("closed")), "closed")?;
+    same(bank.state(CARD).await.services(), Default::default(), "nothing is left on")?;
+    same(served(bank, &node, CARD, "911000").await?, "57".into(), "and nothing can be switched on")?;
+    let hot = node.admin("PUT", &format!("/{}", bank.card(OTHER_CARD)), r#"{"status":"hot_listed"}"#).await;
+    same(hot.json()["status"].as_str(), Some("hot_listed"), "hot-listed")?;
+    same(bank.pay(&node, OTHER_CARD, &Wish::purchase(5), "1234567").await?, "57".into(), "a hot-listed card")
 }

@@ -385,6 +385,11 @@ impl Bank {
         let added =
             node.admin("POST", "", &format!(r#"{{"pan":"{}","expiry":"{EXPIRY}"{phone}}}"#, pan(n))).await;
         assert_eq!(added.status, 201, "{}", added.body);
+        self.add_to_the_host(n);
+    }
+
+    /// Opens an account of card `n` at the host.
+    pub(crate) fn add_to_the_host(&self, n: u32) {
         let account = Account {
             pan: Pan::parse(&pan(n)).unwrap(),
             balance: Rial::new(BALANCE).unwrap(),
