@@ -112,7 +112,9 @@ export const tests = {
     await customer.option("Activate PINs by SMS").click();
     await customer.screen("refused");
     assert.equal(await customer.title(), "Not done");
-    assert.ok((await customer.text()).trim().length > 0);
+    const why = (await customer.text()).trim();
+    assert.ok(why.length > 0);
+    assert.doesNotMatch(why, /does not offer/, "the service is there; the mobile is not");
     await customer.option("Another service").click();
     await customer.screen("menu");
   },
