@@ -1,8 +1,8 @@
 //! Both ends of our SMPP, for peers that are not ours (`tests/peers/smpp`).
 //!
 //! `smpp_peer smsc` is the simulated operator: prints `{"smpp","http"}` once it listens, and ends with its standard input.
-//! `smpp_peer send HOST:PORT` is a bank: binds, sends four texts, prints `{"parts","text"}` or `{"error","text"}` for each, and
-//! unbinds.
+//! `smpp_peer send HOST:PORT` is a bank: binds, sends four texts, prints `{"parts","text"}` or `{"error","text"}` for each; takes a
+//! phone's text when it is delivered the second time, prints `{"asked","from","to","reference"}`, and unbinds.
 //!
 //! `smpp_peer burst HOST:PORT HOST:PORT` is a bank with two binds: sends 400 texts, again what is in doubt as the outbox does, and
 //! prints `{"text","attempts"}` or `{"text","error"}` for each, then `{"receipt"}` for each receipt, and ends with its standard
@@ -28,12 +28,13 @@ use ramz_sim::{
     smsc::{Account, Smsc},
 };
 use ramz_sms::{
-    port::{Outgoing, SendError, Sender as _, SmsText},
+    port::{Outgoing, SendError, Sender as _, SmsText, Texted},
     smpp::{SmppConfig, SmppSender, Surroundings},
-    texts::{PinText, pin_text},
+    texts::{PinText, asked, pin_text},
 };
 use tokio::{
     net::{TcpListener, TcpStream},
+    sync::mpsc,
     time::{Instant, sleep},
 };
 use tokio_util::sync::CancellationToken;
@@ -132,6 +133,7 @@ async fn send(address: &str) -> Result<(), Box<dyn Error>> {
     };
     let sender = SmppSender::start(vec![config], &around, shutdown.clone());
     drop(around);
+    let reading = tokio::spawn(read(sender.texts()));
     let not_after = clock.now().plus(Duration::from_secs(120));
     let pin = Pin::parse("0472013")?;
     let purchase = |bank, payee, language| {
@@ -153,6 +155,7 @@ async fn send(address: &str) -> Result<(), Box<dyn Error>> {
         };
         say(&said)?;
     }
+    tokio::time::timeout(Duration::from_secs(10), reading).await???;
     shutdown.cancel();
     // Until it has unbound, which takes four seconds at most.
     let until = Instant::now() + Duration::from_secs(5);
@@ -166,6 +169,19 @@ async fn send(address: &str) -> Result<(), Box<dyn Error>> {
 /// How many texts a burst has, and how many are on their way at once.
 const BURST: usize = 400;
 const AT_ONCE: usize = 64;
+
+/// Puts off the first text that is delivered, and takes the next.
+async fn read(texts: Option<mpsc::Receiver<Texted>>) -> Result<(), String> {
+    let mut texts = texts.ok_or("the texts are taken up already")?;
+    texts.recv().await.ok_or("no text came")?.taken.later();
+    let Texted { from, to, words, reference, taken } = texts.recv().await.ok_or("no text came again")?;
+    let digits = asked(&words).map(|asked| asked.digits().to_owned());
+    let told =
+        serde_json::json!({ "asked": digits, "from": from.expose(), "to": to, "reference": reference });
+    say(&told).map_err(|error| error.to_string())?;
+    taken.accept();
+    Ok(())
+}
 
 async fn burst(addresses: [&str; 2]) -> Result<(), Box<dyn Error>> {
     let bind = |address| {

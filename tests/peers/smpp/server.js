@@ -7,7 +7,18 @@ const bounds = [];
 const seen = [];
 const acknowledged = [];
 const unbound = [];
+const texted = [];
 let submits = 0;
+
+// A phone's text, in Persian digits. It is delivered again until it is taken.
+function text(session) {
+  const from = { source_addr_ton: 1, source_addr_npi: 1, source_addr: '989121234567', destination_addr: '30003303' };
+  const words = { data_coding: 8, short_message: 'کارت ۰۰۱۶', user_message_reference: 77 };
+  session.deliver_sm({ ...from, ...words }, (answer) => {
+    texted.push(answer.command_status);
+    if (answer.command_status !== 0) text(session);
+  });
+}
 
 const server = smpp.createServer((session) => {
   session.on('error', () => {});
@@ -15,6 +26,7 @@ const server = smpp.createServer((session) => {
     bounds.push([pdu.system_id, pdu.password, pdu.interface_version]);
     session.send(pdu.response({ system_id: 'node' }));
     session.enquire_link({}, (answer) => acknowledged.push(answer.command));
+    if (texted.length === 0) text(session);
   });
   session.on('submit_sm', (pdu) => {
     submits += 1;
@@ -46,8 +58,10 @@ function texts() {
 
 server.listen(0, '127.0.0.1', async () => {
   const bank = ours('send', `127.0.0.1:${server.address().port}`);
-  const sent = [];
-  for (let line = await bank.line(); line !== null; line = await bank.line()) sent.push(line);
+  const [sent, asked] = [[], []];
+  for (let line = await bank.line(); line !== null; line = await bank.line()) (line.asked ? asked : sent).push(line);
+  check('a text is delivered again until it is taken', texted, [smpp.ESME_RX_T_APPN, 0]);
+  check('and read', asked, [{ asked: '0016', from: '989121234567', to: '30003303', reference: 77 }]);
   check('it bound as SMPP 3.4', bounds, [['mellat', 's3cr3tpw', 0x34]]);
   const names = ['a Persian PIN', 'an English PIN', 'escapes at a part’s end', 'a pair at a part’s end'];
   names.forEach((name, at) => check(name, texts()[at], sent[at]));

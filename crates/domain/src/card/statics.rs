@@ -122,6 +122,11 @@ impl CardState {
         self.consent
     }
 
+    /// Which PIN a transaction that is remembered was made with.
+    pub fn tried_with(&self, identity: Mark) -> Option<PinKind> {
+        self.answers.iter().find(|known| known.identity == Some(identity)).map(Answered::pin)
+    }
+
     /// Takes amount and try: the host is asked next.
     pub(super) fn try_static(
         mut self,

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::extract::{Path, Request, State};
 use axum::http::StatusCode;
@@ -15,7 +16,7 @@ use ramz_api::back_office::{
 };
 use ramz_api::net::Peer;
 use ramz_api::openapi;
-use ramz_api::problem::Problem;
+use ramz_api::problem::{FieldError, Problem};
 use ramz_api::serve::JsonBody;
 use ramz_domain::card::{CardLimits, CardState, CardStatus};
 use ramz_domain::{CardId, Language, Moment, Phone, Rial};
@@ -25,6 +26,9 @@ use super::{certified, fault};
 use crate::cards::{self, Added, CardChange, NewCard};
 use crate::engine::{Engine, EngineFault, Profile};
 use crate::limits::Limits;
+
+/// Clocks differ, and a branch may write a date without its time.
+const CONSENT_AHEAD_MAX: Duration = Duration::from_secs(24 * 3600);
 
 /// What the door needs.
 pub struct BackOffice {
@@ -79,6 +83,7 @@ async fn add(
     if !office.iins.contains(pan.iin().as_str()) {
         return Err(Problem::unknown_issuer());
     }
+    office.may_be_consented(body.static_pin_consent)?;
     let card = NewCard {
         pan,
         expiry,
@@ -90,7 +95,7 @@ async fn add(
             sms_pin_max: body.sms_pin_max.flatten(),
             static_max: body.static_pin_max.flatten(),
         },
-        profile: Profile { customer: body.customer, product: body.product },
+        profile: Profile { customer: words(body.customer, None), product: words(body.product, None) },
     };
     let added = cards::add(&office.engine, &card).await.map_err(|f| office.problem(&f))?;
     match added {
@@ -123,6 +128,7 @@ async fn change(
 ) -> Result<Json<CardView>, Problem> {
     let id = card_id(&card)?;
     let body = CardBody::parse_change(&body)?;
+    office.may_be_consented(body.static_pin_consent)?;
     let known = cards::show(&office.engine, id).await.map_err(|f| office.problem(&f))?;
     let (state, columns) = known.ok_or_else(Problem::not_found)?;
     let limits = CardLimits {
@@ -130,8 +136,8 @@ async fn change(
         static_max: body.static_pin_max.unwrap_or(state.limits().static_max),
     };
     let profile = (body.customer.is_some() || body.product.is_some()).then(|| Profile {
-        customer: body.customer.or(columns.profile.customer),
-        product: body.product.or(columns.profile.product),
+        customer: words(body.customer, columns.profile.customer),
+        product: words(body.product, columns.profile.product),
     });
     let change = CardChange {
         expiry: body.expiry,
@@ -226,7 +232,22 @@ async fn revoke(
     Err(Problem::not_found())
 }
 
+/// The bank's own words: what is left out stays, an empty text takes away.
+fn words(given: Option<String>, known: Option<String>) -> Option<String> {
+    given.or(known).filter(|words| !words.is_empty())
+}
+
 impl BackOffice {
+    /// Nobody has accepted a risk tomorrow.
+    fn may_be_consented(&self, consent: Option<Option<Moment>>) -> Result<(), Problem> {
+        let latest = self.engine.clock.now().plus(CONSENT_AHEAD_MAX);
+        if consent.flatten().is_some_and(|since| since > latest) {
+            let error = FieldError::new("/static_pin_consent", "write when it was given: not later than now");
+            return Err(Problem::malformed(vec![error]));
+        }
+        Ok(())
+    }
+
     async fn change(
         &self,
         peer: &Peer,

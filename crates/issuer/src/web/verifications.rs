@@ -17,7 +17,7 @@ use ramz_api::serve::JsonBody;
 use ramz_api::verification::{
     OUTCOME_PATH, PATH, Payee as Paid, PaymentOutcome, Presented as Pin, Verdict, Verification, Verified,
 };
-use ramz_domain::card::{Answer, Authorisation, Command, HostAnswer, Mark};
+use ramz_domain::card::{Answer, Authorisation, Command, HostAnswer, Mark, PinKind};
 use ramz_domain::{CardId, Digest, Entropy, Payee, Payment, Refusal, limits};
 use ramz_keys::{IndexPurpose, KeyFault, Keys, PinBlock};
 use ramz_store::{Change, Head, Swap, Table};
@@ -150,12 +150,19 @@ impl VerificationDoor {
         let id = id(name, card, identity);
         match self.engine.tell(card, job).await {
             // It may be the static one, and it fits: who asks checks it, and tells the outcome.
-            Ok(Answer::AskHost { pin: ramz_domain::card::PinKind::Static, .. }) => {
+            Ok(Answer::AskHost { pin: PinKind::Static, .. }) => {
                 self.keep(name, id, Record { card, identity }).await.map_err(|f| self.problem(&f))?;
                 let response_code = "00".to_owned();
                 Ok(Verified { verification: id, verdict: Verdict::Static, refusal: None, response_code })
             }
             Err(EngineFault::NoCard) => Ok(refused(id, Refusal::NoSuchCard)),
+            // Its outcome is known by now, and it was no dynamic PIN.
+            Ok(Answer::Again(_))
+                if self.was_static(card, identity).await.map_err(|f| self.problem(&f))? =>
+            {
+                let response_code = "00".to_owned();
+                Ok(Verified { verification: id, verdict: Verdict::Static, refusal: None, response_code })
+            }
             // Approved now, before, or before and with an outcome by now: what was said of the PIN stays said.
             Ok(Answer::AskHost { .. } | Answer::Again(_)) => {
                 self.keep(name, id, Record { card, identity }).await.map_err(|f| self.problem(&f))?;
@@ -200,6 +207,11 @@ impl VerificationDoor {
                 Ok(PinBlock { format: zone.format, bytes: bytes.clone() })
             }
         }
+    }
+
+    async fn was_static(&self, card: CardId, identity: Mark) -> Result<bool, EngineFault> {
+        let state = self.engine.look(card).await?;
+        Ok(state.and_then(|state| state.tried_with(identity)) == Some(PinKind::Static))
     }
 
     /// So that the outcome finds its card. There already: a repeat.

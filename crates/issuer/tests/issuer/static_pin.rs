@@ -1,9 +1,12 @@
 //! The static second PIN over the wire: a total in 24 hours that holds against many payments at once, and what the host says.
 
+use std::time::Duration;
+
 use ramz_sim::host::Asked;
 
 use crate::bank::{Bank, Build, CARD, Node, STATIC_PIN, Told, same, tried};
 use crate::messages::{Wish, code, refusal, repeated, reversal};
+use crate::verification::{Ask, outcome, verify};
 
 /// Each scenario at a bank with the real rule, over both stores.
 macro_rules! with_static_pins {
@@ -33,6 +36,8 @@ with_static_pins! {
     a_full_reversal_gives_the_amount_back_once,
     a_dynamic_pin_still_pays_above_it,
     a_garbled_block_takes_nothing,
+    a_consent_of_tomorrow_is_none,
+    a_verifier_is_told_static_and_tells_the_outcome,
 }
 
 pub(crate) async fn consents(bank: &Bank, node: &Node, n: u32) -> Told {
@@ -157,6 +162,46 @@ async fn a_garbled_block_takes_nothing(bank: &Bank, node: Node) -> Told {
     same(code(&node.ask(&payment).await?), "30".into(), "a block that does not open")?;
     let state = bank.state(CARD).await;
     same((state.static_total(bank.now()), state.failures()), (0, 0), "taken")
+}
+
+async fn a_consent_of_tomorrow_is_none(bank: &Bank, node: Node) -> Told {
+    let path = format!("/{}", bank.card(CARD));
+    let tomorrow = bank.now().plus(Duration::from_secs(2 * 24 * 3600)).rfc3339();
+    let refused = node.admin("PUT", &path, &format!(r#"{{"static_pin_consent":"{tomorrow}"}}"#)).await;
+    same(
+        (refused.status, refused.problem().as_str()),
+        (400, "malformed"),
+        "a consent of the day after tomorrow",
+    )?;
+    consents(bank, &node, CARD).await?;
+    same(bank.pay(&node, CARD, &Wish::purchase(1), STATIC_PIN).await?, "00".into(), "with a consent")?;
+    same(node.admin("PUT", &path, r#"{"static_pin_consent":""}"#).await.status, 200, "taken away")?;
+    same(bank.pay(&node, CARD, &Wish::purchase(1), STATIC_PIN).await?, "55".into(), "without")
+}
+
+async fn a_verifier_is_told_static_and_tells_the_outcome(bank: &Bank, node: Node) -> Told {
+    consents(bank, &node, CARD).await?;
+    for end in ["approved", "declined", "reversed"] {
+        let ask = Ask::of(CARD, &Wish::purchase(400_000), STATIC_PIN);
+        let told = verify(&node, &ask).await.json();
+        same((told["verdict"].as_str(), told["response_code"].as_str()), (Some("static"), Some("00")), end)?;
+        same(told_again(&node, &ask).await, told["verification"].clone(), "the same again")?;
+        let id = told["verification"].as_str().unwrap_or("").to_owned();
+        same(outcome(&node, &id, end).await.status, 200, end)?;
+        same(
+            verify(&node, &ask).await.json()["verdict"].as_str(),
+            Some("static"),
+            "what was said stays said",
+        )?;
+    }
+    let state = bank.state(CARD).await;
+    // The reversed one was never said to be approved: its try stays.
+    same((state.static_total(bank.now()), state.failures()), (400_000, 1), "left of three")?;
+    Ok(())
+}
+
+async fn told_again(node: &Node, ask: &Ask) -> serde_json::Value {
+    verify(node, ask).await.json()["verification"].clone()
 }
 
 #[tokio::test]

@@ -77,7 +77,7 @@ async fn as_verifier(node: &Node, name: &str, path: &str, body: &str) -> Reply {
     reply
 }
 
-async fn outcome(node: &Node, id: &str, outcome: &str) -> Reply {
+pub(crate) async fn outcome(node: &Node, id: &str, outcome: &str) -> Reply {
     as_verifier(node, "core", &format!("/{id}/outcome"), &format!(r#"{{"outcome":"{outcome}"}}"#)).await
 }
 
