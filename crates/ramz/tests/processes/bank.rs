@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use ramz_api::tap::NoTap;
-use ramz_domain::{Pan, Phone, Rial};
+use ramz_domain::{Pan, Phone, Pin, Rial};
 use ramz_iso8583::Layout;
 use ramz_keys::{Argon2Params, KeyRing, SoftKeys, ZoneCipher, ZoneKey};
 use ramz_link::Names;
@@ -29,6 +29,10 @@ pub(crate) const HOST_ZONE_KEY: [u8; 16] =
     *b"\x10\x32\x54\x76\x98\xBA\xDC\xFE\xEF\xCD\xAB\x89\x67\x45\x23\x01";
 const BALANCE: u64 = 900_000_000_000;
 const PASSWORD: &str = "s3cr3tpw";
+/// Every card's, at the host.
+pub(crate) const FIRST_PIN: &str = "4271";
+/// Where cardholders text to.
+pub(crate) const SHORT_CODE: &str = "30003303";
 
 /// Names in certificates.
 pub(crate) const ROUTER: &str = "router.test";
@@ -62,7 +66,7 @@ impl Bank {
             system_id: "bank".into(),
             password: PASSWORD.to_owned().into(),
             name: "bank".into(),
-            short_code: "30003303".into(),
+            short_code: SHORT_CODE.into(),
         };
         let (wall, silent) = (Arc::new(Wall), Arc::new(NoTap));
         let (host_port, smpp_port) = (free_ports(1), free_ports(1));
@@ -232,7 +236,7 @@ impl Bank {
         let account = Account {
             pan: pan.clone(),
             balance,
-            first_pin: None,
+            first_pin: Some(Pin::parse(FIRST_PIN).unwrap()),
             second_pin: None,
             state: AccountState::Open,
         };

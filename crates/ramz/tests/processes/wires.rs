@@ -139,6 +139,16 @@ impl Payee {
         }
         message
     }
+
+    /// A service that a cardholder asks for at a terminal.
+    pub(crate) fn service(&self, pan: &str, code: &str, trace: u64) -> Message {
+        let mut message = self.payment(pan, "2911", 0, trace);
+        message.set_mti(Mti::ADMINISTRATIVE);
+        message.remove(4);
+        message.set(3, code);
+        message.set(22, "051");
+        message
+    }
 }
 
 /// An acquirer's end of a bank's switch port: a link, and the zone PIN key shared with it.

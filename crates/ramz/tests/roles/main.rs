@@ -19,3 +19,4 @@ mod renewing;
 mod request_id;
 mod stopping;
 mod terminal;
+mod texting;

@@ -2,11 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use ramz_domain::Phone;
+use ramz_sms::port::SmsText;
 use serde_json::{Value, json};
 
 use crate::house::House;
 use crate::page::Page;
-use crate::processes::bank::{ASKER, EXPIRY, IIN, OPERATOR, card, payee};
+use crate::processes::bank::{ASKER, EXPIRY, FIRST_PIN, IIN, OPERATOR, SHORT_CODE, card, payee};
 use crate::processes::until;
 use crate::processes::wires::{Site, fresh_key, pan};
 
@@ -99,6 +101,9 @@ async fn the_documented_metrics_are_the_ones_that_roles_show() {
     for _ in 0..2 {
         assert_eq!(Page::open(&house).await.press(pan.expose(), fresh_key()).await.status, 202);
     }
+    let service = payee().service(pan.expose(), "910000", 2);
+    assert_eq!(switch.pay(switch.with_pin(service, FIRST_PIN)).await, "00");
+    bank.smsc.text(&Phone::parse(PHONE).unwrap(), SHORT_CODE, &SmsText::new("0000".into())).unwrap();
     let verified = bank.site(0, ASKER).post("/v1/verifications", &verification(pan.expose())).await;
     assert_eq!(verified.status, 200, "{}", verified.text);
     for (role, port) in
