@@ -31,6 +31,8 @@ mod measure;
 mod messages;
 #[path = "../tests/same_202/rank.rs"]
 mod rank;
+#[path = "../tests/issuer/settings.rs"]
+mod settings;
 #[path = "../tests/issuer/wire.rs"]
 #[expect(dead_code, reason = "a part of the surroundings is used")]
 mod wire;

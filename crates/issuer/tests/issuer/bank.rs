@@ -14,12 +14,9 @@ use ramz_api::tap::{NoTap, SharedTap};
 use ramz_domain::card::{CardState, Entry};
 use ramz_domain::{CardId, Clock as _, Entropy as _, Moment, Pan, Pin, Rial};
 use ramz_iso8583::Message;
-use ramz_issuer::config::{
-    AlertsConfig, AskerConfig, HostConfig, LimitsConfig, OnSilence, PolicyConfig, StaticPinConfig,
-    StaticPinRule, SwitchConfig, VerifierConfig,
-};
+use ramz_issuer::config::{LimitsConfig, OnSilence, StaticPinConfig, StaticPinRule};
 use ramz_issuer::engine::{JournalRecord, Rules, TheRules, verify_journal};
-use ramz_issuer::{Config, Ports, Running, start};
+use ramz_issuer::{Ports, Running, start};
 use ramz_keys::{IndexPurpose, KeyRing, Keys as _, SoftKeys, ZoneKey};
 use ramz_link::{Link, LinkConfig, Names};
 use ramz_sim::host::{Account, AccountState, CardHost};
@@ -28,8 +25,9 @@ use tokio::runtime::{Builder, Runtime};
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
-use crate::doubles::{CountingKeys, Hand, Logs, Operator, SHORT_CODE, Seeded, Sms, Trace};
-use crate::messages::{ACQUIRER, EXPIRY, IIN, Wish, code, pan, phone, set_pin};
+use crate::doubles::{CountingKeys, Hand, Logs, Operator, Seeded, Sms, Trace};
+use crate::messages::{EXPIRY, Wish, code, pan, phone, set_pin};
+use crate::settings::{config, limits};
 use crate::wire::Wire;
 use crate::wires::{Dial, Loopback, Reply, http};
 
@@ -169,80 +167,6 @@ pub(crate) struct Bank {
     host_address: SocketAddr,
     keys_asked: AtomicU64,
     _shutdown: DropGuard,
-}
-
-/// The defaults.
-pub(crate) fn limits() -> LimitsConfig {
-    LimitsConfig {
-        card_in_2_min: 6,
-        card_in_hour: 15,
-        card_in_day: 40,
-        phone_in_2_min: 12,
-        phone_in_hour: 40,
-        phone_in_day: 120,
-        alerts_in_day: 40,
-        payer_in_hour: 30,
-        payee_in_hour: 7200,
-        iin_per_s: 500,
-        asker_per_s: 500,
-    }
-}
-
-fn config(host: SocketAddr, build: &Build) -> Config {
-    let texts = |all: &[&str]| all.iter().map(|text| (*text).to_owned()).collect::<Vec<_>>();
-    let [to_switch, to_host] = build.wires.clone();
-    Config {
-        id: "mellat".into(),
-        name_fa: "بانک ملت".into(),
-        name_en: "Bank Mellat".into(),
-        short_code: SHORT_CODE.into(),
-        iins: texts(&[IIN]),
-        routers: texts(&["router"]),
-        askers: vec![AskerConfig {
-            name: "page".into(),
-            acquirers: texts(&[ACQUIRER]),
-            kinds: texts(&["purchase"]),
-            origins: texts(&["pay.example"]),
-        }],
-        verifiers: ["core", "other core"]
-            .map(|name| VerifierConfig {
-                name: name.into(),
-                zone: "switch".into(),
-                pin_block_format: to_switch.format,
-            })
-            .to_vec(),
-        operators: texts(&["operator"]),
-        policy: PolicyConfig {
-            digits: 7,
-            valid_for_s: 120,
-            ask_again_after_s: 120,
-            resend_after_s: 30,
-            resends: 2,
-            failures_until_locked: 3,
-            lock_first_s: 900,
-            lock_longest_s: 86_400,
-            failures_until_closed: 20,
-            sms_pin_max: 10_000_000,
-        },
-        static_pin: build.static_pin.clone(),
-        alerts: AlertsConfig { lock: build.alerts, service: build.alerts, change: build.alerts },
-        limits: build.limits,
-        switch: SwitchConfig {
-            layout: to_switch.layout,
-            header: to_switch.header,
-            zone: "switch".into(),
-            pin_block_format: to_switch.format,
-        },
-        host: HostConfig {
-            address: host.to_string(),
-            layout: to_host.layout,
-            header: to_host.header,
-            sign_on: true,
-            on_silence: build.on_silence,
-            zone: "host".into(),
-            pin_block_format: to_host.format,
-        },
-    }
 }
 
 fn names(ours: &str, theirs: &str) -> Names {

@@ -7,8 +7,9 @@ use ramz_domain::card::NotSent;
 use ramz_issuer::config::LimitsConfig;
 use tokio::task::JoinSet;
 
-use crate::bank::{Bank, Build, CARD, Node, OTHER_CARD, Told, limits, on_both_stores, same, tried, until};
+use crate::bank::{Bank, Build, CARD, Node, OTHER_CARD, Told, on_both_stores, same, tried, until};
 use crate::messages::{Wish, pan, phone};
+use crate::settings::limits;
 use crate::wires::{Reply, http};
 
 on_both_stores! {

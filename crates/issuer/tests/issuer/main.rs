@@ -50,6 +50,8 @@ mod reverse;
 #[cfg(test)]
 mod secrets;
 #[cfg(test)]
+mod settings;
+#[cfg(test)]
 mod spend;
 #[cfg(test)]
 mod static_pin;

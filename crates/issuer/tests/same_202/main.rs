@@ -29,6 +29,9 @@ mod messages;
 #[cfg(test)]
 mod rank;
 #[cfg(test)]
+#[path = "../issuer/settings.rs"]
+mod settings;
+#[cfg(test)]
 #[path = "../issuer/wire.rs"]
 #[expect(dead_code, reason = "a part of the surroundings is used")]
 mod wire;

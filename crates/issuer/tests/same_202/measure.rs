@@ -19,13 +19,14 @@ use ramz_keys::{IndexPurpose, Keys as _};
 use ramz_store::Store;
 use tokio::task::JoinSet;
 
-use crate::bank::{Bank, Build, Node, Told, limits, same, until};
+use crate::bank::{Bank, Build, Node, Told, same, until};
 use crate::doubles::{Logs, Mood, Seeded};
 use crate::held::Held;
 use crate::leaky;
 use crate::line::{Line, request};
 use crate::messages::{Wish, pan, phone};
 use crate::rank::{Ranked, compare, median};
+use crate::settings::limits;
 
 /// What may not be told from the answer.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]

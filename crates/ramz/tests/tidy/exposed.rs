@@ -15,9 +15,12 @@ const MAY_EXPOSE: &[(&str, &str)] = &[
     ("crates/sim/src/terminal/message.rs", "DE2"),
     ("crates/sms/src/smpp/mod.rs", "submit"),
     ("crates/sms/src/smpp/submit.rs", "address"),
+    // On the receipt, to the cardholder.
+    ("crates/issuer/src/inline/terminal/mod.rs", "receipt"),
     // From the cardholder's SMS.
     ("crates/sms/src/texts/asked.rs", "digits"),
     // In the cardholder's SMS.
+    ("crates/issuer/src/outbox/words.rs", "text"),
     ("crates/sms/src/texts/en.rs", "text"),
     ("crates/sms/src/texts/fa.rs", "text"),
     ("crates/sms/src/texts/mod.rs", "autofill"),
@@ -27,9 +30,13 @@ const MAY_EXPOSE: &[(&str, &str)] = &[
     ("crates/issuer/src/admission.rs", "index"),
     ("crates/issuer/src/cards.rs", "seal"),
     ("crates/issuer/src/engine/mod.rs", "index"),
+    ("crates/issuer/src/engine/outgoing.rs", "seal"),
     ("crates/issuer/src/inline/transaction.rs", "index"),
     ("crates/issuer/src/limits.rs", "index"),
+    ("crates/issuer/src/phones/mod.rs", "index"),
     ("crates/issuer/src/web/verifications.rs", "index"),
+    // Compared with what its cardholder texts.
+    ("crates/issuer/src/phones/texts.rs", "digits"),
     // Into a PIN block.
     ("crates/keys/src/pinblock/field.rs", "block"),
     ("crates/keys/src/pinblock/iso4.rs", "block"),
