@@ -61,7 +61,7 @@ server.listen(0, '127.0.0.1', async () => {
   const [sent, asked] = [[], []];
   for (let line = await bank.line(); line !== null; line = await bank.line()) (line.asked ? asked : sent).push(line);
   check('a text is delivered again until it is taken', texted, [smpp.ESME_RX_T_APPN, 0]);
-  check('and read', asked, [{ asked: '0016', from: '989121234567', to: '30003303', reference: 77 }]);
+  check('and read', asked, [{ asked: '0016', from: '989121234567', reference: 77, to: '30003303' }]);
   check('it bound as SMPP 3.4', bounds, [['mellat', 's3cr3tpw', 0x34]]);
   const names = ['a Persian PIN', 'an English PIN', 'escapes at a part’s end', 'a pair at a part’s end'];
   names.forEach((name, at) => check(name, texts()[at], sent[at]));
