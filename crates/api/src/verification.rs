@@ -124,8 +124,10 @@ pub enum Verdict {
 pub enum PaymentOutcome {
     /// It was made.
     Approved,
-    /// It was not.
+    /// It was not. After `static` this says nothing for the PIN: the try stays.
     Declined,
+    /// The static PIN was wrong.
+    WrongPin,
     /// It was taken back.
     Reversed,
 }
@@ -144,6 +146,7 @@ impl fmt::Display for PaymentOutcome {
         f.write_str(match self {
             PaymentOutcome::Approved => "approved",
             PaymentOutcome::Declined => "declined",
+            PaymentOutcome::WrongPin => "wrong_pin",
             PaymentOutcome::Reversed => "reversed",
         })
     }
@@ -172,9 +175,10 @@ impl PaymentOutcome {
         let mut errors = Errors::default();
         let object = errors.object(&tree, "", &["outcome"]);
         let outcome = object.and_then(|object| {
-            errors.text(&object, "outcome", "approved, declined or reversed", |text| match text {
+            errors.text(&object, "outcome", "approved, declined, wrong_pin or reversed", |text| match text {
                 "approved" => Ok(PaymentOutcome::Approved),
                 "declined" => Ok(PaymentOutcome::Declined),
+                "wrong_pin" => Ok(PaymentOutcome::WrongPin),
                 "reversed" => Ok(PaymentOutcome::Reversed),
                 _ => Err(String::new()),
             })

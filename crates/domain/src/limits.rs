@@ -20,7 +20,7 @@ pub const CARD_SENDS_IN_HOUR: u32 = 15;
 /// … and in a day: what a phone may at worst be bothered with for each of its cards.
 pub const CARD_SENDS_IN_DAY: u32 = 40;
 /// The most that a policy may allow in a day, and a card's row remembers.
-pub const CARD_SENDS_MAX: usize = 96;
+pub const CARD_SENDS_MAX: usize = 80;
 /// Spent, burnt, replaced and expired PINs a card remembers, to answer 55 without counting them.
 pub const STALE_CHALLENGES_MAX: usize = 8;
 /// How long they are remembered.
@@ -170,6 +170,8 @@ pub const COMMIT_QUEUE_MAX: usize = 4096;
 pub const COMMIT_BATCH_MAX: usize = 512;
 /// Commands waiting for one card.
 pub const CARD_QUEUE_MAX: usize = 128;
+/// Payments that wait for one card's turn at the static PIN: a quarter of what one connection of the switch may have in flight.
+pub const STATIC_WAITING_MAX: usize = LINK_IN_FLIGHT_MAX / 4;
 /// Card rows, and places of cards in the index, that a node keeps in memory: at about 2 KiB each some 32 MiB.
 pub const CARDS_KEPT_MAX: usize = 16 * 1024;
 /// A swap that is lost this often in a row is a fault: something else is writing the row in a loop.

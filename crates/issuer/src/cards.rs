@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use ramz_domain::ambient::random_bytes;
 use ramz_domain::card::{CardDetails, CardLimits, CardState, CardStatus, Command, Service, UnlockedBy};
-use ramz_domain::{ActivationId, CardId, Language, Moment, Pan, Phone, limits};
+use ramz_domain::{ActivationId, CardId, Language, Moment, Pan, Phone, Rial, limits};
 use ramz_keys::{IndexPurpose, Place};
 use ramz_store::{Change, Head, Outcome, Sealed, Swap, Table};
 
@@ -55,10 +55,14 @@ pub struct CardChange {
     pub status: Option<CardStatus>,
     /// `Some(None)` takes the consent to a static second PIN away.
     pub consent: Option<Option<Moment>>,
-    /// Limits of its own.
-    pub limits: Option<CardLimits>,
-    /// The bank's own words.
-    pub profile: Option<Profile>,
+    /// `Some(None)` takes its own limit for texted PINs away.
+    pub sms_pin_max: Option<Option<Rial>>,
+    /// The same for static PINs.
+    pub static_max: Option<Option<Rial>>,
+    /// The customer's number at the bank; an empty one takes it away.
+    pub customer: Option<String>,
+    /// The product; an empty one takes it away.
+    pub product: Option<String>,
 }
 
 /// Adds a card: first its place in the index, then its phone's hint, then the card. Cut off between, the same call goes on.
@@ -136,16 +140,29 @@ async fn claim(engine: &Arc<Engine>, pan: &Pan, found: Found) -> Result<Found, E
 /// Changes what is known of a card. A new phone ends the PINs that went to the old one, and what was switched on with it. What the
 /// change leaves out is what stands there when it is committed, also with two changes at once.
 pub async fn change(engine: &Arc<Engine>, id: CardId, change: &CardChange) -> Result<(), EngineFault> {
+    let mut left = None;
     for _ in 0..limits::SWAP_ATTEMPTS_MAX {
-        match change_once(engine, id, change).await {
+        match change_once(engine, id, change, &mut left).await {
             Err(EngineFault::Changed) => {}
-            told => return told,
+            told => {
+                // Only a hint is left if this is cut off: the card says whose it is.
+                if let (Ok(()), Some(phone)) = (&told, left) {
+                    phones::unlink(engine, &phone, id).await?;
+                }
+                return told;
+            }
         }
     }
     Err(EngineFault::Contended(limits::SWAP_ATTEMPTS_MAX))
 }
 
-async fn change_once(engine: &Arc<Engine>, id: CardId, change: &CardChange) -> Result<(), EngineFault> {
+/// `left`: the phone that the card had, also if an earlier round took it away without anybody's knowing.
+async fn change_once(
+    engine: &Arc<Engine>,
+    id: CardId,
+    change: &CardChange,
+    left: &mut Option<Phone>,
+) -> Result<(), EngineFault> {
     let Some((state, columns)) = engine.open(id).await? else { return Err(EngineFault::NoCard) };
     let phone_changed = change.phone.as_ref().is_some_and(|phone| *phone != columns.phone);
     let expiry = match &change.expiry {
@@ -156,35 +173,42 @@ async fn change_once(engine: &Arc<Engine>, id: CardId, change: &CardChange) -> R
     if let Some(phone) = new_phone {
         phones::link(engine, phone, id).await?;
     }
-    let product = match &change.profile {
-        Some(profile) => profile.product.clone(),
-        None => state.product().map(str::to_owned).or(columns.profile.product),
+    let known = columns.profile.clone();
+    let profile = Profile {
+        customer: words(change.customer.clone(), known.customer.clone()),
+        product: words(change.product.clone(), known.product.clone()),
     };
     let details = CardDetails {
         status: change.status.unwrap_or(state.status()),
         language: change.language.unwrap_or(state.language()),
         expiry,
         has_phone: change.phone.as_ref().map_or(state.has_phone(), Option::is_some),
-        product,
+        product: profile.product.clone(),
         consent: change.consent.unwrap_or(state.static_consent()),
-        limits: change.limits.unwrap_or(state.limits()),
+        limits: CardLimits {
+            sms_pin_max: change.sms_pin_max.unwrap_or(state.limits().sms_pin_max),
+            static_max: change.static_max.unwrap_or(state.limits().static_max),
+        },
     };
     let mut sealed = Vec::new();
     if let Some(phone) = &change.phone {
         sealed.push(seal(engine, id, PHONE_COLUMN, phone.as_ref().map(|phone| phone.expose().as_bytes()))?);
     }
-    if let Some(profile) = &change.profile {
-        sealed.push(seal_profile(engine, id, profile)?);
+    if profile != known {
+        sealed.push(seal_profile(engine, id, &profile)?);
     }
     let command = Command::Update { details, phone_changed };
-    let (made_from, old_phone) = (Some(columns.version), columns.phone.filter(|_| phone_changed));
-    let job = Job { sealed, made_from, old_phone: old_phone.clone(), ..Job::from(command) };
-    engine.tell(id, job).await?;
-    // Only a hint is left if this is cut off: the card says whose it is.
-    if let Some(phone) = old_phone {
-        phones::unlink(engine, &phone, id).await?;
+    let old_phone = columns.phone.filter(|_| phone_changed);
+    if old_phone.is_some() {
+        left.clone_from(&old_phone);
     }
-    Ok(())
+    let job = Job { sealed, made_from: Some(columns.version), old_phone, ..Job::from(command) };
+    engine.tell(id, job).await.map(|_| ())
+}
+
+/// The bank's own words: what is left out stays, an empty text takes away.
+pub(crate) fn words(given: Option<String>, known: Option<String>) -> Option<String> {
+    given.or(known).filter(|words| !words.is_empty())
 }
 
 /// Gives a card a new number and expiry; the old number finds it no more, except for reversals.

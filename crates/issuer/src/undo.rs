@@ -22,6 +22,7 @@ use zeroize::{Zeroize, Zeroizing};
 
 use crate::counts::Counts;
 use crate::engine::{Dispatch, Engine, EngineFault, open_reversal};
+use crate::inline::original_mark;
 
 /// Fields that a reversal repeats of its original.
 const REPEATED: [u8; 15] = [2, 3, 4, 12, 13, 18, 22, 25, 32, 33, 37, 41, 42, 49, 103];
@@ -104,7 +105,10 @@ impl Undo {
                 None => Err(EngineFault::Row("the host cannot be asked now".into())),
             };
             let done = match asked {
-                Ok(response_code) => this.acknowledged(&dispatch, identity, response_code).await,
+                Ok((reversal, response_code)) => {
+                    let undone = Command::Undone { identity, reversal, response_code };
+                    this.acknowledged(&dispatch, undone).await
+                }
                 Err(why) => Err(why),
             };
             if let Err(why) = done {
@@ -122,14 +126,17 @@ impl Undo {
     }
 
     /// Field 39 of an answer that says that nothing is left to undo.
-    async fn ask(&self, dispatch: &Dispatch, sealed: &[u8]) -> Result<String, EngineFault> {
+    async fn ask(&self, dispatch: &Dispatch, sealed: &[u8]) -> Result<(Option<Mark>, String), EngineFault> {
         let clear = open_reversal(self.engine.keys.as_ref(), dispatch.card, dispatch.id, sealed)?;
         let original: Original = minicbor::decode(&clear)
             .map_err(|error| EngineFault::Row(format!("a sealed reversal does not read back: {error}")))?;
         let message = message(&original, dispatch, self.engine.clock.now());
+        let reversal = original_mark(&message);
         match self.host.ask(message, limits::HOST_TIMEOUT).await {
             Ok(answer) => match answer.get(39) {
-                Some(code) if acknowledges(code, dispatch, self.engine.clock.now()) => Ok(code.to_owned()),
+                Some(code) if acknowledges(code, dispatch, self.engine.clock.now()) => {
+                    Ok((reversal, code.to_owned()))
+                }
                 code => Err(EngineFault::Row(format!("the host answered {}", code.unwrap_or("nothing")))),
             },
             Err(error) => Err(EngineFault::Row(error.to_string())),
@@ -137,13 +144,8 @@ impl Undo {
     }
 
     /// The journal first: should the row not go, the host is asked once more, which changes nothing there.
-    async fn acknowledged(
-        &self,
-        dispatch: &Dispatch,
-        identity: Mark,
-        response_code: String,
-    ) -> Result<(), EngineFault> {
-        self.engine.tell(dispatch.card, Command::Undone { identity, response_code }).await?;
+    async fn acknowledged(&self, dispatch: &Dispatch, undone: Command) -> Result<(), EngineFault> {
+        self.engine.tell(dispatch.card, undone).await?;
         let settle = Change::Settle { owner: dispatch.card.0.to_vec(), id: dispatch.id };
         self.engine.committer.commit(settle).await?;
         self.counts.reversal("acknowledged");

@@ -24,7 +24,7 @@ fn moment() -> impl Strategy<Value = Moment> {
 }
 
 fn table() -> impl Strategy<Value = Table> {
-    (0..4_usize).prop_map(|at| Table::ALL[at])
+    (0..Table::ALL.len()).prop_map(|at| Table::ALL[at])
 }
 
 fn key() -> impl Strategy<Value = Vec<u8>> {

@@ -64,6 +64,8 @@ pub enum Command {
     Undone {
         /// Of which one.
         identity: Mark,
+        /// What its reversal is found by.
+        reversal: Option<Mark>,
         /// What it said.
         response_code: String,
     },

@@ -568,10 +568,12 @@ impl CardAt {
                 state.switch(*service, *fresh, *key_version, policy, now)
             }
             Command::HostAnswered { identity, answer } => state.host_answered(*identity, answer, policy),
-            Command::GiveUp { identity } => state.give_up(*identity),
-            Command::Undone { identity, response_code } => state.undone(*identity, response_code),
+            Command::GiveUp { identity } => state.give_up(*identity, policy),
+            Command::Undone { identity, reversal, response_code } => {
+                state.undone(*identity, *reversal, response_code)
+            }
             Command::Withhold { challenge, why } => state.withhold(*challenge, *why, now),
-            Command::Reverse { reversal, reference } => state.reverse(*reversal, *reference, now),
+            Command::Reverse { reversal, reference } => state.reverse(*reversal, *reference, policy, now),
             Command::Lock => state.lock(),
             Command::Unlock { by } => state.unlock(*by),
             Command::Reissue { expiry, issue } => state.reissue(*expiry, *issue, now),

@@ -56,7 +56,7 @@ impl SendLimits {
         if ascending && usize::try_from(in_day).is_ok_and(|day| day <= limits::CARD_SENDS_MAX) {
             return Ok(());
         }
-        Err(PolicyError::Range("a card's SMS: 2 <= in two minutes <= in an hour <= in a day <= 96"))
+        Err(PolicyError::Range("a card's SMS: 2 <= in two minutes <= in an hour <= in a day <= 80"))
     }
 
     /// Each window: how long, how many, and the part of them that is one door's.
@@ -130,6 +130,11 @@ impl CardState {
 
     /// An SMS that was decided and not handed over. If none with this PIN was, nobody knows it: it is over.
     pub(super) fn withhold(mut self, challenge: ChallengeId, why: NotSent, now: Moment) -> Decided {
+        if let Some(texted) = self.texted.as_ref().filter(|texted| texted.id == challenge) {
+            let admission = texted.admission;
+            self.retire_texted(now);
+            return self.writes(Answer::Done, vec![Entry::PinNotSent { why, admission }]);
+        }
         let Some(open) = self.open.iter().find(|open| open.id == challenge) else {
             return unchanged(Answer::NotAwaited);
         };

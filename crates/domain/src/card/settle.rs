@@ -30,12 +30,18 @@ impl CardState {
                 _ => Answer::NotAwaited,
             };
             let late = Entry::AnsweredLate { identity, response_code: answer.response_code.clone() };
+            self.static_answered_late(identity, answer);
             let mut decided = self.writes(told, vec![late]);
             decided.undo = Some(identity);
             return decided;
         }
         let Some(awaited) = awaited.filter(|known| known.outcome == Outcome::Awaiting) else {
-            return unchanged(Answer::NotAwaited);
+            // Reversed meanwhile. It is told nothing; but if its PIN was right, that try is given back.
+            if !self.static_answered_late(identity, answer) {
+                return unchanged(Answer::NotAwaited);
+            }
+            let response_code = answer.response_code.clone();
+            return self.writes(Answer::NotAwaited, vec![Entry::HostAnswered { identity, response_code }]);
         };
         let response_code = answer.response_code.clone();
         let mut entries = vec![Entry::HostAnswered { identity, response_code }];
@@ -60,7 +66,7 @@ impl CardState {
 
     /// The host was asked and is silent. Kept as an answer of 91, which every release knows how to give again; what was
     /// answered meanwhile stands.
-    pub(super) fn give_up(mut self, identity: Mark) -> Decided {
+    pub(super) fn give_up(mut self, identity: Mark, policy: &Policy) -> Decided {
         let known = self.answers.iter_mut().find(|known| known.identity == Some(identity));
         let Some(known) = known else { return unchanged(Answer::NotAwaited) };
         match &known.outcome {
@@ -76,22 +82,41 @@ impl CardState {
         };
         known.outcome = Outcome::Host(answer.clone());
         known.undoing = true;
-        let mut decided = self.writes(Answer::Again(answer), vec![Entry::GaveUp { identity }]);
+        let mut decided =
+            self.ended(Answer::Again(answer), Entry::GaveUp { identity }, Some(identity), policy);
         decided.undo = Some(identity);
         decided
     }
 
-    /// For the journal: the card may have forgotten the transaction long ago. If not, what it paid with the static PIN was not.
-    pub(super) fn undone(mut self, identity: Mark, response_code: &str) -> Decided {
-        let known = self.answers.iter().find(|known| known.identity == Some(identity));
-        if let Some((reversal, reference)) = known.map(|known| (known.reversal, known.reference)) {
-            self.static_reversed(reversal, reference);
+    /// What was in doubt ends without a word of the host; a lock that its try has set stands, and is told.
+    fn ended(self, answer: Answer, entry: Entry, identity: Option<Mark>, policy: &Policy) -> Decided {
+        let lock = identity.and_then(|identity| self.claimed_lock(identity, policy));
+        let notice = lock.as_ref().and_then(|lock| match lock {
+            Entry::Locked { until } => Some(Notice::Locked(*until)),
+            _ => None,
+        });
+        let mut decided = self.writes(answer, [entry].into_iter().chain(lock).collect());
+        decided.notices.extend(notice);
+        decided
+    }
+
+    /// For the journal: the card may have forgotten the transaction long ago. What it paid with the static PIN is remembered for
+    /// longer, and was not paid after all.
+    pub(super) fn undone(mut self, identity: Mark, reversal: Option<Mark>, response_code: &str) -> Decided {
+        if let Some(reversal) = reversal {
+            self.static_undone(reversal);
         }
         let response_code = response_code.to_owned();
         self.writes(Answer::Done, vec![Entry::Undone { identity, response_code }])
     }
 
-    pub(super) fn reverse(mut self, reversal: Mark, reference: Option<Mark>, now: Moment) -> Decided {
+    pub(super) fn reverse(
+        mut self,
+        reversal: Mark,
+        reference: Option<Mark>,
+        policy: &Policy,
+        now: Moment,
+    ) -> Decided {
         let exact = self.answers.iter().position(|known| known.reversal == reversal);
         let by_reference =
             || self.answers.iter().position(|known| reference.is_some() && known.reference == reference);
@@ -101,13 +126,14 @@ impl CardState {
             if original.outcome == Outcome::Reversed {
                 return unchanged(answer);
             }
+            let awaited = identity.filter(|_| original.outcome == Outcome::Awaiting);
             original.outcome = Outcome::Reversed;
-            let (reversal, reference) = (original.reversal, original.reference);
-            self.static_reversed(reversal, reference);
-            return self.writes(answer, vec![Entry::Reversed { identity }]);
+            let reversal = original.reversal;
+            self.static_undone(reversal);
+            return self.ended(answer, Entry::Reversed { identity }, awaited, policy);
         }
         // A static payment is remembered for longer than its answer.
-        if self.static_reversed(reversal, reference) {
+        if self.static_reversed_late(reversal, reference) {
             return self.writes(Answer::Reversed { known: true }, vec![Entry::Reversed { identity: None }]);
         }
         // The original may still come: it must then be refused. What cannot be noted is not answered, and comes again.

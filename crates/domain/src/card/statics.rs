@@ -22,8 +22,9 @@ use super::{
 use crate::{Moment, PaymentKind, Refusal, Rial, limits};
 
 const DAY: Duration = Duration::from_secs(24 * 3600);
-/// What a host says of a PIN that is wrong: wrong, tries exceeded (38 and 75), cannot be verified.
-const PIN_REFUSED: [&str; 4] = ["55", "38", "75", "86"];
+/// What a host says of a PIN that is wrong: wrong, tries exceeded (38 and 75), cannot be verified. And 05, which gives no reason:
+/// who declines so has not said that the PIN was right.
+const PIN_REFUSED: [&str; 5] = ["55", "38", "75", "86", "05"];
 
 /// When a static second PIN may be used.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -111,6 +112,11 @@ impl CardState {
         if fits && !full { Allowed::Yes } else { Allowed::TooMuch }
     }
 
+    /// Whether there is anything that the card may use a static PIN for.
+    pub fn may_use_static(&self, policy: &Policy) -> bool {
+        self.is_exempt(policy) || (policy.static_pin.rule != StaticRule::Never && self.consent.is_some())
+    }
+
     /// What was paid with the static PIN in the last 24 hours, in rial.
     pub fn static_total(&self, now: Moment) -> u64 {
         let within = self.statics.iter().filter(|paid| now.since(paid.at) < DAY);
@@ -196,15 +202,38 @@ impl CardState {
         }
     }
 
-    /// A full reversal: the amount was not paid after all. Says whether there was one.
-    pub(super) fn static_reversed(&mut self, reversal: Mark, reference: Option<Mark>) -> bool {
+    /// A full reversal of what is remembered: the amount was not paid after all.
+    pub(super) fn static_undone(&mut self, reversal: Mark) -> bool {
         let before = self.statics.len();
-        let exact = self.statics.iter().any(|paid| paid.reversal == reversal);
-        self.statics.retain(|paid| {
-            let by_reference = !exact && reference.is_some() && paid.reference == reference;
-            paid.reversal != reversal && !by_reference
-        });
+        self.statics.retain(|paid| paid.reversal != reversal);
         self.statics.len() < before
+    }
+
+    /// The same of a payment whose answer is forgotten: by its own mark, or by its reference if it has no other. Says whether there
+    /// was one.
+    pub(super) fn static_reversed_late(&mut self, reversal: Mark, reference: Option<Mark>) -> bool {
+        let by_reference = |paid: &&StaticAmount| reference.is_some() && paid.reference == reference;
+        let found = self.statics.iter().find(|paid| paid.reversal == reversal);
+        let found = found.or_else(|| self.statics.iter().find(by_reference)).map(|paid| paid.reversal);
+        found.is_some_and(|reversal| self.static_undone(reversal))
+    }
+
+    /// What an answer that comes after a reversal still says of the PIN.
+    pub(super) fn static_answered_late(&mut self, identity: Mark, answer: &HostAnswer) -> bool {
+        let known = self.answers.iter_mut().find(|known| known.identity == Some(identity));
+        let pin_refused = PIN_REFUSED.contains(&answer.response_code.as_str());
+        let Some(claim) = known.filter(|_| !pin_refused).and_then(|known| known.claim.take()) else {
+            return false;
+        };
+        self.give_back(claim);
+        true
+    }
+
+    /// A lock that a try has set stands: nobody said that the PIN was right. For the journal and the cardholder.
+    pub(super) fn claimed_lock(&self, identity: Mark, policy: &Policy) -> Option<Entry> {
+        let known = self.answers.iter().find(|known| known.identity == Some(identity))?;
+        let lock = known.claim.as_ref()?.lock.filter(|lock| self.tries.locked_until == Some(*lock));
+        lock.map(|_| self.locked_entry(policy))
     }
 
     pub(super) fn forget_statics(&mut self, now: Moment) {

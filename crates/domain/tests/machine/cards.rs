@@ -19,6 +19,11 @@ pub(crate) fn mark(name: &str) -> Mark {
     Mark::of(&[name.as_bytes()])
 }
 
+/// What its reversal is found by.
+pub(crate) fn reversal(transaction: &str) -> Mark {
+    Mark::of(&[b"reversal", transaction.as_bytes()])
+}
+
 /// `A` and `A+1` have the same payee and another amount. `A@x` is A asked for at door x; without one the payee is the door.
 fn payment(name: &str) -> Digest {
     Digest::of(&[b"payment", name.split('@').next().unwrap_or("").as_bytes()])
@@ -92,7 +97,7 @@ impl Pay {
         Command::Authorise(Authorisation {
             identity: mark(&self.transaction),
             contents: vec![Mark::of(&[b"content", self.payment.as_bytes()])],
-            reversal: Mark::of(&[b"reversal", self.transaction.as_bytes()]),
+            reversal: reversal(&self.transaction),
             reference: Some(Mark::of(&[b"rrn", self.transaction.as_bytes()])),
             payments: vec![payment(&self.payment)],
             kind: self.kind,
@@ -276,14 +281,17 @@ impl Card {
         self.tell(&Command::Withhold { challenge, why: NotSent::PhoneLimit })
     }
 
+    pub(crate) fn withhold_texted(&mut self, name: &str) -> String {
+        self.tell(&Command::Withhold { challenge: texted(name), why: NotSent::PhoneLimit })
+    }
+
     pub(crate) fn reverse(&mut self, transaction: &str, s: u64) -> String {
         self.now = second(s);
         self.reverse_now(transaction)
     }
 
     pub(crate) fn reverse_now(&mut self, transaction: &str) -> String {
-        let reversal = Mark::of(&[b"reversal", transaction.as_bytes()]);
-        self.tell(&Command::Reverse { reversal, reference: None })
+        self.tell(&Command::Reverse { reversal: reversal(transaction), reference: None })
     }
 
     pub(crate) fn set_status(&mut self, status: CardStatus, phone_changed: bool) -> String {

@@ -194,7 +194,11 @@ fn commands() -> Vec<(&'static str, Step)> {
             "host acknowledges t1's end",
             Box::new(|c| {
                 let response_code = "00".into();
-                c.tell(&Command::Undone { identity: cards::mark("t1"), response_code })
+                c.tell(&Command::Undone {
+                    identity: cards::mark("t1"),
+                    reversal: Some(cards::reversal("t1")),
+                    response_code,
+                })
             }),
         ),
         ("A's PIN is withheld", Box::new(|c| c.withhold("A"))),

@@ -1,9 +1,9 @@
 //! The static second PIN: what it may pay, what a try costs, what is given back.
 
-use ramz_domain::card::{CardDetails, CardLimits, CardStatus, Notice, StaticPolicy, StaticRule};
+use ramz_domain::card::{CardDetails, CardLimits, CardStatus, Command, Notice, StaticPolicy, StaticRule};
 use ramz_domain::{PaymentKind, Rial};
 
-use crate::cards::{Card, Pay, details, second};
+use crate::cards::{Card, Pay, details, mark, reversal, second};
 
 const LIMIT: u64 = 1_000_000;
 
@@ -137,7 +137,7 @@ fn our_own_reversal_gives_back_once_it_is_acknowledged() {
     card.pay(small("t1", LIMIT), 0);
     card.give_up("t1");
     let undone =
-        ramz_domain::card::Command::Undone { identity: crate::cards::mark("t1"), response_code: "00".into() };
+        Command::Undone { identity: mark("t1"), reversal: Some(reversal("t1")), response_code: "00".into() };
     card.tell(&undone);
     assert_eq!(card.state().static_total(second(1)), 0);
 }
@@ -187,7 +187,7 @@ fn the_last_try_is_claimed_while_the_host_is_asked() {
 fn a_count_that_was_forgotten_is_not_given_back_to() {
     let mut card = card();
     card.pay(small("t1", 1), 0);
-    card.tell(&ramz_domain::card::Command::Unlock { by: ramz_domain::card::UnlockedBy::Bank });
+    card.tell(&Command::Unlock { by: ramz_domain::card::UnlockedBy::Bank });
     card.ask("A", 1);
     card.pay(Pay::wrong("A", "w1").of_rial(9 * LIMIT), 1);
     card.host("t1", "00");
@@ -211,4 +211,57 @@ fn sixty_four_amounts_are_remembered_and_none_is_evicted() {
         assert_eq!(answer, expected, "{n}");
     }
     assert_eq!(card.state().static_total(card.clock()), 64);
+}
+
+/// The switch was quicker than the host: nothing is told, but the PIN was right.
+#[test]
+fn a_host_that_answers_after_the_reversal_gives_the_try_back() {
+    for (code, failures) in [("00", 0), ("55", 1)] {
+        let mut card = card();
+        card.pay(small("t1", 1), 0);
+        card.reverse("t1", 1);
+        assert_eq!(card.host_says("t1", code), "not awaited");
+        assert_eq!(card.host_says("t1", code), "not awaited", "once");
+        assert_eq!((card.failures(), card.state().static_total(second(2))), (failures, 0), "{code}");
+    }
+}
+
+#[test]
+fn a_lock_that_a_silent_host_leaves_is_told() {
+    for reversed in [false, true] {
+        let mut card = card();
+        for t in ["t1", "t2"] {
+            pays(&mut card, t, 1, 0, "55");
+        }
+        card.pay(small("t3", 1), 1);
+        assert!(card.notices.is_empty(), "not before it is known");
+        let _ = if reversed { card.reverse("t3", 2) } else { card.give_up("t3") };
+        assert!(matches!(card.notices.last(), Some(Notice::Locked(Some(_)))));
+        assert!(card.is_locked());
+    }
+}
+
+#[test]
+fn a_decline_without_a_reason_is_no_word_for_the_pin() {
+    let mut card = card();
+    for (t, failures) in [("t1", 1), ("t2", 2)] {
+        pays(&mut card, t, 1, 0, "05");
+        assert_eq!((card.failures(), card.state().static_total(second(0))), (failures, 0));
+    }
+}
+
+/// Two payments with the same reference number: each is given back by its own reversal only.
+#[test]
+fn another_payment_with_the_same_reference_is_left_alone() {
+    let mut card = card();
+    card.pay(small("t1", 400_000), 0);
+    card.give_up("t1");
+    card.reverse("t1", 1);
+    pays(&mut card, "t2", 300_000, 2, "00");
+    card.tell(&Command::Undone {
+        identity: mark("t1"),
+        reversal: Some(reversal("t1")),
+        response_code: "00".into(),
+    });
+    assert_eq!(card.state().static_total(second(3)), 300_000);
 }

@@ -126,3 +126,12 @@ fn wrong_pins_beside_a_texted_one_count_and_lock() {
     assert_eq!(card.pay(Pay::texted("first", "t1"), 2), "75 tries_exceeded");
     assert!(matches!(card.notices.last(), Some(Notice::Locked(Some(_)))), "and its holder is told");
 }
+
+#[test]
+fn a_texted_pin_that_was_not_handed_over_is_over() {
+    let mut card = activated();
+    card.text("first", 0);
+    assert_eq!(card.withhold_texted("first"), "done");
+    assert_eq!(card.pay(Pay::texted("first", "t1"), 1), "55 stale_pin");
+    assert!(matches!(card.entries.last(), Some(Entry::PinNotSent { why: NotSent::PhoneLimit, .. })));
+}

@@ -80,6 +80,11 @@ impl Kept {
         held(&self.cards).get(&card).cloned()
     }
 
+    /// What a card's row says, if it is here.
+    pub(super) fn ask<T>(&self, card: CardId, question: impl FnOnce(&Known) -> T) -> Option<T> {
+        held(&self.cards).get(&card).map(question)
+    }
+
     /// Keeps a row, for one that was not used for longest.
     pub(super) fn put(&self, card: CardId, known: Known) {
         held(&self.cards).put(card, known);

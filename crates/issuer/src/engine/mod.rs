@@ -295,6 +295,15 @@ impl Engine {
         Ok(Some((known.state, phone)))
     }
 
+    /// Whether a card may use a static PIN, as this node knows it. Only who waits for whom hangs on it.
+    pub(crate) async fn may_use_static(&self, card: CardId) -> Result<bool, EngineFault> {
+        let may = |state: &CardState| state.may_use_static(&self.policy);
+        if let Some(known) = self.kept.ask(card, |known| may(&known.state)) {
+            return Ok(known);
+        }
+        Ok(self.look(card).await?.as_ref().is_some_and(may))
+    }
+
     /// The hash a card's expiry is kept as.
     pub fn expiry_tag(
         &self,

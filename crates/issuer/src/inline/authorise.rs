@@ -81,7 +81,12 @@ impl Inline {
         let again = request.mti().is_repeat();
         // One at a time with a PIN that may be the static one: each claims a try until the host has answered, and a few small
         // payments at once must not lock the card. Whoever waits here is decided when its turn comes.
-        let _static = if self.takes_static() { Some(self.in_flight.enter(card, STATIC).await) } else { None };
+        let _static = if self.takes_static(card).await.map_err(|fault| unless_repeated(again, fault))? {
+            let turn = self.in_flight.enter_if_few(card, STATIC, limits::STATIC_WAITING_MAX).await;
+            Some(turn.ok_or_else(|| unless_repeated(again, EngineFault::Busy))?)
+        } else {
+            None
+        };
         match self.engine.tell(card, job).await.map_err(|fault| unless_repeated(again, fault))? {
             Answer::AskHost { repeat, transmitted, pin } => {
                 let request = first_sent(request, transmitted);
@@ -203,9 +208,13 @@ impl Inline {
         Ok(request)
     }
 
-    fn takes_static(&self) -> bool {
+    /// Whether the card may use a static PIN at all.
+    async fn takes_static(&self, card: CardId) -> Result<bool, EngineFault> {
         let StaticPolicy { rule, exempt, .. } = &self.engine.policy.static_pin;
-        *rule != StaticRule::Never || !exempt.is_empty()
+        if *rule == StaticRule::Never && exempt.is_empty() {
+            return Ok(false);
+        }
+        self.engine.may_use_static(card).await
     }
 
     /// What the host did is not known. Silence, and the switch reverses; or, if the bank wants it so, 91, with our own reversal

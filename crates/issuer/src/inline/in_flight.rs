@@ -31,6 +31,19 @@ impl InFlight {
         };
         Held { flights: self.clone(), key, turn: Some(turn.lock_owned().await) }
     }
+
+    /// The same, unless so many wait already.
+    pub(super) async fn enter_if_few(&self, card: CardId, identity: Mark, most: usize) -> Option<Held> {
+        let waiting = {
+            let flights = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            // The map has one, and who has the turn.
+            flights.get(&(card, identity)).map_or(0, |turn| Arc::strong_count(turn).saturating_sub(2))
+        };
+        if waiting >= most {
+            return None;
+        }
+        Some(self.enter(card, identity).await)
+    }
 }
 
 impl Drop for Held {
@@ -47,6 +60,26 @@ impl Drop for Held {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test]
+    async fn who_comes_when_many_wait_is_turned_away() {
+        let flights = InFlight::default();
+        let (card, identity) = (CardId([1; 16]), Mark([2; 16]));
+        let first = flights.enter_if_few(card, identity, 2).await.unwrap();
+        let waiting: Vec<_> = (0..2)
+            .map(|_| {
+                let flights = flights.clone();
+                tokio::spawn(async move { flights.enter_if_few(card, identity, 2).await.is_some() })
+            })
+            .collect();
+        tokio::task::yield_now().await;
+        assert!(flights.enter_if_few(card, identity, 2).await.is_none());
+        assert!(flights.enter_if_few(CardId([3; 16]), identity, 2).await.is_some());
+        drop(first);
+        for one in waiting {
+            assert!(one.await.unwrap());
+        }
+    }
 
     #[tokio::test]
     async fn the_second_waits_for_the_first_and_nothing_is_left_behind() {

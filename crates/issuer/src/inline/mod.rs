@@ -124,6 +124,11 @@ impl Inline {
     }
 }
 
+/// What field 90 of a reversal names its original by.
+pub(crate) fn original_mark(reversal: &Message) -> Option<ramz_domain::card::Mark> {
+    reverse::original(reversal).ok().flatten()
+}
+
 fn repeats_a_payment(request: &Message) -> bool {
     let class = request.mti().class();
     request.mti().is_repeat() && matches!(class, MtiClass::Authorisation | MtiClass::Financial)

@@ -33,7 +33,7 @@ impl Inline {
 }
 
 /// DE90: type, trace number, transmission time, acquirer, forwarder.
-fn original(request: &Message) -> Result<Option<Mark>, Refused> {
+pub(super) fn original(request: &Message) -> Result<Option<Mark>, Refused> {
     let Some(data) = request.get(90) else { return Ok(None) };
     let garbled = Refused::Format(90, "42 digits: type, trace number, time, acquirer, forwarder");
     let parts = (data.get(4..10), data.get(10..20), data.get(20..31));

@@ -36,6 +36,8 @@ pub(crate) const QUEUE: usize = 4096;
 const IN_HAND_MIN: usize = limits::SMPP_WINDOW * 4;
 /// Rows that wait to be settled at once.
 const SETTLING_MAX: usize = 1024;
+/// A notice that the operator did not take is tried again this much later at the latest.
+const NOTICE_AGAIN_LAST: Duration = Duration::from_secs(600);
 /// Between attempts while the line is down: its own reconnecting is quicker or slower, this only looks again.
 const AGAIN_AFTER: Duration = Duration::from_millis(250);
 
@@ -148,8 +150,10 @@ impl Outbox {
                 if let Some(dispatch) = self.take_over(row).await {
                     taken += 1;
                     let Some(sms) = self.text_of(dispatch) else { continue };
-                    let Ok(slot) = Arc::clone(&self.slots).acquire_owned().await else { return Ok(taken) };
-                    self.start(sms, slot);
+                    // The sweeper waits for no operator. What finds no place stays until its lease is over, and hides nothing meanwhile.
+                    if let Ok(slot) = Arc::clone(&self.slots).try_acquire_owned() {
+                        self.start(sms, slot);
+                    }
                 }
             }
             // A page that was full may hide others; one that gave nothing would give nothing again.
@@ -162,7 +166,7 @@ impl Outbox {
     async fn take_over(&self, row: OutboxRow) -> Option<Dispatch> {
         let OutboxRow { owner, id, body, expires, leased_until: expected, attempts } = row;
         let card = <[u8; 16]>::try_from(owner.as_slice()).map(CardId).ok()?;
-        let leased_until = self.engine.clock.now().plus(limits::LEASE);
+        let leased_until = self.engine.clock.now().plus(lease(&body, attempts));
         let lease = Change::Lease { owner, id, expected, until: leased_until };
         match self.engine.committer.commit(lease).await {
             Ok(Outcome::Won) => {
@@ -286,5 +290,17 @@ impl Outbox {
             What::Notice(notice, _) if notice.is_alert() => self.limits.alert(keys, to, now)?,
             _ => self.limits.phone(keys, to, now)?,
         })
+    }
+}
+
+/// How long a row is left alone once it is taken over. Texts that may come late are looked at less and less often: in a long outage
+/// they are many.
+fn lease(body: &[u8], attempts: u32) -> Duration {
+    match Outgoing::decode(body) {
+        Ok(Outgoing::Notice { .. } | Outgoing::Help { .. }) => {
+            let doubled = 2u32.checked_pow(attempts).and_then(|times| limits::LEASE.checked_mul(times));
+            doubled.unwrap_or(NOTICE_AGAIN_LAST).min(NOTICE_AGAIN_LAST)
+        }
+        _ => limits::LEASE,
     }
 }

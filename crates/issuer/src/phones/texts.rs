@@ -176,15 +176,28 @@ impl Texts {
         if !self.commit(&known, &known.mobile, None).await? {
             return Ok(0);
         }
+        let mut taken = 0;
         for waiting in known.mobile.waiting().to_vec() {
-            let digits = self.engine.keys.open(Place { row: &key, column: ASKED_COLUMN }, &waiting.asked)?;
-            let digits = String::from_utf8_lossy(&digits).into_owned();
-            let asked = asked(&SmsText::new(digits));
-            let asked = asked.ok_or_else(|| EngineFault::Row("a waiting text has no digits".into()))?;
+            let asked = match self.asked_by(&key, &waiting) {
+                Ok(asked) => asked,
+                // It must not hold up the phone's others, nor come back for ever.
+                Err(fault) => {
+                    tracing::error!(%fault, "a waiting text cannot be read; it is given up");
+                    self.finish(key, waiting.admission, None).await?;
+                    continue;
+                }
+            };
+            taken += 1;
             let this = Arc::clone(self);
             self.tasks.spawn(async move { this.answer(key, waiting, asked, Instant::now()).await });
         }
-        Ok(known.mobile.waiting().len())
+        Ok(taken)
+    }
+
+    fn asked_by(&self, key: &PhoneKey, waiting: &Waiting) -> Result<Asked, EngineFault> {
+        let digits = self.engine.keys.open(Place { row: key, column: ASKED_COLUMN }, &waiting.asked)?;
+        let digits = String::from_utf8_lossy(&digits).into_owned();
+        asked(&SmsText::new(digits)).ok_or_else(|| EngineFault::Row("a waiting text has no digits".into()))
     }
 
     /// The card's work, and the end of the waiting.
@@ -228,7 +241,16 @@ impl Texts {
         let Some(phone) = self.number(key).await? else { return Ok(Vec::new()) };
         let mut found = Vec::new();
         for card in known.mobile.cards() {
-            let Some((_, columns)) = engine.open(*card).await? else { continue };
+            let columns = match engine.open(*card).await {
+                Ok(Some((_, columns))) => columns,
+                Ok(None) => continue,
+                // One card that cannot be read must not keep the others from their holder.
+                Err(fault @ (EngineFault::Row(_) | EngineFault::Keys(_))) => {
+                    tracing::error!(%card, %fault, "a card of a phone that texted cannot be read");
+                    continue;
+                }
+                Err(fault) => return Err(fault),
+            };
             let ends_so = columns.pan.as_ref().is_some_and(|pan| pan.expose().ends_with(asked.digits()));
             if ends_so && columns.phone.as_ref() == Some(&phone) {
                 found.push((*card, columns.version));

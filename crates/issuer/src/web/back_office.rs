@@ -95,7 +95,10 @@ async fn add(
             sms_pin_max: body.sms_pin_max.flatten(),
             static_max: body.static_pin_max.flatten(),
         },
-        profile: Profile { customer: words(body.customer, None), product: words(body.product, None) },
+        profile: Profile {
+            customer: cards::words(body.customer, None),
+            product: cards::words(body.product, None),
+        },
     };
     let added = cards::add(&office.engine, &card).await.map_err(|f| office.problem(&f))?;
     match added {
@@ -129,24 +132,16 @@ async fn change(
     let id = card_id(&card)?;
     let body = CardBody::parse_change(&body)?;
     office.may_be_consented(body.static_pin_consent)?;
-    let known = cards::show(&office.engine, id).await.map_err(|f| office.problem(&f))?;
-    let (state, columns) = known.ok_or_else(Problem::not_found)?;
-    let limits = CardLimits {
-        sms_pin_max: body.sms_pin_max.unwrap_or(state.limits().sms_pin_max),
-        static_max: body.static_pin_max.unwrap_or(state.limits().static_max),
-    };
-    let profile = (body.customer.is_some() || body.product.is_some()).then(|| Profile {
-        customer: words(body.customer, columns.profile.customer),
-        product: words(body.product, columns.profile.product),
-    });
     let change = CardChange {
         expiry: body.expiry,
         phone: body.phone,
         language: body.language,
         status: body.status,
         consent: body.static_pin_consent,
-        limits: (limits != state.limits()).then_some(limits),
-        profile,
+        sms_pin_max: body.sms_pin_max,
+        static_max: body.static_pin_max,
+        customer: body.customer,
+        product: body.product,
     };
     cards::change(&office.engine, id, &change).await.map_err(|f| office.problem(&f))?;
     tracing::info!(card = %id, operator = certified(&peer), "card changed");
@@ -230,11 +225,6 @@ async fn revoke(
     let known = cards::show(&office.engine, card_id(&card)?).await.map_err(|f| office.problem(&f))?;
     known.ok_or_else(Problem::not_found)?;
     Err(Problem::not_found())
-}
-
-/// The bank's own words: what is left out stays, an empty text takes away.
-fn words(given: Option<String>, known: Option<String>) -> Option<String> {
-    given.or(known).filter(|words| !words.is_empty())
 }
 
 impl BackOffice {

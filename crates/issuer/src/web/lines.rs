@@ -77,7 +77,7 @@ mod tests {
             window: 16,
             submitted: [("accepted", 5), ("throttled", 1)].into(),
             receipts: [("delivered", 4)].into(),
-            texts: BTreeMap::new(),
+            texts: [("taken", 2)].into(),
         };
         let lines = [line("a:1", None), line("b \"2\"", Some("no connection"))];
         let mut page = Page::default();
@@ -90,10 +90,11 @@ mod tests {
             "ramz_sms_window{bind=\"a:1\"} 16\n",
             "ramz_sms_submitted_total{bind=\"a:1\",outcome=\"accepted\"} 5\n",
             "ramz_sms_receipts_total{bind=\"a:1\",state=\"delivered\"} 4\n",
+            "ramz_sms_texts_total{bind=\"a:1\",outcome=\"taken\"} 2\n",
         ] {
             assert!(text.contains(expect), "{expect} is not in\n{text}");
         }
-        assert_eq!(text.matches("# TYPE").count(), 5);
+        assert_eq!(text.matches("# TYPE").count(), 6);
         assert_eq!(readiness(&lines), "SMS bind a:1 up\nSMS bind b \"2\" down: no connection\n");
     }
 }

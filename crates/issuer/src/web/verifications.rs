@@ -107,10 +107,12 @@ async fn outcome(
     let command = match outcome {
         PaymentOutcome::Approved => host("00"),
         PaymentOutcome::Declined => host("05"),
+        PaymentOutcome::WrongPin => host("55"),
         PaymentOutcome::Reversed => Command::Reverse { reversal: reversal(identity), reference: None },
     };
     match door.engine.tell(card, command).await.map_err(|f| door.problem(&f))? {
-        Answer::Done | Answer::Reversed { .. } => {
+        // Again: it was the last try, and is noted as such.
+        Answer::Done | Answer::Again(_) | Answer::Reversed { .. } => {
             Ok(Json(json!({ "verification": id, "outcome": outcome.to_string() })))
         }
         _ => Err(Problem::already_exists(
@@ -152,16 +154,14 @@ impl VerificationDoor {
             // It may be the static one, and it fits: who asks checks it, and tells the outcome.
             Ok(Answer::AskHost { pin: PinKind::Static, .. }) => {
                 self.keep(name, id, Record { card, identity }).await.map_err(|f| self.problem(&f))?;
-                let response_code = "00".to_owned();
-                Ok(Verified { verification: id, verdict: Verdict::Static, refusal: None, response_code })
+                Ok(static_pin(id))
             }
             Err(EngineFault::NoCard) => Ok(refused(id, Refusal::NoSuchCard)),
             // Its outcome is known by now, and it was no dynamic PIN.
             Ok(Answer::Again(_))
-                if self.was_static(card, identity).await.map_err(|f| self.problem(&f))? =>
+                if !self.was_dynamic(card, identity).await.map_err(|f| self.problem(&f))? =>
             {
-                let response_code = "00".to_owned();
-                Ok(Verified { verification: id, verdict: Verdict::Static, refusal: None, response_code })
+                Ok(static_pin(id))
             }
             // Approved now, before, or before and with an outcome by now: what was said of the PIN stays said.
             Ok(Answer::AskHost { .. } | Answer::Again(_)) => {
@@ -209,9 +209,10 @@ impl VerificationDoor {
         }
     }
 
-    async fn was_static(&self, card: CardId, identity: Mark) -> Result<bool, EngineFault> {
+    /// Whether a transaction was made with a dynamic PIN. One that is forgotten was not, as far as anybody knows.
+    async fn was_dynamic(&self, card: CardId, identity: Mark) -> Result<bool, EngineFault> {
         let state = self.engine.look(card).await?;
-        Ok(state.and_then(|state| state.tried_with(identity)) == Some(PinKind::Static))
+        Ok(state.and_then(|state| state.tried_with(identity)) == Some(PinKind::Dynamic))
     }
 
     /// So that the outcome finds its card. There already: a repeat.
@@ -255,6 +256,12 @@ fn id(verifier: &str, card: CardId, identity: Mark) -> Uuid {
     let Mark(bytes) = Mark::of(&[b"verification id", verifier.as_bytes(), &card.0, &identity.0]);
     // Version 8 (RFC 9562): made of what it names.
     uuid::Builder::from_custom_bytes(bytes).into_uuid()
+}
+
+/// Its response code is a refusal: who does not know the verdict must not take it for an approval.
+fn static_pin(verification: Uuid) -> Verified {
+    let response_code = Refusal::WrongPin.response_code().to_owned();
+    Verified { verification, verdict: Verdict::Static, refusal: None, response_code }
 }
 
 fn refused(verification: Uuid, why: Refusal) -> Verified {

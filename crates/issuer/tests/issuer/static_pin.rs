@@ -38,6 +38,7 @@ with_static_pins! {
     a_garbled_block_takes_nothing,
     a_consent_of_tomorrow_is_none,
     a_verifier_is_told_static_and_tells_the_outcome,
+    wrong_static_pins_over_http_lock_like_any_other,
 }
 
 pub(crate) async fn consents(bank: &Bank, node: &Node, n: u32) -> Told {
@@ -88,6 +89,8 @@ pub(crate) async fn of_200_at_once_the_total_is_reached_and_never_passed(bank: &
 pub(crate) async fn two_nodes_share_one_total(bank: &Bank, node: Node) -> Told {
     consents(bank, &node, CARD).await?;
     let other = bank.node().await;
+    // So that the last of them meet at the host.
+    bank.host.set_latency(Duration::from_millis(20));
     let mut asked = Vec::new();
     for n in 0..60 {
         let payment = bank.payment(CARD, &Wish::purchase(40_000), STATIC_PIN);
@@ -179,22 +182,35 @@ async fn a_consent_of_tomorrow_is_none(bank: &Bank, node: Node) -> Told {
     same(bank.pay(&node, CARD, &Wish::purchase(1), STATIC_PIN).await?, "55".into(), "without")
 }
 
+/// What does not say that the PIN was right keeps its try; what was not paid gives its amount back.
 async fn a_verifier_is_told_static_and_tells_the_outcome(bank: &Bank, node: Node) -> Told {
     consents(bank, &node, CARD).await?;
-    for end in ["approved", "declined", "reversed"] {
+    for (end, failures) in [("approved", 0), ("declined", 1), ("reversed", 2)] {
         let ask = Ask::of(CARD, &Wish::purchase(400_000), STATIC_PIN);
         let told = verify(&node, &ask).await.json();
-        same((told["verdict"].as_str(), told["response_code"].as_str()), (Some("static"), Some("00")), end)?;
+        let verdict = (told["verdict"].as_str(), told["response_code"].as_str());
+        same(verdict, (Some("static"), Some("55")), "no approval for who does not know it")?;
         same(told_again(&node, &ask).await, told["verification"].clone(), "the same again")?;
         let id = told["verification"].as_str().unwrap_or("").to_owned();
         same(outcome(&node, &id, end).await.status, 200, end)?;
         let verdict = if end == "reversed" { "refused" } else { "static" };
         same(verify(&node, &ask).await.json()["verdict"].as_str(), Some(verdict), "told again")?;
+        let state = bank.state(CARD).await;
+        same((state.static_total(bank.now()), state.failures()), (400_000, failures), end)?;
     }
-    let state = bank.state(CARD).await;
-    // The reversed one was never said to be approved: its try stays.
-    same((state.static_total(bank.now()), state.failures()), (400_000, 1), "left of three")?;
     Ok(())
+}
+
+async fn wrong_static_pins_over_http_lock_like_any_other(bank: &Bank, node: Node) -> Told {
+    consents(bank, &node, CARD).await?;
+    for _ in 0..3 {
+        let told = verify(&node, &Ask::of(CARD, &Wish::purchase(1_000), "111111")).await.json();
+        same(told["verdict"].as_str(), Some("static"), "not known here")?;
+        let id = told["verification"].as_str().unwrap_or("").to_owned();
+        same(outcome(&node, &id, "wrong_pin").await.status, 200, "the bank knows")?;
+    }
+    let told = verify(&node, &Ask::of(CARD, &Wish::purchase(1_000), STATIC_PIN)).await.json();
+    same(told["response_code"].as_str(), Some("75"), "locked")
 }
 
 async fn told_again(node: &Node, ask: &Ask) -> serde_json::Value {

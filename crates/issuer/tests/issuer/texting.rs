@@ -69,6 +69,7 @@ pub(crate) async fn a_repeated_delivery_is_answered_once(bank: &Bank, node: Node
     // With a reference, a second wish is told from a repeat at once.
     for reference in [7, 8, 8] {
         same(bank.operator.text(&phone(CARD), &last(CARD, 4), Some(reference)).await, true, "taken")?;
+        bank.settled().await?;
     }
     bank.nothing_more_than(CARD, 4).await
 }
@@ -138,6 +139,8 @@ async fn too_many_texts_are_told_once(bank: &Bank, node: Node) -> Told {
     activated(bank, &node, CARD).await?;
     for n in 0..14 {
         same(bank.operator.text(&phone(CARD), &last(CARD, 4), Some(n)).await, true, "taken")?;
+        // A PIN that another one has replaced before it was sent is not sent.
+        bank.settled().await?;
     }
     // The guide, ten PINs, and one that says that it is too often.
     bank.nothing_more_than(CARD, 12).await

@@ -99,7 +99,7 @@ fn limits() -> serde_json::Value {
     json!({
         "card_in_2_min": 40,
         "card_in_hour": 80,
-        "card_in_day": 96,
+        "card_in_day": 80,
         "phone_in_2_min": 1_000_000,
         "phone_in_hour": 1_000_000,
         "phone_in_day": 1_000_000,

@@ -91,6 +91,24 @@ impl Inline {
         if let Some(refused) = self.first_pin(request, &pan).await? {
             return Ok(refused);
         }
+        for _ in 0..limits::SWAP_ATTEMPTS_MAX {
+            match self.do_as_wished(request, wish, found, transaction).await {
+                // Its row is another by now, perhaps its phone.
+                Err(Refused::Fault(EngineFault::Changed)) => {}
+                served => return served,
+            }
+        }
+        Err(Refused::Fault(EngineFault::Contended(limits::SWAP_ATTEMPTS_MAX)))
+    }
+
+    /// The first PIN was right.
+    async fn do_as_wished(
+        &self,
+        request: &Message,
+        wish: Wish,
+        found: Found,
+        transaction: Mark,
+    ) -> Result<Message, Refused> {
         let known = self.engine.open(found.card).await?;
         let (state, columns) =
             known.filter(|(state, _)| state.issue() == found.issue).ok_or(EngineFault::NoCard)?;
@@ -106,15 +124,14 @@ impl Inline {
             Wish::Devices => Ok(shown(words.no_devices())),
             Wish::RevokeDevice => Err(Refusal::NoDevice),
         };
-        let tags = match told {
-            Ok(tags) => return Ok(reply::with_tags(request, "00", &tags)),
+        Ok(match told {
+            Ok(tags) => reply::with_tags(request, "00", &tags),
             Err(why) => {
                 let mut tags = shown(words.refused(why));
                 tags.set(REFUSAL, why.code());
-                (why, tags)
+                reply::with_tags(request, why.response_code(), &tags)
             }
-        };
-        Ok(reply::with_tags(request, tags.0.response_code(), &tags.1))
+        })
     }
 
     /// Asks the host whether the first PIN is right; what is to be answered if it is not.
@@ -126,6 +143,9 @@ impl Inline {
             }
         }
         asked.set(3, BALANCE);
+        // A host gives a repeat the answer given before, without a look at the PIN: this is one only if it asks for the same with the
+        // same PIN.
+        asked.set(11, trace_number(request));
         asked.set(4, Rial::ZERO.de4());
         asked.set(49, ramz_domain::RIAL_NUMERIC_CODE);
         asked.set(52, request.bytes(52).unwrap_or_default());
@@ -186,10 +206,18 @@ impl Inline {
         Ok(tags)
     }
 
+    /// Made from the row that the phone on the screen was read from: a phone that changes meanwhile is not the one that was shown.
     async fn tell(&self, card: &AtTerminal, command: Command) -> Result<Answer, EngineFault> {
-        let job = Job { issue: Some(card.found.issue), ..Job::from(command) };
-        self.engine.tell(card.found.card, job).await
+        let (issue, made_from) = (Some(card.found.issue), Some(card.columns.version));
+        self.engine.tell(card.found.card, Job { issue, made_from, ..Job::from(command) }).await
     }
+}
+
+/// A trace number of our own, of all that the message asks for.
+fn trace_number(request: &Message) -> String {
+    let parts = [2, 3, 11, 12, 13, 32, 41, 52].map(|field| request.bytes(field).unwrap_or_default());
+    let Mark([a, b, c, d, ..]) = Mark::of(&parts);
+    format!("{:06}", u32::from_be_bytes([a, b, c, d]) % 999_999 + 1)
 }
 
 fn shown(text: String) -> Tags {
