@@ -265,6 +265,15 @@ impl Card {
         self.tell(&Command::HostAnswered { identity: mark(transaction), answer });
     }
 
+    pub(crate) fn host_with_references(&mut self, transaction: &str) {
+        let answer = HostAnswer {
+            response_code: "00".into(),
+            authorisation_code: Some("123456".into()),
+            reference: Some("123456789012".into()),
+        };
+        self.tell(&Command::HostAnswered { identity: mark(transaction), answer });
+    }
+
     pub(crate) fn host_says(&mut self, transaction: &str, code: &str) -> String {
         let answer = HostAnswer { response_code: code.into(), authorisation_code: None, reference: None };
         self.tell(&Command::HostAnswered { identity: mark(transaction), answer })

@@ -4,6 +4,7 @@
 
 mod any_order;
 mod cards;
+mod full;
 mod sends;
 mod static_pin;
 mod stored;
