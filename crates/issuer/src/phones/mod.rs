@@ -1,7 +1,7 @@
 //! Phones: the cards that each is registered for, and what comes from it by SMS.
 //!
 //! A phone's row is found by the keyed hash of its number, and holds hints: a text is answered with a card's PIN only if that
-//! card's own row says that this is its phone. The texts' way is in [`texts`].
+//! card's own row says that this is its phone. The way of a text is in `texts`.
 
 mod texts;
 

@@ -3,9 +3,11 @@
 use ramz_domain::card::Notice;
 use ramz_iso8583::de48::{self, MASKED_PHONE, PRINT, RECEIPT_CODE, SHOW};
 use ramz_iso8583::{Message, Mti};
+use ramz_issuer::config::LimitsConfig;
 
 use crate::bank::{Bank, Build, CARD, FIRST_PIN, NO_PHONE, Node, Told, UNKNOWN, on_both_stores, same, tried};
 use crate::messages::{Wish, code, pan, phone, refusal, repeated, set_pin};
+use crate::settings::limits;
 
 on_both_stores! {
     the_sms_service_is_shown_confirmed_and_switched,
@@ -145,4 +147,26 @@ async fn each_switch_is_told_by_sms_if_the_bank_wants_it() {
     };
     assert_eq!(tried(Build { alerts: true, ..Build::default() }, scenario).await, Ok(()));
     assert!(Notice::SmsOff.is_alert());
+}
+
+/// Who has card and PIN, or asks at a page, can fill neither the phone nor the alerts' own limit with something else.
+#[tokio::test]
+async fn alerts_are_few_and_nothing_else_keeps_them_back() {
+    let scenario = async |bank: &Bank, node: Node| {
+        for merchant in ["1", "2", "3"] {
+            let asked = bank.ask_pin(&node, CARD, &Wish::purchase(50_000).at(merchant)).await;
+            same(asked.status, 202, merchant)?;
+        }
+        bank.settled().await?;
+        let before = bank.operator.texts(&phone(CARD)).len();
+        same(before, 2, "the phone's limit of ordinary texts")?;
+        for n in 0..10 {
+            let wish = if n % 2 == 0 { "911000" } else { "921000" };
+            same(served(bank, &node, CARD, wish).await?, "00".into(), wish)?;
+            bank.settled().await?;
+        }
+        bank.nothing_more_than(CARD, before + 4).await
+    };
+    let limits = LimitsConfig { phone_in_2_min: 2, alerts_in_day: 4, ..limits() };
+    assert_eq!(tried(Build { alerts: true, limits, ..Build::default() }, scenario).await, Ok(()));
 }
