@@ -93,8 +93,8 @@ impl CardState {
         policy: &Policy,
         now: Moment,
     ) -> Allowed {
-        let StaticPolicy { rule, kinds, exempt } = &policy.static_pin;
-        if self.product.as_ref().is_some_and(|product| exempt.contains(product)) {
+        let StaticPolicy { rule, kinds, .. } = &policy.static_pin;
+        if self.is_exempt(policy) {
             return Allowed::Yes;
         }
         if self.consent.is_none_or(|since| since > now) || !kinds.contains(&authorisation.kind) {
@@ -172,7 +172,7 @@ impl CardState {
         if code != "00"
             && let Some(reversal) = reversal
         {
-            self.statics.retain(|paid| paid.reversal != reversal);
+            self.static_undone(reversal);
         }
         if !PIN_REFUSED.contains(&code) {
             self.give_back(claim);

@@ -5,8 +5,6 @@
 
 mod texts;
 
-use std::sync::Arc;
-
 use ramz_domain::mobile::Mobile;
 use ramz_domain::{CardId, Moment, Phone, limits};
 use ramz_keys::{IndexPurpose, KeyFault, Place};
@@ -141,6 +139,3 @@ fn change(
         forget_after: idle.then(|| now.plus(FORGOTTEN_AFTER)),
     })
 }
-
-/// For who shares the engine.
-pub(crate) type SharedEngine = Arc<Engine>;

@@ -25,9 +25,9 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::{Known, NUMBER_COLUMN, PhoneKey, SharedEngine, find, read, swap};
+use super::{Known, NUMBER_COLUMN, PhoneKey, find, read, swap};
 use crate::counts::Counts;
-use crate::engine::{Dispatch, EngineFault, Job, Outgoing};
+use crate::engine::{Dispatch, Engine, EngineFault, Job, Outgoing};
 
 /// The sealed digits' associated data.
 const ASKED_COLUMN: &str = "phone.asked";
@@ -36,7 +36,7 @@ const AT_ONCE: usize = 256;
 
 /// What takes the texts up.
 pub struct Texts {
-    engine: SharedEngine,
+    engine: Arc<Engine>,
     counts: Arc<Counts>,
     work: Arc<Semaphore>,
     tasks: TaskTracker,
@@ -55,7 +55,7 @@ enum Told {
 
 impl Texts {
     /// What takes texts up for an engine.
-    pub(crate) fn new(engine: SharedEngine, counts: Arc<Counts>) -> Arc<Texts> {
+    pub(crate) fn new(engine: Arc<Engine>, counts: Arc<Counts>) -> Arc<Texts> {
         Arc::new(Texts { engine, counts, work: Arc::new(Semaphore::new(AT_ONCE)), tasks: TaskTracker::new() })
     }
 

@@ -143,9 +143,7 @@ async fn change(
         customer: body.customer,
         product: body.product,
     };
-    cards::change(&office.engine, id, &change).await.map_err(|f| office.problem(&f))?;
-    tracing::info!(card = %id, operator = certified(&peer), "card changed");
-    office.view(id).await.map(Json)
+    office.done(&peer, id, cards::change(&office.engine, id, &change).await, "card changed").await
 }
 
 async fn lock(
@@ -154,9 +152,7 @@ async fn lock(
     Path(card): Path<String>,
 ) -> Result<Json<CardView>, Problem> {
     let id = card_id(&card)?;
-    cards::lock(&office.engine, id).await.map_err(|f| office.problem(&f))?;
-    tracing::info!(card = %id, operator = certified(&peer), "card locked");
-    office.view(id).await.map(Json)
+    office.done(&peer, id, cards::lock(&office.engine, id).await, "card locked").await
 }
 
 async fn unlock(
@@ -165,9 +161,7 @@ async fn unlock(
     Path(card): Path<String>,
 ) -> Result<Json<CardView>, Problem> {
     let id = card_id(&card)?;
-    cards::unlock(&office.engine, id).await.map_err(|f| office.problem(&f))?;
-    tracing::info!(card = %id, operator = certified(&peer), "card unlocked");
-    office.view(id).await.map(Json)
+    office.done(&peer, id, cards::unlock(&office.engine, id).await, "card unlocked").await
 }
 
 async fn close(
@@ -201,9 +195,7 @@ async fn reissue(
     if !office.iins.contains(pan.iin().as_str()) {
         return Err(Problem::unknown_issuer());
     }
-    cards::reissue(&office.engine, id, &pan, &expiry).await.map_err(|f| office.problem(&f))?;
-    tracing::info!(card = %id, operator = certified(&peer), "card reissued");
-    office.view(id).await.map(Json)
+    office.done(&peer, id, cards::reissue(&office.engine, id, &pan, &expiry).await, "card reissued").await
 }
 
 async fn first_pin_off(
@@ -212,9 +204,9 @@ async fn first_pin_off(
     Path(card): Path<String>,
 ) -> Result<Json<CardView>, Problem> {
     let id = card_id(&card)?;
-    cards::first_pin_off(&office.engine, id).await.map_err(|f| office.problem(&f))?;
-    tracing::info!(card = %id, operator = certified(&peer), "dynamic first PIN switched off");
-    office.view(id).await.map(Json)
+    office
+        .done(&peer, id, cards::first_pin_off(&office.engine, id).await, "dynamic first PIN switched off")
+        .await
 }
 
 /// No device is registered in this release, so none is found.
@@ -246,7 +238,18 @@ impl BackOffice {
         what: &str,
     ) -> Result<Json<CardView>, Problem> {
         let id = card_id(card)?;
-        cards::change(&self.engine, id, change).await.map_err(|f| self.problem(&f))?;
+        self.done(peer, id, cards::change(&self.engine, id, change).await, what).await
+    }
+
+    /// The card as it is now, if what was to be done was; who did it stands in the log.
+    async fn done(
+        &self,
+        peer: &Peer,
+        id: CardId,
+        told: Result<(), EngineFault>,
+        what: &str,
+    ) -> Result<Json<CardView>, Problem> {
+        told.map_err(|f| self.problem(&f))?;
         tracing::info!(card = %id, operator = certified(peer), "{what}");
         self.view(id).await.map(Json)
     }
