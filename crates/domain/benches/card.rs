@@ -45,7 +45,8 @@ fn payment(name: &str) -> Command {
         reversal: mark("reversal"),
         reference: Some(mark("reference")),
         payments: vec![Digest::of(&[name.as_bytes()])],
-        kind: PaymentKind::Purchase,
+        slot: Slot::Second,
+        kind: Some(PaymentKind::Purchase),
         amount: Rial::ZERO,
         door: mark("door"),
         transmitted: Some(1_124_015_244),
@@ -65,7 +66,8 @@ fn decide(
     let candidates = at.candidates(command, true, policy);
     let matched = candidates.iter().filter(|one| one.payment == right).map(|one| one.id).collect();
     let compared = candidates.len();
-    let decided = at.decide(command, &Evidence { expiry_matches: true, matched }, policy);
+    let decided =
+        at.decide(command, &Evidence { expiry_matches: true, matched, ..Evidence::default() }, policy);
     (decided.next.expect("a decision that changes something"), compared)
 }
 
@@ -118,7 +120,7 @@ fn spend(bencher: Bencher<'_, '_>) {
         let candidates = at.candidates(&command, true, &policy);
         let right = Digest::of(&[b"open 1"]);
         let matched = candidates.iter().filter(|one| one.payment == right).map(|one| one.id).collect();
-        Evidence { expiry_matches: true, matched }
+        Evidence { expiry_matches: true, matched, ..Evidence::default() }
     };
     bencher.bench(|| {
         let at = black_box(&state).at(now);

@@ -63,6 +63,14 @@ random_id! {
     ActivationId
 }
 random_id! {
+    /// One activated device with the app.
+    DeviceId
+}
+random_id! {
+    /// One card on one device; its reference, made on the phone.
+    TokenId
+}
+random_id! {
     /// One payment at a payment page.
     PaymentId
 }

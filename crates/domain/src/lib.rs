@@ -1,8 +1,10 @@
 #![doc = include_str!("../README.md")]
 
+pub mod activation;
 pub mod ambient;
 mod bill;
 pub mod card;
+pub mod device;
 pub mod digits;
 mod ids;
 mod language;
@@ -18,7 +20,7 @@ mod refusal;
 
 pub use ambient::{Clock, Entropy};
 pub use bill::{Bill, BillError, Service, masked_bill_id};
-pub use ids::{ActivationId, AdmissionId, CardId, ChallengeId, PaymentId};
+pub use ids::{ActivationId, AdmissionId, CardId, ChallengeId, DeviceId, PaymentId, TokenId};
 pub use language::Language;
 pub use moment::{Moment, civil};
 pub use money::{AmountError, RIAL_NUMERIC_CODE, Rial};

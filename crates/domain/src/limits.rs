@@ -50,6 +50,24 @@ pub const STATIC_KINDS: [PaymentKind; 3] = [PaymentKind::Purchase, PaymentKind::
 pub const SMS_PIN_MAX_RIAL: u64 = 10_000_000;
 /// Characters of a product's name.
 pub const PRODUCT_CHARS_MAX: usize = 32;
+/// Devices that one card may be on: a phone and a spare one.
+pub const CARD_DEVICES_MAX: usize = 2;
+/// Revoked devices that a card remembers, against what was on its way when they were revoked …
+pub const REVOKED_DEVICES_MAX: usize = 4;
+/// … and for how long: longer than any request may take.
+pub const REVOKED_KEPT: Duration = Duration::from_secs(3600);
+/// The table of ceilings for app codes, unless a bank says otherwise, in rial: small change, a shopping bag, rent, a day's most.
+pub const APP_CEILINGS_RIAL: [u64; 4] = [1_000_000, 5_000_000, 20_000_000, 100_000_000];
+/// Steps in that table: each is one more code that a guess may hit.
+pub const APP_CEILINGS_MAX: usize = 4;
+/// Minutes to either side whose codes are good: typing takes time, and clocks tick differently.
+pub const TOKEN_WINDOW_STEPS: u64 = 1;
+/// Minutes that a token's clock may be learned to be off.
+pub const TOKEN_DRIFT_STEPS_MAX: i64 = 2;
+/// Minutes beyond the window in which a code is still known as one: to tell a wrong clock from a wrong code.
+pub const TOKEN_FAR_STEPS: u64 = 15;
+/// Minutes to either side in which two codes in a row are looked for: a clock that is set by hand is within half an hour.
+pub const TOKEN_RESYNC_STEPS: u64 = 30;
 /// A card row's encoded state.
 pub const CARD_BYTES_MAX: usize = 16 * 1024;
 
@@ -89,6 +107,18 @@ pub const TEXTS_IN_10_MIN: usize = 10;
 pub const TEXTS_IN_DAY: usize = 60;
 /// A text that nobody has worked on by then is answered no more: its sender has sent another.
 pub const TEXT_ANSWERED_WITHIN: Duration = Duration::from_secs(120);
+/// Wrong halves of an activation code, for one half that found it.
+pub const ACTIVATION_TRIES: usize = 3;
+/// Tries at activation codes from one address in an hour: a family's, and some typing errors.
+pub const ADDRESS_ACTIVATIONS_IN_HOUR: u32 = 30;
+/// Tries in a second, all addresses together: a bank's busiest branches, and far too few to find two halves of eight digits.
+pub const ACTIVATIONS_PER_S: u32 = 50;
+/// Cards are added to a device without a control code this long after its activation: who did that is still there.
+pub const CARDS_ADDED_WITHIN: Duration = Duration::from_secs(600);
+/// Cards on one device: what its revocation must reach, one after the other.
+pub const DEVICE_CARDS_MAX: usize = 16;
+/// Characters of a device's name.
+pub const DEVICE_NAME_CHARS_MAX: usize = 32;
 /// An activation code of the app is good this long.
 pub const ACTIVATION_VALID: Duration = Duration::from_secs(600);
 /// Words of help are of use this long …

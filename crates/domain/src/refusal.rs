@@ -78,6 +78,18 @@ refusals! {
         #[doc = "A service that needs a device with the app, or the number of one."]
     19 NotOffered "not_offered" "57" "بانک این خدمت را ارائه نمی‌دهد." "The bank does not offer this service.",
         #[doc = "A service that the bank's policy leaves out."]
+    20 ClockOff "clock_off" "55" "ساعت گوشی تنظیم نیست؛ ساعت را درست کنید یا رمزنگار را همگام کنید." "The phone's clock is off. Set it, or resync the app.",
+        #[doc = "A code of the app that is right for another minute: counted, and used up."]
+    21 DeviceLimit "device_limit" "57" "این کارت روی بیشترین تعداد دستگاه فعال است؛ یکی را در خودپرداز حذف کنید." "The card is on as many devices as it may be. Remove one at an ATM.",
+        #[doc = "The app: a card is on at most two devices."]
+    22 OtherSeed "other_seed" "57" "این کارت پیش از این روی این دستگاه ثبت شده است." "This card is on this device already.",
+        #[doc = "The app: this reference, or this device, has another seed for the card. None is ever overwritten."]
+    23 DeviceRevoked "device_revoked" "57" "این دستگاه حذف شده است." "This device was removed.",
+        #[doc = "The app: a device that was revoked."]
+    24 ControlCode "control_code" "55" "برای این کار کد تایید لازم است." "This needs a control code.",
+        #[doc = "The app: a control code is missing. Not counted."]
+    25 NoConsecutive "no_consecutive_codes" "55" "این دو کد پشت سر هم نیستند." "These are not two codes in a row.",
+        #[doc = "The app: a resync without two codes of consecutive minutes. Counted."]
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use super::statics::Allowed;
 use super::{
     Answer, Answered, Authorisation, CardState, CardStatus, Decided, Entry, Evidence, ExpiryFailure, Notice,
-    Outcome, PinKind, Policy, Tries, unchanged,
+    Outcome, PinKind, Policy, Purpose, Slot, unchanged,
 };
 use crate::{ChallengeId, Moment, Refusal, limits};
 
@@ -20,14 +20,18 @@ impl CardState {
         if let Some(answer) = self.answer_again(authorisation) {
             return Some(answer);
         }
+        if self.is_for_the_host(authorisation.slot) {
+            return Some(Answer::NotDynamic);
+        }
+        let purpose = Purpose::from(authorisation.slot);
         let refusal = match () {
             // A repeat gets the answer given before; another expiry under the same identity is no second guess.
             () if self.had_wrong_expiry(authorisation) => Refusal::WrongExpiry,
             () if self.door_is_throttled(authorisation) => Refusal::TooOften,
             () if !expiry_matches => Refusal::WrongExpiry,
             () if self.status() != CardStatus::Active => Refusal::NotPermitted,
-            () if self.locked(policy, now).is_some() => Refusal::TriesExceeded,
-            () if self.nothing_is_open() && self.stale.is_empty() => {
+            () if self.locked_for(purpose, policy, now).is_some() => Refusal::TriesExceeded,
+            () if self.nothing_to_guess(authorisation.slot) && self.stale.is_empty() => {
                 match self.static_allowed(authorisation, policy, now) {
                     Allowed::Yes if self.answers_given() < limits::ANSWERS_MAX => return None,
                     Allowed::Yes => Refusal::TooOften,
@@ -42,7 +46,7 @@ impl CardState {
     }
 
     pub(super) fn authorise(
-        mut self,
+        self,
         authorisation: &Authorisation,
         evidence: &Evidence,
         policy: &Policy,
@@ -53,6 +57,19 @@ impl CardState {
             Some(answer) => return unchanged(answer),
             None => {}
         }
+        match authorisation.slot {
+            Slot::First => self.with_first_pin(authorisation, evidence, policy, now),
+            Slot::Second => self.with_second_pin(authorisation, evidence, policy, now),
+        }
+    }
+
+    fn with_second_pin(
+        mut self,
+        authorisation: &Authorisation,
+        evidence: &Evidence,
+        policy: &Policy,
+        now: Moment,
+    ) -> Decided {
         let matched = |id: &ChallengeId| evidence.matched.contains(id);
         let bound = |challenge: &&super::Challenge| authorisation.payments.contains(&challenge.payment);
         let open = || self.open.iter().filter(|challenge| matched(&challenge.id));
@@ -65,31 +82,47 @@ impl CardState {
             let ceiling = texted.ceiling;
             return self.present_texted(authorisation, ceiling, now);
         }
+        self = match self.present_code(authorisation, evidence, policy, now) {
+            Ok(decided) => return decided,
+            Err(card) => card,
+        };
         if let Some(id) = other_payment {
             self.retire_open(id, now);
             let burnt = Entry::PinBurnt { challenge: id, identity: authorisation.identity };
             return self.count_failure(Refusal::OtherPayment, vec![burnt], authorisation, policy, now);
         }
-        // Nothing is counted from here on, so nothing needs to be remembered.
+        // That is counted nowhere, so it needs not to be remembered.
         if self.stale.iter().any(|stale| matched(&stale.id)) {
             return unchanged(Answer::Refused(Refusal::StalePin));
         }
-        match (self.static_allowed(authorisation, policy, now), self.nothing_is_open()) {
-            (Allowed::Yes, _) => self.try_static(authorisation, policy, now),
+        let nothing = self.nothing_to_guess(authorisation.slot);
+        match (self.static_allowed(authorisation, policy, now), nothing) {
+            (Allowed::Yes, _) if evidence.far.is_empty() => self.try_static(authorisation, policy, now),
+            (Allowed::Yes, true) => self.try_static(authorisation, policy, now),
             (Allowed::No, true) => unchanged(Answer::Refused(Refusal::NoOpenPin)),
             // With nothing to guess at, it was the static PIN: no guess, only too much for it.
             (Allowed::TooMuch, true) => unchanged(Answer::Refused(Refusal::StaticTotal)),
-            (_, false) => self.wrong_pin(authorisation, policy, now),
+            (_, false) => self.wrong_pin(authorisation, evidence, policy, now),
         }
     }
 
     /// No PIN that could be guessed.
-    fn nothing_is_open(&self) -> bool {
-        self.open.is_empty() && self.texted.is_none()
+    fn nothing_to_guess(&self, slot: Slot) -> bool {
+        let sent = slot == Slot::Second && (!self.open.is_empty() || self.texted.is_some());
+        !sent && !self.has_codes_for(slot)
     }
 
-    fn wrong_pin(self, authorisation: &Authorisation, policy: &Policy, now: Moment) -> Decided {
-        self.count_failure(Refusal::WrongPin, Vec::new(), authorisation, policy, now)
+    /// It matched nothing: a guess, or a code by a clock that is off.
+    pub(super) fn wrong_pin(
+        mut self,
+        authorisation: &Authorisation,
+        evidence: &Evidence,
+        policy: &Policy,
+        now: Moment,
+    ) -> Decided {
+        let off = self.note_wrong_clock(authorisation, evidence, now);
+        let why = if off { Refusal::ClockOff } else { Refusal::WrongPin };
+        self.count_failure(why, Vec::new(), authorisation, policy, now)
     }
 
     pub(super) fn answer_again(&self, authorisation: &Authorisation) -> Option<Answer> {
@@ -134,7 +167,7 @@ impl CardState {
         mine >= limits::EXPIRY_FAILURES_PER_DOOR || (full && mine > 0)
     }
 
-    fn wrong_expiry(mut self, authorisation: &Authorisation, now: Moment) -> Decided {
+    pub(super) fn wrong_expiry(mut self, authorisation: &Authorisation, now: Moment) -> Decided {
         let Authorisation { door, identity, .. } = *authorisation;
         let answer = Answer::Refused(Refusal::WrongExpiry);
         if self.had_wrong_expiry(authorisation) {
@@ -144,7 +177,7 @@ impl CardState {
             self.expiry_failures.remove(0);
         }
         self.expiry_failures.push(ExpiryFailure { door, at: now, identity });
-        let failures = self.tries.failures;
+        let failures = self.failures_of(authorisation.slot.into());
         self.writes(answer, vec![Entry::Refused { why: Refusal::WrongExpiry, identity, failures }])
     }
 
@@ -162,25 +195,11 @@ impl CardState {
     }
 
     pub(super) fn forget_failures(&mut self) {
-        self.tries = Tries { count: self.tries.count.wrapping_add(1), ..Tries::default() };
+        self.tries.forget();
     }
 
-    /// One failure more; the lock that follows from it, if one does.
-    pub(super) fn fail(&mut self, policy: &Policy, now: Moment) -> Option<Moment> {
-        self.tries.failures += 1;
-        if self.tries.failures < policy.failures_until_locked {
-            return None;
-        }
-        let until = now.plus(policy.lock_length(self.tries.locks));
-        self.tries.locks += 1;
-        self.tries.locked_until = Some(until);
-        Some(until)
-    }
-
-    /// The lock that is in force now.
-    pub(super) fn locked_entry(&self, policy: &Policy) -> Entry {
-        let for_good = self.tries.failures >= policy.failures_until_closed;
-        Entry::Locked { until: self.tries.locked_until.filter(|_| !for_good) }
+    pub(super) fn forget_failures_of(&mut self, purpose: Purpose) {
+        self.tries_of_mut(purpose).forget();
     }
 
     fn count_failure(
@@ -191,16 +210,19 @@ impl CardState {
         policy: &Policy,
         now: Moment,
     ) -> Decided {
-        let locks = self.fail(policy, now).is_some();
+        let tries = self.tries_of_mut(authorisation.slot.into());
+        let locks = tries.fail(policy, now).is_some();
         let why = if locks { Refusal::TriesExceeded } else { why };
-        let failures = self.tries.failures;
-        entries.push(Entry::Refused { why, identity: authorisation.identity, failures });
-        let locked = locks.then(|| self.locked_entry(policy));
+        entries.push(Entry::Refused { why, identity: authorisation.identity, failures: tries.failures });
+        let locked = locks.then(|| tries.locked_entry(policy));
         entries.extend(locked.clone());
         self.remember(authorisation, Outcome::Refused(why), now);
         let mut decided = self.writes(Answer::Refused(why), entries);
         if let Some(Entry::Locked { until }) = locked {
-            decided.notices.push(Notice::Locked(until));
+            decided.notices.push(match authorisation.slot {
+                Slot::First => Notice::FirstPinLocked(until),
+                Slot::Second => Notice::Locked(until),
+            });
         }
         decided
     }

@@ -3,13 +3,14 @@
 use super::{
     Answer, CardDetails, CardState, CardStatus, Decided, Entry, ExpiryTag, Notice, ReceiptState, unchanged,
 };
-use crate::{ChallengeId, Moment, limits};
+use crate::{ChallengeId, Moment};
 
 impl CardState {
-    /// As many failures as any policy allows: a later, more lenient policy must not unlock the card.
+    /// For every use of a PIN.
     pub(super) fn lock(mut self) -> Decided {
-        self.tries.failures = self.tries.failures.max(limits::FAILURES_MAX);
-        self.tries.count = self.tries.count.wrapping_add(1);
+        for tries in [&mut self.tries, &mut self.first_tries, &mut self.control_tries] {
+            tries.lock();
+        }
         let mut decided = self.writes(Answer::Done, vec![Entry::Locked { until: None }]);
         decided.notices.push(Notice::Locked(None));
         decided

@@ -4,7 +4,10 @@ use std::fmt;
 
 use minicbor::{Decode, Encode};
 
-use super::{CardLimits, CardState, CardStatus, Entry, ExpiryTag, Notice, Service, TextRequest};
+use super::{
+    AppCommand, CardLimits, CardState, CardStatus, CodeFound, Entry, ExpiryTag, Notice, Service, Slot,
+    TextRequest,
+};
 use crate::{
     ActivationId, AdmissionId, ChallengeId, Digest, Language, Moment, PayeeName, PaymentKind, Refusal, Rial,
 };
@@ -48,6 +51,15 @@ pub enum Command {
     },
     /// Spend a PIN.
     Authorise(Authorisation),
+    /// Show a dynamic first PIN for something that no host is asked for: a terminal service.
+    Prove {
+        /// What shows it: no amount.
+        authorisation: Authorisation,
+        /// What matches nothing may be the static first PIN: the host knows.
+        static_too: bool,
+    },
+    /// What its holder does in the app.
+    App(AppCommand),
     /// The card host answered an authorisation that awaited it.
     HostAnswered {
         /// Which one.
@@ -157,8 +169,10 @@ pub struct Authorisation {
     pub reference: Option<Mark>,
     /// The payment, once for each live index key.
     pub payments: Vec<Digest>,
-    /// What it is for.
-    pub kind: PaymentKind,
+    /// Which PIN it presents.
+    pub slot: Slot,
+    /// What it is for, if that is something a PIN can be requested for; cash is not.
+    pub kind: Option<PaymentKind>,
     /// How much.
     pub amount: Rial,
     /// Acquirer and terminal.
@@ -174,6 +188,14 @@ pub struct Evidence {
     pub expiry_matches: bool,
     /// The candidates whose PIN was presented.
     pub matched: Vec<ChallengeId>,
+    /// App codes that were presented; of two that were, the first.
+    pub codes: Vec<CodeFound>,
+    /// The second of two.
+    pub next: Vec<CodeFound>,
+    /// Codes of other minutes; looked for only if nothing else matched.
+    pub far: Vec<CodeFound>,
+    /// A control code was presented at all.
+    pub presented: bool,
 }
 
 /// A PIN to compare with.
@@ -370,6 +392,8 @@ pub enum Answer {
     Again(HostAnswer),
     /// No.
     Refused(Refusal),
+    /// The first PIN is not dynamic, or may be the static one: the host's matter.
+    NotDynamic,
     /// The reversal is noted, and its original is undone by us already: the host needs no second one.
     ReversedByUs,
     /// The reversal is noted; `known` if its original was.

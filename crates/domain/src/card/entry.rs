@@ -2,8 +2,8 @@
 
 use minicbor::{Decode, Encode};
 
-use super::{CardStatus, Mark, NotSent, ReceiptState, Service, UnlockedBy};
-use crate::{AdmissionId, ChallengeId, Digest, Moment, Refusal};
+use super::{CardStatus, Mark, NotSent, Purpose, ReceiptState, Service, Slot, Step, UnlockedBy};
+use crate::{AdmissionId, ChallengeId, DeviceId, Digest, Moment, Refusal, TokenId};
 
 /// One entry of a card's journal. Ids and numbers only: no PAN, phone, PIN or amount.
 #[derive(Clone, PartialEq, Eq, Debug, Encode, Decode)]
@@ -204,6 +204,101 @@ pub enum Entry {
         /// Wrong PINs in a row, this one counted until the host says otherwise.
         #[n(1)]
         failures: u32,
+    },
+    /// A code of the app was right, and its step is used up.
+    #[n(23)]
+    CodeSpent {
+        /// Whose code.
+        #[n(0)]
+        token: TokenId,
+        /// What for.
+        #[n(1)]
+        purpose: Purpose,
+        /// Of which minute.
+        #[n(2)]
+        step: Step,
+        /// With which step of the ceiling.
+        #[n(3)]
+        ceiling: u8,
+        /// The transaction.
+        #[n(4)]
+        identity: Mark,
+    },
+    /// The card was put on a device.
+    #[n(24)]
+    TokenAdded {
+        /// Its reference there.
+        #[n(0)]
+        token: TokenId,
+        /// Which device.
+        #[n(1)]
+        device: DeviceId,
+    },
+    /// It was taken off.
+    #[n(25)]
+    TokenRemoved {
+        /// Its reference there.
+        #[n(0)]
+        token: TokenId,
+        /// Which device.
+        #[n(1)]
+        device: DeviceId,
+    },
+    /// A control code proved the app PIN.
+    #[n(26)]
+    ControlUsed {
+        /// Whose code.
+        #[n(0)]
+        token: TokenId,
+        /// Of which minute.
+        #[n(1)]
+        step: Step,
+    },
+    /// One did not.
+    #[n(27)]
+    ControlRefused {
+        /// Whose it should have been.
+        #[n(0)]
+        token: TokenId,
+        /// Why.
+        #[n(1)]
+        why: Refusal,
+        /// Wrong ones in a row.
+        #[n(2)]
+        failures: u32,
+    },
+    /// The ceiling of a slot's codes.
+    #[n(28)]
+    CeilingSet {
+        /// Whose.
+        #[n(0)]
+        token: TokenId,
+        /// Of which PIN.
+        #[n(1)]
+        slot: Slot,
+        /// Its step in the table; 0: none.
+        #[n(2)]
+        ceiling: u8,
+    },
+    /// The app's codes pay on the web, or do not.
+    #[n(29)]
+    SecondPinSwitched {
+        /// Whose.
+        #[n(0)]
+        token: TokenId,
+        /// Whether they do.
+        #[n(1)]
+        on: bool,
+    },
+    /// Two codes in a row told what a token's clock shows.
+    #[n(30)]
+    Resynced {
+        /// Whose.
+        #[n(0)]
+        token: TokenId,
+        /// Minutes ahead.
+        #[n(1)]
+        offset: i64,
     },
     /// The bank gave the card a new number.
     #[n(22)]

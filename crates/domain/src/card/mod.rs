@@ -29,7 +29,10 @@ mod sends;
 mod service;
 mod settle;
 mod statics;
+mod stored;
 mod texted;
+mod token;
+mod tries;
 
 use minicbor::{Decode, Encode};
 
@@ -43,14 +46,16 @@ pub use policy::{Policy, PolicyError};
 pub use sends::SendLimits;
 pub use service::{Activation, Service, Services};
 pub use statics::{StaticPolicy, StaticRule};
+pub use stored::StateError;
 pub use texted::{TextRequest, Texted};
+pub use token::{
+    AppCommand, AppPolicy, ClockHint, CodeFound, CodeRange, NewToken, Purpose, Slot, Step, Token, step_at,
+};
+use tries::Tries;
 
 use crate::{
     AdmissionId, ChallengeId, Digest, Language, Moment, PayeeName, PaymentKind, Refusal, Rial, limits,
 };
-
-/// The format a row is written in. A reader takes this one and older ones.
-const FORMAT: u8 = 1;
 
 /// A card, as far as its PINs are concerned.
 #[derive(Clone, PartialEq, Eq, Debug, Encode, Decode)]
@@ -108,6 +113,21 @@ pub struct CardState {
     #[n(19)]
     #[cbor(default)]
     hot_listed: bool,
+    /// The card on devices.
+    #[n(20)]
+    #[cbor(default)]
+    tokens: Vec<Token>,
+    /// Wrong first PINs, where that is dynamic.
+    #[n(21)]
+    #[cbor(default)]
+    first_tries: Tries,
+    /// Wrong control codes.
+    #[n(22)]
+    #[cbor(default)]
+    control_tries: Tries,
+    #[n(23)]
+    #[cbor(default)]
+    revoked: Vec<token::Revoked>,
 }
 
 /// Limits of one card, below its bank's.
@@ -248,22 +268,6 @@ struct Stale {
     admissions: Vec<AdmissionId>,
 }
 
-/// Consecutive wrong PINs and what follows from them.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Encode, Decode)]
-#[cbor(map)]
-struct Tries {
-    #[n(0)]
-    failures: u32,
-    #[n(1)]
-    locked_until: Option<Moment>,
-    #[n(2)]
-    locks: u32,
-    /// How often the count began anew.
-    #[n(3)]
-    #[cbor(default)]
-    count: u32,
-}
-
 /// One wrong expiry that some door presented.
 #[derive(Clone, PartialEq, Eq, Debug, Encode, Decode)]
 struct ExpiryFailure {
@@ -321,26 +325,12 @@ enum Outcome {
     Reversed,
 }
 
-/// A stored row that cannot be read: written by a newer release, or damaged.
-#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
-pub enum StateError {
-    /// A newer format.
-    #[error("card row of format {0}, this release reads up to {FORMAT}: run the newer release")]
-    Newer(u8),
-    /// Not a card row.
-    #[error("card row is damaged: {0}")]
-    Damaged(String),
-    /// A state that would not fit its row; the machine's own bounds keep below it.
-    #[error("card row of {0} bytes, at most {max} are allowed", max = limits::CARD_BYTES_MAX)]
-    TooLarge(usize),
-}
-
 impl CardState {
     /// A new card, and the journal's first entry.
     pub fn create(details: CardDetails, now: Moment) -> (CardState, Entry) {
         let CardDetails { status, language, expiry, has_phone, product, consent, limits } = details;
         let mut state = CardState {
-            format: FORMAT,
+            format: stored::FORMAT,
             last: now,
             status: CardStatus::Active,
             language,
@@ -360,30 +350,13 @@ impl CardState {
             statics: Vec::new(),
             issue: 0,
             hot_listed: false,
+            tokens: Vec::new(),
+            first_tries: Tries::default(),
+            control_tries: Tries::default(),
+            revoked: Vec::new(),
         };
         state.set_status(status);
         (state, Entry::Created { status, has_phone })
-    }
-
-    /// The row's bytes.
-    pub fn encode(&self) -> Result<Vec<u8>, StateError> {
-        let mut bytes = Vec::with_capacity(self.bytes_about());
-        minicbor::encode(self, &mut bytes).map_err(|e| StateError::Damaged(e.to_string()))?;
-        if bytes.len() > limits::CARD_BYTES_MAX { Err(StateError::TooLarge(bytes.len())) } else { Ok(bytes) }
-    }
-
-    /// About how long its bytes are, so that they are not moved while they grow.
-    fn bytes_about(&self) -> usize {
-        128 + 320 * self.open.len()
-            + 112 * self.stale.len()
-            + 192 * self.answers.len()
-            + 64 * (self.sends.len() + self.expiry_failures.len() + self.statics.len())
-    }
-
-    /// Reads a row's bytes.
-    pub fn decode(bytes: &[u8]) -> Result<CardState, StateError> {
-        let state: CardState = minicbor::decode(bytes).map_err(|e| StateError::Damaged(e.to_string()))?;
-        if state.format > FORMAT { Err(StateError::Newer(state.format)) } else { Ok(state) }
     }
 
     fn instant(&self, clock: Moment) -> Moment {
@@ -437,10 +410,7 @@ impl CardState {
 
     /// Locked at that instant: until when, or for good (`Some(None)`).
     pub fn locked(&self, policy: &Policy, now: Moment) -> Option<Option<Moment>> {
-        if self.tries.failures >= policy.failures_until_closed {
-            return Some(None);
-        }
-        self.tries.locked_until.filter(|until| *until > now).map(Some)
+        self.tries.locked(policy, now)
     }
 
     /// PINs that may be spent at that instant.
@@ -479,6 +449,7 @@ impl CardState {
         self.stale.retain(|stale| now.since(stale.since) < limits::STALE_KEPT);
         self.expiry_failures.retain(|failure| now.since(failure.at) < limits::EXPIRY_FAILURES_WINDOW);
         self.answers.retain(|answer| now.since(answer.at) < limits::ANSWERS_KEPT);
+        self.revoked.retain(|revoked| now.since(revoked.at) < limits::REVOKED_KEPT);
         self.forget_sends(now);
     }
 
@@ -527,7 +498,8 @@ impl CardAt {
     pub fn candidates(&self, command: &Command, expiry_matches: bool, policy: &Policy) -> Vec<Candidate> {
         let Command::Authorise(authorisation) = command else { return Vec::new() };
         let state = &self.state;
-        if state.refuse_before_comparing(authorisation, expiry_matches, policy, self.now).is_some() {
+        let refused = state.refuse_before_comparing(authorisation, expiry_matches, policy, self.now);
+        if authorisation.slot != Slot::Second || refused.is_some() {
             return Vec::new();
         }
         let open = state.open.iter().map(Challenge::candidate);
@@ -567,6 +539,10 @@ impl CardAt {
             Command::Switch { service, fresh, key_version } => {
                 state.switch(*service, *fresh, *key_version, policy, now)
             }
+            Command::Prove { authorisation, static_too } => {
+                state.prove(authorisation, *static_too, evidence, policy, now)
+            }
+            Command::App(command) => state.app(command, evidence, policy, now),
             Command::HostAnswered { identity, answer } => state.host_answered(*identity, answer, policy),
             Command::GiveUp { identity } => state.give_up(*identity, policy),
             Command::Undone { identity, reversal, response_code } => {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use minicbor::{Decode, Encode};
 
-use super::{NotSent, Policy};
+use super::{NotSent, Policy, Slot};
 use crate::{ActivationId, Moment, limits};
 
 /// One text to the phone of a card. Ids only: words and codes are made at sending.
@@ -46,6 +46,27 @@ pub enum Notice {
     /// Why no PIN comes for what was texted.
     #[n(11)]
     Help(#[n(0)] NotSent),
+    /// The card was put on a device.
+    #[n(12)]
+    CardOnDevice,
+    /// It was taken off one.
+    #[n(13)]
+    CardOffDevice,
+    /// The step of the ceiling of a slot's codes.
+    #[n(14)]
+    Ceiling(#[n(0)] Slot, #[n(1)] u8),
+    /// The app's codes pay on the web.
+    #[n(15)]
+    SecondPinOn,
+    /// They do not.
+    #[n(16)]
+    SecondPinOff,
+    /// Wrong first PINs locked the dynamic first PIN.
+    #[n(17)]
+    FirstPinLocked(#[n(0)] Option<Moment>),
+    /// Wrong app PINs: the app changes nothing for this card for a while.
+    #[n(18)]
+    AppLocked,
 }
 
 /// Which notices a bank sends. Codes and help are never switched off: they are answers.
@@ -74,7 +95,9 @@ impl Notice {
             // How the service is used stands in it.
             Notice::SmsOn => true,
             Notice::SmsOff | Notice::AppOff | Notice::FirstPinOn | Notice::FirstPinOff => service,
-            Notice::Locked(_) | Notice::Unlocked => lock,
+            Notice::SecondPinOn | Notice::SecondPinOff | Notice::Ceiling(..) => service,
+            Notice::CardOnDevice | Notice::CardOffDevice => service,
+            Notice::Locked(_) | Notice::Unlocked | Notice::FirstPinLocked(_) | Notice::AppLocked => lock,
             Notice::PhoneIsNew | Notice::PhoneWasOld | Notice::Reissued => change,
         }
     }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Alerts, SendLimits, StaticPolicy, StaticRule};
+use super::{Alerts, AppPolicy, SendLimits, StaticPolicy, StaticRule};
 use crate::{Rial, limits};
 
 /// A bank's choices.
@@ -32,6 +32,8 @@ pub struct Policy {
     pub sms_pin_max: Rial,
     /// Where a static second PIN may be used.
     pub static_pin: StaticPolicy,
+    /// Codes that a phone computes.
+    pub app: AppPolicy,
     /// What cardholders are told unasked.
     pub alerts: Alerts,
 }
@@ -45,7 +47,7 @@ pub enum PolicyError {
     /// Guessing would succeed too often.
     #[error(
         "policy: {tries} tries at a PIN of {digits} digits succeed with probability {chance:.1e}, at most 1e-5 is \
-         allowed: use more digits, fewer tries, or no texted PINs (sms_pin_max = 0)"
+         allowed: use more digits, fewer tries, no texted PINs (sms_pin_max = 0), or fewer ceilings in the app"
     )]
     GuessBudget {
         /// Tries before a lock.
@@ -72,6 +74,7 @@ impl Default for Policy {
             sends: SendLimits::default(),
             sms_pin_max: Rial::new(limits::SMS_PIN_MAX_RIAL).unwrap_or(Rial::ZERO),
             static_pin: StaticPolicy::default(),
+            app: AppPolicy::default(),
             alerts: Alerts::default(),
         }
     }
@@ -79,10 +82,31 @@ impl Default for Policy {
 
 impl Policy {
     /// The chance that guessing opens one payment: windows × steps × devices × tries / 10^digits. A PIN bound to a payment
-    /// has one window, one step and no device; a texted PIN is one more that may be open for the same payment.
+    /// has one window, one step and no device; a texted PIN is one more that may be open for the same payment. App codes are as many as
+    /// there are minutes in the window, ceilings (and none), and devices.
     pub fn guess_budget(&self) -> f64 {
         let open = if self.sms_pin_max == Rial::ZERO { 1.0 } else { 2.0 };
-        open * f64::from(self.failures_until_locked) / 10f64.powi(i32::from(self.digits))
+        let sent = open / 10f64.powi(i32::from(self.digits));
+        let ceilings = u32::try_from(self.app.ceilings.len()).unwrap_or(u32::MAX);
+        let devices = u32::try_from(limits::CARD_DEVICES_MAX).unwrap_or(u32::MAX);
+        let minutes = u32::try_from(2 * limits::TOKEN_WINDOW_STEPS + 1).unwrap_or(u32::MAX);
+        let codes = f64::from(minutes) * (f64::from(ceilings) + 1.0) * f64::from(devices);
+        let computed = if self.app.offered { codes / 10f64.powi(i32::from(self.app.digits)) } else { 0.0 };
+        f64::from(self.failures_until_locked) * (sent + computed)
+    }
+
+    fn check_app(&self) -> Result<(), PolicyError> {
+        let AppPolicy { digits, ceilings, .. } = &self.app;
+        if !(7..=8).contains(digits) {
+            return Err(PolicyError::Range("app.digits must be 7 or 8"));
+        }
+        let ascending = ceilings.is_sorted_by(|lower, higher| lower < higher);
+        if ceilings.len() > limits::APP_CEILINGS_MAX || !ascending || ceilings.first() == Some(&Rial::ZERO) {
+            return Err(PolicyError::Range(
+                "app.ceilings are at most four amounts, each larger than the one before",
+            ));
+        }
+        Ok(())
     }
 
     /// Refuses a policy that is out of range or too easy to guess under.
@@ -104,6 +128,7 @@ impl Policy {
         )?;
         range(self.lock_longest >= self.lock_first, "lock_longest must be at least lock_first")?;
         self.sends.check()?;
+        self.check_app()?;
         let static_limit = match self.static_pin.rule {
             StaticRule::Never => Rial::ZERO,
             StaticRule::Total24h(limit) | StaticRule::PerPayment(limit) => limit,
@@ -139,13 +164,34 @@ mod tests {
     #[test]
     fn too_few_digits_for_the_tries_are_refused() {
         let check = |sms_pin_max, digits, failures_until_locked| {
-            Policy { digits, failures_until_locked, sms_pin_max, ..Policy::default() }.check().is_ok()
+            let app = AppPolicy { offered: false, ..AppPolicy::default() };
+            Policy { digits, failures_until_locked, sms_pin_max, app, ..Policy::default() }.check().is_ok()
         };
         let none = |digits, failures| check(Rial::ZERO, digits, failures);
         assert!(!none(5, 3) && !none(5, 2) && none(5, 1) && none(6, 3) && none(7, 5) && !none(4, 1));
         // A texted PIN is one more that a guess may hit.
         let texted = |digits, failures| check(Policy::default().sms_pin_max, digits, failures);
         assert!(!texted(5, 1) && texted(6, 5) && texted(7, 5));
+        // So are the codes of two devices, in three minutes, for five ceilings.
+        let app = |digits, ceilings: usize, failures_until_locked| {
+            let ceilings = AppPolicy::default().ceilings[..ceilings].to_vec();
+            let app = AppPolicy { digits, ceilings, ..AppPolicy::default() };
+            Policy { app, failures_until_locked, ..Policy::default() }.check().is_ok()
+        };
+        assert!(app(7, 4, 3) && !app(7, 4, 4) && app(7, 2, 5) && app(8, 4, 5));
+    }
+
+    #[test]
+    fn a_table_of_ceilings_ascends_and_has_four_at_most() {
+        let check = |rials: &[u64], digits| {
+            let ceilings = rials.iter().map(|rial| Rial::new(*rial).unwrap()).collect();
+            let app = AppPolicy { digits, ceilings, ..AppPolicy::default() };
+            Policy { app, ..Policy::default() }.check()
+        };
+        assert_eq!((check(&[], 7), check(&[1, 2], 8)), (Ok(()), Ok(())));
+        for (rials, digits) in [(&[1, 1][..], 7), (&[2, 1], 7), (&[0], 7), (&[1, 2, 3, 4, 5], 8), (&[1], 6)] {
+            assert!(matches!(check(rials, digits), Err(PolicyError::Range(_))), "{rials:?} {digits}");
+        }
     }
 
     #[test]

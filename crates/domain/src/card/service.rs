@@ -2,7 +2,7 @@
 
 use minicbor::{Decode, Encode};
 
-use super::{Answer, CardState, CardStatus, Decided, Entry, Notice, Policy, UnlockedBy, unchanged};
+use super::{Answer, CardState, CardStatus, Decided, Entry, Notice, Policy, Tries, UnlockedBy, unchanged};
 use crate::{ActivationId, Digest, Moment, Refusal, Rial};
 
 /// What is switched on for a card.
@@ -102,7 +102,7 @@ impl CardState {
         if let Some(why) = self.refuse_switch(service, policy) {
             return unchanged(Answer::Refused(why));
         }
-        let before = self.services;
+        let (before, mut gone) = (self.services, Vec::new());
         let services = &mut self.services;
         let notice = match service {
             Service::SmsOn => {
@@ -121,25 +121,29 @@ impl CardState {
             }
             Service::AppOff => {
                 services.activation = None;
-                services.first_pin = false;
+                gone = self.drop_tokens(|_| true);
+                self.services.first_pin = false;
                 Notice::AppOff
             }
             Service::FirstPinOn => {
                 services.first_pin = true;
+                self.first_tries.forget();
                 Notice::FirstPinOn
             }
             Service::FirstPinOff => {
                 services.first_pin = false;
+                self.first_tries.forget();
                 Notice::FirstPinOff
             }
         };
-        if self.services == before {
+        if self.services == before && gone.is_empty() {
             return unchanged(Answer::Done);
         }
         if !self.services.sms {
             self.retire_texted(now);
         }
-        let mut decided = self.writes(Answer::Done, vec![Entry::Switched { service }]);
+        gone.insert(0, Entry::Switched { service });
+        let mut decided = self.writes(Answer::Done, gone);
         decided.notices.push(notice);
         decided
     }
@@ -151,28 +155,34 @@ impl CardState {
             _ if self.status() != CardStatus::Active => Some(Refusal::NotPermitted),
             _ if !self.has_phone => Some(Refusal::NoPhone),
             Service::SmsOn if self.texted_ceiling(policy) == Rial::ZERO => Some(Refusal::NotOffered),
+            Service::AppOn if !policy.app.offered => Some(Refusal::NotOffered),
             // Without a device nothing would compute the PIN.
-            Service::FirstPinOn => Some(Refusal::NoDevice),
-            Service::SmsOn | Service::AppOn => None,
+            Service::FirstPinOn if self.tokens.is_empty() => Some(Refusal::NoDevice),
+            Service::SmsOn | Service::AppOn | Service::FirstPinOn => None,
         }
     }
 
     /// All that came to the phone, or was computed on it, ends with it.
     pub(super) fn end_services(&mut self, now: Moment) -> Vec<Entry> {
         self.retire_texted(now);
-        let Services { sms, first_pin, activation } = std::mem::take(&mut self.services);
+        let first_pin = self.services.first_pin;
+        let gone = self.drop_tokens(|_| true);
+        let Services { sms, activation, .. } = std::mem::take(&mut self.services);
         let ended = [
             (sms, Service::SmsOff),
             (first_pin, Service::FirstPinOff),
             (activation.is_some(), Service::AppOff),
         ];
-        ended.into_iter().filter(|(was, _)| *was).map(|(_, service)| Entry::Switched { service }).collect()
+        let ended = ended.into_iter().filter(|(was, _)| *was).map(|(_, service)| Entry::Switched { service });
+        let switched = |entry: &Entry| !matches!(entry, Entry::Switched { .. });
+        ended.chain(gone.into_iter().filter(switched)).collect()
     }
 
     /// Whoever unlocks has proved more than a request can: what was sent and not spent is forgotten too.
     pub(super) fn unlock(mut self, by: UnlockedBy) -> Decided {
-        let was_counted = self.tries.failures > 0;
-        self.forget_failures();
+        let all = [&mut self.tries, &mut self.first_tries, &mut self.control_tries];
+        let was_counted = all.iter().any(|tries| tries.failures > 0);
+        all.into_iter().for_each(Tries::forget);
         self.sends.clear();
         let mut decided = self.writes(Answer::Done, vec![Entry::Unlocked { by }]);
         // A card that was not locked is no news to anybody.

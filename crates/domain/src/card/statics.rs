@@ -97,7 +97,9 @@ impl CardState {
         if self.is_exempt(policy) {
             return Allowed::Yes;
         }
-        if self.consent.is_none_or(|since| since > now) || !kinds.contains(&authorisation.kind) {
+        if self.consent.is_none_or(|since| since > now)
+            || !authorisation.kind.is_some_and(|kind| kinds.contains(&kind))
+        {
             return Allowed::No;
         }
         let own = |limit: Rial| self.limits.static_max.map_or(limit, |own| own.min(limit));
@@ -145,7 +147,7 @@ impl CardState {
             self.statics.push(StaticAmount { reversal, reference, amount, at: now });
         }
         let (identity, failures) = (authorisation.identity, self.tries.failures + 1);
-        let lock = self.fail(policy, now);
+        let lock = self.tries.fail(policy, now);
         let claim = Claim { count: self.tries.count, lock };
         self.remember(authorisation, Outcome::Awaiting, now);
         if let Some(answer) = self.answers.last_mut() {
@@ -183,7 +185,7 @@ impl CardState {
         let why = if locked { Refusal::TriesExceeded } else { Refusal::WrongPin };
         let mut entries = vec![Entry::Refused { why, identity, failures }];
         if locked {
-            entries.push(self.locked_entry(policy));
+            entries.push(self.tries.locked_entry(policy));
         }
         // The host's own count may be exceeded as well: it is not for us to make less of it.
         let response_code = if locked { why.response_code().to_owned() } else { code.to_owned() };
@@ -233,7 +235,7 @@ impl CardState {
     pub(super) fn claimed_lock(&self, identity: Mark, policy: &Policy) -> Option<Entry> {
         let known = self.answers.iter().find(|known| known.identity == Some(identity))?;
         let lock = known.claim.as_ref()?.lock.filter(|lock| self.tries.locked_until == Some(*lock));
-        lock.map(|_| self.locked_entry(policy))
+        lock.map(|_| self.tries.locked_entry(policy))
     }
 
     pub(super) fn forget_statics(&mut self, now: Moment) {

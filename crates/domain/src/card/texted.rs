@@ -4,8 +4,8 @@
 use minicbor::{Decode, Encode};
 
 use super::{
-    Answer, Authorisation, Candidate, CardState, CardStatus, Decided, Entry, HostAnswer, NotSent, Notice,
-    Outcome, Policy, Requested, Stale, unchanged,
+    Answer, Authorisation, Candidate, CardState, CardStatus, Decided, Entry, NotSent, Notice, Policy,
+    Requested, Stale, unchanged,
 };
 use crate::{AdmissionId, ChallengeId, Digest, Moment, Refusal, Rial};
 
@@ -125,7 +125,7 @@ impl CardState {
         }
     }
 
-    /// The texted PIN was presented. Above its ceiling it is used up as well: 61 is no second chance, and no wrong PIN.
+    /// The texted PIN was presented. Above its ceiling it is used up as well.
     pub(super) fn present_texted(
         mut self,
         authorisation: &Authorisation,
@@ -139,16 +139,6 @@ impl CardState {
         if authorisation.amount <= ceiling {
             return self.spent(id, authorisation, now);
         }
-        let (why, identity, failures) = (Refusal::OverCeiling, authorisation.identity, self.tries.failures);
-        let answer = HostAnswer {
-            response_code: why.response_code().to_owned(),
-            authorisation_code: None,
-            reference: None,
-        };
-        self.remember(authorisation, Outcome::Host(answer), now);
-        if let Some(answer) = self.answers.last_mut() {
-            answer.refused = Some(why);
-        }
-        self.writes(Answer::Refused(why), vec![Entry::Refused { why, identity, failures }])
+        self.over_ceiling(authorisation, Vec::new(), now)
     }
 }

@@ -1,12 +1,12 @@
 //! Any commands in any order at any time: what must hold after each of them.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use proptest::prelude::*;
-use ramz_domain::card::Entry;
+use ramz_domain::card::{AppCommand, Entry, Purpose, Service, step_at};
 use ramz_domain::limits;
 
-use crate::cards::{Card, Pay};
+use crate::cards::{Card, Code, Pay, second, token};
 
 #[derive(Clone, Debug)]
 enum Step {
@@ -108,5 +108,89 @@ proptest! {
     #[test]
     fn no_bytes_make_reading_a_row_panic(bytes in proptest::collection::vec(any::<u8>(), 0..600)) {
         let _ = ramz_domain::card::CardState::decode(&bytes);
+    }
+}
+
+#[derive(Clone, Debug)]
+enum CodeStep {
+    Second(i64, u8, u8),
+    First(i64, u8, u8),
+    Check(i64),
+    Resync(i64),
+    FirstPin(bool),
+    Wait(u16),
+    SetBack(u16),
+}
+
+fn code_step() -> impl Strategy<Value = CodeStep> {
+    prop_oneof![
+        4 => (-20..20i64, 0..5u8, any::<u8>()).prop_map(|(at, ceiling, t)| CodeStep::Second(at, ceiling, t)),
+        4 => (-2..3i64, 0..5u8, any::<u8>()).prop_map(|(at, ceiling, t)| CodeStep::Second(at, ceiling, t)),
+        3 => (-2..3i64, 0..5u8, any::<u8>()).prop_map(|(at, ceiling, t)| CodeStep::First(at, ceiling, t)),
+        1 => (-3..4i64).prop_map(CodeStep::Check),
+        1 => (-35..35i64).prop_map(CodeStep::Resync),
+        1 => any::<bool>().prop_map(CodeStep::FirstPin),
+        3 => (0..2000u16).prop_map(CodeStep::Wait),
+        1 => (0..2000u16).prop_map(CodeStep::SetBack),
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn no_order_of_codes_and_clocks_uses_a_step_twice(steps in proptest::collection::vec(code_step(), 1..120)) {
+        let mut card = Card::active();
+        card.add_token("phone");
+        let phone = token("phone");
+        let mut used = HashMap::new();
+        for step in &steps {
+            let minute = |off: i64, card: &Card| {
+                i64::try_from(step_at(card.clock())).unwrap() - i64::try_from(step_at(second(0))).unwrap() + off
+            };
+            let failures = [Purpose::FirstPin, Purpose::SecondPin, Purpose::Control].map(|p| card.state().failures_of(p));
+            let answer = match step {
+                CodeStep::Second(at, ceiling, t) => {
+                    let pay = Pay::code(&format!("t{t}"), minute(*at, &card), *ceiling);
+                    card.pay_now(pay.of_rial(1_000_001))
+                }
+                CodeStep::First(at, ceiling, t) => card.pay_now(Pay::code(&format!("f{t}"), minute(*at, &card), *ceiling).first()),
+                CodeStep::Check(at) => {
+                    let code = Code::control("phone", minute(*at, &card));
+                    card.app(AppCommand::Check(phone), &[code])
+                }
+                CodeStep::Resync(at) => {
+                    let codes = [0, 1].map(|n| Code::control("phone", minute(*at, &card) + n));
+                    card.app(AppCommand::Resync(phone), &codes)
+                }
+                CodeStep::FirstPin(on) => {
+                    card.switch(if *on { Service::FirstPinOn } else { Service::FirstPinOff })
+                }
+                CodeStep::Wait(s) => {
+                    card.advance_by(u64::from(*s));
+                    continue;
+                }
+                CodeStep::SetBack(s) => {
+                    card.set_back_by(u64::from(*s));
+                    continue;
+                }
+            };
+            for entry in card.entries.split_off(0) {
+                let (purpose, at) = match entry {
+                    Entry::CodeSpent { purpose, step, .. } => (purpose, step),
+                    Entry::ControlUsed { step, .. } => (Purpose::Control, step),
+                    _ => continue,
+                };
+                prop_assert_ne!((purpose, &answer), (Purpose::Control, &"ask host".to_owned()));
+                let before = used.insert(purpose, at);
+                prop_assert!(before.is_none_or(|before| before < at), "step {at} after {before:?}");
+            }
+            for (n, purpose) in [Purpose::FirstPin, Purpose::SecondPin, Purpose::Control].into_iter().enumerate() {
+                let failures_now = card.state().failures_of(purpose);
+                prop_assert!(failures_now <= failures[n] + 1);
+            }
+            let learned = card.state().token(phone).unwrap().drift_steps();
+            prop_assert!(learned.abs() <= 40);
+        }
     }
 }

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use ramz_domain::card::*;
 use ramz_domain::{
-    ActivationId, AdmissionId, ChallengeId, Digest, Language, Moment, PayeeName, PaymentKind, Refusal, Rial,
+    ActivationId, AdmissionId, ChallengeId, DeviceId, Digest, Language, Moment, PayeeName, PaymentKind,
+    Refusal, Rial, TokenId,
 };
 
 const EXPIRY: ExpiryTag = ExpiryTag { version: 1, bytes: [7; 32] };
@@ -54,6 +55,49 @@ pub(crate) struct Pay {
     door: String,
     rial: u64,
     kind: PaymentKind,
+    slot: Slot,
+    code: Option<Code>,
+}
+
+/// A code that a token computes: of the minute that many after the first, with a step of the ceiling.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Code {
+    pub(crate) token: &'static str,
+    pub(crate) purpose: Purpose,
+    pub(crate) minute: i64,
+    pub(crate) ceiling: u8,
+}
+
+impl Code {
+    pub(crate) fn control(token: &'static str, minute: i64) -> Code {
+        Code { token, purpose: Purpose::Control, minute, ceiling: 0 }
+    }
+
+    fn is(self, found: &CodeFound) -> bool {
+        let step = step_at(second(0)).checked_add_signed(self.minute).unwrap();
+        *found == CodeFound { token: token(self.token), purpose: self.purpose, step, ceiling: self.ceiling }
+    }
+
+    /// Where it is among ranges.
+    fn among(self, ranges: &[CodeRange]) -> Vec<CodeFound> {
+        let each = |range: &CodeRange| {
+            let (token, purpose, ceilings) = (range.token, range.purpose, range.ceilings);
+            let at =
+                move |step| (0..=ceilings).map(move |ceiling| CodeFound { token, purpose, step, ceiling });
+            range.steps.clone().flat_map(at).collect::<Vec<_>>()
+        };
+        ranges.iter().flat_map(each).filter(|found| self.is(found)).collect()
+    }
+}
+
+/// A token of that name.
+pub(crate) fn token(name: &str) -> TokenId {
+    TokenId(mark(name).0)
+}
+
+/// The device that a token of that name is on.
+pub(crate) fn device(name: &str) -> DeviceId {
+    DeviceId(Mark::of(&[b"device", name.as_bytes()]).0)
 }
 
 impl Pay {
@@ -61,7 +105,17 @@ impl Pay {
         let door = "door".to_owned();
         let (payment, transaction) = (payment.to_owned(), transaction.to_owned());
         let (rial, kind) = (1000, PaymentKind::Purchase);
-        Pay { payment, transaction, pin_of: Some(pin_of.to_owned()), expiry_matches: true, door, rial, kind }
+        Pay {
+            payment,
+            transaction,
+            pin_of: Some(pin_of.to_owned()),
+            expiry_matches: true,
+            door,
+            rial,
+            kind,
+            slot: Slot::Second,
+            code: None,
+        }
     }
 
     pub(crate) fn right(payment: &str, transaction: &str) -> Pay {
@@ -89,22 +143,42 @@ impl Pay {
         Pay { kind, ..self }
     }
 
+    /// With a code of the token "phone", at the second PIN's slot.
+    pub(crate) fn code(transaction: &str, minute: i64, ceiling: u8) -> Pay {
+        let code = Code { token: "phone", purpose: Purpose::SecondPin, minute, ceiling };
+        Pay { code: Some(code), ..Pay::wrong("A", transaction) }
+    }
+
+    pub(crate) fn first(self) -> Pay {
+        let code = self.code.map(|code| Code { purpose: Purpose::FirstPin, ..code });
+        Pay { slot: Slot::First, code, ..self }
+    }
+
+    pub(crate) fn with_code(self, code: Code) -> Pay {
+        Pay { code: Some(code), ..self }
+    }
+
     pub(crate) fn at_door(self, door: &str) -> Pay {
         Pay { door: door.to_owned(), ..self }
     }
 
     fn command(&self) -> Command {
-        Command::Authorise(Authorisation {
+        Command::Authorise(self.authorisation())
+    }
+
+    fn authorisation(&self) -> Authorisation {
+        Authorisation {
             identity: mark(&self.transaction),
             contents: vec![Mark::of(&[b"content", self.payment.as_bytes()])],
             reversal: reversal(&self.transaction),
             reference: Some(Mark::of(&[b"rrn", self.transaction.as_bytes()])),
             payments: vec![payment(&self.payment)],
-            kind: self.kind,
+            slot: self.slot,
+            kind: Some(self.kind),
             amount: Rial::new(self.rial).unwrap(),
             door: Mark::of(&[self.door.as_bytes()]),
             transmitted: Some(1_124_015_244),
-        })
+        }
     }
 }
 
@@ -187,6 +261,11 @@ impl Card {
         self.now = self.now.plus(Duration::from_secs(s));
     }
 
+    /// The node's clock is set back.
+    pub(crate) fn set_back_by(&mut self, s: u64) {
+        self.now = self.now.minus(Duration::from_secs(s));
+    }
+
     pub(crate) fn ask(&mut self, name: &str, s: u64) -> String {
         self.now = second(s);
         self.ask_now(name)
@@ -250,14 +329,56 @@ impl Card {
 
     pub(crate) fn pay_now(&mut self, pay: Pay) -> String {
         let command = pay.command();
+        self.present(&pay, &command)
+    }
+
+    /// A first PIN at a terminal, for a service.
+    pub(crate) fn prove(&mut self, pay: Pay, static_too: bool, s: u64) -> String {
+        self.now = second(s);
+        self.prove_now(pay, static_too)
+    }
+
+    pub(crate) fn prove_now(&mut self, pay: Pay, static_too: bool) -> String {
+        let authorisation = Authorisation { amount: Rial::ZERO, ..pay.authorisation() };
+        self.present(&pay, &Command::Prove { authorisation, static_too })
+    }
+
+    fn present(&mut self, pay: &Pay, command: &Command) -> String {
         let at = self.state.at(self.now);
-        let candidates = at.candidates(&command, pay.expiry_matches, &self.policy);
-        self.compared += u32::from(!candidates.is_empty());
+        let expiry_matches = pay.expiry_matches;
+        let candidates = at.candidates(command, expiry_matches, &self.policy);
+        let ranges = at.codes(command, expiry_matches, &self.policy);
+        self.compared += u32::from(!candidates.is_empty() || !ranges.is_empty());
+        let codes = pay.code.map_or(Vec::new(), |code| code.among(&ranges));
         let right = pay.pin_of.as_deref().map(payment);
         let texted = pay.pin_of.as_deref().and_then(|pin| pin.strip_prefix("text ")).map(texted);
         let right = |c: &&Candidate| Some(c.payment) == right || Some(c.id) == texted;
-        let matched = candidates.iter().filter(right).map(|c| c.id).collect();
-        self.decide(&command, &Evidence { expiry_matches: pay.expiry_matches, matched })
+        let matched: Vec<_> = candidates.iter().filter(right).map(|c| c.id).collect();
+        let far = match pay.code.filter(|_| matched.is_empty() && codes.is_empty()) {
+            Some(code) => code.among(&at.far_codes(command, expiry_matches, &self.policy)),
+            None => Vec::new(),
+        };
+        self.decide(command, &Evidence { expiry_matches, matched, codes, far, ..Evidence::default() })
+    }
+
+    /// Puts the card on a device of that name.
+    pub(crate) fn add_token(&mut self, name: &str) -> String {
+        self.add_token_with(name, name)
+    }
+
+    pub(crate) fn add_token_with(&mut self, name: &str, seed: &str) -> String {
+        let column = self.state.free_seed_column().unwrap_or(0);
+        let new = NewToken { id: token(name), device: device(name), column, seed: mark(seed) };
+        self.app(AppCommand::Add(new), &[])
+    }
+
+    /// Something of the app, with control codes.
+    pub(crate) fn app(&mut self, app: AppCommand, codes: &[Code]) -> String {
+        let command = Command::App(app);
+        let ranges = self.state.at(self.now).codes(&command, true, &self.policy);
+        let among = |at: usize| codes.get(at).map_or(Vec::new(), |code: &Code| code.among(&ranges));
+        let (codes, next, presented) = (among(0), among(1), !codes.is_empty());
+        self.decide(&command, &Evidence { codes, next, presented, ..Evidence::default() })
     }
 
     pub(crate) fn host(&mut self, transaction: &str, code: &str) {
@@ -355,6 +476,7 @@ fn said(decided: &Decided) -> String {
         Answer::Reversed { known } => {
             format!("reversed, original {}", if *known { "known" } else { "unknown" })
         }
+        Answer::NotDynamic => "the host's matter".into(),
         Answer::Done => "done".into(),
         Answer::NotAwaited if decided.undo.is_some() => "not awaited, ours to reverse".into(),
         Answer::NotAwaited => "not awaited".into(),

@@ -5,7 +5,7 @@ use std::time::Duration;
 use ramz_domain::card::*;
 use ramz_domain::{AdmissionId, ChallengeId, Digest, PayeeName, PaymentKind, Rial, limits};
 
-use crate::cards::{Card, Pay, details, mark};
+use crate::cards::{Card, Pay, details, device, mark};
 
 /// As large as a request may be.
 fn large(card: &Card, n: usize) -> Command {
@@ -44,6 +44,12 @@ fn a_card_with_every_list_full_fits_its_row() {
     );
     card.switch(Service::SmsOn);
     card.switch(Service::AppOn);
+    for n in 0..limits::REVOKED_DEVICES_MAX + 1 {
+        card.app(AppCommand::Revoke(device(&format!("lost {n}"))), &[]);
+    }
+    card.add_token("phone");
+    card.add_token("tablet");
+    card.switch(Service::FirstPinOn);
     for n in 0..limits::STATIC_AMOUNTS_MAX {
         let transaction = format!("static {n}");
         assert_eq!(card.pay_now(Pay::wrong("A", &transaction).of_rial(9)), "ask host, static", "{n}");

@@ -4,6 +4,7 @@
 
 mod any_order;
 mod cards;
+mod codes;
 mod full;
 mod sends;
 mod static_pin;
@@ -13,9 +14,9 @@ mod texting;
 
 use std::fmt::Write as _;
 
-use cards::{Card, Pay, second};
+use cards::{Card, Code, Pay, second};
 use ramz_domain::ChallengeId;
-use ramz_domain::card::{CardStatus, Command, HostAnswer, ReceiptState, Service, UnlockedBy};
+use ramz_domain::card::{AppCommand, CardStatus, Command, HostAnswer, ReceiptState, Service, UnlockedBy};
 
 #[expect(clippy::too_many_lines, reason = "one table, read as one")]
 /// A card brought into each state that is told apart, at second 0 … 200.
@@ -145,6 +146,28 @@ fn states() -> Vec<(&'static str, Card)> {
                 c.text("first", 0);
             }),
         ),
+        ("on a phone", with(&|c| _ = c.add_token("phone"))),
+        (
+            "on a phone, one failure",
+            with(&|c| {
+                c.add_token("phone");
+                c.pay(Pay::wrong("A", "w1"), 1);
+            }),
+        ),
+        (
+            "on a phone, a code spent",
+            with(&|c| {
+                c.add_token("phone");
+                c.pay(Pay::code("c1", 0, 0), 1);
+            }),
+        ),
+        (
+            "on a phone, dynamic first PIN",
+            with(&|c| {
+                c.add_token("phone");
+                c.switch(Service::FirstPinOn);
+            }),
+        ),
         ("blocked", Card::new(CardStatus::Blocked, true)),
         ("closed", Card::new(CardStatus::Closed, true)),
     ]
@@ -177,6 +200,22 @@ fn commands() -> Vec<(&'static str, Step)> {
         ("text", Box::new(|c| c.text_now("n"))),
         ("pay A, texted PIN", pay(|| Pay::texted("first", "n"))),
         ("pay much, texted PIN", pay(|| Pay::texted("first", "n").of_rial(10_000_001))),
+        ("pay A, code", pay(|| Pay::code("n", 0, 0))),
+        ("pay much, code of ceiling 1", pay(|| Pay::code("n", 1, 1).of_rial(1_000_001))),
+        ("pay A, code of another hour", pay(|| Pay::code("n", 14, 0))),
+        ("pay A, control code", pay(|| Pay::wrong("A", "n").with_code(Code::control("phone", 0)))),
+        ("card read, code", pay(|| Pay::code("n", 0, 0).first())),
+        ("card read, wrong PIN", pay(|| Pay::wrong("A", "n").first())),
+        ("terminal, code", Box::new(|c| c.prove_now(Pay::code("n", 0, 0).first(), false))),
+        ("terminal, static first PIN", Box::new(|c| c.prove_now(Pay::wrong("A", "n").first(), true))),
+        ("app: add", Box::new(|c| c.add_token("phone"))),
+        (
+            "app: first PIN on",
+            Box::new(|c| {
+                c.app(AppCommand::FirstPin(cards::token("phone"), true), &[Code::control("phone", 0)])
+            }),
+        ),
+        ("app: remove", Box::new(|c| c.app(AppCommand::Remove(cards::token("phone")), &[]))),
         ("SMS service on", Box::new(|c| c.switch(Service::SmsOn))),
         ("SMS service off", Box::new(|c| c.switch(Service::SmsOff))),
         ("t1 again", pay(|| Pay::right("A", "t1"))),
