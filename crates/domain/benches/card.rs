@@ -7,7 +7,7 @@
 use divan::{Bencher, black_box};
 use ramz_domain::card::{
     Authorisation, CardDetails, CardLimits, CardState, CardStatus, Command, Evidence, ExpiryTag, HostAnswer,
-    Mark, PinRequest, Policy,
+    Mark, PinRequest, Policy, Slot,
 };
 use ramz_domain::{AdmissionId, ChallengeId, Digest, Language, Moment, PayeeName, PaymentKind, Rial, limits};
 

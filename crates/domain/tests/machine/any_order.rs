@@ -1,6 +1,6 @@
 //! Any commands in any order at any time: what must hold after each of them.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashSet};
 
 use proptest::prelude::*;
 use ramz_domain::card::{AppCommand, Entry, Purpose, Service, step_at};
@@ -143,7 +143,7 @@ proptest! {
         let mut card = Card::active();
         card.add_token("phone");
         let phone = token("phone");
-        let mut used = HashMap::new();
+        let mut used = BTreeMap::new();
         for step in &steps {
             let minute = |off: i64, card: &Card| {
                 i64::try_from(step_at(card.clock())).unwrap() - i64::try_from(step_at(second(0))).unwrap() + off
