@@ -21,12 +21,23 @@ pub enum Table {
     Payment,
     /// A phone: its cards and its texts.
     Phone,
+    /// A device with the app: its key and its cards.
+    Device,
+    /// An activation of the app, found by the half of its code on the receipt.
+    Activation,
 }
 
 impl Table {
     /// All of them.
-    pub const ALL: [Table; 5] =
-        [Table::Card, Table::CardIndex, Table::Admission, Table::Payment, Table::Phone];
+    pub const ALL: [Table; 7] = [
+        Table::Card,
+        Table::CardIndex,
+        Table::Admission,
+        Table::Payment,
+        Table::Phone,
+        Table::Device,
+        Table::Activation,
+    ];
 }
 
 /// A row's key: 16 random bytes (card, payment) or the bytes of a keyed hash. At most 64 bytes.
@@ -223,6 +234,8 @@ impl fmt::Display for Table {
             Table::Admission => "admission",
             Table::Payment => "payment",
             Table::Phone => "phone",
+            Table::Device => "device",
+            Table::Activation => "activation",
         })
     }
 }

@@ -22,6 +22,7 @@ pub(crate) struct Migration {
 pub(crate) const LANDED: &[Migration] = &[
     Migration { number: 1, sql: include_str!("../../migrations/0001_start.sql") },
     Migration { number: 2, sql: include_str!("../../migrations/0002_phones.sql") },
+    Migration { number: 3, sql: include_str!("../../migrations/0003_devices.sql") },
 ];
 
 /// Why a file cannot be brought to this schema.

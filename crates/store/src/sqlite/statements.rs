@@ -87,12 +87,16 @@ pub(crate) fn of(table: Table) -> &'static Statements {
     static ADMISSION: Statements = statements!("admission");
     static PAYMENT: Statements = statements!("payment");
     static PHONE: Statements = statements!("phone");
+    static DEVICE: Statements = statements!("device");
+    static ACTIVATION: Statements = statements!("activation");
     match table {
         Table::Card => &CARD,
         Table::CardIndex => &CARD_INDEX,
         Table::Admission => &ADMISSION,
         Table::Payment => &PAYMENT,
         Table::Phone => &PHONE,
+        Table::Device => &DEVICE,
+        Table::Activation => &ACTIVATION,
     }
 }
 

@@ -63,6 +63,42 @@ pub(super) const fn words(notice: &Notice<'_>) -> &'static str {
              If its dynamic PIN does not come, please activate it again.\n\
              If this was not you, please call the bank."
         }
+        Notice::CardOnDevice { .. } => {
+            "Card {card} was added to the PIN app on a device.\n\
+             If this was not you, call the bank now."
+        }
+        Notice::CardOffDevice { .. } => {
+            "Card {card} was removed from the PIN app on a device.\n\
+             If this was not you, please call the bank."
+        }
+        Notice::Ceiling { max: Some(_), .. } => {
+            "PINs of the app for card {card} are good up to {max} rial now.\n\
+             If this was not you, please call the bank."
+        }
+        Notice::Ceiling { max: None, .. } => {
+            "PINs of the app for card {card} are good for any amount now.\n\
+             If this was not you, call the bank now."
+        }
+        Notice::SecondPinOn { .. } => {
+            "The app's second PIN is on for card {card}.\n\
+             If this was not you, please call the bank."
+        }
+        Notice::SecondPinOff { .. } => {
+            "The app's second PIN is off for card {card}.\n\
+             If this was not you, please call the bank."
+        }
+        Notice::FirstPinLocked { until: Some(_), .. } => {
+            "After several wrong PINs, the dynamic first PIN of card {card} is locked until {until}.\n\
+             An ATM or the bank can unlock it earlier."
+        }
+        Notice::FirstPinLocked { until: None, .. } => {
+            "After several wrong PINs, the dynamic first PIN of card {card} is locked.\n\
+             An ATM or the bank can unlock it."
+        }
+        Notice::AppLocked { .. } => {
+            "Several wrong app PINs were entered for card {card}.\n\
+             If this was not you, call the bank now."
+        }
         Notice::HelpNotActivated { .. } => {
             "PINs by SMS are not activated for card {card}.\n\
              You can activate them at an ATM or a branch's terminal: change of PIN and dynamic PIN services."

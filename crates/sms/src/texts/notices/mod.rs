@@ -11,7 +11,7 @@ mod fa;
 
 use std::{borrow::Cow, fmt};
 
-use ramz_domain::{Language, Moment, limits};
+use ramz_domain::{Language, Moment, Rial, limits};
 
 use super::{Text, ending, number};
 use crate::port::SmsText;
@@ -82,6 +82,45 @@ pub enum Notice<'a> {
     /// The card was issued again.
     CardReissued {
         /// The new card.
+        card: &'a str,
+    },
+    /// The card is on a device with the app.
+    CardOnDevice {
+        /// The card.
+        card: &'a str,
+    },
+    /// It is not any more.
+    CardOffDevice {
+        /// The card.
+        card: &'a str,
+    },
+    /// What the app's codes may pay at most was changed.
+    Ceiling {
+        /// The card.
+        card: &'a str,
+        /// In rial; `None`: any amount.
+        max: Option<Rial>,
+    },
+    /// The app's codes pay on the web.
+    SecondPinOn {
+        /// The card.
+        card: &'a str,
+    },
+    /// They do not.
+    SecondPinOff {
+        /// The card.
+        card: &'a str,
+    },
+    /// Wrong first PINs locked the dynamic first PIN.
+    FirstPinLocked {
+        /// The card.
+        card: &'a str,
+        /// Until when, as of [`Notice::Locked`].
+        until: Option<Moment>,
+    },
+    /// Wrong app PINs locked the app's settings.
+    AppLocked {
+        /// The card.
         card: &'a str,
     },
     /// Asked for a PIN, and PINs by text are not activated: how to.
@@ -176,7 +215,10 @@ fn value<'a>(language: Language, notice: &Notice<'a>, name: &str) -> Cow<'a, str
         {
             Some(number(short_code).into())
         }
-        Notice::Locked { until, .. } if name == "until" => until.map(|until| until.tehran_hms().into()),
+        Notice::Locked { until, .. } | Notice::FirstPinLocked { until, .. } if name == "until" => {
+            until.map(|until| until.tehran_hms().into())
+        }
+        Notice::Ceiling { max, .. } if name == "max" => max.map(|max| max.with_commas().into()),
         Notice::SmsActivated { card, .. }
         | Notice::SmsDeactivated { card }
         | Notice::AppActivationCode { card, .. }
@@ -188,6 +230,13 @@ fn value<'a>(language: Language, notice: &Notice<'a>, name: &str) -> Cow<'a, str
         | Notice::PhoneChangedOld { card }
         | Notice::PhoneChangedNew { card }
         | Notice::CardReissued { card }
+        | Notice::CardOnDevice { card }
+        | Notice::CardOffDevice { card }
+        | Notice::Ceiling { card, .. }
+        | Notice::SecondPinOn { card }
+        | Notice::SecondPinOff { card }
+        | Notice::FirstPinLocked { card, .. }
+        | Notice::AppLocked { card }
         | Notice::HelpNotActivated { card }
         | Notice::HelpLocked { card }
         | Notice::HelpCardInactive { card }
@@ -226,6 +275,15 @@ mod tests {
             Notice::PhoneChangedOld { card },
             Notice::PhoneChangedNew { card },
             Notice::CardReissued { card },
+            Notice::CardOnDevice { card },
+            Notice::CardOffDevice { card },
+            Notice::Ceiling { card, max: Rial::new(100_000_000).ok() },
+            Notice::Ceiling { card, max: None },
+            Notice::SecondPinOn { card },
+            Notice::SecondPinOff { card },
+            Notice::FirstPinLocked { card, until: Some(UNTIL) },
+            Notice::FirstPinLocked { card, until: None },
+            Notice::AppLocked { card },
             Notice::HelpNotActivated { card },
             Notice::HelpNoSuchCard,
             Notice::HelpSixDigits,
