@@ -80,7 +80,9 @@ impl<'a> Case<'a> {
                 return Ok(shown(code, totp.digits).to_string());
             }
             "suite" => {
-                return Suite::parse(self.text("suite").unwrap()).map(|suite| suite.to_string()).map_err(told);
+                return Suite::parse(self.text("suite").unwrap())
+                    .map(|suite| suite.to_string())
+                    .map_err(told);
             }
             "ocra" => return self.answered(&key).map_err(told),
             other => panic!("no algorithm {other}"),

@@ -31,7 +31,7 @@ pub struct Inputs<'a> {
     /// P: the hash of the PIN or password, under the hash function that the suite names, as bytes.
     pub pin_hash: Option<&'a [u8]>,
     /// S: what the two ends know of their session, exactly as many bytes as the suite says. Shorter ones are for the caller
-    /// to fill, as the other end does; the RFC's reference puts zeros before them.
+    /// to fill, as the other end does; the program in the RFC puts zeros before them.
     pub session: Option<&'a [u8]>,
 }
 

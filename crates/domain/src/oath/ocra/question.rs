@@ -1,4 +1,4 @@
-//! Q: the question as the 128 bytes that are hashed (RFC 6287, 5.1 and 6.3, and the reference in its appendix B).
+//! Q: the question as the 128 bytes that are hashed (RFC 6287, 5.1 and 6.3, and the programs in its appendices A and B).
 
 use super::InputError;
 
@@ -75,8 +75,8 @@ fn value_of(c: u8) -> u8 {
     }
 }
 
-/// From the left, the high half of a byte first. An odd number of them leaves half a byte of zero behind, as in the
-/// reference, which fills a text of digits with `0` on the right.
+/// From the left, the high half of a byte first. An odd number of them leaves half a byte of zero behind, as in
+/// the RFC's program, which fills a text of digits with `0` on the right.
 fn put_nibbles(block: &mut [u8; BYTES], nibbles: impl Iterator<Item = u8>) {
     for (at, nibble) in nibbles.enumerate().take(2 * BYTES) {
         block[at / 2] |= if at % 2 == 0 { nibble << 4 } else { nibble };
