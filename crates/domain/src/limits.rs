@@ -91,6 +91,17 @@ pub const TEXTS_IN_DAY: usize = 60;
 pub const TEXT_ANSWERED_WITHIN: Duration = Duration::from_secs(120);
 /// An activation code of the app is good this long.
 pub const ACTIVATION_VALID: Duration = Duration::from_secs(600);
+/// Devices that may compute one card's PINs: each multiplies what a guess may hit.
+pub const CARD_DEVICES_MAX: usize = 2;
+/// Characters of a device's name: what a line on a phone shows.
+pub const DEVICE_NAME_CHARS_MAX: usize = 32;
+/// Steps of a bank's table of ceilings.
+pub const CEILING_STEPS_MAX: u64 = 4;
+/// A device's proof of a request: a signed one has about 600 bytes.
+pub const PROOF_BYTES_MAX: usize = 4096;
+/// A proof is good this long before and after the instant that it tells: phones' clocks are off by seconds, and a proof that was
+/// read somewhere is of no use for long.
+pub const PROOF_SKEW: Duration = Duration::from_secs(120);
 /// Words of help are of use this long …
 pub const HELP_KEPT: Duration = Duration::from_secs(300);
 /// … and an alert this long: a phone that is off at night shall have it in the morning.
