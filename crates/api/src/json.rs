@@ -5,6 +5,7 @@
 
 use std::fmt;
 
+use ramz_domain::Pan;
 use serde::{
     Deserialize, Deserializer,
     de::{MapAccess, SeqAccess, Visitor},
@@ -22,9 +23,13 @@ pub(crate) enum Json {
     Whole(u64),
     /// A text, wiped on drop.
     Text(Zeroizing<String>),
+    /// `true` or `false`.
+    Bool(bool),
+    /// The values in order.
+    List(Vec<Json>),
     /// The members in order; names may repeat.
     Object(Vec<(Zeroizing<String>, Json)>),
-    /// Anything that no door asks for yet: other numbers, lists, `true`, `null`.
+    /// Anything that no door asks for yet: other numbers, `null`.
     Other,
 }
 
@@ -138,6 +143,44 @@ impl Errors {
         }
         value
     }
+
+    /// `true` or `false`.
+    pub(crate) fn truth(&mut self, object: &Object<'_>, name: &str) -> Option<bool> {
+        const EXPECT: &str = "true or false";
+        match self.member(object, name, EXPECT)? {
+            Json::Bool(value) => Some(*value),
+            _ => {
+                self.add(object.pointer(name), format!("write {EXPECT}"));
+                None
+            }
+        }
+    }
+}
+
+/// A card number, for [`Errors::text`].
+pub(crate) fn pan(text: &str) -> Result<Pan, String> {
+    Pan::parse(text).map_err(|error| error.to_string())
+}
+
+/// `YYMM`, for [`Errors::text`].
+pub(crate) fn expiry(text: &str) -> Result<[u8; 4], String> {
+    let digits: [u8; 4] = text.as_bytes().try_into().map_err(|_| String::new())?;
+    let month = text.get(2..).unwrap_or("");
+    let valid = digits.iter().all(u8::is_ascii_digit) && ("01"..="12").contains(&month);
+    if valid { Ok(digits) } else { Err("a month is 01 to 12".to_owned()) }
+}
+
+/// One object of the `known` members, from bytes.
+pub(crate) fn members<T>(
+    bytes: &[u8],
+    known: &[&str],
+    read: impl FnOnce(&mut Errors, &Object<'_>) -> Option<T>,
+) -> Result<T, Problem> {
+    let tree = Json::parse(bytes)?;
+    let mut errors = Errors::default();
+    let found = errors.object(&tree, "", known);
+    let value = found.and_then(|object| read(&mut errors, &object));
+    errors.finish(value)
 }
 
 /// A misspelt member, by all looks, and no secret: those have digits.
@@ -172,8 +215,8 @@ impl<'de> Visitor<'de> for Tree {
         f.write_str("JSON")
     }
 
-    fn visit_bool<E>(self, _: bool) -> Result<Json, E> {
-        Ok(Json::Other)
+    fn visit_bool<E>(self, value: bool) -> Result<Json, E> {
+        Ok(Json::Bool(value))
     }
 
     fn visit_u64<E>(self, number: u64) -> Result<Json, E> {
@@ -197,8 +240,11 @@ impl<'de> Visitor<'de> for Tree {
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Json, A::Error> {
-        while list.next_element::<Json>()?.is_some() {}
-        Ok(Json::Other)
+        let mut values = Vec::new();
+        while let Some(value) = list.next_element()? {
+            values.push(value);
+        }
+        Ok(Json::List(values))
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Json, A::Error> {

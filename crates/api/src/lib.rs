@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+pub mod app;
 pub mod back_office;
 pub mod client;
 pub mod deadline;

@@ -3,19 +3,26 @@
 //! A problem says what happened, where, and what to do next; it never repeats a value that was sent. What is not
 //! here: refusals of payments (`ramz_domain::Refusal`) and the payer's texts.
 
+use std::fmt;
+
 use axum::{
     http::{HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
-use ramz_domain::{Entropy, ambient};
+use ramz_domain::{Entropy, ambient, limits};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
+
+use crate::app;
 
 /// The media type of a problem (RFC 9457, section 3).
 pub const MEDIA_TYPE: &str = "application/problem+json";
 
 /// What a problem's type begins with; a relative reference, resolved against the service.
 const TYPE_PREFIX: &str = "/problems/";
+
+/// What a request is to be proved with (RFC 9449, section 7.1).
+const CHALLENGE: &str = "DPoP algs=\"ES256\"";
 
 macro_rules! problems {
     ($($(#[$doc:meta])* $name:ident $slug:literal $status:literal $title:literal,)*) => {
@@ -52,8 +59,18 @@ problems! {
     Malformed "malformed" 400 "The request is malformed",
     /// The client's certificate is not registered.
     UnknownAsker "unknown-asker" 401 "The asker is not known",
+    /// No proof of the device's key, or one of something else (app).
+    NotProved "not-proved" 401 "The request is not proved to be the device's",
+    /// The device was taken away, or never was (app).
+    NoSuchDevice "no-such-device" 401 "The device is not known any more",
     /// Kind, acquirer or origin is not this asker's.
     NotAllowed "not-allowed" 403 "The asker may not do this",
+    /// The codes of an activation do not fit, are used up or out of date: one answer (app).
+    WrongCode "wrong-code" 403 "The codes do not activate a device",
+    /// Card number, expiry or phone do not fit: one answer (app).
+    CardNotAccepted "card-not-accepted" 403 "The card cannot be added here",
+    /// A control code is missing or wrong (app).
+    ControlCode "control-code" 403 "A control code is needed",
     /// No bank has this IIN.
     UnknownIssuer "unknown-issuer" 404 "No bank has this card's IIN",
     /// Nothing is at this path.
@@ -66,6 +83,14 @@ problems! {
     AlreadyExists "already-exists" 409 "It exists already",
     /// The phone has as many cards as it may have (back office).
     PhoneFull "phone-full" 409 "The phone has as many cards as it may have",
+    /// A write's counter is not above the last (app).
+    CounterUsed "counter-used" 409 "The counter of this request was used",
+    /// The card is on as many devices as it may be (app).
+    DeviceLimit "device-limit" 409 "The card is on as many devices as it may be",
+    /// A card's reference was used with another seed (app).
+    TokenExists "token-exists" 409 "The reference is another seed's",
+    /// Two codes that do not tell the device's time (app).
+    NoConsecutiveCodes "no-consecutive-codes" 409 "The codes are not two in a row",
     /// The body is larger than `limits::BODY_BYTES_MAX`.
     TooLarge "too-large" 413 "The request is too large",
     /// The body is not `application/json`.
@@ -74,6 +99,8 @@ problems! {
     KeyMissing "key-missing" 422 "An idempotency key is needed",
     /// The asker's own rate.
     TooManyRequests "too-many-requests" 429 "Too many requests",
+    /// Too many wrong control codes (app).
+    ControlLocked "control-locked" 429 "Control codes are locked",
     /// Our side failed; only an incident id is told.
     Fault "fault" 500 "The service failed",
     /// The bank is cut off, timed out or overloaded.
@@ -200,7 +227,7 @@ impl Problem {
     pub fn phone_full() -> Problem {
         let detail = format!(
             "A phone has at most {} cards: take it away from one that is out of use, or register another phone.",
-            ramz_domain::limits::PHONE_CARDS_MAX
+            limits::PHONE_CARDS_MAX
         );
         Problem {
             errors: vec![FieldError::new("/phone", "write a phone that has fewer cards")],
@@ -210,10 +237,7 @@ impl Problem {
 
     /// 413: the body is over `limits::BODY_BYTES_MAX`.
     pub fn too_large() -> Problem {
-        Problem::new(
-            Kind::TooLarge,
-            format!("Send a body of at most {} bytes.", ramz_domain::limits::BODY_BYTES_MAX),
-        )
+        Problem::new(Kind::TooLarge, format!("Send a body of at most {} bytes.", limits::BODY_BYTES_MAX))
     }
 
     /// 415: not JSON.
@@ -233,6 +257,103 @@ impl Problem {
     pub fn too_many_requests(retry_after_s: u32) -> Problem {
         let detail = "Send fewer requests a second; try again after the seconds in Retry-After.";
         Problem { retry_after_s: Some(retry_after_s), ..Problem::new(Kind::TooManyRequests, detail) }
+    }
+
+    /// 401: the request is not proved to be the device's; `what` is a sentence's end that says what is missing or wrong.
+    pub fn not_proved(what: impl fmt::Display) -> Problem {
+        Problem::new(Kind::NotProved, format!("Sign each request anew with the device's key: {what}."))
+    }
+
+    /// 401: the proof is right, and its instant is not now.
+    pub fn clock_is_off() -> Problem {
+        let skew_s = limits::PROOF_SKEW.as_secs();
+        let detail = format!(
+            "The proof's iat is more than {skew_s} seconds away from the server's time: read that at GET {}, and sign by it.",
+            app::TIME
+        );
+        Problem::new(Kind::NotProved, detail)
+    }
+
+    /// 401: the device was taken away, or never was.
+    pub fn no_such_device() -> Problem {
+        Problem::new(
+            Kind::NoSuchDevice,
+            "Activate this device again: the bank, its holder or a change of the phone took it away.",
+        )
+    }
+
+    /// 403: the codes of an activation; which of them, and why, is not told.
+    pub fn wrong_code() -> Problem {
+        let detail = "Write both codes once more; after three tries or ten minutes begin again at an ATM.";
+        Problem::new(Kind::WrongCode, detail)
+    }
+
+    /// 403: the card cannot be added; whether it is known, and what does not fit, is not told.
+    pub fn card_not_accepted() -> Problem {
+        let detail =
+            "Check card number and expiry, and that the card is registered at the bank for this phone.";
+        Problem::new(Kind::CardNotAccepted, detail)
+    }
+
+    /// 403: what is to be done needs a control code, which belongs at `pointer`.
+    pub fn control_code_missing(pointer: &str) -> Problem {
+        Problem {
+            errors: vec![FieldError::new(pointer, "this member is missing; write a control code")],
+            ..Problem::new(
+                Kind::ControlCode,
+                "Send it with a control code of the app: none was there. Nothing was counted.",
+            )
+        }
+    }
+
+    /// 403: the control code at `pointer` is wrong.
+    pub fn control_code_wrong(pointer: &str) -> Problem {
+        Problem {
+            errors: vec![FieldError::new(pointer, "write the control code that the app shows now")],
+            ..Problem::new(
+                Kind::ControlCode,
+                "Type the app's PIN once more: the control code was wrong. Wrong ones count, and lock.",
+            )
+        }
+    }
+
+    /// 409: a write's counter is not above the last one's.
+    pub fn counter_used() -> Problem {
+        let detail = "Read how things stand, then sign again with a higher ctr: this one was used, perhaps by this request.";
+        Problem::new(Kind::CounterUsed, detail)
+    }
+
+    /// 409: one more device would be too many for this card.
+    pub fn device_limit() -> Problem {
+        let max = limits::CARD_DEVICES_MAX;
+        let detail = format!("A card is on at most {max} devices: remove one at an ATM or at the bank.");
+        Problem::new(Kind::DeviceLimit, detail)
+    }
+
+    /// 409: a reference was used with another seed.
+    pub fn token_exists() -> Problem {
+        Problem {
+            errors: vec![FieldError::new("/reference", "write a fresh reference")],
+            ..Problem::new(Kind::TokenExists, "Add the card with a fresh reference and a fresh seed.")
+        }
+    }
+
+    /// 409: two codes do not tell the device's time.
+    pub fn no_consecutive_codes() -> Problem {
+        let detail = "Send two control codes that the app shows one minute after the other, both unused.";
+        Problem {
+            errors: vec![FieldError::new("/codes", "write two codes in a row, the older one first")],
+            ..Problem::new(Kind::NoConsecutiveCodes, detail)
+        }
+    }
+
+    /// 429: too many wrong control codes. `None`: until an ATM or the bank unlocks them.
+    pub fn control_locked(retry_after_s: Option<u32>) -> Problem {
+        let detail = match retry_after_s {
+            Some(_) => "Too many control codes were wrong: try again after the seconds in Retry-After.",
+            None => "Too many control codes were wrong: unlock the card at an ATM or at the bank.",
+        };
+        Problem { retry_after_s, ..Problem::new(Kind::ControlLocked, detail) }
     }
 
     /// 503: the bank is cut off, timed out or overloaded.
@@ -309,6 +430,9 @@ impl IntoResponse for Problem {
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(MEDIA_TYPE));
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        if matches!(self.kind, Kind::NotProved | Kind::NoSuchDevice) {
+            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(CHALLENGE));
+        }
         if let Some(seconds) = self.retry_after_s {
             headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }
@@ -326,17 +450,27 @@ mod tests {
         vec![
             (Problem::malformed(vec![FieldError::new("/pan", "write it")]), 400, "malformed"),
             (Problem::unknown_asker(), 401, "unknown-asker"),
+            (Problem::not_proved("there is no proof"), 401, "not-proved"),
+            (Problem::no_such_device(), 401, "no-such-device"),
             (Problem::not_allowed(vec![FieldError::new("/payment/kind", "x")]), 403, "not-allowed"),
+            (Problem::wrong_code(), 403, "wrong-code"),
+            (Problem::card_not_accepted(), 403, "card-not-accepted"),
+            (Problem::control_code_missing("/control_code"), 403, "control-code"),
             (Problem::unknown_issuer(), 404, "unknown-issuer"),
             (Problem::not_found(), 404, "not-found"),
             (Problem::method_not_allowed(), 405, "method-not-allowed"),
             (Problem::idempotency_conflict(), 409, "idempotency-conflict"),
             (Problem::already_exists("Use the card that is there."), 409, "already-exists"),
             (Problem::phone_full(), 409, "phone-full"),
+            (Problem::counter_used(), 409, "counter-used"),
+            (Problem::device_limit(), 409, "device-limit"),
+            (Problem::token_exists(), 409, "token-exists"),
+            (Problem::no_consecutive_codes(), 409, "no-consecutive-codes"),
             (Problem::too_large(), 413, "too-large"),
             (Problem::media_type(), 415, "media-type"),
             (Problem::key_missing(), 422, "key-missing"),
             (Problem::too_many_requests(3), 429, "too-many-requests"),
+            (Problem::control_locked(Some(60)), 429, "control-locked"),
             (Problem::fault(Uuid::from_u128(7)), 500, "fault"),
             (Problem::issuer_unavailable(5), 503, "issuer-unavailable"),
         ]
@@ -360,6 +494,18 @@ mod tests {
             assert_eq!(json["status"], status);
             assert_eq!(Problem::read(problem.kind.status(), &problem.to_json()), Some(problem));
         }
+    }
+
+    #[test]
+    fn who_proves_nothing_is_told_how() {
+        for problem in [Problem::not_proved("x"), Problem::clock_is_off(), Problem::no_such_device()] {
+            assert_eq!(problem.into_response().headers()[header::WWW_AUTHENTICATE], "DPoP algs=\"ES256\"");
+        }
+        assert!(Problem::clock_is_off().detail.contains("/app/time"));
+        assert!(
+            Problem::unknown_asker().into_response().headers().get(header::WWW_AUTHENTICATE).is_none(),
+            "a certificate is no header"
+        );
     }
 
     #[test]

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 use zeroize::Zeroizing;
 
-use crate::json::{Errors, Json, Object};
+use crate::json::{Errors, Json, Object, expiry, pan};
 use crate::problem::Problem;
 
 /// Where a PIN is verified.
@@ -334,17 +334,6 @@ fn is_local_time(text: &str) -> bool {
         && within(text.get(11..13), 0, 23)
         && within(text.get(14..16), 0, 59)
         && within(text.get(17..19), 0, 60)
-}
-
-fn pan(text: &str) -> Result<Pan, String> {
-    Pan::parse(text).map_err(|error| error.to_string())
-}
-
-fn expiry(text: &str) -> Result<[u8; 4], String> {
-    let digits: [u8; 4] = text.as_bytes().try_into().map_err(|_| String::new())?;
-    let month = text.get(2..).unwrap_or("");
-    let valid = digits.iter().all(u8::is_ascii_digit) && ("01"..="12").contains(&month);
-    if valid { Ok(digits) } else { Err(String::new()) }
 }
 
 fn digits(

@@ -63,11 +63,12 @@ random_id! {
     ActivationId
 }
 random_id! {
-    /// One activated device with the app.
+    /// One activated device: what its requests are signed for.
     DeviceId
 }
 random_id! {
-    /// One card on one device; its reference, made on the phone.
+    /// One card on one device. Its reference, made on the phone: what the seed is sealed for must have a name before the bank
+    /// has seen it.
     TokenId
 }
 random_id! {

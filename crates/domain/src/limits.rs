@@ -50,16 +50,12 @@ pub const STATIC_KINDS: [PaymentKind; 3] = [PaymentKind::Purchase, PaymentKind::
 pub const SMS_PIN_MAX_RIAL: u64 = 10_000_000;
 /// Characters of a product's name.
 pub const PRODUCT_CHARS_MAX: usize = 32;
-/// Devices that one card may be on: a phone and a spare one.
-pub const CARD_DEVICES_MAX: usize = 2;
 /// Revoked devices that a card remembers, against what was on its way when they were revoked …
 pub const REVOKED_DEVICES_MAX: usize = 4;
 /// … and for how long: longer than any request may take.
 pub const REVOKED_KEPT: Duration = Duration::from_secs(3600);
 /// The table of ceilings for app codes, unless a bank says otherwise, in rial: small change, a shopping bag, rent, a day's most.
 pub const APP_CEILINGS_RIAL: [u64; 4] = [1_000_000, 5_000_000, 20_000_000, 100_000_000];
-/// Steps in that table: each is one more code that a guess may hit.
-pub const APP_CEILINGS_MAX: usize = 4;
 /// Minutes to either side whose codes are good: typing takes time, and clocks tick differently.
 pub const TOKEN_WINDOW_STEPS: u64 = 1;
 /// Minutes that a token's clock may be learned to be off.
@@ -117,10 +113,19 @@ pub const ACTIVATIONS_PER_S: u32 = 50;
 pub const CARDS_ADDED_WITHIN: Duration = Duration::from_secs(600);
 /// Cards on one device: what its revocation must reach, one after the other.
 pub const DEVICE_CARDS_MAX: usize = 16;
-/// Characters of a device's name.
-pub const DEVICE_NAME_CHARS_MAX: usize = 32;
 /// An activation code of the app is good this long.
 pub const ACTIVATION_VALID: Duration = Duration::from_secs(600);
+/// Devices that may compute one card's PINs: each multiplies what a guess may hit.
+pub const CARD_DEVICES_MAX: usize = 2;
+/// Characters of a device's name: what a line on a phone shows.
+pub const DEVICE_NAME_CHARS_MAX: usize = 32;
+/// Steps of a bank's table of ceilings.
+pub const CEILING_STEPS_MAX: u64 = 4;
+/// A device's proof of a request: a signed one has about 600 bytes.
+pub const PROOF_BYTES_MAX: usize = 4096;
+/// A proof is good this long before and after the instant that it tells: phones' clocks are off by seconds, and a proof that was
+/// read somewhere is of no use for long.
+pub const PROOF_SKEW: Duration = Duration::from_secs(120);
 /// Words of help are of use this long …
 pub const HELP_KEPT: Duration = Duration::from_secs(300);
 /// … and an alert this long: a phone that is off at night shall have it in the morning.

@@ -215,8 +215,9 @@ impl PayeeName {
     }
 }
 
-/// The zero-width non-joiner stays: Persian is not written without it.
-fn may_be_shown(c: char) -> bool {
+/// Whether a character of a name that others read forges or hides nothing there. The zero-width non-joiner stays: Persian is
+/// not written without it.
+pub fn may_be_shown(c: char) -> bool {
     let invisible = matches!(c,
         '\u{00AD}' | '\u{061C}' | '\u{115F}' | '\u{1160}' | '\u{180E}' | '\u{200B}' | '\u{200D}'..='\u{200F}'
         | '\u{2028}'..='\u{202E}' | '\u{2060}'..='\u{206F}' | '\u{3164}' | '\u{FE00}'..='\u{FE0F}' | '\u{FEFF}'

@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 use zeroize::Zeroizing;
 
 use super::status_word;
-use crate::json::{Errors, Json, Object};
+use crate::json::{Errors, Json, Object, expiry, members, pan};
 use crate::problem::Problem;
 
 /// A card's members, to add one.
@@ -196,19 +196,6 @@ fn phone_value(phone: &Option<Phone>) -> Value {
     json!(phone.as_ref().map_or("", Phone::expose))
 }
 
-/// One object of these members.
-fn members<T>(
-    bytes: &[u8],
-    known: &[&str],
-    read: impl FnOnce(&mut Errors, &Object<'_>) -> Option<T>,
-) -> Result<T, Problem> {
-    let tree = Json::parse(bytes)?;
-    let mut errors = Errors::default();
-    let found = errors.object(&tree, "", known);
-    let value = found.and_then(|object| read(&mut errors, &object));
-    errors.finish(value)
-}
-
 fn read(
     bytes: &[u8],
     first: impl FnOnce(&mut Errors, &Object<'_>) -> Option<CardBody>,
@@ -248,17 +235,6 @@ fn given<'a, T>(
 ) -> Option<T> {
     object.get(name)?;
     errors.text(object, name, expect, parse)
-}
-
-fn pan(text: &str) -> Result<Pan, String> {
-    Pan::parse(text).map_err(|error| error.to_string())
-}
-
-fn expiry(text: &str) -> Result<[u8; 4], String> {
-    let digits: [u8; 4] = text.as_bytes().try_into().map_err(|_| String::new())?;
-    let month = text.get(2..).unwrap_or("");
-    let valid = digits.iter().all(u8::is_ascii_digit) && ("01"..="12").contains(&month);
-    if valid { Ok(digits) } else { Err("a month is 01 to 12".to_owned()) }
 }
 
 fn phone(text: &str) -> Result<Option<Phone>, String> {
