@@ -33,6 +33,8 @@ pub enum IndexPurpose {
     Payer,
     /// Tells one text of a phone from another.
     Text,
+    /// Knows a token's seed again.
+    Seed,
 }
 
 /// A keyed hash and the version of its key.
@@ -119,6 +121,37 @@ pub struct PinBlock {
     pub bytes: Zeroizing<Vec<u8>>,
 }
 
+/// What a phone seals to.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct ReceiveKey {
+    /// The key's version, which comes back with what was sealed to it.
+    pub version: KeyVersion,
+    /// A point of P-256, SEC1 uncompressed.
+    pub public: [u8; 65],
+}
+
+/// What came from a phone, sealed to a receive key.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Received<'a> {
+    /// The receive key's version, as the phone says.
+    pub version: KeyVersion,
+    /// HPKE's encapsulated key: the phone's one-time public key.
+    pub enc: &'a [u8],
+    /// Ciphertext and tag.
+    pub ciphertext: &'a [u8],
+    /// What both sides know and neither sends sealed.
+    pub associated: &'a [u8],
+}
+
+/// A seed that was taken in.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct TakenSeed {
+    /// For its column: owner and seed, sealed.
+    pub sealed: Vec<u8>,
+    /// A keyed mark of owner and seed under the newest index key, to know the same seed again.
+    pub mark: [u8; 16],
+}
+
 /// Where the previous entry of a card's journal ended.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct ChainLink<'a> {
@@ -136,13 +169,11 @@ pub struct ChainLink<'a> {
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 pub enum KeyFault {
     /// The key file has no key of this purpose and version.
-    #[error(
-        "no {purpose} key of version {version}: add it to the key file, or take back the key file that had it"
-    )]
+    #[error("no {purpose} key{}: add it to the key file, or take back the key file that had it", of(*version))]
     NoKey {
         /// Purpose, as in the key file.
         purpose: &'static str,
-        /// The version asked for.
+        /// The version asked for; 0 where any would do.
         version: KeyVersion,
     },
     /// The key file has no zone of this name, or one of another cipher.
@@ -154,9 +185,17 @@ pub enum KeyFault {
     /// A PIN block that is not one under this zone key and PAN: a fault of the sender, and no try.
     #[error("the PIN block does not decode under zone {0:?}")]
     PinBlock(String),
+    /// What was sealed to the bank cannot be opened: a fault of the sender. Says why, and nothing of what is in it.
+    #[error("what was sealed to the bank does not open: {0}")]
+    NotReceived(String),
     /// The key store itself.
     #[error("key store: {0}")]
     Store(String),
+}
+
+/// Of which version, if of one.
+fn of(version: KeyVersion) -> String {
+    if version == 0 { String::new() } else { format!(" of version {version}") }
 }
 
 /// The verbs. One value serves a whole role; implementations are cheap to share.
@@ -213,6 +252,18 @@ pub trait Keys: Send + Sync + 'static {
         to_zone: &str,
         to_format: PinBlockFormat,
     ) -> Result<PinBlock, KeyFault>;
+
+    /// The newest receive key's public part.
+    fn receive_key(&self) -> Result<ReceiveKey, KeyFault>;
+
+    /// Takes a seed in that a phone sealed to the bank: opens it, and seals it to its column behind its owner, the
+    /// token's id, so that another token's column does not serve in its place. The seed is never returned.
+    fn take_seed(
+        &self,
+        received: &Received<'_>,
+        place: Place<'_>,
+        owner: &[u8; 16],
+    ) -> Result<TakenSeed, KeyFault>;
 
     /// The newest journal key's version.
     fn journal_version(&self) -> KeyVersion;

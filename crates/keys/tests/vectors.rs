@@ -12,8 +12,8 @@ use std::sync::{Arc, Mutex};
 
 use ramz_domain::{CardId, ChallengeId, Digest, Entropy, Pan, Pin};
 use ramz_keys::{
-    ChainLink, IndexPurpose, KeyFault, KeyRing, Keys, PinBlock, PinBlockFormat, PinSource, Place, SoftKeys,
-    ZoneCipher, ZoneKey,
+    ChainLink, IndexPurpose, KeyFault, KeyRing, Keys, PinBlock, PinBlockFormat, PinSource, Place, Purpose,
+    Received, SoftKeys, ZoneCipher, ZoneKey,
 };
 use toml::{Table, Value};
 
@@ -78,7 +78,7 @@ impl Vectors {
         let number = self.head["format"].as_integer().unwrap().try_into().unwrap();
         let format = PinBlockFormat::numbered(number).unwrap();
         let cipher = format.cipher();
-        let mut ring = KeyRing::generate(&Script::of([0x55; 128]));
+        let mut ring = KeyRing::generate(&Script::of([0x55; 160]));
         ring.add_zone("from", ZoneKey::new(cipher, &bytes_of(&self.head, "key")).unwrap()).unwrap();
         ring.add_zone("to", ZoneKey::new(ZoneCipher::Tdea, &bytes_of(&self.head, "to_key")).unwrap())
             .unwrap();
@@ -142,6 +142,9 @@ fn check_tags(name: &str) {
             "admission" => IndexPurpose::Admission,
             "transaction" => IndexPurpose::Transaction,
             "api-key" => IndexPurpose::ApiKey,
+            "payer" => IndexPurpose::Payer,
+            "text" => IndexPurpose::Text,
+            "seed" => IndexPurpose::Seed,
             other => panic!("{other}"),
         };
         let parts =
@@ -199,13 +202,37 @@ fn check_key_files(name: &str) {
     let (expected, _) = vectors.keys();
     for case in &vectors.cases {
         let (file, passphrase) = (bytes_of(case, "file"), text_of(case, "passphrase").as_bytes());
-        let ring = KeyRing::open(&file, passphrase).unwrap();
+        let mut ring = KeyRing::open(&file, passphrase).unwrap();
         let check_value = ring.zone_check_value(text_of(&vectors.head, "zone")).unwrap();
         assert_eq!(check_value, text_of(&vectors.head, "check_value").to_uppercase());
         let keys = SoftKeys::open(&file, passphrase, Arc::new(Script::default())).unwrap();
         assert_eq!(keys.index(IndexPurpose::Pan, &[b"x"]), expected.index(IndexPurpose::Pan, &[b"x"]));
         let link = ChainLink { card: CardId([1; 16]), seq: 1, previous: &[0; 32], entry: b"x" };
         assert_eq!(keys.chain(1, link), expected.chain(1, link));
+        let receive_keys = case["receive_keys"].as_integer().unwrap();
+        assert_eq!(i64::from(ring.rotate(Purpose::Receive, &Script::of([7; 32]))), receive_keys + 1);
+        let receive = match receive_keys {
+            0 => Err(KeyFault::NoKey { purpose: "receive", version: 0 }),
+            _ => expected.receive_key(),
+        };
+        assert_eq!(keys.receive_key(), receive);
+    }
+}
+
+fn check_received(name: &str) {
+    let vectors = Vectors::read(name, "accepted");
+    let (keys, entropy) = vectors.keys();
+    assert_eq!(keys.receive_key().unwrap().public, array_of(&vectors.head, "public"));
+    for case in &vectors.cases {
+        let (enc, ciphertext) = (bytes_of(case, "enc"), bytes_of(case, "ciphertext"));
+        let associated = bytes_of(case, "associated");
+        let received = Received { version: 1, enc: &enc, ciphertext: &ciphertext, associated: &associated };
+        let (owner, place) = (array_of(case, "owner"), Place { row: &[1; 16], column: "token.seed" });
+        entropy.then(&[0; 12]);
+        let taken = keys.take_seed(&received, place, &owner).unwrap();
+        assert_eq!(taken.mark, array_of(case, "mark"));
+        let owned = keys.open(place, &taken.sealed).unwrap();
+        assert_eq!(owned.as_slice(), [&owner[..], &bytes_of(case, "seed")].concat());
     }
 }
 
@@ -252,5 +279,6 @@ vectors! {
     chain: check_chain;
     sealed: check_sealed;
     key_file: check_key_files;
+    received: check_received;
     check_value: check_check_values;
 }

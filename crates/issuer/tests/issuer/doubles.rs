@@ -13,7 +13,7 @@ use ramz_domain::card::ReceiptState;
 use ramz_domain::{Clock, Entropy, Moment, Pan, Pin};
 use ramz_keys::{
     ChainLink, IndexPurpose, KeyFault, KeyVersion, Keys, PinBlock, PinBlockFormat, PinSource, Place,
-    SoftKeys, Tag,
+    ReceiveKey, Received, SoftKeys, Tag, TakenSeed,
 };
 use ramz_sms::port::{Accepted, Outgoing, Receipt, SendError, Sender, SmsText, Taken, Texted};
 use tokio::sync::{mpsc, watch};
@@ -308,6 +308,19 @@ impl Keys for CountingKeys {
         to_format: PinBlockFormat,
     ) -> Result<PinBlock, KeyFault> {
         self.inner.translate_pin_block(block, from_zone, pan, to_zone, to_format)
+    }
+
+    fn receive_key(&self) -> Result<ReceiveKey, KeyFault> {
+        self.inner.receive_key()
+    }
+
+    fn take_seed(
+        &self,
+        received: &Received<'_>,
+        place: Place<'_>,
+        owner: &[u8; 16],
+    ) -> Result<TakenSeed, KeyFault> {
+        self.inner.take_seed(received, place, owner)
     }
 
     fn journal_version(&self) -> KeyVersion {

@@ -184,6 +184,11 @@ mod tests {
     use crate::{Purpose, ZoneCipher, ZoneKey};
 
     const PASSPHRASE: &[u8] = b"open sesame";
+    /// Of the group of P-256 (NIST SP 800-186, 3.2.1.3).
+    const ORDER: [u8; 32] = [
+        0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xbc, 0xe6, 0xfa,
+        0xad, 0xa7, 0x17, 0x9e, 0x84, 0xf3, 0xb9, 0xca, 0xc2, 0xfc, 0x63, 0x25, 0x51,
+    ];
 
     fn ring() -> KeyRing {
         let entropy = Counting::default();
@@ -279,6 +284,12 @@ mod tests {
         let zone = |key: &[u8]| [&[0xa1, 0x61, b'z', 0x82, 0x00, 0x50][..], key].concat();
         check(&all, &[0xa0], true);
         check(&all[..3], &[0xa0], false);
+        // The receive key: one is sound, none is an older file, zero and the group's order are no scalars.
+        let receive = |scalar: &[u8]| [&[4, 0xa1, 1, 0x81, 0x58, 32][..], scalar].concat();
+        check(&[&all[..], &[key(4, 1, 32)]].concat(), &[0xa0], true);
+        check(&[&all[..], &[vec![4, 0xa0]]].concat(), &[0xa0], false);
+        check(&[&all[..], &[receive(&[0; 32])]].concat(), &[0xa0], false);
+        check(&[&all[..], &[receive(&ORDER)]].concat(), &[0xa0], false);
         check(&[&all[..3], &[key(3, 1, 31)]].concat(), &[0xa0], false);
         check(&[&all[..3], &[key(3, 0, 32)]].concat(), &[0xa0], false);
         check(&all, &zone(b"01234567fedcba98"), true);

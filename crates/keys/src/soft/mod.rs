@@ -2,6 +2,7 @@
 
 mod file;
 mod ring;
+mod seeds;
 mod verbs;
 mod zone;
 

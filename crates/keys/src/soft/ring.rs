@@ -8,7 +8,7 @@ use ramz_domain::Entropy;
 use zeroize::Zeroizing;
 
 use super::zone::{ZoneKey, decode_secret, encode_secret};
-use crate::{KeyFault, KeyVersion};
+use crate::{KeyFault, KeyVersion, receive};
 
 /// What a key is for.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Encode, Decode)]
@@ -26,11 +26,15 @@ pub enum Purpose {
     /// The journal's chain.
     #[n(3)]
     Journal,
+    /// What is sealed to the bank.
+    #[n(4)]
+    Receive,
 }
 
 impl Purpose {
     /// All purposes.
-    pub const ALL: [Purpose; 4] = [Purpose::Index, Purpose::Data, Purpose::Pin, Purpose::Journal];
+    pub const ALL: [Purpose; 5] =
+        [Purpose::Index, Purpose::Data, Purpose::Pin, Purpose::Journal, Purpose::Receive];
 
     /// The word in commands and errors.
     pub const fn word(self) -> &'static str {
@@ -39,12 +43,26 @@ impl Purpose {
             Purpose::Data => "data",
             Purpose::Pin => "pin",
             Purpose::Journal => "journal",
+            Purpose::Receive => "receive",
         }
     }
 
     /// Reads the word.
     pub fn parse(word: &str) -> Option<Purpose> {
         Purpose::ALL.into_iter().find(|purpose| purpose.word() == word)
+    }
+
+    /// A file of before the receive key has none, and opens all the same.
+    const fn may_be_missing(self) -> bool {
+        matches!(self, Purpose::Receive)
+    }
+
+    /// Whether bytes are a key of this purpose: 32 of them, and for a receive key a private scalar of P-256.
+    fn takes(self, key: &[u8]) -> bool {
+        match self {
+            Purpose::Receive => receive::is_scalar(key),
+            _ => key.len() == 32,
+        }
     }
 }
 
@@ -85,7 +103,12 @@ impl KeyRing {
         let version = versions.keys().next_back().map_or(1, |newest| newest + 1);
         // Filled where it stays: an array on the stack would leave a copy.
         let mut secret = Secret(Zeroizing::new(vec![0; 32]));
-        entropy.fill(&mut secret.0);
+        loop {
+            entropy.fill(&mut secret.0);
+            if purpose.takes(&secret.0) {
+                break;
+            }
+        }
         versions.insert(version, secret);
         version
     }
@@ -120,14 +143,15 @@ impl KeyRing {
         self.zones.get(name).map(|key| hex::encode_upper(key.check_value()))
     }
 
-    /// Whether every purpose has a key, each of 32 bytes, and every zone's key is one that would be taken today.
+    /// Whether every purpose that must has a key, and every key, also a zone's, is one that would be taken today.
     pub(super) fn is_whole(&self) -> bool {
         // From 1, and with room for the next.
         let numbered = |version: KeyVersion| (1..KeyVersion::MAX).contains(&version);
         let whole = |purpose: Purpose| {
-            self.keys
-                .get(&(purpose as u8))
-                .is_some_and(|v| !v.is_empty() && v.iter().all(|(n, key)| numbered(*n) && key.0.len() == 32))
+            let sound = |v: &BTreeMap<KeyVersion, Secret>| {
+                !v.is_empty() && v.iter().all(|(n, key)| numbered(*n) && purpose.takes(&key.0))
+            };
+            self.keys.get(&(purpose as u8)).map_or(purpose.may_be_missing(), sound)
         };
         Purpose::ALL.into_iter().all(whole) && self.zones.values().all(ZoneKey::is_sound)
     }

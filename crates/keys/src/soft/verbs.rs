@@ -16,7 +16,8 @@ use super::file::KeyFileError;
 use super::ring::{KeyRing, Purpose};
 use crate::pinblock;
 use crate::port::{
-    ChainLink, IndexPurpose, KeyFault, KeyVersion, Keys, PinBlock, PinBlockFormat, PinSource, Place, Tag,
+    ChainLink, IndexPurpose, KeyFault, KeyVersion, Keys, PinBlock, PinBlockFormat, PinSource, Place,
+    ReceiveKey, Received, Tag, TakenSeed,
 };
 
 const SEAL_FORMAT: u8 = 1;
@@ -26,8 +27,8 @@ const SEAL_HEADER: usize = 1 + 4 + NONCE;
 
 /// Keys in memory. Cheap to share; `Debug` shows names and versions.
 pub struct SoftKeys {
-    ring: KeyRing,
-    entropy: Arc<dyn Entropy>,
+    pub(super) ring: KeyRing,
+    pub(super) entropy: Arc<dyn Entropy>,
 }
 
 impl SoftKeys {
@@ -162,6 +163,19 @@ impl Keys for SoftKeys {
         self.make_pin_block(&pin, pan, to_zone, to_format)
     }
 
+    fn receive_key(&self) -> Result<ReceiveKey, KeyFault> {
+        self.newest_receive_key()
+    }
+
+    fn take_seed(
+        &self,
+        received: &Received<'_>,
+        place: Place<'_>,
+        owner: &[u8; 16],
+    ) -> Result<TakenSeed, KeyFault> {
+        self.take_seed_in(received, place, owner)
+    }
+
     fn journal_version(&self) -> KeyVersion {
         self.ring.newest(Purpose::Journal).map_or(0, |(version, _)| version)
     }
@@ -203,6 +217,7 @@ fn word(purpose: IndexPurpose) -> &'static str {
         IndexPurpose::ApiKey => "api-key",
         IndexPurpose::Payer => "payer",
         IndexPurpose::Text => "text",
+        IndexPurpose::Seed => "seed",
     }
 }
 

@@ -1,5 +1,5 @@
 """Writes the vectors beside it, by other means than this crate: psec for PIN blocks, Python's hmac and hashlib for tags,
-pyca/cryptography for AES-GCM, Argon2id and TDEA. Run `pip install psec cryptography` first; the output never changes."""
+pyca/cryptography for AES-GCM, Argon2id, TDEA and P-256. Run `pip install psec cryptography` first; the output never changes."""
 
 import hashlib
 import hmac
@@ -8,6 +8,8 @@ import struct
 import types
 
 import psec
+from cryptography.hazmat.primitives import hpke
+from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.kdf.argon2 import Argon2id
 from psec import aes, des, pinblock
@@ -22,9 +24,9 @@ TDEA2 = "0123456789abcdeffedcba9876543210"
 TDEA3 = "0123456789abcdeffedcba987654321089abcdef01234567"
 AES = "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f"
 TO = "1032547698badcfe67452301efcdab89"
-# The four keys of a ring, as `generate` draws them: index, data, pin, journal.
-RING = [bytes(range(n, n + 32)) for n in (0x00, 0x20, 0x40, 0x60)]
-INDEX, DATA, PIN, JOURNAL = RING
+# The five keys of a ring, as `generate` draws them: index, data, pin, journal, receive.
+RING = [bytes(range(n, n + 32)) for n in (0x00, 0x20, 0x40, 0x60, 0x80)]
+INDEX, DATA, PIN, JOURNAL, RECEIVE = RING
 
 
 def digest(seed, length):
@@ -227,7 +229,7 @@ def tag(key, *parts):
 
 
 ring = dict(ring=[key.hex() for key in RING])
-WORDS = ["pan", "phone", "expiry", "payee-pan", "admission", "transaction", "api-key"]
+WORDS = ["pan", "phone", "expiry", "payee-pan", "admission", "transaction", "api-key", "payer", "text", "seed"]
 PARTS = [[b"6104337000000016"], [b"61043370", b"00000016"], [b""], [], [bytes(300), b"\xff"]]
 cases = [dict(purpose=w, parts=[p.hex() for p in parts], tag=tag(INDEX, b"ramz-index-1", w.encode(), *parts).hex())
          for w in WORDS for parts in PARTS]
@@ -267,14 +269,59 @@ def byte_string(b):
     return (bytes([0x40 + len(b)]) if len(b) < 24 else bytes([0x58, len(b)])) + b
 
 
-cbor = b"\x82\xa4"  # [{purpose: {version: [key]}}, {zone: [cipher, key]}]
-for n, key in enumerate(RING):
-    cbor += bytes([n]) + b"\xa1\x01\x81" + byte_string(key)
-cbor += b"\xa1\x66switch" + b"\x82\x00" + byte_string(bytes.fromhex(TDEA2))
 cases = []
-for memory, passes, lanes, passphrase in [(64, 1, 1, "open sesame"), (128, 3, 4, "سه واژه")]:
+# With four keys: a file of before the receive key.
+for keys, memory, passes, lanes, passphrase in [(4, 64, 1, 1, "open sesame"), (4, 128, 3, 4, "سه واژه"), (5, 64, 1, 1, "open wheat")]:
+    cbor = b"\x82" + bytes([0xA0 + keys])  # [{purpose: {version: [key]}}, {zone: [cipher, key]}]
+    for n, key in enumerate(RING[:keys]):
+        cbor += bytes([n]) + b"\xa1\x01\x81" + byte_string(key)
+    cbor += b"\xa1\x66switch" + b"\x82\x00" + byte_string(bytes.fromhex(TDEA2))
     salt, nonce = digest(passphrase, 16), digest(passphrase + "nonce", 12)
     header = b"\x02" + struct.pack(">III", memory, passes, lanes) + salt + nonce + struct.pack(">I", len(cbor) + 16)
     stretched = Argon2id(salt=salt, length=32, iterations=passes, lanes=lanes, memory_cost=memory).derive(passphrase.encode())
-    cases.append(dict(passphrase=passphrase, file=(header + AESGCM(stretched).encrypt(nonce, cbor, header)).hex()))
+    cases.append(dict(receive_keys=keys - 4, passphrase=passphrase, file=(header + AESGCM(stretched).encrypt(nonce, cbor, header)).hex()))
 write("key-file", "accepted", PYCA, dict(**ring, zone="switch", check_value=des.generate_kcv(bytes.fromhex(TDEA2), 3).hex()), cases)
+
+# Seeds that a phone sealed: RFC 9180 in Python; pyca's HPKE opens the one without associated data.
+
+def labelled_extract(suite, salt, label, ikm):
+    return hmac.new(salt or bytes(32), b"HPKE-v1" + suite + label + ikm, hashlib.sha256).digest()
+
+
+def labelled_expand(suite, prk, label, info, length):
+    info = struct.pack(">H", length) + b"HPKE-v1" + suite + label + info
+    return hmac.new(prk, info + b"\x01", hashlib.sha256).digest()[:length]
+
+
+def uncompressed(public):
+    numbers = public.public_numbers()
+    return b"\x04" + numbers.x.to_bytes(32, "big") + numbers.y.to_bytes(32, "big")
+
+
+def hpke_seal(to, once, info, associated, clear):
+    enc, bank = uncompressed(once.public_key()), uncompressed(to)
+    kem, suite = b"KEM\x00\x10", b"HPKE\x00\x10\x00\x01\x00\x02"  # P-256, HKDF-SHA256, AES-256-GCM
+    shared = labelled_extract(kem, b"", b"eae_prk", once.exchange(ec.ECDH(), to))
+    shared = labelled_expand(kem, shared, b"shared_secret", enc + bank, 32)
+    context = b"\x00" + labelled_extract(suite, b"", b"psk_id_hash", b"") + labelled_extract(suite, b"", b"info_hash", info)
+    secret = labelled_extract(suite, shared, b"secret", b"")
+    key, nonce = labelled_expand(suite, secret, b"key", context, 32), labelled_expand(suite, secret, b"base_nonce", context, 12)
+    return enc, AESGCM(key).encrypt(nonce, clear, associated)
+
+
+def scalar(b):
+    return ec.derive_private_key(int.from_bytes(b, "big"), ec.SECP256R1())
+
+
+bank, info = scalar(RECEIVE), b"ramz-seed-1"
+cases = []
+for n, associated in enumerate([b"", b"6f1c", bytes(300)]):
+    seed = digest(f"seed {n}", 32)
+    enc, ciphertext = hpke_seal(bank.public_key(), scalar(digest(f"once {n}", 32)), info, associated, seed)
+    if not associated:
+        foreign = hpke.Suite(hpke.KEM.P256, hpke.KDF.HKDF_SHA256, hpke.AEAD.AES_256_GCM)
+        assert foreign.decrypt(enc + ciphertext, bank, info=info) == seed
+    owner = digest(f"owner {n}", 16)
+    cases.append(dict(associated=associated.hex(), enc=enc.hex(), ciphertext=ciphertext.hex(), owner=owner.hex(),
+                      seed=seed.hex(), mark=tag(INDEX, b"ramz-index-1", b"seed", owner, seed)[:16].hex()))
+write("received", "accepted", PYCA + ", RFC 9180 in Python", dict(**ring, public=uncompressed(bank.public_key()).hex()), cases)

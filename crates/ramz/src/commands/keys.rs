@@ -37,7 +37,7 @@ enum Keys {
     Rotate {
         #[command(flatten)]
         key_file: KeyFile,
-        /// index, data, pin or journal
+        /// index, data, pin, journal or receive
         purpose: String,
     },
     /// Add or replace a zone PIN key
@@ -90,7 +90,8 @@ pub(super) fn run(options: Options) -> anyhow::Result<()> {
         }
         Keys::Show(key_file) => show(&key_file.open()?),
         Keys::Rotate { key_file, purpose } => {
-            let purpose = Purpose::parse(&purpose).context("a purpose is index, data, pin or journal")?;
+            let purpose =
+                Purpose::parse(&purpose).context("a purpose is index, data, pin, journal or receive")?;
             let mut ring = key_file.open()?;
             let version = ring.rotate(purpose, &SystemEntropy);
             key_file.write(&ring)?;
@@ -118,7 +119,8 @@ fn show(ring: &KeyRing) {
     let view = ring.view();
     for (purpose, versions) in view.purposes {
         let versions: Vec<String> = versions.iter().map(u32::to_string).collect();
-        say::line(format!("{purpose:<8} versions {}", versions.join(", ")));
+        let versions = if versions.is_empty() { "none".into() } else { versions.join(", ") };
+        say::line(format!("{purpose:<8} versions {versions}"));
     }
     for (name, cipher, check_value) in view.zones {
         say::line(format!("zone     {name} {cipher:?} check value {}", hex::encode_upper(check_value)));
