@@ -33,6 +33,8 @@ pub enum IndexPurpose {
     Payer,
     /// Tells one text of a phone from another.
     Text,
+    /// Finds an activation of the app by the half of its code on the receipt.
+    Activation,
     /// Knows a token's seed again.
     Seed,
 }

@@ -178,7 +178,8 @@ impl CardState {
         }
         self.expiry_failures.push(ExpiryFailure { door, at: now, identity });
         let failures = self.failures_of(authorisation.slot.into());
-        self.writes(answer, vec![Entry::Refused { why: Refusal::WrongExpiry, identity, failures }])
+        let slot = Some(authorisation.slot);
+        self.writes(answer, vec![Entry::Refused { why: Refusal::WrongExpiry, identity, failures, slot }])
     }
 
     fn spend(mut self, id: ChallengeId, authorisation: &Authorisation, now: Moment) -> Decided {
@@ -213,7 +214,8 @@ impl CardState {
         let tries = self.tries_of_mut(authorisation.slot.into());
         let locks = tries.fail(policy, now).is_some();
         let why = if locks { Refusal::TriesExceeded } else { why };
-        entries.push(Entry::Refused { why, identity: authorisation.identity, failures: tries.failures });
+        let (identity, failures, slot) = (authorisation.identity, tries.failures, Some(authorisation.slot));
+        entries.push(Entry::Refused { why, identity, failures, slot });
         let locked = locks.then(|| tries.locked_entry(policy));
         entries.extend(locked.clone());
         self.remember(authorisation, Outcome::Refused(why), now);

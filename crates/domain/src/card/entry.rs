@@ -103,6 +103,9 @@ pub enum Entry {
         /// Wrong PINs in a row.
         #[n(2)]
         failures: u32,
+        /// Which PIN was presented; an entry of an earlier release does not say.
+        #[n(3)]
+        slot: Option<Slot>,
     },
     /// Wrong PINs locked the card's dynamic PIN.
     #[n(9)]

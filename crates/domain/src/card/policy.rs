@@ -101,7 +101,10 @@ impl Policy {
             return Err(PolicyError::Range("app.digits must be 7 or 8"));
         }
         let ascending = ceilings.is_sorted_by(|lower, higher| lower < higher);
-        if ceilings.len() as u64 > limits::CEILING_STEPS_MAX || !ascending || ceilings.first() == Some(&Rial::ZERO) {
+        if ceilings.len() as u64 > limits::CEILING_STEPS_MAX
+            || !ascending
+            || ceilings.first() == Some(&Rial::ZERO)
+        {
             return Err(PolicyError::Range(
                 "app.ceilings are at most four amounts, each larger than the one before",
             ));

@@ -18,6 +18,7 @@ use minicbor::{Decode, Encode};
 
 use super::{
     Answer, Answered, Authorisation, CardState, Decided, Entry, HostAnswer, Mark, Outcome, PinKind, Policy,
+    Slot,
 };
 use crate::{Moment, PaymentKind, Refusal, Rial, limits};
 
@@ -183,7 +184,7 @@ impl CardState {
         let failures = self.tries.failures;
         let locked = claim.lock.is_some() && self.tries.locked_until == claim.lock;
         let why = if locked { Refusal::TriesExceeded } else { Refusal::WrongPin };
-        let mut entries = vec![Entry::Refused { why, identity, failures }];
+        let mut entries = vec![Entry::Refused { why, identity, failures, slot: Some(Slot::Second) }];
         if locked {
             entries.push(self.tries.locked_entry(policy));
         }

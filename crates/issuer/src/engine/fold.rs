@@ -3,17 +3,16 @@
 //! The row may be one that is kept (`kept`): the guard finds out if it is not the card's any more. A fold that writes
 //! nothing has no guard, and is decided on a freshly read row.
 
-use ramz_domain::card::{Answer, CardAt, CardState, Command, Entry, Evidence, Mark, Notice};
+use ramz_domain::card::{Answer, CardState, Entry, Mark, Notice};
 use ramz_domain::{CardId, ChallengeId, Moment, Phone, limits};
-use ramz_keys::{IndexPurpose, PinSource};
 use ramz_store::{Change, OutboxNew, Outcome, Sealed, StoreFault, Swap, Table};
-use subtle::ConstantTimeEq as _;
 use uuid::Uuid;
 use zeroize::Zeroizing;
 
+use super::evidence::Columns;
 use super::kept::{Known, Swapped};
 use super::turns::Waiting;
-use super::{Dispatch, Engine, EngineFault, Job, Outgoing, Presented, row};
+use super::{Dispatch, Engine, EngineFault, Job, Outgoing, row};
 
 /// How often an unknown outcome is read back before the callers are told of a fault.
 const UNKNOWN_ATTEMPTS: usize = 3;
@@ -120,7 +119,8 @@ impl Engine {
             }
             let at = state.at(self.clock.now());
             let now = at.now();
-            let evidence = match self.evidence(card, &at, job) {
+            let columns = Columns { stored: &known.sealed, folded: &folded.sealed };
+            let evidence = match self.evidence(card, &at, job, &columns) {
                 Ok(evidence) => evidence,
                 Err(fault) => {
                     folded.answers.push(Err(fault));
@@ -155,36 +155,6 @@ impl Engine {
         folded
     }
 
-    /// What the keys say: expiry first, and the PIN only if there is something to compare it with.
-    fn evidence(&self, card: CardId, at: &CardAt, job: &Job) -> Result<Evidence, EngineFault> {
-        let (Command::Authorise(_), Some(presented)) = (&job.command, &job.presented) else {
-            return Ok(Evidence::default());
-        };
-        let Presented { pan, expiry, pin_block, zone } = presented;
-        let stored = at.state().expiry();
-        let tag = self.keys.index_at(stored.version, IndexPurpose::Expiry, &[&card.0, expiry])?;
-        let expiry_matches = bool::from(tag.bytes.ct_eq(&stored.bytes));
-        let candidates = self.rules.candidates(at, &job.command, expiry_matches, &self.policy);
-        // Where the static PIN may be tried the block must open before anything is taken: a garbled one is no try.
-        let static_next = || at.static_may_be_tried(&job.command, expiry_matches, &self.policy);
-        if candidates.is_empty() && !static_next() {
-            return Ok(Evidence { expiry_matches, matched: Vec::new() });
-        }
-        let sources: Vec<PinSource> = candidates
-            .iter()
-            .map(|c| PinSource {
-                version: c.key_version,
-                digits: c.digits,
-                card,
-                challenge: c.id,
-                payment: c.payment,
-            })
-            .collect();
-        let matches = self.keys.pin_block_matches(pin_block, zone, pan, &sources)?;
-        let matched = matches.into_iter().filter_map(|at| candidates.get(at)).map(|c| c.id).collect();
-        Ok(Evidence { expiry_matches, matched })
-    }
-
     fn swap(
         &self,
         card: CardId,
@@ -201,7 +171,7 @@ impl Engine {
             key: card.0.to_vec(),
             expected: Some(known.version),
             body: row::body(next)?,
-            sealed: folded.sealed.clone(),
+            sealed: sealed(known, next, folded),
             head,
             journal,
             outbox,
@@ -245,4 +215,19 @@ impl Engine {
             tracing::warn!("the outbox queue is full; the sweeper will send this message");
         }
     }
+}
+
+/// The columns that change; a seed that no token has any more goes.
+fn sealed(known: &Known, next: &CardState, folded: &Folded) -> Vec<Sealed> {
+    let mut sealed = folded.sealed.clone();
+    for (number, column) in row::SEED_COLUMNS.into_iter().enumerate() {
+        let used = next.tokens().iter().any(|token| usize::from(token.column) == number);
+        let is_there = known.sealed.iter().any(|(name, _)| name == column)
+            || sealed.iter().any(|sealed| sealed.column == column);
+        if !used && is_there {
+            sealed.retain(|sealed| sealed.column != column);
+            sealed.push(Sealed { column, bytes: None });
+        }
+    }
+    sealed
 }

@@ -9,6 +9,7 @@
 //! again after a lost swap. Rows are kept between folds to save reading them; nothing depends on that, and another node may
 //! own the card the next moment (`kept`).
 
+mod evidence;
 mod fold;
 mod kept;
 mod later;
@@ -20,7 +21,7 @@ mod turns;
 use std::sync::Arc;
 
 use ramz_domain::card::{Answer, CardState, Command, Policy};
-use ramz_domain::{CardId, ChallengeId, Clock, Entropy, Moment, Pan, Phone};
+use ramz_domain::{CardId, ChallengeId, Clock, Entropy, Moment, Pan, Phone, Pin};
 use ramz_keys::{IndexPurpose, KeyFault, Keys, PinBlock, Place};
 use ramz_store::{Committer, OutboxNew, Sealed, Store, StoreFault, Table, Version, Watch};
 use tokio::sync::mpsc;
@@ -32,7 +33,7 @@ use kept::Known;
 pub(crate) use later::Waited;
 pub(crate) use outgoing::{Outgoing, open_old_phone, open_reversal};
 pub use row::{CardColumns, JournalRecord, PAN_COLUMN, PHONE_COLUMN, Profile, verify_journal};
-pub(crate) use row::{PROFILE_COLUMN, body as row_body, chain, found as row_found, index_body, index_key};
+pub(crate) use row::{PROFILE_COLUMN, SEED_COLUMNS, body as row_body, chain, found as row_found, index_body, index_key};
 pub use rules::{Rules, TheRules};
 
 /// What decides about cards. Shared by the doors of a role.
@@ -94,7 +95,7 @@ pub struct Presented {
 pub struct Job {
     /// What is asked.
     pub command: Command,
-    /// The PIN and expiry, for [`Command::Authorise`].
+    /// The PIN and expiry, for [`Command::Authorise`] and [`Command::Prove`].
     pub presented: Option<Presented>,
     /// Sealed columns that change with it.
     pub sealed: Vec<Sealed>,
@@ -109,6 +110,8 @@ pub struct Job {
     pub issue: Option<u32>,
     /// The phone that the card had until now: it is told as well.
     pub old_phone: Option<Phone>,
+    /// Control codes, for [`Command::App`].
+    pub codes: Vec<Pin>,
 }
 
 /// A card as a number finds it.
@@ -131,6 +134,7 @@ impl From<Command> for Job {
             reversal: None,
             issue: None,
             old_phone: None,
+            codes: Vec::new(),
         }
     }
 }
@@ -255,9 +259,14 @@ impl Engine {
     /// A card and its sealed columns, opened.
     pub async fn open(&self, card: CardId) -> Result<Option<(CardState, CardColumns)>, EngineFault> {
         let Some(stored) = self.store.read(Table::Card, &card.0).await? else { return Ok(None) };
-        let Known { version, state, sealed, .. } = Known::of(stored)?;
-        let mut columns = CardColumns { version, pan: None, phone: None, profile: Profile::default() };
+        let Known { version, state, sealed, head } = Known::of(stored)?;
+        let entries = head.seq;
+        let mut columns = CardColumns { version, entries, pan: None, phone: None, profile: Profile::default() };
         for (column, bytes) in &sealed {
+            // A seed is opened where a code is compared, and nowhere else.
+            if SEED_COLUMNS.contains(&column.as_str()) {
+                continue;
+            }
             let place = Place { row: &card.0, column };
             let clear = self.keys.open(place, bytes)?;
             let text =

@@ -12,6 +12,8 @@ use super::{EngineFault, Found};
 pub const PAN_COLUMN: &str = "card.pan";
 /// The sealed mobile number's column.
 pub const PHONE_COLUMN: &str = "card.phone";
+/// The sealed seeds of its tokens, each behind its token's id: two, as many as a card has devices.
+pub(crate) const SEED_COLUMNS: [&str; ramz_domain::limits::CARD_DEVICES_MAX] = ["card.seed_0", "card.seed_1"];
 /// What the back office keeps beside: sealed too, for it names a person.
 pub(crate) const PROFILE_COLUMN: &str = "card.profile";
 
@@ -20,6 +22,8 @@ pub(crate) const PROFILE_COLUMN: &str = "card.profile";
 pub struct CardColumns {
     /// The row's version that they were read with.
     pub version: Version,
+    /// How many entries its journal has.
+    pub entries: u64,
     /// The card's number.
     pub pan: Option<Pan>,
     /// The registered mobile.

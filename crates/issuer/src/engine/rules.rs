@@ -3,7 +3,7 @@
 //! There is one set of rules, [`TheRules`]. The seam exists so that the tests can put broken rules in their place and
 //! prove that they would be caught.
 
-use ramz_domain::card::{Candidate, CardAt, Command, Decided, Evidence, Policy};
+use ramz_domain::card::{Candidate, CardAt, CodeRange, Command, Decided, Evidence, Policy};
 
 /// The two steps of a decision.
 pub trait Rules: Send + Sync + 'static {
@@ -15,6 +15,11 @@ pub trait Rules: Send + Sync + 'static {
         expiry_matches: bool,
         policy: &Policy,
     ) -> Vec<Candidate>;
+
+    /// Which codes of the app it is to be compared with.
+    fn codes(&self, card: &CardAt, command: &Command, expiry_matches: bool, policy: &Policy) -> Vec<CodeRange> {
+        card.codes(command, expiry_matches, policy)
+    }
 
     /// What is decided.
     fn decide(&self, card: CardAt, command: &Command, evidence: &Evidence, policy: &Policy) -> Decided;

@@ -64,7 +64,7 @@ impl Turns {
 /// Whoever knows a card's number can fill its queue with these. What follows from a payment that is under way (the host's
 /// answer, its reversal) and what the bank does is bounded by what is in flight, and must get through.
 fn may_be_refused(command: &Command) -> bool {
-    matches!(command, Command::Authorise(_) | Command::Request(_))
+    matches!(command, Command::Authorise(_) | Command::Prove { .. } | Command::Request(_))
 }
 
 /// If the task panicked, the card must not stay taken for ever: those who wait get a fault.

@@ -3,13 +3,15 @@
 
 use std::sync::Arc;
 
-use ramz_domain::card::{Answer, Command, HostAnswer, Mark, PinKind, StaticPolicy, StaticRule};
+use ramz_domain::card::{
+    Answer, Authorisation, Command, HostAnswer, Mark, PinKind, Slot, StaticPolicy, StaticRule,
+};
 use ramz_domain::{CardId, Pan, Refusal, limits};
 use ramz_iso8583::Message;
 use ramz_iso8583::de48::{PIN_VERIFIED, PIN_VERIFIED_DYNAMIC, Tags};
 use tokio::time::Instant;
 
-use super::transaction::{self, Slot};
+use super::transaction;
 use super::{Inline, OnSilence, Refused, pin_block, relayed, reply};
 use crate::engine::{EngineFault, Found, Job, Presented};
 use crate::undo;
@@ -34,10 +36,32 @@ impl Inline {
         let again = request.mti().is_repeat();
         let card = self.engine.find(&pan).await.map_err(|fault| unless_repeated(again, fault))?;
         match (slot, card) {
+            (Slot::First, Some(found)) if request.has(52) => {
+                self.with_first_pin(request, tags, found, pan).await
+            }
             (Slot::First, _) => self.pass_with_first_pin(request, &pan).await,
             (Slot::Second, None) => Err(Refused::No(Refusal::NoSuchCard)),
             (Slot::Second, Some(found)) => self.with_second_pin(request, tags, found, pan).await,
         }
+    }
+
+    /// The card was read: its first PIN is ours to check if it is dynamic. That is looked up freshly, for another node may have switched
+    /// it a moment ago.
+    async fn with_first_pin(
+        &self,
+        request: Message,
+        tags: Tags,
+        found: Found,
+        pan: Pan,
+    ) -> Result<Message, Refused> {
+        let again = request.mti().is_repeat();
+        let state = self.engine.look(found.card).await.map_err(|fault| unless_repeated(again, fault))?;
+        let ours = state.is_some_and(|state| state.first_pin_is_dynamic() && state.issue() == found.issue);
+        if !ours {
+            return self.pass_with_first_pin(request, &pan).await;
+        }
+        let (authorisation, expiry) = transaction::with_first_pin(&request)?;
+        self.decide(request, tags, found, pan, (authorisation, expiry)).await
     }
 
     /// The card was read: its first PIN is the host's matter. Its block goes on under the host's key.
@@ -61,14 +85,30 @@ impl Inline {
         &self,
         request: Message,
         tags: Tags,
-        Found { card, issue }: Found,
+        found: Found,
         pan: Pan,
     ) -> Result<Message, Refused> {
         let authorisation = transaction::authorisation(&request, &tags, self.engine.keys.as_ref())?;
-        let Some(pin_block) = pin_block(&request, &self.switch_zone) else {
+        if !request.has(52) {
             return Err(Refused::No(Refusal::NotPermitted));
-        };
+        }
         let expiry = transaction::expiry(&request)?;
+        self.decide(request, tags, found, pan, (authorisation, expiry)).await
+    }
+
+    /// What presents a PIN of ours: spent, asked of the host, answered.
+    async fn decide(
+        &self,
+        request: Message,
+        tags: Tags,
+        Found { card, issue }: Found,
+        pan: Pan,
+        (authorisation, expiry): (Authorisation, [u8; 4]),
+    ) -> Result<Message, Refused> {
+        let Some(pin_block) = pin_block(&request, &self.switch_zone) else {
+            return Err(Refused::Format(52, "a PIN block"));
+        };
+        let slot = authorisation.slot;
         let (identity, sent) = (authorisation.identity, authorisation.transmitted);
         let _held = self.in_flight.enter(card, identity).await;
         let command = Command::Authorise(authorisation);
@@ -81,7 +121,11 @@ impl Inline {
         let again = request.mti().is_repeat();
         // One at a time with a PIN that may be the static one: each claims a try until the host has answered, and a few small
         // payments at once must not lock the card. Whoever waits here is decided when its turn comes.
-        let _static = if self.takes_static(card).await.map_err(|fault| unless_repeated(again, fault))? {
+        let takes_static = match slot {
+            Slot::First => false,
+            Slot::Second => self.takes_static(card).await.map_err(|fault| unless_repeated(again, fault))?,
+        };
+        let _static = if takes_static {
             let turn = self.in_flight.enter_if_few(card, STATIC, limits::STATIC_WAITING_MAX).await;
             Some(turn.ok_or_else(|| unless_repeated(again, EngineFault::Busy))?)
         } else {
@@ -96,6 +140,8 @@ impl Inline {
             }
             Answer::Again(answer) => Ok(reply::again(&request, &answer)),
             Answer::Refused(refusal) => Err(Refused::No(refusal)),
+            // Switched off this very moment.
+            Answer::NotDynamic => self.pass_with_first_pin(request, &pan).await,
             other => {
                 Err(Refused::Fault(EngineFault::Row(format!("an authorisation was answered {other:?}"))))
             }

@@ -51,8 +51,8 @@ pub(super) fn with_tags(request: &Message, response_code: &str, tags: &Tags) -> 
 
 fn refused(request: &Message, refusal: Refusal, code: String) -> Message {
     let mut tags = Tags::new();
-    // 61 is said of many things: a payer is told of which.
-    if matches!(refusal, Refusal::StaticTotal | Refusal::OverCeiling) {
+    // 61 is said of many things, and 55 of clocks as well: a payer is told of which.
+    if matches!(refusal, Refusal::StaticTotal | Refusal::OverCeiling | Refusal::ClockOff) {
         tags.set(SHOW, refusal.text(Language::Persian));
     }
     tags.set(REFUSAL, code);

@@ -1,6 +1,6 @@
 //! What an authorisation says, read once at the door.
 
-use ramz_domain::card::{Authorisation, Mark};
+use ramz_domain::card::{Authorisation, Mark, Slot};
 use ramz_domain::{Pan, Payee, Payment, PaymentKind, RIAL_NUMERIC_CODE, Refusal, Rial};
 use ramz_iso8583::Message;
 use ramz_iso8583::de48::{BILL, BILL_PAYMENT, Tags};
@@ -9,16 +9,7 @@ use ramz_keys::{IndexPurpose, Keys};
 use super::Refused;
 use crate::engine::EngineFault;
 
-/// Which PIN a transaction is made with.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Slot {
-    /// The card was read: first PIN.
-    First,
-    /// Its number was typed: second PIN.
-    Second,
-}
-
-/// DE22's first two digits.
+/// Which PIN a transaction is made with: DE22's first two digits.
 pub(super) fn slot(request: &Message) -> Result<Slot, Refused> {
     let entry = required(request, 22, "how the card was read")?;
     match entry.get(..2) {
@@ -37,6 +28,60 @@ pub(super) fn pan(request: &Message) -> Result<Pan, Refused> {
 pub(super) fn expiry(request: &Message) -> Result<[u8; 4], Refused> {
     let expiry = required(request, 14, "the expiry, YYMM")?;
     expiry.as_bytes().try_into().map_err(|_| Refused::Format(14, "the expiry, YYMM"))
+}
+
+/// The expiry of a card that was read: DE14, or as its track says it (ISO 7813).
+fn expiry_of_a_read_card(request: &Message) -> Result<[u8; 4], Refused> {
+    if request.has(14) {
+        return expiry(request);
+    }
+    let track = request.get(35).and_then(|track| track.split_once(['=', 'D']));
+    let expiry = track.and_then(|(_, rest)| rest.as_bytes().first_chunk::<4>()).copied();
+    expiry.filter(|digits| digits.iter().all(u8::is_ascii_digit)).ok_or(Refused::Format(14, "the expiry, YYMM"))
+}
+
+/// Everything of a payment with a dynamic first PIN, and the expiry. Whatever it is for is the host's matter: a code has a ceiling and
+/// no payee.
+pub(super) fn with_first_pin(request: &Message) -> Result<(Authorisation, [u8; 4]), Refused> {
+    let expiry = expiry_of_a_read_card(request)?;
+    let code = required(request, 3, "the processing code")?;
+    let amount = if request.has(4) { amount(request)? } else { Rial::ZERO };
+    if amount != Rial::ZERO && required(request, 49, "the currency")? != RIAL_NUMERIC_CODE {
+        return Err(Refused::No(Refusal::InvalidTransaction));
+    }
+    let (stan, acquirer) = (required(request, 11, "the trace number")?, acquirer(request)?);
+    let terminal = required(request, 41, "the terminal")?;
+    let transmitted = required(request, 7, "the transmission time")?;
+    let parts = [42, 49, 103].map(|field| request.get(field).unwrap_or("").trim());
+    let content = [b"first".as_slice(), code.as_bytes(), &amount.get().to_be_bytes()];
+    let content: Vec<_> = content.into_iter().chain(parts.iter().map(|part| part.as_bytes())).collect();
+    let authorisation = Authorisation {
+        identity: identity(request)?,
+        contents: vec![Mark::of(&content)],
+        reversal: reversal_mark(stan, transmitted, acquirer, terminal),
+        reference: reference_mark(request),
+        payments: Vec::new(),
+        slot: Slot::First,
+        kind: None,
+        amount,
+        door: Mark::of(&[acquirer.as_bytes(), terminal.as_bytes()]),
+        transmitted: transmitted.parse().ok(),
+    };
+    Ok((authorisation, expiry))
+}
+
+/// A dynamic first PIN that is shown for a terminal service, and the expiry. Apart from payments under the same numbers.
+pub(super) fn of_a_service(request: &Message) -> Result<(Authorisation, [u8; 4]), Refused> {
+    let (payment, expiry) = with_first_pin(request)?;
+    let apart = |mark: Mark| Mark::of(&[b"service", &mark.0]);
+    let authorisation = Authorisation {
+        identity: apart(payment.identity),
+        reversal: apart(payment.reversal),
+        reference: None,
+        amount: Rial::ZERO,
+        ..payment
+    };
+    Ok((authorisation, expiry))
 }
 
 /// Everything of a second-PIN payment that the card decides on.
@@ -80,7 +125,8 @@ pub(super) fn authorisation(
         contents: payments.iter().map(content).collect(),
         reversal: reversal_mark(stan, transmitted, acquirer, terminal),
         reference: reference_mark(request),
-        kind,
+        slot: Slot::Second,
+        kind: Some(kind),
         amount,
         payments: payments.iter().map(Payment::digest).collect(),
         door: Mark::of(&[acquirer.as_bytes(), terminal.as_bytes()]),

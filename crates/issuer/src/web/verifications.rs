@@ -17,7 +17,7 @@ use ramz_api::serve::JsonBody;
 use ramz_api::verification::{
     OUTCOME_PATH, PATH, Payee as Paid, PaymentOutcome, Presented as Pin, Verdict, Verification, Verified,
 };
-use ramz_domain::card::{Answer, Authorisation, Command, HostAnswer, Mark, PinKind};
+use ramz_domain::card::{Answer, Authorisation, Command, HostAnswer, Mark, PinKind, Slot};
 use ramz_domain::{CardId, Digest, Entropy, Payee, Payment, Refusal, limits};
 use ramz_keys::{IndexPurpose, KeyFault, Keys, PinBlock};
 use ramz_store::{Change, Head, Swap, Table};
@@ -316,7 +316,8 @@ fn authorisation(keys: &dyn Keys, identity: Mark, asked: &Verification) -> Resul
         reversal: reversal(identity),
         reference: None,
         payments,
-        kind,
+        slot: Slot::Second,
+        kind: Some(kind),
         amount,
         // The door that ISO 8583 knows too: wrong expiries shut it on either way.
         door: Mark::of(&[acquirer.as_bytes(), transaction.terminal.as_bytes()]),

@@ -217,6 +217,7 @@ fn word(purpose: IndexPurpose) -> &'static str {
         IndexPurpose::ApiKey => "api-key",
         IndexPurpose::Payer => "payer",
         IndexPurpose::Text => "text",
+        IndexPurpose::Activation => "activation",
         IndexPurpose::Seed => "seed",
     }
 }

@@ -207,7 +207,7 @@ impl CardState {
         if let Some(answer) = self.answers.last_mut() {
             answer.refused = Some(why);
         }
-        entries.push(Entry::Refused { why, identity, failures });
+        entries.push(Entry::Refused { why, identity, failures, slot: Some(authorisation.slot) });
         self.writes(Answer::Refused(why), entries)
     }
 

@@ -2,22 +2,23 @@
 //! and nothing said of the card, before it was right.
 //!
 //! ```text
-//!   0600 ─▶ card read? service known? ─▶ host: 0100, balance, first PIN ─00─▶ card: switch ─committed─▶ 0610
-//!                                                                      └─ else: its code, and nothing happens
+//!   0600 ─▶ card read? service known? ─▶ first PIN: dynamic? ─▶ card: right code? ─▶ card: switch ─committed─▶ 0610
+//!                                                   └─ static ─▶ host: 0100, balance ─00─▶ the same
+//!                                                                                  └─ else: its code, and nothing happens
 //! ```
+//! Unlocking, and going back to the static first PIN, take the static one too: a lost or locked phone is no dead end.
 
 mod words;
 
-use ramz_domain::card::{Activation, Answer, CardState, Command, Mark, Service, UnlockedBy};
+use ramz_domain::card::{Answer, CardState, Command, Mark, Service, Slot, UnlockedBy};
 use ramz_domain::{ActivationId, Pan, Phone, Refusal, Rial, limits};
-use ramz_iso8583::de48::{MASKED_PHONE, PRINT, RECEIPT_CODE, REFUSAL, SHOW, Tags};
+use ramz_iso8583::de48::{self, APP_ADDRESS, CHOICE, MASKED_PHONE, PRINT, RECEIPT_CODE, REFUSAL, SHOW, Tags};
 use ramz_iso8583::{Message, Mti};
 
-use super::transaction::{self, Slot};
-use super::{Inline, Refused, reply};
-use crate::engine::{CardColumns, EngineFault, Found, Job};
-use crate::outbox::activation_code;
-use crate::phones;
+use super::transaction;
+use super::{Inline, Refused, pin_block, reply};
+use crate::engine::{CardColumns, EngineFault, Found, Job, Presented};
+use crate::{devices, phones};
 pub use words::BankAtTerminal;
 use words::Words;
 
@@ -28,7 +29,7 @@ const SHOWN_TO_THE_HOST: [u8; 13] = [2, 7, 11, 12, 13, 14, 18, 22, 32, 35, 37, 4
 
 /// The services of the menu, by DE3.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Wish {
+pub(super) enum Wish {
     Switch(Service),
     ShowPhone,
     Unlock,
@@ -88,7 +89,9 @@ impl Inline {
         }
         let transaction = transaction::identity(request)?;
         let found = self.engine.find(&pan).await?.ok_or(Refused::No(Refusal::NoSuchCard))?;
-        if let Some(refused) = self.first_pin(request, &pan).await? {
+        if !self.proves_first_pin(request, wish, found, &pan).await?
+            && let Some(refused) = self.first_pin(request, &pan).await?
+        {
             return Ok(refused);
         }
         for _ in 0..limits::SWAP_ATTEMPTS_MAX {
@@ -121,8 +124,8 @@ impl Inline {
                 self.tell(&card, Command::Unlock { by: UnlockedBy::Terminal }).await?;
                 Ok(shown(words.unlocked()))
             }
-            Wish::Devices => Ok(shown(words.no_devices())),
-            Wish::RevokeDevice => Err(Refusal::NoDevice),
+            Wish::Devices => Ok(shown(self.devices(&card, words).await?)),
+            Wish::RevokeDevice => self.revoke_device(request, &card, words).await?,
         };
         Ok(match told {
             Ok(tags) => reply::with_tags(request, "00", &tags),
@@ -132,6 +135,59 @@ impl Inline {
                 reply::with_tags(request, why.response_code(), &tags)
             }
         })
+    }
+
+    /// Whether a dynamic first PIN was right. False: the host is to be asked.
+    async fn proves_first_pin(
+        &self,
+        request: &Message,
+        wish: Wish,
+        found: Found,
+        pan: &Pan,
+    ) -> Result<bool, Refused> {
+        let state = self.engine.look(found.card).await?.ok_or(EngineFault::NoCard)?;
+        if !state.first_pin_is_dynamic() {
+            return Ok(false);
+        }
+        let static_too = matches!(wish, Wish::Unlock | Wish::Switch(Service::FirstPinOff));
+        let (authorisation, expiry) = transaction::of_a_service(request)?;
+        let pin_block = pin_block(request, &self.switch_zone).ok_or(Refused::Format(52, "the first PIN"))?;
+        let zone = self.switch_zone.name.clone();
+        let presented = Some(Presented { pan: pan.clone(), expiry, pin_block, zone });
+        let command = Command::Prove { authorisation, static_too };
+        let job = Job { presented, issue: Some(found.issue), ..Job::from(command) };
+        match self.engine.tell(found.card, job).await? {
+            Answer::Done => Ok(true),
+            Answer::NotDynamic => Ok(false),
+            Answer::Refused(why) => Err(Refused::No(why)),
+            other => Err(EngineFault::Row(format!("a first PIN was answered {other:?}")).into()),
+        }
+    }
+
+    /// Each under the number that it is removed by, which stays its own while others come and go.
+    async fn devices(&self, card: &AtTerminal, words: Words<'_>) -> Result<String, EngineFault> {
+        let mut listed = Vec::new();
+        for token in card.state.tokens() {
+            let known = devices::find(&self.engine, token.device).await?;
+            let name = known.map_or_else(String::new, |known| known.device.name);
+            listed.push((token.column + 1, name));
+        }
+        listed.sort_unstable();
+        Ok(words.devices(&listed))
+    }
+
+    async fn revoke_device(
+        &self,
+        request: &Message,
+        card: &AtTerminal,
+        words: Words<'_>,
+    ) -> Result<Result<Tags, Refusal>, Refused> {
+        let tags = de48::of(request).map_err(|_| Refused::Format(48, "tagged values"))?;
+        let choice = tags.get(CHOICE).and_then(|choice| choice.trim().parse::<u8>().ok());
+        let token = card.state.tokens().iter().find(|token| Some(token.column + 1) == choice);
+        let Some(token) = token else { return Ok(Err(Refusal::NoDevice)) };
+        devices::revoke(&self.engine, token.device).await?;
+        Ok(Ok(shown(words.device_removed())))
     }
 
     /// Asks the host whether the first PIN is right; what is to be answered if it is not.
@@ -187,11 +243,16 @@ impl Inline {
         let masked = card.columns.phone.as_ref().map(Phone::shown_to_its_holder).unwrap_or_default();
         let mut tags = shown(words.switched(service, &masked));
         if service == Service::AppOn {
-            let begun = Activation { id: fresh, at: engine.clock.now(), key_version };
-            let half =
-                activation_code(engine.keys.as_ref(), card.found.card, begun, Activation::on_the_receipt())?;
+            // As the card has it: a repeat's is the one that was begun first.
+            let state = engine.look(card.found.card).await?.ok_or(EngineFault::NoCard)?;
+            let begun = state.services().activation.filter(|begun| begun.id == fresh);
+            let Some(begun) = begun else { return Ok(Err(Refusal::NotPermitted)) };
+            let half = devices::begin(engine, card.found.card, begun).await?;
             tags.set(PRINT, words.receipt(half.expose()));
             tags.set(RECEIPT_CODE, half.expose());
+            if !self.bank.app_address.is_empty() {
+                tags.set(APP_ADDRESS, self.bank.app_address.as_str());
+            }
         }
         Ok(Ok(tags))
     }

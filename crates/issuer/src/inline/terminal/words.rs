@@ -15,6 +15,8 @@ pub(super) struct Words<'a> {
 pub struct BankAtTerminal {
     /// Where cardholders text to; empty if there is none.
     pub short_code: String,
+    /// Where the app is; empty if there is none.
+    pub app_address: String,
 }
 
 impl Words<'_> {
@@ -75,8 +77,17 @@ impl Words<'_> {
         self.in_language("قفل رمز پویا باز شد.", "The dynamic PIN is unlocked.")
     }
 
-    pub(super) fn no_devices(&self) -> String {
-        self.in_language("دستگاهی ثبت نشده است.", "No device is registered.")
+    /// Numbered, as [`Words::device_removed`] wants them chosen.
+    pub(super) fn devices(&self, listed: &[(u8, String)]) -> String {
+        if listed.is_empty() {
+            return self.in_language("دستگاهی ثبت نشده است.", "No device is registered.");
+        }
+        let line = |(number, name): &(u8, String)| format!("{number}. {name}");
+        listed.iter().map(line).collect::<Vec<_>>().join("\n")
+    }
+
+    pub(super) fn device_removed(&self) -> String {
+        self.in_language("دستگاه حذف شد.", "The device was removed.")
     }
 
     pub(super) fn refused(&self, why: Refusal) -> String {
@@ -107,7 +118,7 @@ mod tests {
 
     #[test]
     fn every_text_fits_a_tag_and_speaks_its_language() {
-        let bank = BankAtTerminal { short_code: "30003303".into() };
+        let bank = BankAtTerminal { short_code: "30003303".into(), app_address: String::new() };
         for language in [Language::Persian, Language::English] {
             let words = Words { bank: &bank, language };
             let services = [
@@ -122,7 +133,10 @@ mod tests {
                 services.into_iter().map(|service| words.switched(service, "0912***4567")).collect();
             all.extend(["55", "75", "54", "91", "05"].map(|code| words.first_pin(code)));
             all.extend([words.confirm_phone("0912***4567"), words.receipt("12345678")]);
-            all.extend([words.unlocked(), words.no_devices()]);
+            let longest = "ن".repeat(limits::DEVICE_NAME_CHARS_MAX);
+            let listed = [(1, longest.clone()), (2, longest)];
+            assert!(words.devices(&listed).len() <= 400);
+            all.extend([words.unlocked(), words.devices(&[]), words.device_removed()]);
             for text in all {
                 assert!(text.len() <= 400, "{text}");
                 assert_eq!(text.is_ascii(), language == Language::English, "{text}");
