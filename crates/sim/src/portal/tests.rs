@@ -110,7 +110,8 @@ async fn the_page_and_all_it_asks_for_are_there_and_hold_no_inline_script() {
     for page in &texts {
         assert!(!page.contains("<script>") && !page.contains("style=") && !page.contains("onclick"));
     }
-    for name in ["main.js", "phone.js", "terminal.js", "keypad.js", "receipt.js", "payments.js", "frame.css"] {
+    for name in ["main.js", "phone.js", "terminal.js", "keypad.js", "receipt.js", "payments.js", "frame.css"]
+    {
         texts.push(text(&portal, &format!("/assets/{name}")).await);
     }
     for text in &texts {
