@@ -70,8 +70,8 @@ export const tests = {
     const customer = await Customer.at(desk, lab, "atm");
     assert.equal(await customer.title(), "خوش آمدید");
     await customer.enter(card);
-    assert.equal(await customer.title(), "تغییر رمز و خدمات رمز پویا");
-    assert.equal(await customer.page.locator("#options button").count(), 8);
+    assert.equal(await customer.title(), "برداشت، موجودی و خدمات رمز");
+    assert.equal(await customer.page.locator("#options button").count(), 10);
     await customer.option("فعال‌سازی رمز پویای پیامکی").first().click();
     await customer.screen("phone");
     const shown = await customer.get("screen-phone").textContent();
@@ -162,7 +162,7 @@ export const tests = {
     assert.match(await customer.get("entry-said").textContent(), /^4 digits typed/);
     await keyboard.press("Enter");
     await customer.screen("menu");
-    await keyboard.press("2");
+    await keyboard.press("4");
     await customer.screen("phone");
     await keyboard.press("2");
     await customer.screen("refused");
@@ -190,12 +190,12 @@ export const tests = {
     assert.ok(await customer.get("entry").isHidden());
   },
 
-  async "the portal leads to both machines with the card in the hand, and its phone texts a short code"(desk, lab) {
+  async "the portal leads to the machines with the card in the hand, and its phone texts a short code"(desk, lab) {
     const card = lab.card(lab.known.banks[0].id, 2);
     const page = await desk.window();
     await page.goto(lab.portal);
     await page.locator("#choose button", { hasText: card.pan.slice(-4) }).first().click();
-    for (const id of ["to-atm", "to-cashless"]) assert.match(await page.locator(`#${id}`).getAttribute("href"), /\?card=1$/);
+    for (const id of ["to-atm", "to-cashless", "to-pos"]) assert.match(await page.locator(`#${id}`).getAttribute("href"), /\?card=1$/);
     assert.equal(await page.locator("#compose-to").inputValue(), lab.known.banks[0].short_code);
     const words = persian(card.pan.slice(-4));
     const sent = page.waitForResponse((response) => response.url().endsWith("/messages") && response.request().method() === "POST");
@@ -220,7 +220,7 @@ export const tests = {
       await customer.type(card.static_first_pin);
       await customer.screen("menu");
       await shoot(desk, customer.page, name("menu"));
-      await customer.page.locator("#options button").nth(1).click();
+      await customer.option(lang === "fa" ? "فعال‌سازی رمز پویای پیامکی" : "Activate PINs by SMS").first().click();
       await customer.screen("phone");
       await shoot(desk, customer.page, name("phone"));
       await customer.page.locator("#options button").nth(0).click();

@@ -1,14 +1,15 @@
-// The receipt: what the bank had printed, and the half of an activation code, on paper.
+// The receipt: what the bank had printed, the half of an activation code and where the app is, or what was paid, on paper.
 
 import { say, spoken } from '/assets/words.js';
 import { digits, groups, node, tehran, tehranDate } from '/assets/text.js';
+import { drawn } from '/assets/qr.js';
 
 const paper = document.getElementById('receipt');
 
 /** Prints, if there is anything to print. Whatever was printed before is taken away. */
-export async function print({ print: text, receipt_half: half }, { bank, pan, service, machine }) {
+export async function print({ print: text, receipt_half: half, app_address: address, qr }, { bank, pan, service, machine, facts = [] }) {
   takeAway();
-  if (!text && !half) return;
+  if (!text && !half && !address && !facts.length) return;
   const now = await time();
   const row = (name, value) => node('div', {}, node('dt', {}, say(name)), node('dd', { dir: 'auto' }, value));
   const rows = [
@@ -16,6 +17,7 @@ export async function print({ print: text, receipt_half: half }, { bank, pan, se
     row('receipt_time', `${digits(tehran(now))} · ${tehranDate(now)}`),
     row('receipt_service', service),
     row('receipt_terminal', say(machine)),
+    ...facts.map(([name, value]) => row(name, value)),
   ];
   const lines = (text ?? '').split('\n').filter((line) => line !== '').map((line) => node('p', { dir: 'auto' }, line));
   paper.replaceChildren(
@@ -23,10 +25,14 @@ export async function print({ print: text, receipt_half: half }, { bank, pan, se
     node('dl', {}, rows),
     ...lines,
     ...(half ? [node('p', { class: 'half' }, node('span', {}, say('half')), node('b', { id: 'receipt-code', dir: 'ltr', 'data-digits': half }, digits(groups(half)))), node('p', { class: 'keep' }, say('keep'))] : []),
+    ...(address ? where(address, qr) : []),
     node('button', { type: 'button', id: 'take-receipt', onclick: takeAway }, say('take')));
   paper.lang = spoken();
   paper.hidden = false;
 }
+
+/** Where the app is: for a camera, and for who reads. */
+const where = (address, qr) => [node('p', { class: 'keep' }, say('app')), qr ? drawn(qr, say('qr')) : null, node('p', { class: 'app', dir: 'ltr', id: 'app-address' }, address)].filter(Boolean);
 
 /** Takes the paper away. */
 export function takeAway() {

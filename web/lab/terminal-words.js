@@ -1,11 +1,11 @@
-// What an ATM and a cashless terminal say, in Persian and in English. What the services are called and what response codes
+// What an ATM, a cashless terminal and a POS terminal say, in Persian and in English. What services and payments are called and what response codes
 // mean comes from the lab itself (`/terminal/menu`).
 
 import { learn } from '/assets/words.js';
 
 learn({
   fa: {
-    atm: 'خودپرداز', cashless: 'ترمینال شعبه‌ای', back: 'آزمایشگاه و گوشی', ways: 'راه‌ها',
+    atm: 'خودپرداز', cashless: 'ترمینال شعبه‌ای', pos: 'پایانه‌ی فروش', back: 'آزمایشگاه و گوشی', ways: 'راه‌ها',
     hand: 'کارت‌های شما', handsay: 'کارتی را در دستگاه بگذارید. پیامک‌ها در آزمایشگاه، روی گوشی می‌رسند.',
     insert: 'گذاشتن کارت', firstpin: 'رمز اول', screen: 'صفحه‌ی دستگاه', pad: 'صفحه‌کلید', slot: 'شکاف کارت', eject: 'پس گرفتن کارت', receipt: 'رسید',
     key_cancel: 'انصراف', key_clear: 'اصلاح', key_enter: 'تأیید',
@@ -22,10 +22,22 @@ learn({
     unknown: 'بانک این کارت در این شبکه نیست.', broken: 'دستگاه خراب است.',
     half: 'نیمه‌ی رسید کد فعال‌سازی', other_half: 'نیمه‌ی دیگر به تلفن همراه شما پیامک می‌شود. رسید را بردارید.',
     again: 'خدمت دیگر', leave: 'پایان، کارت را پس بده', card_out: 'کارت خود را بردارید.',
+    atm_menu: 'برداشت، موجودی و خدمات رمز', rial: 'ریال',
+    amount_title: 'چه مبلغی؟', amount: 'مبلغ برداشت را برگزینید.', own: 'مبلغ دیگر', own_amount: 'مبلغ را به ریال وارد کنید، سپس «تأیید» را بزنید.',
+    notes: 'خودپرداز مضرب این مبلغ را می‌دهد:', most: 'و حداکثر:',
+    sale_title: 'مبلغ خرید', sale: 'فروشنده مبلغ را به ریال وارد می‌کند و «تأیید» را می‌زند.', sale_none: 'مبلغ را وارد کنید.',
+    card_title: 'کارت', card: 'کارت خریدار را در دستگاه بگذارید.', to_pay: 'مبلغ',
+    cash: 'پول و رسید خود را بردارید.', paid_title: 'پرداخت شد', paid: 'رسید را به خریدار بدهید.', has: 'موجودی کارت',
+    undone: 'بانک کارت پاسخ نمی‌دهد. مبلغی برداشته نشد: تراکنش برگشت خورد.',
+    not_undone: 'بانک کارت پاسخ نمی‌دهد و برگشت تراکنش را هنوز تأیید نکرده است. اگر مبلغی برداشته شده باشد، برمی‌گردد؛ دستگاه پی‌گیر است.',
+    untold: 'بانک کارت پاسخ نمی‌دهد. مبلغی برداشته نشد.',
+    other_amount: 'مبلغ دیگر', next_sale: 'خرید بعدی', sale_hand: 'پس از مبلغ، کارتی را در دستگاه بگذارید.',
+    receipt_amount: 'مبلغ', receipt_rrn: 'شماره‌ی مرجع', receipt_balance: 'موجودی', receipt_reversed: 'برگشت', reversed_yes: 'تأیید شد', reversed_no: 'در حال پی‌گیری',
+    app: 'نشانی برنامه؛ با دوربین گوشی بخوانید', qr: 'نشانی برنامه به صورت QR',
     receipt_card: 'کارت', receipt_time: 'زمان', receipt_service: 'خدمت', receipt_terminal: 'پایانه', keep: 'این رسید را به کسی نشان ندهید.', take: 'برداشتن رسید',
   },
   en: {
-    atm: 'ATM', cashless: 'Branch terminal', back: 'Lab and phone', ways: 'Ways',
+    atm: 'ATM', cashless: 'Branch terminal', pos: 'POS terminal', back: 'Lab and phone', ways: 'Ways',
     hand: 'Your cards', handsay: 'Put a card into the machine. Texts come to the phone in the lab.',
     insert: 'Insert card', firstpin: 'First PIN', screen: 'The machine’s screen', pad: 'Keypad', slot: 'Card slot', eject: 'Take the card back', receipt: 'Receipt',
     key_cancel: 'Cancel', key_clear: 'Clear', key_enter: 'Enter',
@@ -42,6 +54,18 @@ learn({
     unknown: 'This card’s bank is not in this network.', broken: 'The machine is out of order.',
     half: 'Receipt half of the activation code', other_half: 'The other half is texted to your mobile. Take the receipt.',
     again: 'Another service', leave: 'Finish, give back the card', card_out: 'Take your card.',
+    atm_menu: 'Cash, balance and PIN services', rial: 'rial',
+    amount_title: 'How much?', amount: 'Choose an amount.', own: 'Another amount', own_amount: 'Type the amount in rial, then press Enter.',
+    notes: 'This machine gives multiples of', most: 'and at most',
+    sale_title: 'Amount of the purchase', sale: 'The shop types the amount in rial and presses Enter.', sale_none: 'Type the amount.',
+    card_title: 'Card', card: 'Put the customer’s card into the machine.', to_pay: 'Amount',
+    cash: 'Take your cash and the receipt.', paid_title: 'Paid', paid: 'Give the customer the receipt.', has: 'On the card',
+    undone: 'The card’s bank does not answer. Nothing was taken: the payment is reversed.',
+    not_undone: 'The card’s bank does not answer, and has not acknowledged the reversal yet. If the amount was taken, it will be given back; the machine goes on.',
+    untold: 'The card’s bank does not answer. Nothing was taken.',
+    other_amount: 'Another amount', next_sale: 'Next purchase', sale_hand: 'After the amount, put a card into the machine.',
+    receipt_amount: 'Amount', receipt_rrn: 'Reference', receipt_balance: 'Balance', receipt_reversed: 'Reversal', reversed_yes: 'acknowledged', reversed_no: 'pending',
+    app: 'Where the app is; read it with the phone’s camera', qr: 'The app’s address as a QR',
     receipt_card: 'Card', receipt_time: 'Time', receipt_service: 'Service', receipt_terminal: 'Terminal', keep: 'Show this receipt to nobody.', take: 'Take the receipt',
   },
 });

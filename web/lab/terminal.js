@@ -1,7 +1,8 @@
-// An ATM, or a branch's cashless terminal: card, first PIN, menu, and what the card's bank answers.
+// An ATM, a branch's cashless terminal or a shop's POS terminal: card, first PIN, menu, and what the card's bank answers.
 //
 //   idle ──card──▶ pin ──▶ menu ──▶ (sure) ──▶ wait ──▶ done | refused | silent | phone | devices ──▶ menu, or idle
 //
+// A POS terminal has no menu: its first screen is the amount. Payments are in `payments.js`.
 // The PIN is in this module as long as the card is in the slot, and goes out in the body of a request only.
 
 import '/assets/terminal-words.js';
@@ -10,11 +11,15 @@ import { digits, node } from '/assets/text.js';
 import { bankName } from '/assets/fields.js';
 import { startKeypad } from '/assets/keypad.js';
 import { print, takeAway } from '/assets/receipt.js';
+import { nameOf, outcome, paymentScreens, rial } from '/assets/payments.js';
 
 const PIN_MIN = 4;
 const PIN_MAX = 12;
 const CHOICE_MAX = 3;
-const machine = location.pathname.includes('cashless') ? 'cashless' : 'atm';
+const machine = ['cashless', 'pos'].find((name) => location.pathname.includes(name)) ?? 'atm';
+const isPos = machine === 'pos';
+/** Where a machine without a card stands. */
+const HOME = isPos ? 'sale' : 'idle';
 
 const at = (id) => document.getElementById(id);
 const [lab, menu] = await Promise.all(['/lab.json', '/terminal/menu'].map(async (path) => (await fetch(path)).json()));
@@ -23,7 +28,7 @@ const offered = Number(new URLSearchParams(location.search).get('card') ?? -1);
 let card = null;
 let pin = '';
 let typed = '';
-let state = { name: 'idle' };
+let state = { name: HOME };
 let drawn = false;
 
 const serviceOf = (code) => menu.services.find(({ service }) => service === code);
@@ -34,19 +39,22 @@ const bankOf = ({ bank }) => lab.banks.find(({ id }) => id === bank) ?? { name: 
 /** What the screen shows in each state: heading, text, options (words, what they do), and what Enter does with what was typed. */
 const SCREENS = {
   idle: () => ({ title: say('idle_title'), text: state.text ?? say('idle') }),
-  pin: () => ({ title: say('pin_title'), text: state.text ?? say('pin'), hides: true, max: PIN_MAX, enter: enterPin }),
-  menu: () => ({ title: word(menu.menu), text: say('menu'), options: entries().map((service) => [word(service), () => choose(service)]) }),
+  pin: () => ({ title: say('pin_title'), text: [state.amount && rial(state.amount), state.text ?? say('pin')].filter(Boolean).join('\n'), hides: true, max: PIN_MAX, enter: enterPin }),
+  menu: () => ({ title: machine === 'atm' ? say('atm_menu') : word(menu.menu), text: say('menu'), options: [...payments(), ...entries().map((service) => [word(service), () => choose(service)])] }),
   wait: () => ({ title: say('wait_title'), text: say('wait'), waits: true }),
   sure: () => ({ title: say('sure_title'), text: `${word(state.service)}${state.choice ? ` ${digits(state.choice)}` : ''}`, options: [[say('yes'), () => ask(state.service, state.choice)], [say('no'), toMenu]] }),
   phone: () => ({ title: say('phone_title'), text: state.show ?? say('phone'), phone: state.phone, options: [[say('phone_yes'), () => ask(serviceOf(state.service.then))], [say('phone_no'), () => go({ name: 'refused', text: say('phone_wrong') })]] }),
   devices: () => ({ title: word(state.service), text: `${state.show ?? say('nothing')}\n${say('choose')}`, max: CHOICE_MAX, enter: enterChoice, options: [[say('again'), toMenu], [say('leave'), eject]] }),
-  done: () => ({ title: say('done_title'), text: state.text, options: ending() }),
+  done: () => ({ title: state.title ?? say('done_title'), text: state.text, options: ending() }),
   refused: () => ({ title: say('refused_title'), text: state.text, options: ending() }),
-  silent: () => ({ title: say('silent_title'), text: say('silent'), options: ending() }),
+  silent: () => ({ title: say('silent_title'), text: state.text ?? say('silent'), options: ending() }),
+  ...paymentScreens({ payments: menu.payments, go, pay, toMenu: () => toMenu(), typed: () => typed, state: () => state, hasCard: () => Boolean(card) }),
 };
 
 const entries = () => menu.services.filter(({ in_menu }) => in_menu);
-const ending = () => [[say('again'), toMenu], [say('leave'), eject]];
+const nameFor = (payment) => nameOf(menu.payments, payment);
+const payments = () => (machine === 'atm' ? [[nameFor('withdrawal'), () => go({ name: 'amount' })], [nameFor('balance'), () => pay('balance')]] : []);
+const ending = () => (isPos ? [[say('next_sale'), eject]] : [[say('again'), toMenu], [say('leave'), eject]]);
 const toMenu = () => go({ name: 'menu' });
 
 function go(next) {
@@ -60,20 +68,29 @@ function insert(chosen) {
   card = chosen;
   takeAway();
   drawCards();
-  go({ name: 'pin' });
+  // In a shop the amount comes first.
+  if (isPos && !state.amount) go({ name: 'sale' });
+  else go({ name: 'pin', amount: state.amount });
 }
 
 function eject() {
   if (!card || state.name === 'wait') return;
   [card, pin] = [null, ''];
   drawCards();
-  go({ name: 'idle', text: say('card_out') });
+  go({ name: HOME, text: isPos ? `${say('card_out')}\n${say('sale')}` : say('card_out') });
+}
+
+/** Cancel: gives the card back, or forgets the amount. */
+function cancel() {
+  if (card) eject();
+  else if (isPos) go({ name: HOME });
 }
 
 function enterPin() {
-  if (typed.length < PIN_MIN) return go({ name: 'pin', text: say('short') });
+  if (typed.length < PIN_MIN) return go({ name: 'pin', amount: state.amount, text: say('short') });
   pin = typed;
-  toMenu();
+  if (isPos) pay('purchase', state.amount);
+  else toMenu();
 }
 
 function choose(service) {
@@ -87,18 +104,9 @@ function enterChoice() {
 
 /** Asks the card's bank, and goes where its answer leads. */
 async function ask(service, choice) {
-  const asking = card;
-  go({ name: 'wait' });
-  const told = await answerTo({ pan: card.pan, expiry: card.expiry, pin, service: service.service, choice, terminal: machine });
-  // The page was left meanwhile.
-  if (card !== asking) return;
-  if (!told) return go({ name: 'silent' });
-  if (told.problem) return go({ name: 'refused', text: told.problem });
+  const told = await answerTo('services', { service: service.service, choice });
+  if (!told) return;
   const { response_code: code, show, masked_phone: phone, receipt_half: half } = told;
-  if (code === '55') {
-    pin = '';
-    return go({ name: 'pin', text: `${reasonOf(code)} ${say('pin')}` });
-  }
   if (code !== '00') return go({ name: 'refused', text: show ?? reasonOf(code) });
   await print(told, { bank: bankName(bankOf(card)), pan: card.pan, service: word(service), machine });
   // What follows needs a number of a list, or a yes.
@@ -106,10 +114,36 @@ async function ask(service, choice) {
   go({ name: 'done', text: [show ?? reasonOf(code), half && say('other_half')].filter(Boolean).join('\n') });
 }
 
-/** What the bank answered; nothing, if it does not answer; or in words why it was not asked. */
-async function answerTo(body) {
+/** Pays, and says what became of it. */
+async function pay(payment, amount) {
+  const told = await answerTo('payments', { payment, amount });
+  if (!told) return;
+  const { facts, ...next } = outcome(told, payment, reasonOf);
+  if (facts.length) await print({}, { bank: bankName(bankOf(card)), pan: card.pan, service: nameFor(payment), machine, facts });
+  go(next);
+}
+
+/** What the bank answered. Nothing, if the screen says already what is to be said: silence, a wrong PIN, a fault. */
+async function answerTo(path, about) {
+  const asking = card;
+  const { amount } = about;
+  go({ name: 'wait' });
+  const told = await asked(path, { pan: card.pan, expiry: card.expiry, pin, ...about, terminal: machine });
+  // The page was left meanwhile.
+  if (card !== asking) return null;
+  if (!told) go(path === 'payments' ? { name: 'silent', text: say('untold') } : { name: 'silent' });
+  else if (told.problem) go({ name: 'refused', text: told.problem });
+  else if (told.response_code === '55') {
+    pin = '';
+    go({ name: 'pin', amount: isPos ? amount : undefined, text: `${told.show ?? reasonOf('55')} ${say('pin')}` });
+  } else return told;
+  return null;
+}
+
+/** The answer; nothing, if there is none; or in words why the bank was not asked. */
+async function asked(path, body) {
   try {
-    const answer = await fetch('/terminal/services', { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) });
+    const answer = await fetch(`/terminal/${path}`, { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) });
     if (answer.ok) return await answer.json();
     if (answer.status === 503) return null;
     return { problem: say(answer.status === 404 ? 'unknown' : 'broken') };
@@ -120,11 +154,12 @@ async function answerTo(body) {
 
 function press(key) {
   const { enter, max = 0, options = [] } = SCREENS[state.name]();
-  if (key === 'cancel') return eject();
+  if (key === 'cancel') return cancel();
   if (key === 'clear') typed = '';
   else if (key === 'enter') return enter?.();
   else if (enter) typed = (typed + key).slice(0, max);
-  else return options[Number(key) - 1]?.[1]();
+  // 0 is the tenth.
+  else return options[(Number(key) + 9) % 10]?.[1]();
   drawEntry();
 }
 
@@ -138,7 +173,7 @@ function draw() {
   at('screen-phone').hidden = !phone;
   at('progress').hidden = !waits;
   // Keys of the machine: numbered where nothing is typed.
-  at('options').replaceChildren(...options.map(([words, chosen], n) => node('button', { type: 'button', class: 'option', onclick: chosen }, enter ? null : node('b', { 'aria-hidden': 'true' }, digits(n + 1)), node('span', {}, words))));
+  at('options').replaceChildren(...options.map(([words, chosen], n) => node('button', { type: 'button', class: 'option', onclick: chosen }, enter ? null : node('b', { 'aria-hidden': 'true' }, digits((n + 1) % 10)), node('span', {}, words))));
   at('options').dataset.count = String(options.length);
   at('eject').disabled = !card || waits;
   at('mouth').classList.toggle('full', Boolean(card));
@@ -151,10 +186,12 @@ function draw() {
 }
 
 function drawEntry() {
-  const { enter, hides } = SCREENS[state.name]();
+  const { enter, hides, money } = SCREENS[state.name]();
   at('entry').hidden = !enter;
-  at('entry-dots').textContent = hides ? '●'.repeat(typed.length) : digits(typed);
-  at('entry-said').textContent = typed ? `${hides ? digits(typed.length) : digits(typed)} ${hides ? say('typed') : ''}` : '';
+  at('entry').classList.toggle('money', Boolean(money));
+  const shown = money && typed ? rial(Number(typed)) : digits(typed);
+  at('entry-dots').textContent = hides ? '●'.repeat(typed.length) : shown;
+  at('entry-said').textContent = typed ? (hides ? `${digits(typed.length)} ${say('typed')}` : shown) : '';
 }
 
 function drawCards() {
@@ -168,12 +205,13 @@ language.addEventListener('click', () => speak(spoken() === 'fa' ? 'en' : 'fa'))
 at('eject').addEventListener('click', eject);
 at(`way-${machine}`).setAttribute('aria-current', 'page');
 document.body.dataset.machine = machine;
+if (isPos) at('hand-say').dataset.say = 'sale_hand';
 // A page that is left, or kept for later, has no card in it.
 addEventListener('pagehide', () => {
   [card, pin] = [null, ''];
   takeAway();
   drawCards();
-  go({ name: 'idle' });
+  go({ name: HOME });
 });
 startKeypad(press);
 spokenAgain(() => {
@@ -183,7 +221,7 @@ spokenAgain(() => {
   at('machine-name').textContent = say(machine);
   at('sign').textContent = say(machine);
   // Words of a state that were said in the other language are said anew.
-  if (state.name === 'idle' || state.name === 'pin') delete state.text;
+  if (['idle', 'pin', 'sale', 'own'].includes(state.name)) delete state.text;
   drawCards();
   draw();
 });

@@ -79,7 +79,7 @@ function draw() {
       node('span', {}, node('i', {}, say('expiry')), used(copier(expiry(card).replace('/', ''), say('expiry'), expiry(card)))),
       node('span', {}, node('i', {}, 'CVV2'), used(copier(card.cvv2, 'CVV2', card.cvv2))),
       node('span', {}, node('i', {}, say('balance')), node('b', {}, amount(card.balance)))));
-  for (const [id, path] of [['to-atm', '/atm'], ['to-cashless', '/cashless-terminal']]) document.getElementById(id).href = `${path}?card=${held}`;
+  for (const [id, path] of [['to-atm', '/atm'], ['to-cashless', '/cashless-terminal'], ['to-pos', '/pos']]) document.getElementById(id).href = `${path}?card=${held}`;
   document.getElementById('card-hint').textContent = say(`hint_${stateOf(card)}`);
   document.getElementById('choose').replaceChildren(...banks.map((bank) => node('div', { class: 'bankful', role: 'group', 'aria-label': bankName(bank) }, node('span', {}, bankName(bank)),
     cards.map((other, index) => other.bank === bank.id && node('button', { type: 'button', class: stateOf(other), 'aria-pressed': String(index === held), title: shownState(other), onclick: () => hold(index) }, node('span', { dir: 'ltr' }, other.pan.slice(-4)))).filter(Boolean))));

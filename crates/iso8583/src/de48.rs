@@ -31,6 +31,9 @@ pub const RECEIPT_CODE: &str = "13";
 pub const CHOICE: &str = "14";
 /// Why it was refused: a stable code.
 pub const REFUSAL: &str = "15";
+/// Where the app is, to be drawn as a QR on the receipt: in the answer to 900000 only. Of the private tags (80 to 99), which mean
+/// other things in other messages.
+pub const APP_ADDRESS: &str = "80";
 
 /// The value of [`PIN_VERIFIED`] that says: by Ramz, a dynamic PIN.
 pub const PIN_VERIFIED_DYNAMIC: &str = "D";

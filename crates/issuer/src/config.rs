@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use ramz_domain::card::{Alerts, Policy, PolicyError, SendLimits, StaticPolicy, StaticRule};
+use ramz_domain::card::{Alerts, AppPolicy, Policy, PolicyError, SendLimits, StaticPolicy, StaticRule};
 use ramz_domain::{PaymentKind, Rial};
 use serde::Deserialize;
 
@@ -38,6 +38,8 @@ pub struct Config {
     pub policy: PolicyConfig,
     /// Where a static second PIN may be used.
     pub static_pin: StaticPinConfig,
+    /// Codes that a phone computes.
+    pub app: AppConfig,
     /// What cardholders are told unasked.
     pub alerts: AlertsConfig,
     /// How many PINs go out at most.
@@ -127,6 +129,22 @@ pub enum StaticPinRule {
     PerPayment,
 }
 
+/// The app: its door, and what its codes are good for.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AppConfig {
+    /// Where phones reach the door, as they write it: `https://app.bank.example`. Empty: the bank has no app.
+    pub public_url: String,
+    /// The header in which the proxy in front says where a request is from; empty: nothing stands in front.
+    pub address_header: String,
+    /// Digits of a code: 7 or 8.
+    pub digits: u8,
+    /// The table of ceilings, in rial: at most four, each larger than the one before.
+    pub ceilings: Vec<u64>,
+    /// What a device may pay at most in the first 24 hours after a card was put on it, in rial; 0: as later.
+    pub first_day_max: u64,
+}
+
 /// Which alerts go out.
 #[derive(Clone, Copy, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -165,6 +183,10 @@ pub struct LimitsConfig {
     pub iin_per_s: u32,
     /// Requests of one asker in a second.
     pub asker_per_s: u32,
+    /// Tries at activation codes from one address in an hour.
+    pub activation_address_in_hour: u32,
+    /// Tries at activation codes in a second, from all addresses.
+    pub activation_per_s: u32,
 }
 
 /// What is done when the card host was asked and is silent.
@@ -218,6 +240,7 @@ impl PolicyConfig {
     pub fn policy(
         &self,
         static_pin: &StaticPinConfig,
+        app: &AppConfig,
         alerts: AlertsConfig,
         limits: &LimitsConfig,
     ) -> Result<Policy, PolicyError> {
@@ -240,9 +263,35 @@ impl PolicyConfig {
             },
             sms_pin_max: rial(self.sms_pin_max)?,
             static_pin: static_pin.policy()?,
+            app: app.policy()?,
             alerts: Alerts { lock, service, change },
         };
         policy.check().map(|()| policy)
+    }
+}
+
+impl AppConfig {
+    fn policy(&self) -> Result<AppPolicy, PolicyError> {
+        let ceilings: Result<Vec<_>, _> = self.ceilings.iter().map(|amount| rial(*amount)).collect();
+        Ok(AppPolicy {
+            offered: !self.public_url.is_empty(),
+            digits: self.digits,
+            ceilings: ceilings?,
+            first_day_max: rial(self.first_day_max)?,
+        })
+    }
+
+    /// Its public address is what each request is signed for, so it must be one that a request can have.
+    pub(crate) fn check(&self) -> Result<(), PolicyError> {
+        let url = &self.public_url;
+        let rest = url.strip_prefix("https://").or_else(|| url.strip_prefix("http://localhost"));
+        let plain = url.bytes().all(|b| b.is_ascii_graphic() && !matches!(b, b'?' | b'#' | b'@'));
+        if url.is_empty() || (rest.is_some_and(|rest| !rest.is_empty()) && plain && !url.ends_with('/')) {
+            return Ok(());
+        }
+        Err(PolicyError::Range(
+            "app.public_url: write https:// and a host, without a slash at the end (http:// for localhost only)",
+        ))
     }
 }
 
@@ -281,10 +330,13 @@ impl LimitsConfig {
             payer: rate(self.payer_in_hour, 3600),
             payee: rate(self.payee_in_hour, 3600),
             iin: rate(self.iin_per_s, 1),
+            activation_address: rate(self.activation_address_in_hour, 3600),
+            activation: rate(self.activation_per_s, 1),
         };
         // A bucket fills by whole microseconds.
         let within = |rate: &Rate| (1..=1_000_000).contains(&rate.most);
         let others = [&rates.alert, &rates.asker, &rates.payer, &rates.payee, &rates.iin];
+        let others = others.into_iter().chain([&rates.activation_address, &rates.activation]);
         let all = rates.phone.iter().chain(others);
         if all.into_iter().all(within) {
             Ok(rates)
@@ -312,6 +364,8 @@ mod tests {
             payee_in_hour: 7200,
             iin_per_s: 500,
             asker_per_s: 500,
+            activation_address_in_hour: 30,
+            activation_per_s: 50,
         };
         assert!(limits.rates().is_ok());
         for bad in [

@@ -39,6 +39,7 @@ pub struct Counts {
     card_work: ByWord,
     texts: ByWord,
     terminal: ByWord,
+    app: ByWord,
     not_sent: ByWord,
     reversals: ByWord,
     verifications: ByWord,
@@ -57,6 +58,7 @@ impl Default for Counts {
             card_work: ByWord::default(),
             texts: ByWord::default(),
             terminal: ByWord::default(),
+            app: ByWord::default(),
             not_sent: ByWord::default(),
             reversals: ByWord::default(),
             verifications: ByWord::default(),
@@ -89,6 +91,11 @@ impl Counts {
     /// One more text from a phone, with what came of it.
     pub(crate) fn texted(&self, outcome: &str) {
         self.texts.add(outcome);
+    }
+
+    /// One more thing at the app's door, by what became of it.
+    pub(crate) fn app(&self, outcome: &str) {
+        self.app.add(outcome);
     }
 
     /// One more service at a terminal, with its response code.
@@ -157,6 +164,12 @@ impl Show for Counts {
                 "ramz_terminal_services_total",
                 "Services at ATM and cashless terminal, by response code.",
                 &self.terminal,
+                "response_code",
+            ),
+            (
+                "ramz_app_activations_total",
+                "Tries at activating the app, by outcome.",
+                &self.app,
                 "response_code",
             ),
             (

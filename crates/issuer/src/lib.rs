@@ -1,9 +1,11 @@
 #![doc = include_str!("../README.md")]
 
 pub mod admission;
+mod app;
 pub mod cards;
 pub mod config;
 pub mod counts;
+mod devices;
 pub mod engine;
 pub mod inline;
 pub mod limits;

@@ -5,10 +5,13 @@
 //! too much is noted at the card and not sent. What is counted does not depend on the card, known or not.
 
 use ramz_domain::card::{Mark, NotSent};
-use ramz_domain::{Digest, Iin, Moment, Phone};
+use ramz_domain::{DeviceId, Digest, Iin, Moment, Phone};
 use ramz_keys::{IndexPurpose, KeyFault, Keys};
 
 use crate::windows::{Rate, Windows};
+
+/// A family's cards, each with a typing error.
+const CARDS_OF_A_DEVICE: Rate = Rate { most: 32, within: std::time::Duration::from_secs(3600) };
 
 /// The rates. Defaults and reasons are in `ramz_domain::limits`.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -25,6 +28,10 @@ pub struct Rates {
     pub payee: Rate,
     /// Requests for cards of one IIN.
     pub iin: Rate,
+    /// Tries at activation codes from one address.
+    pub activation_address: Rate,
+    /// Tries at activation codes from all of them.
+    pub activation: Rate,
 }
 
 /// The rates and what has been taken of them.
@@ -43,10 +50,7 @@ impl Limits {
     /// One request of an asker; too many: in how many seconds the next one passes.
     pub(crate) fn asker(&self, name: &str, now: Moment) -> Result<(), u32> {
         let key = Digest::of(&[b"asker", name.as_bytes()]);
-        self.windows.take(key, &[self.rates.asker], now).map_err(|until| {
-            let seconds = until.since(now).as_millis().div_ceil(1000);
-            u32::try_from(seconds).unwrap_or(u32::MAX).max(1)
-        })
+        self.windows.take(key, &[self.rates.asker], now).map_err(|until| seconds(until, now))
     }
 
     /// One request for a PIN: why it is not to be sent, if it is not.
@@ -70,6 +74,21 @@ impl Limits {
         self.windows.take(iin, &[self.rates.iin], now).is_err().then_some(NotSent::IinLimit)
     }
 
+    /// One try at an activation code; too many: in how many seconds the next one passes. An address takes its own first: one that is
+    /// over its part takes nothing of the others'.
+    pub(crate) fn activation(&self, keys: &dyn Keys, address: &str, now: Moment) -> Result<Result<(), u32>, KeyFault> {
+        let Digest(address) = Digest(keys.index(IndexPurpose::Payer, &[b"activation", address.as_bytes()])?.bytes);
+        let taken = self.windows.take(Digest::of(&[b"activation", &address]), &[self.rates.activation_address], now);
+        let taken = taken.and_then(|()| self.windows.take(Digest::of(&[b"activations"]), &[self.rates.activation], now));
+        Ok(taken.map_err(|until| seconds(until, now)))
+    }
+
+    /// One card that a device wants: who has a device must not try card numbers out.
+    pub(crate) fn card_of(&self, device: DeviceId, now: Moment) -> Result<(), u32> {
+        let key = Digest::of(&[b"device", &device.0]);
+        self.windows.take(key, &[CARDS_OF_A_DEVICE], now).map_err(|until| seconds(until, now))
+    }
+
     /// One SMS to a phone.
     pub(crate) fn phone(&self, keys: &dyn Keys, phone: &Phone, now: Moment) -> Result<bool, KeyFault> {
         Ok(self.windows.take(phone_key(keys, phone)?, &self.rates.phone, now).is_ok())
@@ -90,6 +109,11 @@ impl Limits {
     ) -> Result<Option<Moment>, KeyFault> {
         Ok(self.windows.held_until(phone_key(keys, phone)?, &self.rates.phone, now))
     }
+}
+
+fn seconds(until: Moment, now: Moment) -> u32 {
+    let seconds = until.since(now).as_millis().div_ceil(1000);
+    u32::try_from(seconds).unwrap_or(u32::MAX).max(1)
 }
 
 /// Keyed also in memory: a dump of it is not to tell phones.

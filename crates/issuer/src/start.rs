@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use ramz_api::app::BankView;
 use ramz_api::metrics::Show;
 use ramz_api::net::{Connector, Door};
 use ramz_api::openapi;
@@ -12,7 +13,7 @@ use ramz_api::serve::{DoorTimes, serve};
 use ramz_api::tap::SharedTap;
 use ramz_domain::card::PolicyError;
 use ramz_domain::{CardId, Clock, Entropy, limits};
-use ramz_keys::{Keys, PinBlockFormat};
+use ramz_keys::{KeyFault, Keys, PinBlockFormat};
 use ramz_link::{Link, LinkConfig, Names, Shape, ShapeError, listen};
 use ramz_sms::port::Sender;
 use ramz_store::Store;
@@ -21,7 +22,8 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::admission::Admissions;
-use crate::config::{Config, HostConfig, VerifierConfig};
+use crate::app::{self, AppDoor};
+use crate::config::{AppConfig, Config, HostConfig, VerifierConfig};
 use crate::counts::Counts;
 use crate::engine::{Engine, Parts, Rules};
 use crate::inline::{BankAtTerminal, Inline, Zone};
@@ -56,6 +58,8 @@ pub struct Ports {
     pub api: Arc<dyn Door>,
     /// The back office; mutual TLS inside.
     pub admin: Arc<dyn Door>,
+    /// The app, if the bank has one.
+    pub app: Option<Arc<dyn Door>>,
     /// The switch.
     pub switch: Arc<dyn Door>,
     /// Health and metrics.
@@ -80,6 +84,8 @@ pub struct Running {
     pub switch: SocketAddr,
     /// Where the back office comes.
     pub admin: SocketAddr,
+    /// Where the app comes, if it may.
+    pub app: Option<SocketAddr>,
     tasks: TaskTracker,
 }
 
@@ -108,6 +114,12 @@ pub enum StartError {
     /// An IIN that is not six digits.
     #[error("issuer: {0:?} is not an IIN of six digits")]
     Iin(String),
+    /// A door for the app, and no key that phones could seal to.
+    #[error("issuer: the app needs a receive key: {0}; add one with `ramz keys rotate receive`")]
+    NoReceiveKey(KeyFault),
+    /// A door for the app without its public address, or the address without the door.
+    #[error("issuer: listen.app and bank.app.public_url belong together: write both, or none")]
+    HalfAnApp,
     /// The key file cannot serve a link.
     #[error(
         "issuer: the key file has no zone {zone:?} for PIN block format {format}; add it with `ramz keys zone`"
@@ -124,6 +136,9 @@ pub enum StartError {
 /// Starts an issuer. It runs until `shutdown`; [`Running::stopped`] waits until all it had read is answered.
 pub fn start(config: &Config, ports: Ports, shutdown: &CancellationToken) -> Result<Running, StartError> {
     let checked = shape::check(config)?;
+    if ports.app.is_none() == checked.policy.app.offered {
+        return Err(StartError::HalfAnApp);
+    }
     let Checked { policy, rates, switch: (switch_shape, switch_format), host: (host_shape, host_format) } =
         checked;
     let limits = Arc::new(Limits::new(rates));
@@ -166,6 +181,7 @@ pub fn start(config: &Config, ports: Ports, shutdown: &CancellationToken) -> Res
         fa: config.name_fa.clone(),
         en: config.name_en.clone(),
         short_code: config.short_code.clone(),
+        app_address: config.app.public_url.clone(),
     };
     let texts = Texts::new(Arc::clone(&engine), Arc::clone(&counts));
     let receipts = Receipts::start(&engine, ports.sender.as_ref(), &tasks, shutdown);
@@ -198,7 +214,10 @@ pub fn start(config: &Config, ports: Ports, shutdown: &CancellationToken) -> Res
         switch_zone,
         host_zone,
         config.host.on_silence,
-        BankAtTerminal { short_code: config.short_code.clone() },
+        BankAtTerminal {
+            short_code: config.short_code.clone(),
+            app_address: config.app.public_url.clone(),
+        },
     );
     let names = Names { ours: bank.clone(), theirs: "switch".into() };
     tasks.spawn(listen(
@@ -211,7 +230,7 @@ pub fn start(config: &Config, ports: Ports, shutdown: &CancellationToken) -> Res
         shutdown.clone(),
     ));
 
-    let times = [DoorTimes::new("api"), DoorTimes::new("admin")];
+    let times = [DoorTimes::new("api"), DoorTimes::new("admin"), DoorTimes::new("app")];
     let door = pin_request_door(config, bank, &admissions, &limits, entropy, tap());
     let verifications = Arc::new(VerificationDoor {
         engine: Arc::clone(&engine),
@@ -228,6 +247,16 @@ pub fn start(config: &Config, ports: Ports, shutdown: &CancellationToken) -> Res
         answering.await;
         admissions.drain().await;
     });
+    let app = match ports.app {
+        Some(door) => {
+            // A key file of an earlier release has none: better said now than to the first phone.
+            keys.receive_key().map_err(StartError::NoReceiveKey)?;
+            let (address, routes) = (door.address(), app::routes(app_door(config, &engine, &limits, &counts)));
+            tasks.spawn(serve(door, times[2].timing(routes), Arc::clone(entropy), shutdown.clone()));
+            Some(address)
+        }
+        None => None,
+    };
     let office = BackOffice {
         engine: Arc::clone(&engine),
         limits,
@@ -240,7 +269,7 @@ pub fn start(config: &Config, ports: Ports, shutdown: &CancellationToken) -> Res
     let health =
         Health { host: Arc::clone(&host), sender, counts, doors, watched, shutdown: shutdown.clone() };
     let all = shown(tasks, ports.metrics, health, Arc::clone(entropy));
-    Ok(Running { engine, host, api, switch, admin, tasks: all })
+    Ok(Running { engine, host, api, switch, admin, app, tasks: all })
 }
 
 impl Running {
@@ -274,6 +303,22 @@ fn shown(
     });
     all.close();
     all
+}
+
+fn app_door(
+    config: &Config,
+    engine: &Arc<Engine>,
+    limits: &Arc<Limits>,
+    counts: &Arc<Counts>,
+) -> Arc<AppDoor> {
+    let (engine, limits, counts) = (Arc::clone(engine), Arc::clone(limits), Arc::clone(counts));
+    let bank = BankView {
+        id: config.id.clone(),
+        name_fa: config.name_fa.clone(),
+        name_en: config.name_en.clone(),
+    };
+    let AppConfig { public_url, address_header, .. } = config.app.clone();
+    Arc::new(AppDoor { engine, limits, counts, public_url, address_header, bank })
 }
 
 fn pin_request_door(

@@ -1,4 +1,5 @@
-//! The sweeper: takes up what a crash or a full queue left behind, and lets old admissions and phones without cards go.
+//! The sweeper: takes up what a crash or a full queue left behind, and lets go what is over: admissions, phones without cards,
+//! activations, revoked devices.
 
 use std::sync::Arc;
 
@@ -8,12 +9,13 @@ use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
 use crate::admission::Admissions;
+use crate::devices;
 use crate::engine::{Engine, EngineFault};
 use crate::outbox::Outbox;
 use crate::phones::Texts;
 
 /// Tables whose rows are forgotten one day.
-const FORGOTTEN: [Table; 2] = [Table::Admission, Table::Phone];
+const FORGOTTEN: [Table; 4] = [Table::Admission, Table::Phone, Table::Device, Table::Activation];
 
 /// What may have been left behind.
 pub(crate) struct Swept {
@@ -30,24 +32,25 @@ impl Swept {
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         while shutdown.run_until_cancelled(tick.tick()).await.is_some() {
             match self.sweep().await {
-                Ok((0, 0, 0)) => {}
-                Ok((requests, messages, texts)) => {
-                    tracing::info!(requests, messages, texts, "took up what was left behind");
+                Ok([0, 0, 0, 0]) => {}
+                Ok([requests, messages, texts, revocations]) => {
+                    tracing::info!(requests, messages, texts, revocations, "took up what was left behind");
                 }
                 Err(fault) => tracing::error!(%fault, "sweeping failed; trying again"),
             }
         }
     }
 
-    async fn sweep(&self) -> Result<(usize, usize, usize), EngineFault> {
+    async fn sweep(&self) -> Result<[usize; 4], EngineFault> {
         // Each does its part, whatever became of the others.
         let requests = self.admissions.resume().await;
         let messages = self.outbox.resume().await;
         let texts = self.texts.resume().await;
+        let revocations = devices::resume(&self.engine).await;
         let (store, clock) = (&self.engine.store, &self.engine.clock);
         for table in FORGOTTEN {
             while store.forget(table, clock.now(), limits::SWEEP_ROWS).await? == limits::SWEEP_ROWS {}
         }
-        Ok((requests?, messages?, texts?))
+        Ok([requests?, messages?, texts?, revocations?])
     }
 }

@@ -66,6 +66,8 @@ pub struct BankName {
     pub en: String,
     /// Where cardholders text to; empty if there is none.
     pub short_code: String,
+    /// Where the app is; empty if there is none.
+    pub app_address: String,
 }
 
 /// A row that is for an SMS.

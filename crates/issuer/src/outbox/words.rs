@@ -1,6 +1,6 @@
 //! The text that an outbox row is for: made at sending, from what card and phone are then.
 
-use ramz_domain::card::{Activation, CardState, Challenge, NotSent, Notice, Texted, ToSend};
+use ramz_domain::card::{Activation, CardState, Challenge, NotSent, Notice, Policy, Texted, ToSend};
 use ramz_domain::{CardId, ChallengeId, Language, Phone, Pin};
 use ramz_keys::{PinSource, Place};
 use ramz_sms::port::{Outgoing as Sms, SmsText};
@@ -119,7 +119,7 @@ impl Outbox {
             },
             _ => None,
         };
-        let words = self.bank_name.words(notice, &ending, code.as_ref());
+        let words = self.bank_name.words(notice, &ending, code.as_ref(), &self.engine.policy);
         let bank = self.bank_name.in_language(state.language());
         let text = notice_text(state.language(), bank, &words);
         Ok(Some(Sms { to, text, not_after: dispatch.expires }))
@@ -175,7 +175,13 @@ impl BankName {
         }
     }
 
-    fn words<'a>(&'a self, notice: Notice, card: &'a str, code: Option<&'a Pin>) -> Words<'a> {
+    fn words<'a>(
+        &'a self,
+        notice: Notice,
+        card: &'a str,
+        code: Option<&'a Pin>,
+        policy: &Policy,
+    ) -> Words<'a> {
         match notice {
             Notice::SmsOn => Words::SmsActivated { card, short_code: &self.short_code },
             Notice::SmsOff => Words::SmsDeactivated { card },
@@ -183,7 +189,7 @@ impl BankName {
                 card,
                 code: code.map_or("", |code| code.expose()),
                 minutes: ACTIVATION_MINUTES,
-                address: None,
+                address: Some(self.app_address.as_str()).filter(|address| !address.is_empty()),
             },
             Notice::AppOff => Words::AppDeactivated { card },
             Notice::FirstPinOn => Words::FirstPinOn { card },
@@ -193,6 +199,16 @@ impl BankName {
             Notice::PhoneIsNew => Words::PhoneChangedNew { card },
             Notice::PhoneWasOld => Words::PhoneChangedOld { card },
             Notice::Reissued => Words::CardReissued { card },
+            Notice::CardOnDevice => Words::CardOnDevice { card },
+            Notice::CardOffDevice => Words::CardOffDevice { card },
+            Notice::Ceiling(_, step) => {
+                let max = usize::from(step).checked_sub(1).and_then(|at| policy.app.ceilings.get(at));
+                Words::Ceiling { card, max: max.copied() }
+            }
+            Notice::SecondPinOn => Words::SecondPinOn { card },
+            Notice::SecondPinOff => Words::SecondPinOff { card },
+            Notice::FirstPinLocked(until) => Words::FirstPinLocked { card, until },
+            Notice::AppLocked => Words::AppLocked { card },
             Notice::Help(why) => self.help(why, card),
         }
     }

@@ -19,11 +19,12 @@ use ramz_api::openapi;
 use ramz_api::problem::{FieldError, Problem};
 use ramz_api::serve::JsonBody;
 use ramz_domain::card::{CardLimits, CardState, CardStatus};
-use ramz_domain::{CardId, Language, Moment, Phone, Rial};
+use ramz_domain::{CardId, DeviceId, Language, Moment, Phone, Rial};
 use serde_json::json;
 
 use super::{certified, fault};
 use crate::cards::{self, Added, CardChange, NewCard};
+use crate::devices;
 use crate::engine::{Engine, EngineFault, Profile};
 use crate::limits::Limits;
 
@@ -209,14 +210,23 @@ async fn first_pin_off(
         .await
 }
 
-/// No device is registered in this release, so none is found.
+/// The whole device, with all its cards: it was lost, not the card.
 async fn revoke(
     State(office): Shared,
-    Path((card, _device)): Path<(String, String)>,
+    Extension(peer): Extension<Peer>,
+    Path((card, device)): Path<(String, String)>,
 ) -> Result<Json<CardView>, Problem> {
-    let known = cards::show(&office.engine, card_id(&card)?).await.map_err(|f| office.problem(&f))?;
-    known.ok_or_else(Problem::not_found)?;
-    Err(Problem::not_found())
+    let (id, device) = (card_id(&card)?, DeviceId::parse(&device).ok_or_else(Problem::not_found)?);
+    let known = cards::show(&office.engine, id).await.map_err(|f| office.problem(&f))?;
+    let (state, _) = known.ok_or_else(Problem::not_found)?;
+    // One that was revoked before may be told so again, and the call that was cut off goes on.
+    let found = devices::find(&office.engine, device).await.map_err(|f| office.problem(&f))?;
+    let of_this_card = |known: &devices::Known| {
+        known.device.is_revoked() || state.tokens().iter().any(|token| token.device == device)
+    };
+    found.filter(of_this_card).ok_or_else(Problem::not_found)?;
+    let told = devices::revoke(&office.engine, device).await.map(|_| ());
+    office.done(&peer, id, told, "device revoked").await
 }
 
 impl BackOffice {
@@ -254,6 +264,16 @@ impl BackOffice {
         self.view(id).await.map(Json)
     }
 
+    async fn devices(&self, state: &CardState) -> Result<Vec<DeviceView>, EngineFault> {
+        let mut listed = Vec::new();
+        for token in state.tokens() {
+            let known = devices::find(&self.engine, token.device).await?;
+            let name = known.map_or_else(String::new, |known| known.device.name);
+            listed.push(DeviceView { device: token.device.to_string(), name, added: token.added.rfc3339() });
+        }
+        Ok(listed)
+    }
+
     fn services(state: &CardState) -> ServicesView {
         let services = state.services();
         ServicesView {
@@ -289,7 +309,7 @@ impl BackOffice {
             sms_held_until: held.map(Moment::rfc3339),
             phone_held_until: phone_held.map(Moment::rfc3339),
             services: BackOffice::services(&state),
-            devices: Vec::new(),
+            devices: self.devices(&state).await.map_err(|f| self.problem(&f))?,
             static_pin: StaticPinView {
                 consent: state.static_consent().map(Moment::rfc3339),
                 used_24h: state.static_total(at.now()),

@@ -18,7 +18,7 @@ fn certified(peer: &Peer) -> Option<&str> {
 }
 
 /// What a fault looks like from outside: an incident; what is overloaded says so.
-fn fault(entropy: &dyn Entropy, fault: &EngineFault) -> Problem {
+pub(crate) fn fault(entropy: &dyn Entropy, fault: &EngineFault) -> Problem {
     match fault {
         EngineFault::Busy | EngineFault::Stopping => Problem::issuer_unavailable(1),
         fault => {

@@ -55,7 +55,7 @@ enum Command {
     Gateway(Settings),
     /// A bank's cards, at its back office: add, show, change, lock, close; many from a file
     Cards(cards::Options),
-    /// Ask a bank for a terminal service, as an ATM would: activate app or SMS, unlock, devices
+    /// Ask a bank as an ATM or a POS terminal would: activate app or SMS, unlock, devices; withdraw, balance, pay
     ///
     /// Card number, expiry and first PIN are asked for, or read from a file: they are no arguments, which would stay in the
     /// shell's history. What the screen shows and the receipt prints goes to standard output. The exit code is 0 if the bank

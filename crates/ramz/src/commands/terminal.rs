@@ -1,18 +1,22 @@
-//! `ramz terminal`: one terminal service at one bank, as an ATM would ask for it. For integrators, before there is an ATM.
+//! `ramz terminal`: one terminal service or one payment at one bank, as an ATM or a POS terminal would ask for it. For
+//! integrators, before there is one.
+
+mod told;
+mod wish;
 
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::bail;
-use clap::{Args, Subcommand};
+use clap::Args;
 use ramz_api::problem::FieldError;
-use ramz_domain::{Clock, Entropy, Language};
-use ramz_sim::terminal::{Answer, Patience, Service, Session, Terminal, Typed, Wanted, reason};
-use serde_json::json;
+use ramz_domain::{Clock, Entropy};
+use ramz_sim::terminal::{Patience, Session, Terminal, Typed};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
+use self::told::{Told, as_json};
+use self::wish::{Asking, Wish};
 use super::{Settings, prompt, say};
 use crate::config::TerminalConfig;
 use crate::system::SystemEntropy;
@@ -39,83 +43,13 @@ pub(super) struct Options {
     wish: Wish,
 }
 
-#[derive(Debug, Subcommand)]
-enum Wish {
-    /// Activate the app: one half of the code is printed, the other comes by SMS (900000)
-    ActivateApp,
-    /// PINs by SMS
-    #[command(subcommand)]
-    Sms(Sms),
-    /// The app
-    #[command(subcommand)]
-    App(App),
-    /// The dynamic first PIN
-    #[command(subcommand)]
-    FirstPin(FirstPin),
-    /// Unlock after wrong PINs (940000)
-    Unlock,
-    /// Devices with the app
-    #[command(subcommand)]
-    Devices(Devices),
-}
-
-#[derive(Clone, Copy, Debug, Subcommand)]
-enum Sms {
-    /// Show the registered mobile, masked (910000)
-    Show,
-    /// Confirm it and activate PINs by SMS (911000)
-    On,
-    /// Switch PINs by SMS off (921000)
-    Off,
-}
-
-#[derive(Clone, Copy, Debug, Subcommand)]
-enum App {
-    /// Switch the app off (920000)
-    Off,
-}
-
-#[derive(Clone, Copy, Debug, Subcommand)]
-enum FirstPin {
-    /// Make the first PIN dynamic (930000)
-    On,
-    /// Go back to the static one (931000)
-    Off,
-}
-
-#[derive(Clone, Debug, Subcommand)]
-enum Devices {
-    /// List them (950000)
-    List,
-    /// Remove one (951000)
-    Revoke {
-        /// Its number in the list
-        number: String,
-    },
-}
-
-impl Wish {
-    fn wanted(&self) -> anyhow::Result<Wanted> {
-        let (service, choice) = match self {
-            Wish::ActivateApp => (Service::ActivateApp, None),
-            Wish::Sms(Sms::Show) => (Service::ShowPhone, None),
-            Wish::Sms(Sms::On) => (Service::ActivateSms, None),
-            Wish::Sms(Sms::Off) => (Service::SmsOff, None),
-            Wish::App(App::Off) => (Service::AppOff, None),
-            Wish::FirstPin(FirstPin::On) => (Service::FirstPinOn, None),
-            Wish::FirstPin(FirstPin::Off) => (Service::FirstPinOff, None),
-            Wish::Unlock => (Service::Unlock, None),
-            Wish::Devices(Devices::List) => (Service::ListDevices, None),
-            Wish::Devices(Devices::Revoke { number }) => (Service::RevokeDevice, Some(number.as_str())),
-        };
-        Wanted::new(service, choice).map_err(|error| anyhow::anyhow!("the device: {}", error.detail))
-    }
-}
-
 pub(super) async fn run(options: Options) -> anyhow::Result<()> {
-    let wanted = options.wish.wanted()?;
     let config: TerminalConfig = Settings { config: options.config }.load()?.table("terminal")?;
     let identity = config.identity()?;
+    let asking = options.wish.asking(identity.machine)?;
+    if let Asking::Payment(_) = asking {
+        config.takes_payments()?;
+    }
     let session = match options.card_file {
         Some(file) => read_card(&prompt::file(&file)?)?,
         None => ask_card()?,
@@ -126,8 +60,8 @@ pub(super) async fn run(options: Options) -> anyhow::Result<()> {
     let way = terminal::way(&config, Vec::new(), &clock, &entropy, &shutdown)?;
     let link = Arc::clone(&way.link);
     let terminal = Terminal::new(identity, vec![way], Patience::default(), clock, entropy);
-    let served = match timeout(UP_WITHIN, link.came_up()).await {
-        Ok(()) => terminal.serve(&session, &wanted).await.map_err(anyhow::Error::from),
+    let told = match timeout(UP_WITHIN, link.came_up()).await {
+        Ok(()) => ask(&terminal, &session, &asking).await,
         Err(_) => {
             let address = &config.address;
             let tried = if config.sign_on { "a connection and a sign-on" } else { "a connection" };
@@ -138,17 +72,18 @@ pub(super) async fn run(options: Options) -> anyhow::Result<()> {
     // A link that was never up has nobody to sign off from.
     drop(timeout(CLOSED_WITHIN, link.closed()).await);
     if options.json {
-        say::line(as_json(&served).to_string());
-    } else if let Ok(answer) = &served {
-        show(answer);
+        say::line(as_json(&told).to_string());
+    } else if let Ok(told) = &told {
+        told.show();
     }
-    let answer = served?;
-    if !answer.is_done() {
-        let why = reason(&answer.response_code, Language::English);
-        let refusal = answer.refusal.as_ref().map_or(String::new(), |refusal| format!(" ({refusal})"));
-        bail!("the bank answered {}: {why}{refusal}", answer.response_code);
-    }
-    Ok(())
+    told?.done()
+}
+
+async fn ask(terminal: &Terminal, session: &Session, asking: &Asking) -> anyhow::Result<Told> {
+    Ok(match asking {
+        Asking::Service(wanted) => Told::Service(terminal.serve(session, wanted).await?),
+        Asking::Payment(paying) => Told::Payment(terminal.pay(session, *paying).await?),
+    })
 }
 
 fn read_card(bytes: &[u8]) -> anyhow::Result<Session> {
@@ -175,34 +110,4 @@ fn wrong(errors: &[FieldError]) -> anyhow::Error {
     let each: Vec<String> =
         errors.iter().map(|error| format!("{}: {}", error.pointer, error.detail)).collect();
     anyhow::anyhow!("the card cannot be used: {}", each.join("; "))
-}
-
-fn as_json(served: &anyhow::Result<Answer>) -> serde_json::Value {
-    let none = |why: &dyn std::fmt::Display| json!({ "response_code": null, "reason": why.to_string() });
-    match served {
-        Ok(answer) => match serde_json::to_value(answer) {
-            Ok(mut told) => {
-                told["reason"] = reason(&answer.response_code, Language::English).into();
-                told
-            }
-            Err(error) => none(&error),
-        },
-        Err(error) => none(error),
-    }
-}
-
-/// What a person at the machine would see and take along.
-fn show(answer: &Answer) {
-    let code = &answer.response_code;
-    say::line(format!("answer        {code} {}", reason(code, Language::English)));
-    for (name, text) in [
-        ("screen", &answer.show),
-        ("mobile", &answer.masked_phone),
-        ("receipt", &answer.print),
-        ("receipt half", &answer.receipt_half),
-        ("refusal", &answer.refusal),
-    ] {
-        let lines = text.iter().flat_map(|text| text.lines()).enumerate();
-        lines.for_each(|(n, line)| say::line(format!("{:<14}{line}", if n == 0 { name } else { "" })));
-    }
 }

@@ -244,7 +244,7 @@ mod tests {
                 "layout file b.toml",
             ),
             ("[gateway.page]\nmerchants = [{ id = 1 }]\n", "gateway"),
-            ("[terminal]\nmachine = \"pos\"\n", "machine: write atm or cashless"),
+            ("[terminal]\nmachine = \"kiosk\"\n", "machine: write atm, cashless or pos"),
             ("[terminal]\nterminal = \"123456789\"\n", "terminal: write 1 to 8"),
             ("[terminal]\npin_block_format = 4\n", "PIN blocks of format 4: field 52"),
             ("[terminal]\npin = \"1234\"\n", "unknown field `pin`"),

@@ -2,7 +2,7 @@
 
 use ramz_keys::PinBlockFormat;
 use ramz_link::Shape;
-use ramz_sim::terminal::{CARRIED, Identity, Machine};
+use ramz_sim::terminal::{CARRIED, CARRIED_BY_PAYMENTS, Identity, Machine};
 use serde::Deserialize;
 
 use super::KeysConfig;
@@ -32,7 +32,8 @@ fn unfit(key: &str, what: impl Into<String>) -> Remark {
 impl TerminalConfig {
     /// Which machine it is.
     pub(crate) fn identity(&self) -> Result<Identity, Remark> {
-        let machine = Machine::of(&self.machine).ok_or_else(|| unfit("machine", "write atm or cashless"))?;
+        let machine =
+            Machine::of(&self.machine).ok_or_else(|| unfit("machine", "write atm, cashless or pos"))?;
         let is_plain = |text: &str, max: usize| {
             (1..=max).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_graphic())
         };
@@ -63,5 +64,11 @@ impl TerminalConfig {
         let block = vec![0; format.bytes()];
         shape.takes(&format!("PIN blocks of format {format}"), &[(52, &block)]).map_err(wrong)?;
         Ok((shape, format))
+    }
+
+    /// That messages can carry a payment and its reversal, too.
+    pub(crate) fn takes_payments(&self) -> Result<(), Remark> {
+        let takes = |(shape, _): (Shape, _)| shape.takes("a payment", CARRIED_BY_PAYMENTS);
+        takes(self.shape()?).map_err(|error| unfit("layout", error.to_string()))
     }
 }

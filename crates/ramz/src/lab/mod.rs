@@ -106,7 +106,7 @@ pub(crate) async fn start(options: Options, shutdown: &CancellationToken) -> any
     timeout(READY_WITHIN, gateway.links_up())
         .await
         .context("the gateway's links to the banks do not come up")?;
-    // Both terminals have the same links.
+    // All terminals have the same links.
     timeout(READY_WITHIN, terminals.atm.came_up())
         .await
         .context("the terminals' links to the banks do not come up")?;

@@ -46,6 +46,9 @@ pub(crate) const MERCHANT_EN: &str = "Sample Shop";
 pub(crate) const ATM: &str = "00001001";
 pub(crate) const CASHLESS: &str = "00002001";
 pub(crate) const BRANCH: &str = "000000000001001";
+/// The lab's POS terminal, and the shop round the corner where it stands.
+pub(crate) const POS: &str = "00003001";
+pub(crate) const GROCERY: &str = "000000000003001";
 /// Where PINs are typed.
 pub(crate) const ORIGIN: &str = "localhost";
 

@@ -28,7 +28,7 @@ impl portal::LabClock for LabClock {
     }
 }
 
-/// Starts shop, portal and the two terminals, which are returned: their links may not be up yet.
+/// Starts shop, portal and the terminals, which are returned: their links may not be up yet.
 #[expect(clippy::too_many_arguments, reason = "everything the lab has comes together here, once")]
 pub(crate) async fn start(
     folder: &Folder,
@@ -102,7 +102,9 @@ fn lab_json(folder: &Folder, ports: &Ports, banks: &[Bank]) -> anyhow::Result<Va
         "terminals": {
             "atm": format!("{portal}/atm"),
             "cashless": format!("{portal}/cashless-terminal"),
+            "pos": format!("{portal}/pos"),
             "services": format!("{portal}/terminal/services"),
+            "payments": format!("{portal}/terminal/payments"),
         },
         "gateway": {
             "url": format!("http://localhost:{}", ports.gateway()),

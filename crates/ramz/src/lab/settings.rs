@@ -6,11 +6,11 @@ use serde_json::json;
 use super::certificates::{ASKER, GATEWAY, OPERATOR, ROUTER};
 use super::folder::Folder;
 use super::pinned::{
-    ACQUIRER, ATM, BANKS, BRANCH, BankPort, MERCHANT, MERCHANT_EN, MERCHANT_FA, ORIGIN, PinnedBank, Ports,
-    TERMINAL,
+    ACQUIRER, ATM, BANKS, BRANCH, BankPort, GROCERY, MERCHANT, MERCHANT_EN, MERCHANT_FA, ORIGIN, POS,
+    PinnedBank, Ports, TERMINAL,
 };
 
-/// Writes `<bank>.toml`, `<bank>-operator.toml`, `<bank>-terminal.toml`, `router.toml` and `gateway.toml`. Every ISO 8583 link speaks `layout`.
+/// Writes `<bank>.toml`, `<bank>-operator.toml`, `<bank>-terminal.toml`, `<bank>-pos.toml`, `router.toml` and `gateway.toml`. Every ISO 8583 link speaks `layout`.
 pub(crate) fn write(folder: &Folder, ports: &Ports, layout: &str) -> anyhow::Result<()> {
     for (number, bank) in BANKS.iter().enumerate() {
         put(
@@ -21,8 +21,15 @@ pub(crate) fn write(folder: &Folder, ports: &Ports, layout: &str) -> anyhow::Res
         let url = format!("https://localhost:{}", ports.bank(number, BankPort::Admin));
         let operator = json!({ "operator": { "url": url, "tls": tls(folder, OPERATOR) } });
         put(folder, &format!("{}-operator.toml", bank.id), &operator)?;
-        let terminal = json!({ "terminal": terminal(folder, ports, number, bank, layout) });
-        put(folder, &format!("{}-terminal.toml", bank.id), &terminal)?;
+        for (name, machine, number_of_it, place) in
+            [("terminal", "atm", ATM, BRANCH), ("pos", "pos", POS, GROCERY)]
+        {
+            let mut settings = terminal(folder, ports, number, bank, layout);
+            settings["machine"] = json!(machine);
+            settings["terminal"] = json!(number_of_it);
+            settings["merchant"] = json!(place);
+            put(folder, &format!("{}-{name}.toml", bank.id), &json!({ "terminal": settings }))?;
+        }
     }
     put(folder, "router.toml", &json!({ "router": router(folder, ports) }))?;
     put(folder, "gateway.toml", &json!({ "gateway": gateway(folder, ports, layout) }))
@@ -176,6 +183,7 @@ fn gateway(folder: &Folder, ports: &Ports, layout: &str) -> serde_json::Value {
     })
 }
 
+/// What every machine at this bank has; which it is, is added.
 fn terminal(
     folder: &Folder,
     ports: &Ports,
@@ -184,14 +192,11 @@ fn terminal(
     layout: &str,
 ) -> serde_json::Value {
     json!({
-        "machine": "atm",
         "address": at(ports.bank(number, BankPort::Switch)),
         "layout": layout,
         "zone": bank.id,
         "pin_block_format": 0,
         "acquirer": ACQUIRER,
-        "terminal": ATM,
-        "merchant": BRANCH,
         "keys": { "file": folder.file("terminal.keys"), "passphrase_file": folder.file("passphrase") },
     })
 }

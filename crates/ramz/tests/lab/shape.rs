@@ -21,7 +21,7 @@ async fn lab_json_has_the_pinned_shape() {
     let json = &lab.json;
     assert_eq!(json["version"], 1);
     has(json, &["portal", "gateway", "router", "tls", "asker", "banks", "cards", "handsets", "bills"]);
-    has(&json["terminals"], &["atm", "cashless", "services"]);
+    has(&json["terminals"], &["atm", "cashless", "pos", "services", "payments"]);
     has(&json["gateway"], &["url", "merchant", "api_key"]);
     has(&json["asker"], &["acquirer", "merchant", "terminal", "merchant_name", "origin"]);
     let port = lab.port;

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use async_trait::async_trait;
 use ramz_api::net::{Door as _, Peer};
 use ramz_api::tap::NoTap;
-use ramz_iso8583::{Layout, Message, de48};
+use ramz_iso8583::{Layout, Message, MtiClass, de48};
 use ramz_link::{Answer, Names, listen};
 use serde_json::{Value, json};
 
@@ -24,7 +24,14 @@ struct Issuer(Mutex<Vec<Message>>);
 impl Answer for Issuer {
     async fn answer(&self, request: Message, _from: &Peer) -> Option<Message> {
         let (code, told): (&str, &[(&str, &str)]) = match request.get(3).unwrap() {
-            "900000" => ("00", &[(de48::PRINT, "نیمه‌ی نخست\nکد"), (de48::RECEIPT_CODE, "40718265")]),
+            "900000" => (
+                "00",
+                &[
+                    (de48::PRINT, "نیمه‌ی نخست\nکد"),
+                    (de48::RECEIPT_CODE, "40718265"),
+                    (de48::APP_ADDRESS, "https://app.bank.example/"),
+                ],
+            ),
             "910000" => ("00", &[(de48::SHOW, "آیا درست است؟"), (de48::MASKED_PHONE, "0912***1101")]),
             "920000" => ("55", &[(de48::REFUSAL, "wrong_pin")]),
             "921000" => ("57", &[(de48::SHOW, "بی‌موبایل"), (de48::REFUSAL, "no_phone")]),
@@ -33,6 +40,15 @@ impl Answer for Issuer {
         let mut answer = Message::new(request.mti().response());
         for field in [3, 7, 11, 12, 13, 32, 37, 41, 42] {
             answer.set(field, request.bytes(field).unwrap());
+        }
+        if request.mti().class() == MtiClass::Financial {
+            let amount = request.get(4).unwrap();
+            self.0.lock().unwrap().push(request.clone());
+            answer.set(39, if amount == "000020000000" { "51" } else { "00" });
+            if request.get(3) == Some("310000") {
+                answer.set(54, "0002364C000012500000");
+            }
+            return Some(answer);
         }
         answer.set(39, code);
         let mut tags = de48::Tags::new();
@@ -123,14 +139,14 @@ async fn every_service_has_its_words_over_both_layouts() {
 async fn it_says_what_screen_and_receipt_say() {
     let counter = Counter::open("ascii").await;
     let said = good(counter.run(&["activate-app"]));
-    let expect =
-        "answer        00 Done.\nreceipt       نیمه‌ی نخست\n              کد\nreceipt half  40718265\n";
+    let expect = "answer        00 Done.\nreceipt       نیمه‌ی نخست\n              کد\nreceipt half  40718265\n\
+         app           https://app.bank.example/\n";
     assert_eq!(said, expect);
     let said = good(counter.run(&["sms", "show"]));
     assert!(said.contains("screen        آیا درست است؟\nmobile        0912***1101\n"), "{said}");
     let json: Value = serde_json::from_str(&good(counter.run(&["sms", "show", "--json"]))).unwrap();
     let expect = json!({ "response_code": "00", "show": "آیا درست است؟", "print": null, "masked_phone": "0912***1101",
-        "receipt_half": null, "refusal": null, "reason": "Done." });
+        "receipt_half": null, "refusal": null, "app_address": null, "qr": null, "reason": "Done." });
     assert_eq!(json, expect);
 }
 
@@ -148,6 +164,47 @@ async fn a_refusal_is_told_with_its_reason_and_fails() {
         (said.code, &json["response_code"], &json["refusal"]),
         (Some(1), &json!("57"), &json!("no_phone"))
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn cash_goods_and_balance_are_asked_for_by_the_machine_that_has_them() {
+    for layout in ["ascii", "bcd"] {
+        let counter = Counter::open(layout).await;
+        let machine = |name: &str, machine: &str| {
+            let file = counter.bank.file("terminal.toml");
+            let text = std::fs::read_to_string(file).unwrap().replace("cashless", machine);
+            counter.bank.write(name, &text);
+        };
+        machine("atm.toml", "atm");
+        machine("pos.toml", "pos");
+        let said = good(counter.run_with("pos.toml", "card.json", &["pay", "--amount", "250000"], ""));
+        assert!(
+            said.starts_with("answer        00 Done.\namount        250,000 rial\nreference     "),
+            "{said}"
+        );
+        let said = good(counter.run_with("atm.toml", "card.json", &["balance"], ""));
+        assert!(said.contains("balance       12,500,000 rial\n") && !said.contains("amount"), "{said}");
+        let cash = ["withdraw", "--amount", "500000", "--json"];
+        let json: Value =
+            serde_json::from_str(&good(counter.run_with("atm.toml", "card.json", &cash, ""))).unwrap();
+        assert_eq!((&json["response_code"], &json["amount"]), (&json!("00"), &json!(500_000)));
+        let said = counter.run_with("atm.toml", "card.json", &["withdraw", "--amount", "20000000"], "");
+        let expect = "ramz: the bank answered 51: There is not enough on the card.\n";
+        assert_eq!((said.code, said.err.as_str()), (Some(1), expect));
+        let asked: Vec<_> =
+            counter.issuer.0.lock().unwrap().iter().map(|m| m.get(3).unwrap().to_owned()).collect();
+        assert_eq!(asked, ["000000", "310000", "010000", "010000"], "{layout}");
+        for (settings, words, part) in [
+            ("terminal.toml", &["pay", "--amount", "1"][..], "terminal.machine: a purchase is for a pos"),
+            ("pos.toml", &["balance"], "terminal.machine: withdrawal and balance are for an atm"),
+            ("pos.toml", &["unlock"], "a pos has no menu of services"),
+            ("atm.toml", &["withdraw", "--amount", "750000"], "multiples of 500000 up to 20000000"),
+        ] {
+            let said = counter.run_with(settings, "card.json", words, "");
+            assert!(said.code == Some(1) && said.err.contains(part), "{words:?}: {}", said.err);
+        }
+        assert_eq!(counter.issuer.0.lock().unwrap().len(), 4, "nothing more was asked");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -219,6 +276,9 @@ async fn the_help_is_complete() {
         "first-pin",
         "unlock",
         "devices",
+        "withdraw",
+        "pay",
+        "balance",
         "--config",
         "--card-file",
         "--json",

@@ -340,12 +340,11 @@ fn pin_code(
         return Ok("00");
     }
     let entry = request.get(22).and_then(|mode| mode.get(..2));
-    let pin = match entry {
-        Some("02" | "05" | "07" | "90" | "91") => &account.first_pin,
-        _ => &account.second_pin,
-    };
+    let card_present = matches!(entry, Some("02" | "05" | "07" | "90" | "91"));
+    let pin = if card_present { &account.first_pin } else { &account.second_pin };
     match (request.bytes(52), pin) {
-        (None, _) => Ok("57"),
+        // At a terminal somebody can type it again; at a page nobody was to ask without one.
+        (None, _) => Ok(if card_present { "55" } else { "57" }),
         (Some(_), None) => Ok("55"),
         (Some(block), Some(pin)) => {
             // A fill that is drawn anew each time is not compared: format 0 has none.

@@ -17,7 +17,7 @@ const TEXT: &str = "text/plain; charset=utf-8";
 const SVG: &str = "image/svg+xml";
 
 const INDEX: &[u8] = include_bytes!("../../../../web/lab/index.html");
-/// Both machines: the page looks at its own address.
+/// All machines: the page looks at its own address.
 const TERMINAL: &[u8] = include_bytes!("../../../../web/lab/terminal.html");
 
 macro_rules! files {
@@ -70,6 +70,8 @@ static PORTAL: &[File] = files![
     "lab/" "terminal-words.js" JS
     "lab/" "keypad.js" JS
     "lab/" "receipt.js" JS
+    "lab/" "payments.js" JS
+    "lab/" "qr.js" JS
 ];
 
 /// The routes of the page and its files.
@@ -78,6 +80,7 @@ pub(super) fn router() -> Router {
         .route("/", get(async || file(HTML, INDEX)))
         .route("/atm", get(async || no_store(file(HTML, TERMINAL))))
         .route("/cashless-terminal", get(async || no_store(file(HTML, TERMINAL))))
+        .route("/pos", get(async || no_store(file(HTML, TERMINAL))))
         .route("/favicon.ico", get(async || asset(PORTAL, "mark.svg")))
         .route("/assets/{*name}", get(async |Path(name): Path<String>| asset(PORTAL, &name)))
 }

@@ -1,6 +1,6 @@
 //! The lab's portal: shop, phone and ATM side by side, with the live trace of every message.
 //!
-//! The page itself is in `web/lab/` and is compiled in, and so is the page of the ATM and the cashless terminal. Beside them
+//! The page itself is in `web/lab/` and is compiled in, and so is the page of the ATM, the cashless terminal and the POS terminal. Beside them
 //! this room serves what the page and outside programs read: `/lab.json`, the cards as they are now, the lab's clock, and the
 //! trace.
 //!
@@ -40,7 +40,7 @@ pub struct PortalState {
     pub shop_url: String,
 }
 
-/// The portal's routes: `GET /`, `/atm`, `/cashless-terminal`, `/assets/…`, `/lab.json`, `/lab/cards`, `/lab/clock`, `/trace`, `/trace/stream`, and
+/// The portal's routes: `GET /`, `/atm`, `/cashless-terminal`, `/pos`, `/assets/…`, `/lab.json`, `/lab/cards`, `/lab/clock`, `/trace`, `/trace/stream`, and
 /// `POST /lab/clock`. What is refused is `application/problem+json`.
 pub fn router(mut state: PortalState) -> Router {
     let policy = headers::policy(&[

@@ -110,7 +110,8 @@ async fn the_page_and_all_it_asks_for_are_there_and_hold_no_inline_script() {
     for page in &texts {
         assert!(!page.contains("<script>") && !page.contains("style=") && !page.contains("onclick"));
     }
-    for name in ["main.js", "phone.js", "terminal.js", "keypad.js", "receipt.js", "frame.css"] {
+    for name in ["main.js", "phone.js", "terminal.js", "keypad.js", "receipt.js", "payments.js", "frame.css"]
+    {
         texts.push(text(&portal, &format!("/assets/{name}")).await);
     }
     for text in &texts {
@@ -124,9 +125,9 @@ async fn the_page_and_all_it_asks_for_are_there_and_hold_no_inline_script() {
 }
 
 #[tokio::test]
-async fn atm_and_cashless_terminal_are_one_page_that_nobody_keeps() {
+async fn the_three_machines_are_one_page_that_nobody_keeps() {
     let portal = portal(None);
-    for path in ["/atm", "/cashless-terminal", "/atm?card=3"] {
+    for path in ["/atm", "/cashless-terminal", "/pos", "/atm?card=3"] {
         let response = send(&portal, Request::get(path).body(Body::empty()).unwrap()).await;
         assert_eq!(
             (response.status(), &response.headers()["cache-control"]),
@@ -137,7 +138,9 @@ async fn atm_and_cashless_terminal_are_one_page_that_nobody_keeps() {
     }
     assert_eq!(text(&portal, "/atm").await, text(&portal, "/cashless-terminal").await);
     let index = text(&portal, "/").await;
-    assert!(index.contains("href=\"/atm\"") && index.contains("href=\"/cashless-terminal\""));
+    for machine in ["/atm", "/cashless-terminal", "/pos"] {
+        assert!(index.contains(&format!("href=\"{machine}\"")), "{machine}");
+    }
 }
 
 async fn text(portal: &Router, path: &str) -> String {

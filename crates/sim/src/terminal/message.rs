@@ -1,4 +1,5 @@
-//! The two messages of a terminal service (ISO 8583:1987): the 0600 that is made, and the 0610 that is read.
+//! The two messages of a terminal service (ISO 8583:1987): the 0600 that is made, and the 0610 that is read. And what they
+//! share with those of a payment.
 
 use std::fmt;
 
@@ -9,7 +10,8 @@ use ramz_link::Civil;
 use serde::Serialize;
 use zeroize::Zeroize;
 
-use super::{Session, Wanted};
+use super::qr;
+use super::{Identity, Service, Session, Wanted};
 
 /// 05: the chip was read; 1: a PIN can be entered.
 const ENTRY_MODE: &str = "051";
@@ -34,51 +36,6 @@ pub const CARRIED: &[(u8, &[u8])] = &[
     (49, b"364"),
 ];
 
-/// What kind of machine it is.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Machine {
-    /// A cash machine: category 6011 (ISO 18245).
-    Atm,
-    /// A branch's terminal without cash, «ترمینال بدون وجه»: 6010, at the counter.
-    Cashless,
-}
-
-impl Machine {
-    /// The word in configuration and JSON.
-    pub const fn word(self) -> &'static str {
-        match self {
-            Machine::Atm => "atm",
-            Machine::Cashless => "cashless",
-        }
-    }
-
-    /// Reads the word.
-    pub fn of(word: &str) -> Option<Machine> {
-        [Machine::Atm, Machine::Cashless].into_iter().find(|machine| machine.word() == word)
-    }
-
-    /// Field 18.
-    const fn category(self) -> &'static str {
-        match self {
-            Machine::Atm => "6011",
-            Machine::Cashless => "6010",
-        }
-    }
-}
-
-/// Which machine it is, and where it stands.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Identity {
-    /// What kind.
-    pub machine: Machine,
-    /// Its bank, as acquirer: field 32.
-    pub acquirer: String,
-    /// Its number, at most 8 characters: field 41.
-    pub terminal: String,
-    /// Its branch, at most 15 characters: field 42.
-    pub merchant: String,
-}
-
 /// What tells one request from all others, and when it was made.
 pub(super) struct Stamp {
     pub(super) stan: String,
@@ -86,18 +43,12 @@ pub(super) struct Stamp {
     pub(super) now: Moment,
 }
 
-/// A 0600. Field 48 is there only with a choice.
-pub(super) fn request(
-    identity: &Identity,
-    session: &Session,
-    wanted: &Wanted,
-    block: &PinBlock,
-    stamp: &Stamp,
-) -> Result<Message, de48::TagError> {
+/// What every message of a machine begins with: who asks, with which card, when.
+pub(super) fn begun(mti: Mti, code: &str, identity: &Identity, session: &Session, stamp: &Stamp) -> Message {
     let local = Civil::tehran(stamp.now);
-    let mut message = Message::new(Mti::ADMINISTRATIVE);
+    let mut message = Message::new(mti);
     message.set(2, session.pan.expose());
-    message.set(3, wanted.service.code());
+    message.set(3, code);
     message.set(7, Civil::utc(stamp.now).mmddhhmmss());
     message.set(11, stamp.stan.as_str());
     message.set(12, local.hhmmss());
@@ -112,6 +63,18 @@ pub(super) fn request(
     message.set(41, format!("{:<8}", identity.terminal));
     message.set(42, format!("{:<15}", identity.merchant));
     message.set(49, RIAL_NUMERIC_CODE);
+    message
+}
+
+/// A 0600. Field 48 is there only with a choice.
+pub(super) fn request(
+    identity: &Identity,
+    session: &Session,
+    wanted: &Wanted,
+    block: &PinBlock,
+    stamp: &Stamp,
+) -> Result<Message, de48::TagError> {
+    let mut message = begun(Mti::ADMINISTRATIVE, wanted.service.code(), identity, session, stamp);
     message.set(52, block.bytes.to_vec());
     let mut tags = de48::Tags::new();
     if let Some(choice) = &wanted.choice {
@@ -144,6 +107,10 @@ pub struct Answer {
     pub receipt_half: Option<String>,
     /// Why not: the bank's stable code.
     pub refusal: Option<String>,
+    /// Where the app is.
+    pub app_address: Option<String>,
+    /// The same as a QR for the receipt: rows of `0` (light) and `1` (dark), with the quiet zone.
+    pub qr: Option<Vec<String>>,
 }
 
 /// Why an answer is none.
@@ -158,22 +125,24 @@ pub enum Unreadable {
 }
 
 impl Answer {
-    /// Reads a 0610.
-    pub(super) fn read(message: &Message) -> Result<Answer, Unreadable> {
-        let code = message.get(39).filter(|code| code.len() == 2).ok_or(Unreadable::NoCode)?;
-        let tags = de48::of(message)?;
-        // What a bank sends is shown to people: its lines are kept, what could disturb a screen is not.
-        let text = |tag| {
-            let found = tags.get(tag).filter(|text| !text.is_empty())?;
-            Some(found.lines().map(printable).collect::<Vec<_>>().join("\n"))
-        };
+    /// Reads the 0610 of a service.
+    pub(super) fn read(message: &Message, service: Service) -> Result<Answer, Unreadable> {
+        let (code, tags) = opened(message)?;
+        // A private tag: only this answer has an address in it.
+        let address = tags.get(de48::APP_ADDRESS).filter(|_| service == Service::ActivateApp);
+        let app_address = address.filter(|address| qr::is_address(address)).map(str::to_owned);
+        if address.is_some() && app_address.is_none() {
+            tracing::warn!("the bank's address of its app is none that a receipt could show");
+        }
         Ok(Answer {
             response_code: code.to_owned(),
-            show: text(de48::SHOW),
-            print: text(de48::PRINT),
-            masked_phone: text(de48::MASKED_PHONE),
-            receipt_half: text(de48::RECEIPT_CODE),
-            refusal: text(de48::REFUSAL),
+            show: text(&tags, de48::SHOW),
+            print: text(&tags, de48::PRINT),
+            masked_phone: text(&tags, de48::MASKED_PHONE),
+            receipt_half: text(&tags, de48::RECEIPT_CODE),
+            refusal: text(&tags, de48::REFUSAL),
+            qr: app_address.as_deref().and_then(qr::rows),
+            app_address,
         })
     }
 
@@ -181,6 +150,18 @@ impl Answer {
     pub fn is_done(&self) -> bool {
         self.response_code == "00"
     }
+}
+
+/// Response code and field 48 of any answer.
+pub(super) fn opened(message: &Message) -> Result<(&str, de48::Tags), Unreadable> {
+    let code = message.get(39).filter(|code| code.len() == 2).ok_or(Unreadable::NoCode)?;
+    Ok((code, de48::of(message)?))
+}
+
+/// What a bank sends is shown to people: its lines are kept, what could disturb a screen is not.
+pub(super) fn text(tags: &de48::Tags, tag: &str) -> Option<String> {
+    let found = tags.get(tag).filter(|text| !text.is_empty())?;
+    Some(found.lines().map(printable).collect::<Vec<_>>().join("\n"))
 }
 
 impl fmt::Debug for Answer {
@@ -195,6 +176,8 @@ impl Drop for Answer {
         self.print.zeroize();
         self.masked_phone.zeroize();
         self.receipt_half.zeroize();
+        self.app_address.zeroize();
+        self.qr.zeroize();
     }
 }
 
@@ -204,7 +187,7 @@ mod tests {
     use ramz_keys::PinBlockFormat;
     use zeroize::Zeroizing;
 
-    use super::super::{Service, Typed};
+    use super::super::{Machine, Typed};
     use super::*;
 
     fn made(machine: Machine, service: Service, choice: Option<&str>, expiry: Option<&str>) -> Message {
@@ -268,6 +251,10 @@ mod tests {
     }
 
     fn answer(code: Option<&str>, field_48: &[u8]) -> Result<Answer, Unreadable> {
+        answer_to(Service::ActivateSms, code, field_48)
+    }
+
+    fn answer_to(service: Service, code: Option<&str>, field_48: &[u8]) -> Result<Answer, Unreadable> {
         let mut message = Message::new(Mti::ADMINISTRATIVE.response());
         if let Some(code) = code {
             message.set(39, code);
@@ -275,7 +262,7 @@ mod tests {
         if !field_48.is_empty() {
             message.set(48, field_48);
         }
-        Answer::read(&message)
+        Answer::read(&message, service)
     }
 
     #[test]
@@ -301,5 +288,25 @@ mod tests {
         assert_eq!(told.refusal.as_deref(), Some("no_phone"));
         assert_eq!(answer(None, b""), Err(Unreadable::NoCode));
         assert!(matches!(answer(Some("00"), b"1"), Err(Unreadable::Tags(_))));
+    }
+
+    #[test]
+    fn the_apps_address_is_read_where_it_belongs_and_only_if_a_receipt_can_show_it() {
+        let told = |service, address: &str| {
+            let mut tags = de48::Tags::new();
+            tags.set(de48::APP_ADDRESS, address);
+            answer_to(service, Some("00"), &tags.encode().unwrap()).unwrap()
+        };
+        let good = told(Service::ActivateApp, "https://app.bank.example/");
+        assert_eq!(good.app_address.as_deref(), Some("https://app.bank.example/"));
+        assert!(good.qr.as_ref().is_some_and(|rows| rows.len() == rows[0].len()));
+        for (service, address) in [
+            (Service::ActivateSms, "https://app.bank.example/"),
+            (Service::ActivateApp, "javascript:alert(1)"),
+            (Service::ActivateApp, ""),
+        ] {
+            let none = told(service, address);
+            assert_eq!((&none.app_address, &none.qr), (&None, &None), "{address}");
+        }
     }
 }

@@ -1,4 +1,5 @@
-//! Terminals: an ATM and a branch's cashless terminal, for the menu «تغییر رمز و خدمات رمز پویا».
+//! Terminals: an ATM, a branch's cashless terminal and a shop's POS terminal. The first two have the menu «تغییر رمز و خدمات رمز
+//! پویا»; an ATM gives cash and balances, too, and a POS terminal takes payments, both with the first PIN.
 //!
 //! A terminal makes a 0600 of the card in its slot, the first PIN that was typed and the service that was chosen, sends it over
 //! a real link to the card's bank, and shows and prints what the 0610 says. `ramz terminal` is the same from a command line.
@@ -9,15 +10,22 @@
 //!                                        │                └──▶ the service that follows (confirm the mobile, remove a device)
 //!                                        └──no answer──▶ once more as 0601 ──no answer──▶ "the bank does not answer"
 //! ```
+//! A payment is asked for once, and undone if it has no answer (`till`).
+//!
 //! In a real network a terminal knows its own bank's switch only, and that finds the card's bank. Here the terminal finds it,
 //! by the card's first six digits, as the payment page does.
 //!
 //! Deliberately not here: whether a PIN is right and a service allowed, which is the bank's to say; and the page itself, which
 //! is in `web/lab/`.
 
+mod machine;
 mod message;
+mod paid;
+mod payments;
+mod qr;
 mod services;
 mod session;
+mod till;
 mod web;
 
 use std::{sync::Arc, time::Duration};
@@ -29,8 +37,13 @@ use ramz_link::{AskError, Link, Numbers, rrn};
 use tokio::time::timeout;
 
 use message::Stamp;
+use till::Till;
 
-pub use message::{Answer, CARRIED, Identity, Machine, Unreadable};
+pub use machine::{Identity, Machine};
+pub use message::{Answer, CARRIED, Unreadable};
+pub use paid::{CARRIED_BY_PAYMENTS, Paid, Reversal};
+pub use payments::{NOTE, Paying, Payment, WITHDRAWAL_KEYS, WITHDRAWAL_MAX};
+pub use qr::half_blocks;
 pub use services::{MENU, Service, reason};
 pub use session::{Session, Typed, Wanted};
 pub use web::{Terminals, router};
@@ -40,13 +53,19 @@ pub use web::{Terminals, router};
 pub struct Patience {
     /// For the first answer. It asks its card host, which has ten seconds (`limits::HOST_TIMEOUT`).
     pub answer: Duration,
-    /// For the repeat's: then nobody stands at the machine any more.
+    /// For the repeat's, and for each answer to a reversal.
     pub repeat: Duration,
+    /// Before a reversal that was not acknowledged is sent again; twice as long each time.
+    pub again: Duration,
 }
 
 impl Default for Patience {
     fn default() -> Patience {
-        Patience { answer: Duration::from_secs(12), repeat: Duration::from_secs(6) }
+        Patience {
+            answer: Duration::from_secs(12),
+            repeat: Duration::from_secs(6),
+            again: Duration::from_secs(1),
+        }
     }
 }
 
@@ -87,6 +106,9 @@ pub enum Unanswered {
     /// The bank may have got it, and done it.
     #[error("the bank does not answer: it was asked twice, and may have done it ({0})")]
     NoAnswer(AskError),
+    /// The process ends.
+    #[error("the machine is being switched off; a payment under way may not be reversed")]
+    Ended,
     /// An answer that says nothing.
     #[error("the bank's answer cannot be read: {0}")]
     Unreadable(#[from] Unreadable),
@@ -126,7 +148,35 @@ impl Terminal {
             Err(error) if error.was_sent() => self.again(way, &request, error).await?,
             Err(error) => return Err(Unanswered::NotAsked(error)),
         };
-        Ok(Answer::read(&answer)?)
+        Ok(Answer::read(&answer, wanted.service)?)
+    }
+
+    /// Pays, or asks for the balance. A payment that was sent and not answered is undone before this returns, or says that it
+    /// is not yet. One whose asker is gone when the approval comes is undone, too.
+    ///
+    /// # Errors
+    /// [`Unanswered`]: nothing was asked of the bank, and nothing taken.
+    pub async fn pay(&self, session: &Session, paying: Paying) -> Result<Paid, Unanswered> {
+        let way = self.way(&session.pan).ok_or(Unanswered::UnknownBank)?;
+        let block = way.keys.make_pin_block(&session.pin, &session.pan, &way.zone, way.format)?;
+        let now = self.clock.now();
+        let stamp = Stamp { stan: self.numbers.stan(), rrn: rrn(&*self.entropy, now), now };
+        let till = Till {
+            link: Arc::clone(&way.link),
+            clock: Arc::clone(&self.clock),
+            patience: self.patience,
+            paying,
+            request: paid::request(&self.identity, session, paying, &block, &stamp),
+            rrn: stamp.rrn,
+            own_stan: self.numbers.stan(),
+        };
+        // No word from the task: it was ended with the process.
+        till.start().await.unwrap_or(Err(Unanswered::Ended))
+    }
+
+    /// What kind of machine it is.
+    pub fn machine(&self) -> Machine {
+        self.identity.machine
     }
 
     /// Waits until every bank can be asked; for ever, if one never can.

@@ -85,9 +85,11 @@ const REASONS: &[(&str, &str, &str)] = &[
     ("12", "بانک شما این خدمت را ندارد.", "Your bank does not offer this service."),
     ("14", "این کارت شناخته نشد.", "This card is not known."),
     ("30", "بانک پیام پایانه را نخواند.", "The bank could not read the terminal's message."),
+    ("51", "موجودی کارت کافی نیست.", "There is not enough on the card."),
     ("54", "تاریخ انقضای کارت درست نیست.", "The card's expiry date is not right."),
     ("55", "رمز اول درست نیست.", "The first PIN is wrong."),
     ("57", "این خدمت برای این کارت ممکن نیست.", "This service is not possible for this card."),
+    ("61", "مبلغ بیش از سقف مجاز است.", "The amount is above what is allowed."),
     ("65", "درخواست‌ها بیش از حد مجاز است؛ کمی بعد دوباره بکوشید.", "Too many requests; try again later."),
     ("75", "رمز بیش از حد مجاز نادرست وارد شده و قفل است.", "Too many wrong PINs: the PIN is locked."),
     ("91", "بانک کارت پاسخ نمی‌دهد.", "The card's bank does not answer."),
@@ -137,6 +139,7 @@ pub(super) fn as_json() -> serde_json::Value {
     serde_json::json!({
         "menu": { "fa": MENU.0, "en": MENU.1 },
         "services": services,
+        "payments": super::payments::as_json(),
         "reasons": reasons,
         "other": { "fa": OTHER.0, "en": OTHER.1 },
     })
@@ -184,6 +187,6 @@ mod tests {
         let json = as_json();
         assert_eq!(json["services"][1]["then"], "911000");
         assert_eq!(json["services"][2]["in_menu"], false);
-        assert_eq!(json["reasons"][5]["en"], "The first PIN is wrong.");
+        assert_eq!(json["reasons"][6]["en"], "The first PIN is wrong.");
     }
 }

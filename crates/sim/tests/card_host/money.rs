@@ -57,6 +57,43 @@ async fn a_static_pin_is_checked_for_the_way_it_was_entered() {
 }
 
 #[tokio::test]
+async fn a_card_that_was_read_pays_with_its_first_pin_or_with_a_verified_one_and_never_without() {
+    let bench = Bench::new().await;
+    let present = |trace: u32, kind: &str| {
+        let mut message = purchase(trace, 1_000_000);
+        message.set(3, kind);
+        message.set(22, "051");
+        message.remove(48);
+        message
+    };
+    let mut left = BALANCE;
+    for (n, kind) in ["000000", "010000"].into_iter().enumerate() {
+        let trace = 10 * u32::try_from(n).unwrap();
+        bench.check(&present(trace, kind), "55", left).await;
+        left -= 1_000_000;
+        bench.check(&with_pin(&present(trace + 1, kind), "051", FIRST_PIN), "00", left).await;
+        bench.check(&with_pin(&present(trace + 2, kind), "051", SECOND_PIN), "55", left).await;
+        left -= 1_000_000;
+        let mut verified = present(trace + 3, kind);
+        verified.set(48, "02001D");
+        bench.check(&verified, "00", left).await;
+        bench.check(&reversal(&verified), "00", left + 1_000_000).await;
+        left += 1_000_000;
+        let mut other_word = present(trace + 4, kind);
+        other_word.set(48, "02001S");
+        bench.check(&other_word, "55", left).await;
+    }
+    let mut inquiry = present(30, "310000");
+    inquiry.set(4, "000000000000");
+    bench.check(&inquiry, "55", left).await;
+    inquiry.set(11, "000031");
+    inquiry.set(37, "000000000031");
+    inquiry.set(48, "02001D");
+    let told = bench.ask(&inquiry).await;
+    assert_eq!((told.get(39), told.has(54)), (Some("00"), true));
+}
+
+#[tokio::test]
 async fn a_balance_is_told_and_not_touched() {
     let bench = Bench::new().await;
     let mut inquiry = purchase(1, 0);

@@ -1,4 +1,4 @@
-//! A small issuer that answers terminal services, and a terminal with a link to it.
+//! A small issuer that answers terminal services, payments and reversals, and a terminal with a link to it.
 
 use std::io;
 use std::net::SocketAddr;
@@ -10,25 +10,33 @@ use async_trait::async_trait;
 use ramz_api::net::{BoxStream, Connector, Door, Peer};
 use ramz_api::tap::{Fact, NoTap, Tap};
 use ramz_domain::{Clock, Entropy, Iin, Moment, Pan, Pin};
-use ramz_iso8583::{Layout, Message, de48};
+use ramz_iso8583::{Layout, Message, MtiClass, de48};
 use ramz_keys::{KeyRing, Keys, PinBlockFormat, SoftKeys, ZoneCipher, ZoneKey};
 use ramz_link::{Answer, Link, LinkConfig, Names, listen};
 use ramz_sim::terminal::{
-    Identity, Machine, Patience, Service, Session, Terminal, Typed, Unanswered, Wanted, Way,
+    Identity, Machine, Paid, Patience, Paying, Payment, Service, Session, Terminal, Typed, Unanswered,
+    Wanted, Way,
 };
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 /// Longer than anything here takes, also on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(30);
 /// For a bank that will not answer.
 pub(crate) const SHORT: Patience =
-    Patience { answer: Duration::from_millis(300), repeat: Duration::from_millis(300) };
+    Patience { answer: PATIENT_MS, repeat: PATIENT_MS, again: Duration::from_millis(20) };
+const PATIENT_MS: Duration = Duration::from_millis(300);
 
 pub(crate) const CARD: &str = "6104337000000016";
 pub(crate) const CARD_WITHOUT_PHONE: &str = "6104337000000040";
 pub(crate) const PIN: &str = "1234";
 pub(crate) const RECEIPT_HALF: &str = "40718265";
+pub(crate) const APP_ADDRESS: &str = "http://localhost:8723/#mellat";
+/// What every card has, rial.
+pub(crate) const BALANCE: u64 = 5_000_000;
+/// A payment of this much gets an answer without a response code.
+pub(crate) const UNREADABLE: u64 = 1_500_000;
 
 /// What the issuer was asked, and how it takes it.
 #[derive(Default)]
@@ -37,6 +45,8 @@ pub(crate) struct Issuer {
     /// Requests that get no answer, from now on.
     pub(crate) silent_for: AtomicU64,
     tries: AtomicU64,
+    /// Answers wait as long as this is so.
+    pub(crate) held: watch::Sender<bool>,
 }
 
 #[async_trait]
@@ -48,12 +58,22 @@ impl Answer for Issuer {
             self.silent_for.store(silent - 1, Ordering::SeqCst);
             return None;
         }
-        let (code, tags) = self.decide(&request);
+        let (code, tags) = match request.mti().class() {
+            MtiClass::Financial => pay(&request),
+            MtiClass::Reversal => ("00", vec![]),
+            _ => self.decide(&request),
+        };
+        let _ = self.held.subscribe().wait_for(|held| !held).await;
         let mut answer = Message::new(request.mti().response());
         for field in [2, 3, 7, 11, 12, 13, 32, 37, 41, 42] {
             answer.set(field, request.bytes(field).unwrap());
         }
-        answer.set(39, code);
+        if !code.is_empty() {
+            answer.set(39, code);
+        }
+        if request.get(3) == Some("310000") && code == "00" {
+            answer.set(54, format!("0002364C{BALANCE:012}"));
+        }
         let mut told = de48::Tags::new();
         tags.iter().for_each(|(tag, text)| told.set(tag, *text));
         told.put_into(&mut answer).unwrap();
@@ -85,9 +105,14 @@ impl Issuer {
                 "00",
                 vec![(de48::SHOW, "رمز پویای پیامکی فعال شد."), (de48::PRINT, "رمز پویای پیامکی\nفعال شد")],
             ),
-            Service::ActivateApp => {
-                ("00", vec![(de48::PRINT, "نیمه‌ی نخست کد فعال‌سازی"), (de48::RECEIPT_CODE, RECEIPT_HALF)])
-            }
+            Service::ActivateApp => (
+                "00",
+                vec![
+                    (de48::PRINT, "نیمه‌ی نخست کد فعال‌سازی"),
+                    (de48::RECEIPT_CODE, RECEIPT_HALF),
+                    (de48::APP_ADDRESS, APP_ADDRESS),
+                ],
+            ),
             Service::ListDevices => ("00", vec![(de48::SHOW, "۱ گوشی آبی\n۲ گوشی سبز")]),
             Service::RevokeDevice => {
                 let tags = de48::of(request).unwrap();
@@ -97,6 +122,16 @@ impl Issuer {
             Service::AppOff => ("12", vec![]),
             _ => ("00", vec![]),
         }
+    }
+
+    /// Waits until so many requests have come.
+    pub(crate) async fn has_seen(&self, count: usize) {
+        let seen = async {
+            while self.seen.lock().unwrap().len() < count {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::time::timeout(PATIENCE, seen).await.unwrap();
     }
 
     /// The requests so far: type, field 3, field 11.
@@ -112,10 +147,22 @@ impl Issuer {
     }
 }
 
+fn pay(request: &Message) -> Told {
+    let amount: u64 = request.get(4).unwrap().parse().unwrap();
+    if request.bytes(52) != Some(&block_of(request.get(2).unwrap(), PIN)[..]) {
+        return ("55", vec![(de48::SHOW, "رمز را از برنامه بخوانید."), (de48::REFUSAL, "wrong_pin")]);
+    }
+    match amount {
+        UNREADABLE => ("", vec![]),
+        amount if amount > BALANCE => ("51", vec![]),
+        _ => ("00", vec![]),
+    }
+}
+
 /// Terminal and issuer with a link between them.
 pub(crate) struct Branch {
     pub(crate) issuer: Arc<Issuer>,
-    pub(crate) terminal: Terminal,
+    pub(crate) terminal: Arc<Terminal>,
     pub(crate) facts: Arc<Facts>,
     pub(crate) issuer_goes: CancellationToken,
     stop: DropGuard,
@@ -175,13 +222,13 @@ impl Branch {
             terminal: "1001".into(),
             merchant: "6104330001".into(),
         };
-        let terminal = Terminal::new(identity, vec![way], patience, Arc::new(Standing), entropy);
+        let terminal = Arc::new(Terminal::new(identity, vec![way], patience, Arc::new(Standing), entropy));
         Branch { issuer, terminal, facts, issuer_goes, stop: stop.drop_guard() }
     }
 
     /// The terminal by itself, and what keeps its link and its bank alive.
     pub(crate) fn apart(self) -> (Terminal, DropGuard) {
-        (self.terminal, self.stop)
+        (Arc::into_inner(self.terminal).unwrap(), self.stop)
     }
 
     pub(crate) async fn ask(
@@ -194,6 +241,17 @@ impl Branch {
         let session = Session::read(&Typed::new(pan, Some("0712"), pin)).ok().unwrap();
         self.terminal.serve(&session, &Wanted::new(service, choice).unwrap()).await
     }
+}
+
+/// Pays at a terminal with a card and a PIN.
+pub(crate) async fn pay_at(
+    terminal: &Terminal,
+    pin: &str,
+    payment: Payment,
+    amount: Option<u64>,
+) -> Result<Paid, Unanswered> {
+    let session = Session::read(&Typed::new(CARD, Some("0712"), pin)).ok().unwrap();
+    terminal.pay(&session, Paying::new(terminal.machine(), payment, amount).unwrap()).await
 }
 
 /// What a tap was told.

@@ -4,6 +4,8 @@
 #[cfg(test)]
 mod issuer;
 #[cfg(test)]
+mod paying;
+#[cfg(test)]
 mod serving;
 #[cfg(test)]
 mod silence;

@@ -1,4 +1,4 @@
-//! The lab's two terminals over HTTP.
+//! The lab's terminals over HTTP.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -11,13 +11,14 @@ use ramz_sim::terminal::{Machine, Patience, Terminals, router};
 use serde_json::{Value, json};
 use tower::ServiceExt as _;
 
-use crate::issuer::{Branch, CARD, Counted, Issuer, PIN, RECEIPT_HALF, SHORT};
+use crate::issuer::{APP_ADDRESS, BALANCE, Branch, CARD, Counted, Issuer, PIN, RECEIPT_HALF, SHORT};
 
-/// Both terminals, each with a bank of its own.
+/// The terminals, each with a bank of its own.
 struct Lab {
     app: Router,
     at_the_atm: Arc<Issuer>,
     at_the_counter: Arc<Issuer>,
+    at_the_till: Arc<Issuer>,
     _stay: Vec<Box<dyn Send>>,
 }
 
@@ -25,12 +26,17 @@ impl Lab {
     async fn open(patience: Patience) -> Lab {
         let atm = Branch::with("ascii", patience, Machine::Atm).await;
         let cashless = Branch::with("bcd", patience, Machine::Cashless).await;
+        let pos = Branch::with("bcd", patience, Machine::Pos).await;
         let (at_the_atm, at_the_counter) = (atm.issuer.clone(), cashless.issuer.clone());
+        let at_the_till = pos.issuer.clone();
         let (atm, atm_stays) = atm.apart();
         let (cashless, cashless_stays) = cashless.apart();
+        let (pos, pos_stays) = pos.apart();
         let entropy = Arc::new(Counted(AtomicU64::new(3)));
-        let app = router(Arc::new(Terminals { atm, cashless, entropy }));
-        Lab { app, at_the_atm, at_the_counter, _stay: vec![Box::new(atm_stays), Box::new(cashless_stays)] }
+        let app = router(Arc::new(Terminals { atm, cashless, pos, entropy }));
+        let stay: Vec<Box<dyn Send>> =
+            vec![Box::new(atm_stays), Box::new(cashless_stays), Box::new(pos_stays)];
+        Lab { app, at_the_atm, at_the_counter, at_the_till, _stay: stay }
     }
 
     async fn send(&self, request: Request<Body>) -> (StatusCode, HeaderMap, String) {
@@ -41,7 +47,15 @@ impl Lab {
     }
 
     async fn ask(&self, body: &Value) -> (StatusCode, Value) {
-        let request = Request::post("/terminal/services").header("content-type", "application/json");
+        self.post("/terminal/services", body).await
+    }
+
+    async fn pay(&self, body: &Value) -> (StatusCode, Value) {
+        self.post("/terminal/payments", body).await
+    }
+
+    async fn post(&self, path: &str, body: &Value) -> (StatusCode, Value) {
+        let request = Request::post(path).header("content-type", "application/json");
         let (status, headers, text) = self.send(request.body(Body::from(body.to_string())).unwrap()).await;
         assert_eq!(headers["cache-control"], "no-store", "{text}");
         let kind = if status.is_success() { "application/json" } else { "application/problem+json" };
@@ -60,10 +74,13 @@ async fn a_service_is_answered_in_the_pinned_shape() {
     let lab = Lab::open(Patience::default()).await;
     let (status, told) = lab.ask(&wanted("910000")).await;
     let expect = json!({ "response_code": "00", "show": "آیا این موبایل شماست؟", "print": null,
-        "masked_phone": "0912***1101", "receipt_half": null, "refusal": null });
+        "masked_phone": "0912***1101", "receipt_half": null, "refusal": null, "app_address": null, "qr": null });
     assert_eq!((status, told), (StatusCode::OK, expect));
     let (_, told) = lab.ask(&wanted("900000")).await;
-    assert_eq!(told["receipt_half"], RECEIPT_HALF);
+    assert_eq!((&told["receipt_half"], &told["app_address"]), (&json!(RECEIPT_HALF), &json!(APP_ADDRESS)));
+    let rows = told["qr"].as_array().unwrap();
+    let is_row = |row: &Value| row.as_str().is_some_and(|row| row.len() == rows.len());
+    assert!(rows.len() > 21 + 8 && rows.iter().all(is_row), "{told}");
     let mut device = wanted("951000");
     device["choice"] = json!("۲");
     assert_eq!(lab.ask(&device).await.1["response_code"], "00");
@@ -128,6 +145,70 @@ async fn what_is_malformed_is_told_at_its_place_and_goes_nowhere() {
     assert!(lab.at_the_atm.asked().is_empty() && lab.at_the_counter.asked().is_empty());
 }
 
+fn payment(terminal: &str, payment: &str, amount: Option<u64>) -> Value {
+    let mut body =
+        json!({ "pan": CARD, "expiry": "0712", "pin": PIN, "payment": payment, "terminal": terminal });
+    if let Some(amount) = amount {
+        body["amount"] = json!(amount);
+    }
+    body
+}
+
+#[tokio::test]
+async fn a_payment_is_answered_in_the_pinned_shape() {
+    let lab = Lab::open(Patience::default()).await;
+    let (status, told) = lab.pay(&payment("pos", "purchase", Some(12_345))).await;
+    let rrn = lab.at_the_till.seen.lock().unwrap()[0].get(37).unwrap().to_owned();
+    let expect = json!({ "response_code": "00", "reason": "Done.", "show": null, "refusal": null, "rrn": rrn,
+        "amount": 12345, "balance": null, "reversal": null });
+    assert_eq!((status, told), (StatusCode::OK, expect));
+    let (_, told) = lab.pay(&payment("atm", "balance", None)).await;
+    assert_eq!((&told["response_code"], &told["balance"]), (&json!("00"), &json!(BALANCE)));
+    let (_, told) = lab.pay(&payment("atm", "withdrawal", Some(BALANCE + 500_000))).await;
+    assert_eq!((&told["response_code"], &told["amount"]), (&json!("51"), &json!(BALANCE + 500_000)));
+}
+
+#[tokio::test]
+async fn a_payment_that_is_undone_says_so() {
+    let lab = Lab::open(SHORT).await;
+    lab.at_the_till.silent_for.store(1, Ordering::SeqCst);
+    let (status, told) = lab.pay(&payment("pos", "purchase", Some(12_345))).await;
+    assert_eq!((status, &told["response_code"]), (StatusCode::OK, &Value::Null));
+    assert_eq!(told["reversal"], "acknowledged");
+    assert_eq!(lab.at_the_till.asked().len(), 2);
+}
+
+#[tokio::test]
+async fn a_malformed_payment_is_told_at_its_place_and_goes_nowhere() {
+    let lab = Lab::open(Patience::default()).await;
+    for (member, value, pointer) in [
+        ("pan", json!("6104337000000061"), "/pan"),
+        ("pin", json!("12"), "/pin"),
+        ("payment", json!("transfer"), "/payment"),
+        ("payment", json!("purchase"), "/payment"),
+        ("payment", json!("balance"), "/amount"),
+        ("terminal", json!("cashless"), "/terminal"),
+        ("terminal", json!("pos"), "/payment"),
+        ("amount", json!(750_000), "/amount"),
+        ("amount", json!(null), "/amount"),
+        ("amount", json!("500000"), ""),
+        ("amount", json!(-1), ""),
+        ("service", json!("900000"), ""),
+    ] {
+        let mut body = payment("atm", "withdrawal", Some(500_000));
+        body[member] = value;
+        let (status, told) = lab.pay(&body).await;
+        assert_eq!(
+            (status, &told["errors"][0]["pointer"]),
+            (StatusCode::BAD_REQUEST, &json!(pointer)),
+            "{told}"
+        );
+    }
+    let all = json!({ "pan": "1", "pin": "1", "payment": "", "amount": 1, "terminal": "" });
+    assert_eq!(lab.pay(&all).await.1["errors"].as_array().unwrap().len(), 4, "all errors at once");
+    assert!(lab.at_the_atm.asked().is_empty() && lab.at_the_till.asked().is_empty());
+}
+
 #[tokio::test]
 async fn no_bank_and_no_answer_are_problems_that_say_so() {
     let lab = Lab::open(SHORT).await;
@@ -152,4 +233,6 @@ async fn the_menu_is_told_in_both_languages() {
     assert_eq!((status, &menu["menu"]["fa"]), (StatusCode::OK, &json!("تغییر رمز و خدمات رمز پویا")));
     let services = menu["services"].as_array().unwrap();
     assert_eq!(services.iter().filter(|service| service["in_menu"] == true).count(), 8);
+    assert_eq!(menu["payments"]["each"].as_array().unwrap().len(), 3);
+    assert_eq!(menu["payments"]["withdrawal"]["multiple_of"], 500_000);
 }

@@ -1,0 +1,68 @@
+//! Where a request is from, as the proxy in front of a public door says. Not here: whether the header may be believed. Only the
+//! operator knows what stands in front, so none is named by default.
+
+use std::net::{IpAddr, Ipv6Addr};
+
+use axum::http::HeaderMap;
+use ramz_domain::limits;
+
+/// The value of the header that is named; none if none is. Two of them are not the proxy's alone: neither is believed.
+pub fn told<'a>(header: &str, headers: &'a HeaderMap) -> Option<&'a str> {
+    if header.is_empty() {
+        return None;
+    }
+    let mut values = headers.get_all(header).iter();
+    let (Some(only), None) = (values.next(), values.next()) else { return None };
+    let fits = (1..=limits::PAYER_HEADER_CHARS_MAX).contains(&only.len())
+        && only.as_bytes().iter().all(|b| matches!(b, b' '..=b'~'));
+    only.to_str().ok().filter(|_| fits)
+}
+
+/// Of an IPv6 address the network: who has one has 2⁶⁴ addresses, and is one all the same. Anything else as it stands.
+pub fn network(from: &str) -> String {
+    match from.parse().map(|address: IpAddr| address.to_canonical()) {
+        Ok(IpAddr::V6(address)) => {
+            let network = u128::from(address) & !u128::from(u64::MAX);
+            format!("{}/64", Ipv6Addr::from(network))
+        }
+        Ok(IpAddr::V4(address)) => address.to_string(),
+        Err(_) => from.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::http::{HeaderName, HeaderValue};
+
+    use super::*;
+
+    fn headers(values: &[&[u8]]) -> HeaderMap {
+        let name = HeaderName::from_static("x-real-ip");
+        values.iter().map(|value| (name.clone(), HeaderValue::from_bytes(value).unwrap())).collect()
+    }
+
+    #[test]
+    fn only_one_printable_value_of_the_named_header_is_believed() {
+        let heard = |header: &str, values: &[&[u8]]| told(header, &headers(values)).map(str::to_owned);
+        assert_eq!(heard("X-Real-IP", &[b"203.0.113.7"]).as_deref(), Some("203.0.113.7"));
+        let longest = [b'a'; limits::PAYER_HEADER_CHARS_MAX];
+        assert!(heard("x-real-ip", &[&longest]).is_some());
+        let too_long = [longest.as_slice(), b"a"].concat();
+        let refused: [&[&[u8]]; 6] =
+            [&[], &[b""], &[b"a\tb"], &["نشانی".as_bytes()], &[&too_long], &[b"203.0.113.7", b"203.0.113.8"]];
+        for values in refused {
+            assert_eq!(heard("X-Real-IP", values), None, "{values:?}");
+        }
+        assert_eq!(heard("", &[b"203.0.113.7"]), None);
+        assert_eq!(heard("X-Client-IP", &[b"203.0.113.7"]), None);
+    }
+
+    #[test]
+    fn an_ipv6_network_is_one_address() {
+        assert_eq!(network("2001:db8:1:2:3:4:5:6"), network("2001:0DB8:1:2::9"));
+        assert_ne!(network("2001:db8:1:2::1"), network("2001:db8:1:3::1"));
+        assert_eq!(network("::ffff:203.0.113.7"), network("203.0.113.7"));
+        assert_ne!(network("203.0.113.7"), network("203.0.113.8"));
+        assert_eq!(network("edge 7"), "edge 7");
+    }
+}

@@ -1,0 +1,111 @@
+//! The app's door (HTTPS and JSON): a device is activated, is given cards, says what their codes may do.
+//!
+//! Every request but two is proved to be a device's (`signed`); a write's counter is taken in the device's row before anything else
+//! happens, so that what was sent once is not done twice, on whatever node. What a code is worth the card's row says.
+
+mod activations;
+mod cards;
+mod devices;
+mod signed;
+mod view;
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::response::Html;
+use axum::routing::{get, post, put};
+use axum::{Json, Router};
+use ramz_api::app::{
+    ACTIVATIONS, BankView, CARD, CARDS, CEILING, CHECK, DEVICE, DEVICES, FIRST_PIN, RESYNC, SECOND_PIN, TIME,
+    TimeView,
+};
+use ramz_api::openapi;
+use ramz_api::problem::{FieldError, Problem};
+use ramz_domain::Refusal;
+use ramz_domain::card::Purpose;
+use ramz_domain::{CardId, Moment};
+
+use crate::counts::Counts;
+use crate::engine::{Engine, EngineFault};
+use crate::limits::Limits;
+use crate::web::fault;
+
+/// What stands at the door's address until there is a page with the app.
+const NOTHING_HERE: &str = include_str!("nothing_here.html");
+
+/// What the door needs.
+pub(crate) struct AppDoor {
+    /// What decides.
+    pub(crate) engine: Arc<Engine>,
+    /// What this node lets through.
+    pub(crate) limits: Arc<Limits>,
+    /// What was answered.
+    pub(crate) counts: Arc<Counts>,
+    /// Where phones reach it.
+    pub(crate) public_url: String,
+    /// The header that says where a request is from.
+    pub(crate) address_header: String,
+    /// Whose it is.
+    pub(crate) bank: BankView,
+}
+
+type Shared = State<Arc<AppDoor>>;
+
+/// The routes.
+pub(crate) fn routes(door: Arc<AppDoor>) -> Router {
+    Router::new()
+        .route("/", get(async || Html(NOTHING_HERE)))
+        .route(TIME, get(time))
+        .route(ACTIVATIONS, post(activations::activate))
+        .route(CARDS, get(cards::list).post(cards::add))
+        .route(CARD, axum::routing::delete(cards::remove))
+        .route(CEILING, put(cards::ceiling))
+        .route(FIRST_PIN, put(cards::first_pin))
+        .route(SECOND_PIN, put(cards::second_pin))
+        .route(CHECK, post(cards::check))
+        .route(RESYNC, post(cards::resync))
+        .route(DEVICES, get(devices::list))
+        .route(DEVICE, put(devices::rename).delete(devices::revoke))
+        .merge(openapi::route(openapi::APP).with_state(()))
+        .with_state(door)
+}
+
+async fn time(State(door): Shared) -> Json<TimeView> {
+    Json(TimeView { now_ms: door.engine.clock.now().unix_ms() })
+}
+
+impl AppDoor {
+    fn problem(&self, failure: &EngineFault) -> Problem {
+        match failure {
+            EngineFault::NoCard => Problem::card_not_accepted(),
+            failure => fault(self.engine.entropy.as_ref(), failure),
+        }
+    }
+
+    /// What a card's refusal is told as. `pointer`: where the control code stands in the body.
+    async fn refused(&self, card: CardId, why: Refusal, pointer: &str) -> Problem {
+        match why {
+            Refusal::WrongPin | Refusal::StalePin => Problem::control_code_wrong(pointer),
+            Refusal::ControlCode => Problem::control_code_missing(pointer),
+            Refusal::TriesExceeded => Problem::control_locked(self.control_locked_for_s(card).await),
+            Refusal::NoConsecutive => Problem::no_consecutive_codes(),
+            Refusal::OtherSeed => Problem::token_exists(),
+            Refusal::DeviceLimit => Problem::device_limit(),
+            Refusal::DeviceRevoked => Problem::no_such_device(),
+            Refusal::NoDevice => Problem::not_found(),
+            Refusal::InvalidTransaction => {
+                let detail = "write a step of the table that the card's answer shows";
+                Problem::malformed(vec![FieldError::new("/ceiling", detail)])
+            }
+            _ => Problem::card_not_accepted(),
+        }
+    }
+
+    /// Seconds until control codes are looked at again; `None`: until the card is unlocked.
+    async fn control_locked_for_s(&self, card: CardId) -> Option<u32> {
+        let now: Moment = self.engine.clock.now();
+        let state = self.engine.look(card).await.ok().flatten()?;
+        let until = state.locked_for(Purpose::Control, &self.engine.policy, now)??;
+        u32::try_from(until.since(now).as_secs()).ok().map(|seconds| seconds.max(1))
+    }
+}
