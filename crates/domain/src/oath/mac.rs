@@ -67,6 +67,10 @@ fn truncated(mac: &mut [u8]) -> u32 {
 
 #[cfg(test)]
 mod tests {
+    use hmac::block_api::HmacCore;
+    use hmac::digest::block_api::Buffer;
+    use zeroize::ZeroizeOnDrop;
+
     use super::*;
 
     #[test]
@@ -84,6 +88,20 @@ mod tests {
     fn the_sign_bit_is_cut_off_and_the_last_offset_is_inside() {
         let mut mac = [0xFF; 20];
         assert_eq!(truncated(&mut mac), 0x7FFF_FFFF);
+    }
+
+    /// Compiles only with the hashes' own `zeroize`. An HMAC is two states of the hash and one buffer.
+    #[test]
+    fn states_wipe_themselves() {
+        fn held<D: hmac::EagerHash>()
+        where
+            D::Core: ZeroizeOnDrop,
+            Buffer<HmacCore<D>>: ZeroizeOnDrop,
+        {
+        }
+        held::<Sha1>();
+        held::<Sha256>();
+        held::<Sha512>();
     }
 
     #[test]
