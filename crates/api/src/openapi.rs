@@ -13,6 +13,8 @@ pub const PATH: &str = "/v1/openapi.json";
 pub const DOCUMENT: &str = include_str!("../openapi.json");
 /// The issuer's back office.
 pub const BACK_OFFICE: &str = include_str!("../openapi.back-office.json");
+/// The issuer's door for the app.
+pub const APP: &str = include_str!("../openapi.app.json");
 
 /// Of [`DOCUMENT`], what an issuer serves: the directory is the router's.
 pub fn of_an_issuer() -> String {
@@ -45,8 +47,14 @@ mod tests {
 
     use ramz_domain::{PaymentKind, Refusal, limits};
 
+    use serde::{Serialize, de::DeserializeOwned};
+
     use super::*;
     use crate::{
+        app::{
+            self, Activate, Activated, AddCard, CardsView, Ceiling, Check, DeviceView, DevicesView, Rename,
+            Resync, Switch, TimeView, TokenView,
+        },
         back_office::{self, CardBody, CardView, PhoneBody, Reissue},
         directory::Banks,
         pin_request::PinRequest,
@@ -54,6 +62,20 @@ mod tests {
         problem::Kind,
         verification::{PaymentOutcome, Presented, Verification, Verified},
     };
+
+    /// What only the app is told.
+    const OF_THE_APP: [Kind; 10] = [
+        Kind::NotProved,
+        Kind::NoSuchDevice,
+        Kind::WrongCode,
+        Kind::CardNotAccepted,
+        Kind::ControlCode,
+        Kind::CounterUsed,
+        Kind::DeviceLimit,
+        Kind::TokenExists,
+        Kind::NoConsecutiveCodes,
+        Kind::ControlLocked,
+    ];
 
     fn document() -> Value {
         serde_json::from_str(DOCUMENT).unwrap()
@@ -74,7 +96,8 @@ mod tests {
         assert_eq!(types, Value::from(code));
         let answers = document()["paths"][pin_request::PATH]["post"]["responses"].clone();
         let elsewhere = [Kind::NotFound, Kind::AlreadyExists, Kind::PhoneFull];
-        for kind in Kind::ALL.iter().filter(|kind| !elsewhere.contains(kind)) {
+        let here = |kind: &&Kind| !elsewhere.contains(kind) && !OF_THE_APP.contains(kind);
+        for kind in Kind::ALL.iter().filter(here) {
             let answer = answers[kind.code().to_string()]["description"].as_str().unwrap_or_default();
             assert!(answer.starts_with(&format!("{}: ", kind.slug())), "{} is {answer:?}", kind.code());
         }
@@ -230,10 +253,95 @@ mod tests {
         }
     }
 
+    #[test]
+    fn the_apps_document_is_of_its_code() {
+        let document: Value = serde_json::from_str(APP).unwrap();
+        let paths = document["paths"].as_object().unwrap().keys().cloned().collect::<BTreeSet<_>>();
+        let of_a_card = [app::CARD, app::CEILING, app::FIRST_PIN, app::SECOND_PIN, app::CHECK, app::RESYNC];
+        let more = [app::ACTIVATIONS, app::CARDS, app::DEVICES, app::DEVICE, app::TIME, PATH];
+        assert_eq!(paths, of_a_card.into_iter().chain(more).map(String::from).collect());
+        let schemas = &document["components"]["schemas"];
+        let code: Vec<_> = Kind::ALL.iter().map(|kind| Value::from(kind.uri())).collect();
+        assert_eq!(schemas["Problem"]["properties"]["type"]["enum"], Value::from(code));
+        for kind in OF_THE_APP {
+            let told =
+                document["paths"].as_object().unwrap().values().flat_map(|path| path.as_object().unwrap());
+            let mut told = told.map(|(_, operation)| &operation["responses"][kind.code().to_string()]);
+            let slug = format!("{}: ", kind.slug());
+            let slug = if kind == Kind::NoSuchDevice { kind.slug() } else { &slug };
+            let is_told = |answer: &Value| answer["description"].as_str().is_some_and(|d| d.contains(slug));
+            assert!(told.any(is_told), "{slug}");
+        }
+        assert_eq!(
+            schemas["Activate"]["properties"]["device_name"]["maxLength"],
+            limits::DEVICE_NAME_CHARS_MAX
+        );
+        assert_eq!(schemas["Ceiling"]["properties"]["ceiling"]["maximum"], limits::CEILING_STEPS_MAX);
+        let proof = &document["components"]["parameters"]["DPoP"]["schema"]["maxLength"];
+        assert_eq!(*proof, limits::PROOF_BYTES_MAX);
+    }
+
+    /// All but activation, time and the document itself are proved, and say so.
+    #[test]
+    fn what_the_app_asks_is_proved() {
+        let document: Value = serde_json::from_str(APP).unwrap();
+        for (path, item) in document["paths"].as_object().unwrap() {
+            let operations = item.as_object().unwrap().iter().filter(|(method, _)| *method != "parameters");
+            for (method, operation) in operations {
+                let open = [app::ACTIVATIONS, app::TIME, PATH].contains(&path.as_str());
+                let proof = operation["parameters"][0]["$ref"] == "#/components/parameters/DPoP";
+                let refused = operation["responses"].get("401").is_some();
+                let secured = operation.get("security").is_none();
+                assert!((proof, refused, secured) == (!open, !open, !open), "{method} {path}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_apps_examples_pass_its_doors() {
+        let document: Value = serde_json::from_str(APP).unwrap();
+        let body = |path: &str, method: &str| {
+            let content = &document["paths"][path][method]["requestBody"]["content"]["application/json"];
+            serde_json::to_vec(&content["example"]).unwrap()
+        };
+        let reads = |path: &str, method: &str, again: &[u8]| {
+            let sent: Value = serde_json::from_slice(&body(path, method)).unwrap();
+            assert_eq!(serde_json::from_slice::<Value>(again).unwrap(), sent, "{method} {path}");
+        };
+        let activate = Activate::parse(&body(app::ACTIVATIONS, "post")).unwrap();
+        assert_eq!(activate.sms_code.expose(), "87654321");
+        reads(app::CARDS, "post", &AddCard::parse(&body(app::CARDS, "post")).unwrap().to_json());
+        reads(app::CEILING, "put", &Ceiling::parse(&body(app::CEILING, "put")).unwrap().to_json());
+        for path in [app::FIRST_PIN, app::SECOND_PIN] {
+            reads(path, "put", &Switch::parse(&body(path, "put")).unwrap().to_json());
+        }
+        reads(app::CHECK, "post", &Check::parse(&body(app::CHECK, "post")).unwrap().to_json());
+        reads(app::RESYNC, "post", &Resync::parse(&body(app::RESYNC, "post")).unwrap().to_json());
+        reads(app::DEVICE, "put", &Rename::parse(&body(app::DEVICE, "put")).unwrap().to_json());
+
+        fn shown<T: DeserializeOwned + Serialize>(document: &Value, path: &str, method: &str, status: &str) {
+            let answer = &document["paths"][path][method]["responses"][status];
+            let example = &answer["content"]["application/json"]["example"];
+            let read: T = serde_json::from_value(example.clone()).unwrap();
+            assert_eq!(serde_json::to_value(read).unwrap(), *example, "{method} {path}");
+        }
+        shown::<Activated>(&document, app::ACTIVATIONS, "post", "201");
+        shown::<CardsView>(&document, app::CARDS, "get", "200");
+        shown::<TokenView>(&document, app::CARDS, "post", "201");
+        for (path, method) in
+            [(app::CEILING, "put"), (app::FIRST_PIN, "put"), (app::SECOND_PIN, "put"), (app::RESYNC, "post")]
+        {
+            shown::<TokenView>(&document, path, method, "200");
+        }
+        shown::<DevicesView>(&document, app::DEVICES, "get", "200");
+        shown::<DeviceView>(&document, app::DEVICE, "put", "200");
+        shown::<TimeView>(&document, app::TIME, "get", "200");
+    }
+
     /// Every `$ref` leads somewhere.
     #[test]
     fn their_references_hold() {
-        for text in [DOCUMENT, BACK_OFFICE] {
+        for text in [DOCUMENT, BACK_OFFICE, APP] {
             let document: Value = serde_json::from_str(text).unwrap();
             let mut rest = text;
             while let Some((_, tail)) = rest.split_once("\"$ref\": \"#") {

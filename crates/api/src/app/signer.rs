@@ -7,11 +7,11 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use p256::ecdsa::signature::Signer as _;
 use p256::ecdsa::{Signature, SigningKey};
 use ramz_domain::{DeviceId, Entropy, Moment, ambient};
-use serde_json::json;
+use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 use zeroize::Zeroizing;
 
-use super::key::DeviceKey;
+use super::key::{DeviceKey, Jwk};
 use super::proof::{ALG, SCHEME, TYP, bare, hash};
 
 /// A device's secret key. Wiped when dropped.
@@ -66,28 +66,48 @@ impl Signer {
 
     /// The header `DPoP` of a request. The signature is deterministic (RFC 6979); the proof's own name is random.
     pub fn sign(&self, request: &ToSign<'_>, entropy: &dyn Entropy) -> String {
-        let header = json!({ "typ": TYP, "alg": ALG, "jwk": self.public().jwk() });
-        let mut claims = json!({
-            "jti": URL_SAFE_NO_PAD.encode(ambient::random_bytes::<16>(entropy)),
-            "htm": request.method,
-            "htu": bare(request.url).unwrap_or_default(),
-            "iat": request.now.unix_ms() / 1000,
-            "ath": hash(request.device.to_string().as_bytes()),
-            "bh": hash(request.body),
-        });
-        if let Some(counter) = request.counter {
-            claims["ctr"] = counter.into();
-        }
-        self.jws(&header, &claims)
+        let claims = Claims {
+            jti: URL_SAFE_NO_PAD.encode(ambient::random_bytes::<16>(entropy)),
+            htm: request.method,
+            htu: bare(request.url).unwrap_or_default(),
+            iat: request.now.unix_ms() / 1000,
+            ath: hash(request.device.to_string().as_bytes()),
+            bh: hash(request.body),
+            ctr: request.counter,
+        };
+        self.jws(&Header { typ: TYP, alg: ALG, jwk: self.public().jwk() }, &claims)
     }
 
     /// A compact JWS (RFC 7515, section 7.1).
-    pub(super) fn jws(&self, header: &serde_json::Value, claims: &serde_json::Value) -> String {
-        let part = |value: &serde_json::Value| URL_SAFE_NO_PAD.encode(value.to_string());
+    pub(super) fn jws(&self, header: &impl Serialize, claims: &impl Serialize) -> String {
         let signed = format!("{}.{}", part(header), part(claims));
         let signature: Signature = self.0.sign(signed.as_bytes());
         format!("{signed}.{}", URL_SAFE_NO_PAD.encode(signature.to_bytes()))
     }
+}
+
+#[derive(Serialize)]
+struct Header {
+    typ: &'static str,
+    alg: &'static str,
+    jwk: Jwk,
+}
+
+#[derive(Serialize)]
+struct Claims<'a> {
+    jti: String,
+    htm: &'a str,
+    htu: String,
+    iat: u64,
+    ath: String,
+    bh: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ctr: Option<u64>,
+}
+
+/// One part of a JWS. Texts and numbers by fixed names can always be written.
+fn part(value: &impl Serialize) -> String {
+    URL_SAFE_NO_PAD.encode(serde_json::to_vec(value).unwrap_or_default())
 }
 
 impl fmt::Debug for Signer {

@@ -94,7 +94,7 @@ fn a_proof_with_another_key_in_its_header_is_refused() {
     // The device's key in the header, and the stranger's signature.
     let claims = URL_SAFE_NO_PAD.decode(proof.split('.').nth(1).unwrap()).unwrap();
     let header = json!({ "typ": TYP, "alg": ALG, "jwk": signer().public().jwk() });
-    let proof = stranger.jws(&header, &serde_json::from_slice(&claims).unwrap());
+    let proof = stranger.jws(&header, &serde_json::from_slice::<Value>(&claims).unwrap());
     assert_eq!(verify(&proof, &expected(&signer().public())), Err(ProofError::Signature));
 }
 
