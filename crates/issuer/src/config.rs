@@ -235,6 +235,17 @@ pub struct HostConfig {
     pub pin_block_format: u8,
 }
 
+impl Config {
+    /// What the bank chose, checked.
+    ///
+    /// # Errors
+    /// What a start would refuse.
+    pub fn policy(&self) -> Result<Policy, PolicyError> {
+        self.app.check()?;
+        self.policy.policy(&self.static_pin, &self.app, self.alerts, &self.limits)
+    }
+}
+
 impl PolicyConfig {
     /// The policy, checked.
     pub fn policy(

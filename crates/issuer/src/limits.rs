@@ -76,10 +76,18 @@ impl Limits {
 
     /// One try at an activation code; too many: in how many seconds the next one passes. An address takes its own first: one that is
     /// over its part takes nothing of the others'.
-    pub(crate) fn activation(&self, keys: &dyn Keys, address: &str, now: Moment) -> Result<Result<(), u32>, KeyFault> {
-        let Digest(address) = Digest(keys.index(IndexPurpose::Payer, &[b"activation", address.as_bytes()])?.bytes);
-        let taken = self.windows.take(Digest::of(&[b"activation", &address]), &[self.rates.activation_address], now);
-        let taken = taken.and_then(|()| self.windows.take(Digest::of(&[b"activations"]), &[self.rates.activation], now));
+    pub(crate) fn activation(
+        &self,
+        keys: &dyn Keys,
+        address: &str,
+        now: Moment,
+    ) -> Result<Result<(), u32>, KeyFault> {
+        let Digest(address) =
+            Digest(keys.index(IndexPurpose::Payer, &[b"activation", address.as_bytes()])?.bytes);
+        let taken =
+            self.windows.take(Digest::of(&[b"activation", &address]), &[self.rates.activation_address], now);
+        let taken = taken
+            .and_then(|()| self.windows.take(Digest::of(&[b"activations"]), &[self.rates.activation], now));
         Ok(taken.map_err(|until| seconds(until, now)))
     }
 

@@ -30,8 +30,7 @@ impl Config {
 }
 
 pub(crate) fn check(config: &Config) -> Result<Checked, StartError> {
-    let policy = config.policy.policy(&config.static_pin, &config.app, config.alerts, &config.limits)?;
-    config.app.check()?;
+    let policy = config.policy()?;
     let rates = config.limits.rates()?;
     for iin in &config.iins {
         Iin::parse(iin).ok_or_else(|| StartError::Iin(iin.clone()))?;

@@ -214,10 +214,7 @@ pub fn start(config: &Config, ports: Ports, shutdown: &CancellationToken) -> Res
         switch_zone,
         host_zone,
         config.host.on_silence,
-        BankAtTerminal {
-            short_code: config.short_code.clone(),
-            app_address: config.app.public_url.clone(),
-        },
+        BankAtTerminal { short_code: config.short_code.clone(), app_address: config.app.public_url.clone() },
     );
     let names = Names { ours: bank.clone(), theirs: "switch".into() };
     tasks.spawn(listen(
@@ -251,7 +248,8 @@ pub fn start(config: &Config, ports: Ports, shutdown: &CancellationToken) -> Res
         Some(door) => {
             // A key file of an earlier release has none: better said now than to the first phone.
             keys.receive_key().map_err(StartError::NoReceiveKey)?;
-            let (address, routes) = (door.address(), app::routes(app_door(config, &engine, &limits, &counts)));
+            let (address, routes) =
+                (door.address(), app::routes(app_door(config, &engine, &limits, &counts)));
             tasks.spawn(serve(door, times[2].timing(routes), Arc::clone(entropy), shutdown.clone()));
             Some(address)
         }
@@ -312,11 +310,8 @@ fn app_door(
     counts: &Arc<Counts>,
 ) -> Arc<AppDoor> {
     let (engine, limits, counts) = (Arc::clone(engine), Arc::clone(limits), Arc::clone(counts));
-    let bank = BankView {
-        id: config.id.clone(),
-        name_fa: config.name_fa.clone(),
-        name_en: config.name_en.clone(),
-    };
+    let bank =
+        BankView { id: config.id.clone(), name_fa: config.name_fa.clone(), name_en: config.name_en.clone() };
     let AppConfig { public_url, address_header, .. } = config.app.clone();
     Arc::new(AppDoor { engine, limits, counts, public_url, address_header, bank })
 }

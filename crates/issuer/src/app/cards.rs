@@ -38,7 +38,8 @@ pub(super) async fn add(State(door): Shared, signed: Signed) -> Result<Response,
     // A repeat proves nothing anew: what it asks for is there.
     let repeated = door.has(card, asked.reference, known).await.map_err(|f| door.problem(&f))?;
     if !repeated && !known.device.is_fresh(now) {
-        let Control { card, code } = asked.control.clone().ok_or_else(|| Problem::control_code_missing("/control"))?;
+        let Control { card, code } =
+            asked.control.clone().ok_or_else(|| Problem::control_code_missing("/control"))?;
         door.tell(known, card, AppCommand::Check(card), vec![code], "/control/code").await?;
     }
     door.link(known, asked.reference, card).await?;
@@ -105,10 +106,12 @@ pub(super) async fn check(
     State(door): Shared,
     Path(reference): Path<String>,
     signed: Signed,
-) -> Result<Json<TokenView>, Problem> {
+) -> Result<StatusCode, Problem> {
     let reference = token_id(&reference)?;
     let Check { control_code } = Check::parse(&signed.body)?;
-    door.changed(&signed.known, reference, AppCommand::Check(reference), Some(control_code)).await
+    let command = AppCommand::Check(reference);
+    door.tell(&signed.known, reference, command, vec![control_code], "/control_code").await?;
+    Ok(StatusCode::NO_CONTENT)
 }
 
 pub(super) async fn resync(
@@ -118,7 +121,8 @@ pub(super) async fn resync(
 ) -> Result<Json<TokenView>, Problem> {
     let reference = token_id(&reference)?;
     let Resync { codes } = Resync::parse(&signed.body)?;
-    let card = door.tell(&signed.known, reference, AppCommand::Resync(reference), codes.into(), "/codes").await?;
+    let card =
+        door.tell(&signed.known, reference, AppCommand::Resync(reference), codes.into(), "/codes").await?;
     door.shown(&signed.known, reference, card).await.map(Json)
 }
 

@@ -15,26 +15,30 @@ use crate::engine::EngineFault;
 pub(super) async fn list(State(door): Shared, signed: Signed) -> Result<Json<DevicesView>, Problem> {
     let mut devices = door.around(&signed.known).await.map_err(|f| door.problem(&f))?;
     devices.sort_by_key(|known| known.device.activated);
-    let view = |known: &Known| DeviceView {
+    let devices = devices.iter().map(|known| view(known, &signed.known)).collect();
+    Ok(Json(DevicesView { devices }))
+}
+
+fn view(known: &Known, asks: &Known) -> DeviceView {
+    DeviceView {
         device: known.id.to_string(),
         name: known.device.name.clone(),
         activated: known.device.activated.rfc3339(),
-        this: known.id == signed.known.id,
+        this: known.id == asks.id,
         cards: known.device.cards().len(),
-    };
-    Ok(Json(DevicesView { devices: devices.iter().map(view).collect() }))
+    }
 }
 
 pub(super) async fn rename(
     State(door): Shared,
     Path(device): Path<String>,
     signed: Signed,
-) -> Result<Json<DevicesView>, Problem> {
+) -> Result<Json<DeviceView>, Problem> {
     let id = door.near(&signed.known, &device).await?;
     let Rename { name } = Rename::parse(&signed.body)?;
     let renamed = devices::change(&door.engine, id, |device| name.clone_into(&mut device.name)).await;
-    renamed.map_err(|f| door.problem(&f))?.ok_or_else(Problem::not_found)?;
-    list(State(door), signed).await
+    let (_, renamed) = renamed.map_err(|f| door.problem(&f))?.ok_or_else(Problem::not_found)?;
+    Ok(Json(view(&renamed, &signed.known)))
 }
 
 pub(super) async fn revoke(

@@ -29,7 +29,9 @@ impl FromRequest<Arc<AppDoor>> for Signed {
         let (parts, body) = request.into_parts();
         // What has a body says of which kind it is; a DELETE mostly has none.
         let has_type = parts.headers.contains_key(header::CONTENT_TYPE);
-        if (parts.method == Method::POST || parts.method == Method::PUT || has_type) && !is_json(&parts.headers) {
+        if (parts.method == Method::POST || parts.method == Method::PUT || has_type)
+            && !is_json(&parts.headers)
+        {
             return Err(Problem::media_type());
         }
         let presented = presented(&parts.headers)?;
@@ -45,10 +47,8 @@ impl FromRequest<Arc<AppDoor>> for Signed {
         let body = Bytes::from_request(Request::from_parts(parts, body), &()).await;
         let body = body.map_err(|_| Problem::too_large())?;
         let now = door.engine.clock.now();
-        let proof = verify(
-            &proof,
-            &Expected { method: &method, url: &url, device, key: &key, body: &body, now },
-        )?;
+        let proof =
+            verify(&proof, &Expected { method: &method, url: &url, device, key: &key, body: &body, now })?;
         let Some(counter) = proof.counter else { return Ok(Signed { known, body }) };
         let taken = devices::change(&door.engine, device, |row| {
             if row.is_revoked() { None } else { Some(row.take(counter)) }

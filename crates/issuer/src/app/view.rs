@@ -1,6 +1,8 @@
 //! A card on a device, as its holder sees it.
 
-use ramz_api::app::{ClockHint as Hint, ClockView, ControlView, RefusalView, Slot as SlotWord, SlotView, TokenView};
+use ramz_api::app::{
+    ClockHint as Hint, ClockView, ControlView, RefusalView, Slot as SlotWord, SlotView, TokenView,
+};
 use ramz_domain::card::{ClockHint, Entry, Purpose, Slot, Token};
 use ramz_domain::{CardId, Moment, Refusal, Rial};
 

@@ -72,8 +72,7 @@ pub(crate) async fn activate(
         let state = engine.look(card).await?;
         let begun = state.as_ref().and_then(|state| latest(state, id));
         let none = Activation { id, at: engine.clock.now(), key_version: engine.keys.pin_version() };
-        let right =
-            activation_code(engine.keys.as_ref(), card, begun.unwrap_or(none), Activation::by_sms())?;
+        let right = activation_code(engine.keys.as_ref(), card, begun.unwrap_or(none), Activation::by_sms())?;
         let matched = bool::from(right.matches(halves.sms)) && begun.is_some();
         let device = device_id(id, key);
         let tried = found.row.try_code(matched, device, engine.clock.now());
@@ -131,8 +130,7 @@ async fn look_up(engine: &Engine, receipt: &Pin) -> Result<Found, EngineFault> {
         }
     }
     let key = keys.first().copied().ok_or(EngineFault::NoCard)?;
-    let row =
-        ActivationRow::unknown(ActivationId::random(engine.entropy.as_ref()), engine.clock.now());
+    let row = ActivationRow::unknown(ActivationId::random(engine.entropy.as_ref()), engine.clock.now());
     Ok(Found { key, version: None, row })
 }
 

@@ -24,11 +24,14 @@ pub(crate) async fn revoke(engine: &Arc<Engine>, id: DeviceId) -> Result<bool, E
 pub(crate) async fn resume(engine: &Arc<Engine>) -> Result<usize, EngineFault> {
     let mut taken = 0;
     for (key, _) in engine.store.due(Table::Device, engine.clock.now(), limits::SWEEP_ROWS).await? {
-        let id = DeviceId(key.try_into().map_err(|_| EngineFault::Row("a device's key has 16 bytes".into()))?);
+        let id =
+            DeviceId(key.try_into().map_err(|_| EngineFault::Row("a device's key has 16 bytes".into()))?);
         // One that cannot be ended must not hold up the others.
         match finish(engine, id).await {
             Ok(()) => taken += 1,
-            Err(fault) => tracing::error!(device = %id, %fault, "a revocation could not be ended; trying again"),
+            Err(fault) => {
+                tracing::error!(device = %id, %fault, "a revocation could not be ended; trying again")
+            }
         }
     }
     Ok(taken)

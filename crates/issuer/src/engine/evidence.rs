@@ -79,7 +79,8 @@ impl Engine {
             .collect();
         let matches = |pins: &[PinSource], ranges: &[CodeRange]| {
             let codes = sources(&card, ranges, columns)?;
-            let matches = self.keys.pin_block_matches(pin_block, zone, pan, &Sources { pins, codes: &codes })?;
+            let matches =
+                self.keys.pin_block_matches(pin_block, zone, pan, &Sources { pins, codes: &codes })?;
             Ok::<_, EngineFault>((matches.pins, found(ranges, &matches.codes)))
         };
         let (pins, codes) = matches(&pins, &ranges)?;

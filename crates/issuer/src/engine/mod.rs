@@ -33,7 +33,9 @@ use kept::Known;
 pub(crate) use later::Waited;
 pub(crate) use outgoing::{Outgoing, open_old_phone, open_reversal};
 pub use row::{CardColumns, JournalRecord, PAN_COLUMN, PHONE_COLUMN, Profile, verify_journal};
-pub(crate) use row::{PROFILE_COLUMN, SEED_COLUMNS, body as row_body, chain, found as row_found, index_body, index_key};
+pub(crate) use row::{
+    PROFILE_COLUMN, SEED_COLUMNS, body as row_body, chain, found as row_found, index_body, index_key,
+};
 pub use rules::{Rules, TheRules};
 
 /// What decides about cards. Shared by the doors of a role.
@@ -261,7 +263,8 @@ impl Engine {
         let Some(stored) = self.store.read(Table::Card, &card.0).await? else { return Ok(None) };
         let Known { version, state, sealed, head } = Known::of(stored)?;
         let entries = head.seq;
-        let mut columns = CardColumns { version, entries, pan: None, phone: None, profile: Profile::default() };
+        let mut columns =
+            CardColumns { version, entries, pan: None, phone: None, profile: Profile::default() };
         for (column, bytes) in &sealed {
             // A seed is opened where a code is compared, and nowhere else.
             if SEED_COLUMNS.contains(&column.as_str()) {

@@ -17,7 +17,13 @@ pub trait Rules: Send + Sync + 'static {
     ) -> Vec<Candidate>;
 
     /// Which codes of the app it is to be compared with.
-    fn codes(&self, card: &CardAt, command: &Command, expiry_matches: bool, policy: &Policy) -> Vec<CodeRange> {
+    fn codes(
+        &self,
+        card: &CardAt,
+        command: &Command,
+        expiry_matches: bool,
+        policy: &Policy,
+    ) -> Vec<CodeRange> {
         card.codes(command, expiry_matches, policy)
     }
 

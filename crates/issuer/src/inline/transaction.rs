@@ -37,7 +37,9 @@ fn expiry_of_a_read_card(request: &Message) -> Result<[u8; 4], Refused> {
     }
     let track = request.get(35).and_then(|track| track.split_once(['=', 'D']));
     let expiry = track.and_then(|(_, rest)| rest.as_bytes().first_chunk::<4>()).copied();
-    expiry.filter(|digits| digits.iter().all(u8::is_ascii_digit)).ok_or(Refused::Format(14, "the expiry, YYMM"))
+    expiry
+        .filter(|digits| digits.iter().all(u8::is_ascii_digit))
+        .ok_or(Refused::Format(14, "the expiry, YYMM"))
 }
 
 /// Everything of a payment with a dynamic first PIN, and the expiry. Whatever it is for is the host's matter: a code has a ceiling and

@@ -10,7 +10,7 @@ use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{delete, get, post, put};
 use axum::{Extension, Json, Router};
-use ramz_api::back_office::{
+use ramz_api::back_office::{DeviceView, 
     CARD, CARDS, CLOSE, CardBody, CardView, DEVICE, FIND, FIRST_PIN_OFF, LOCK, PHONE, PhoneBody, REISSUE,
     Reissue, ServicesView, StaticPinView, UNLOCK, status_word,
 };
@@ -269,7 +269,7 @@ impl BackOffice {
         for token in state.tokens() {
             let known = devices::find(&self.engine, token.device).await?;
             let name = known.map_or_else(String::new, |known| known.device.name);
-            listed.push(DeviceView { device: token.device.to_string(), name, added: token.added.rfc3339() });
+            listed.push(DeviceView { id: token.device.to_string(), name, since: token.added.rfc3339() });
         }
         Ok(listed)
     }

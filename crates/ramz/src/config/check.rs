@@ -139,7 +139,7 @@ fn together(whole: &Config, over: &Table, remarks: &mut Remarks) {
     // A file that says nothing of a role is not about it; a policy is checked even so, for its defaults are compiled in.
     if let Ok(config) = whole.table::<IssuerConfig>("issuer") {
         if let Err(error) =
-            config.bank.policy.policy(&config.bank.static_pin, config.bank.alerts, &config.bank.limits)
+            config.bank.policy()
         {
             remarks.error("issuer.bank.policy", error.to_string().trim_start_matches("policy: "));
         }
@@ -167,6 +167,14 @@ fn issuer(config: &IssuerConfig, remarks: &mut Remarks) {
     let (listen, bank) = (&config.listen, &config.bank);
     for (key, at) in [("api", &listen.api), ("switch", &listen.switch), ("admin", &listen.admin)] {
         door(&format!("issuer.listen.{key}"), at, remarks);
+    }
+    if listen.app.is_empty() == bank.app.public_url.is_empty() {
+        if !listen.app.is_empty() {
+            door("issuer.listen.app", &listen.app, remarks);
+        }
+    } else {
+        let what = "listen.app and bank.app.public_url belong together: write both, or none";
+        remarks.error("issuer.listen.app", what);
     }
     if is_open(&listen.switch) {
         let what = "ISO 8583 has no TLS: let only the switch's network reach this address";

@@ -50,6 +50,7 @@ pub(crate) struct IssuerListen {
     pub(crate) api: String,
     pub(crate) switch: String,
     pub(crate) admin: String,
+    pub(crate) app: String,
     pub(crate) metrics: String,
 }
 

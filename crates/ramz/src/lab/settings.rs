@@ -71,6 +71,7 @@ fn issuer(
             "api": port(BankPort::Api),
             "switch": port(BankPort::Switch),
             "admin": port(BankPort::Admin),
+            "app": port(BankPort::App),
             "metrics": port(BankPort::Metrics),
         },
         "tls": tls(folder, bank.id),
@@ -93,6 +94,7 @@ fn issuer(
             "verifiers": [{ "name": ASKER, "zone": "switch", "pin_block_format": 0 }],
             "operators": [OPERATOR],
             "static_pin": { "rule": "total_24h" },
+            "app": { "public_url": format!("http://localhost:{}", ports.bank(number, BankPort::App)) },
             "limits": limits(),
             "switch": { "layout": layout, "zone": "switch" },
             "host": { "address": port(BankPort::Host), "layout": layout, "zone": "host" },
@@ -115,6 +117,7 @@ fn limits() -> serde_json::Value {
         "payee_in_hour": 1_000_000,
         "iin_per_s": 1_000_000,
         "asker_per_s": 20_000,
+        "activation_address_in_hour": 1_000_000,
     })
 }
 

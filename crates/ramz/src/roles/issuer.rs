@@ -22,6 +22,7 @@ pub(crate) async fn start(
     let listen = &config.listen;
     let tls = tls(&config.tls, around, shutdown)?;
     let (api, admin) = (tls_door(&listen.api, &tls).await?, tls_door(&listen.admin, &tls).await?);
+    let app = optional_door(&listen.app).await?;
     let (switch, metrics) = (plain_door(&listen.switch).await?, optional_door(&listen.metrics).await?);
     let binds = config.sms.binds(&format!("bank {}", config.bank.id), |file| read_secret(file))?;
     let Surroundings { clock, entropy, tap, .. } = around.clone();
@@ -41,6 +42,7 @@ pub(crate) async fn start(
         rules: Arc::new(TheRules),
         api,
         admin,
+        app,
         switch,
         metrics,
         watched: vec![tls],
