@@ -6,7 +6,7 @@ mod seeds;
 mod verbs;
 mod zone;
 
-pub use file::{Argon2Params, KeyFileError};
+pub use file::KeyFileError;
 pub use ring::{KeyRing, Purpose, RingView};
 pub use verbs::SoftKeys;
 pub use zone::{ZoneCipher, ZoneError, ZoneKey};
