@@ -10,6 +10,7 @@ pub mod limits;
 pub mod mobile;
 mod moment;
 mod money;
+pub mod oath;
 mod pan;
 mod payment;
 mod phone;
