@@ -89,6 +89,8 @@ pub const TEXTS_IN_10_MIN: usize = 10;
 pub const TEXTS_IN_DAY: usize = 60;
 /// A text that nobody has worked on by then is answered no more: its sender has sent another.
 pub const TEXT_ANSWERED_WITHIN: Duration = Duration::from_secs(120);
+/// Time steps of one token that a presented code is compared with: its drift of two minutes, the window, and ample room.
+pub const CODE_TIME_STEPS_MAX: u64 = 64;
 /// An activation code of the app is good this long.
 pub const ACTIVATION_VALID: Duration = Duration::from_secs(600);
 /// Words of help are of use this long …

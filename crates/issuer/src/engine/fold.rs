@@ -5,7 +5,7 @@
 
 use ramz_domain::card::{Answer, CardAt, CardState, Command, Entry, Evidence, Mark, Notice};
 use ramz_domain::{CardId, ChallengeId, Moment, Phone, limits};
-use ramz_keys::{IndexPurpose, PinSource};
+use ramz_keys::{IndexPurpose, PinSource, Sources};
 use ramz_store::{Change, OutboxNew, Outcome, Sealed, StoreFault, Swap, Table};
 use subtle::ConstantTimeEq as _;
 use uuid::Uuid;
@@ -180,8 +180,9 @@ impl Engine {
                 payment: c.payment,
             })
             .collect();
+        let sources = Sources { pins: &sources, codes: &[] };
         let matches = self.keys.pin_block_matches(pin_block, zone, pan, &sources)?;
-        let matched = matches.into_iter().filter_map(|at| candidates.get(at)).map(|c| c.id).collect();
+        let matched = matches.pins.into_iter().filter_map(|at| candidates.get(at)).map(|c| c.id).collect();
         Ok(Evidence { expiry_matches, matched })
     }
 

@@ -1,5 +1,6 @@
 //! Keys in memory, from a file sealed under a passphrase.
 
+mod codes;
 mod file;
 mod ring;
 mod seeds;
