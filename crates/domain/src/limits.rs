@@ -113,6 +113,8 @@ pub const ACTIVATIONS_PER_S: u32 = 50;
 pub const CARDS_ADDED_WITHIN: Duration = Duration::from_secs(600);
 /// Cards on one device: what its revocation must reach, one after the other.
 pub const DEVICE_CARDS_MAX: usize = 16;
+/// Time steps of one token that a presented code is compared with: its drift of two minutes, the window, and ample room.
+pub const CODE_TIME_STEPS_MAX: u64 = 64;
 /// An activation code of the app is good this long.
 pub const ACTIVATION_VALID: Duration = Duration::from_secs(600);
 /// Devices that may compute one card's PINs: each multiplies what a guess may hit.

@@ -72,6 +72,56 @@ pub struct PinSource {
     pub payment: Digest,
 }
 
+/// What a presented PIN is compared with.
+#[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
+pub struct Sources<'a> {
+    /// PINs of challenges.
+    pub pins: &'a [PinSource],
+    /// Codes of tokens.
+    pub codes: &'a [CodeSource<'a>],
+}
+
+/// The codes of one token: every ceiling 0 to `ceilings` at every time step of the range.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct CodeSource<'a> {
+    /// Where the seed is sealed.
+    pub place: Place<'a>,
+    /// The column, as [`Keys::take_seed`] gave it.
+    pub sealed: &'a [u8],
+    /// The token's id, which must be the one it was taken in with.
+    pub owner: [u8; 16],
+    /// 7 or 8.
+    pub digits: u8,
+    /// What the code is for: 1 first PIN, 2 second PIN, 9 control.
+    pub purpose: u8,
+    /// The highest step in the table of ceilings; 0 is none.
+    pub ceilings: u8,
+    /// The first minute since 1970.
+    pub first_step: u64,
+    /// The last one, at most [`CODE_TIME_STEPS_MAX`](ramz_domain::limits::CODE_TIME_STEPS_MAX) in all.
+    pub last_step: u64,
+}
+
+/// What a presented PIN is. It may be several by chance.
+#[derive(Clone, PartialEq, Eq, Default, Debug)]
+pub struct Matches {
+    /// Positions among the PINs.
+    pub pins: Vec<usize>,
+    /// Codes, in the order of sources, ceilings, time steps.
+    pub codes: Vec<CodeMatch>,
+}
+
+/// A code that was presented.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct CodeMatch {
+    /// The source's position.
+    pub source: usize,
+    /// The code's time step.
+    pub step: u64,
+    /// The code's ceiling.
+    pub ceiling: u8,
+}
+
 /// A PIN block's layout (ISO 9564-1).
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum PinBlockFormat {
@@ -181,7 +231,7 @@ pub enum KeyFault {
     /// The key file has no zone of this name, or one of another cipher.
     #[error("no zone PIN key named {0:?} that fits this PIN block format")]
     NoZone(String),
-    /// Sealed bytes that do not open: altered, moved from another row, or sealed under another key.
+    /// Sealed bytes that do not open: altered, moved from another row or token, or sealed under another key.
     #[error("sealed column {0:?} does not open: it was altered, moved, or sealed under another key")]
     DoesNotOpen(String),
     /// A PIN block that is not one under this zone key and PAN: a fault of the sender, and no try.
@@ -226,15 +276,18 @@ pub trait Keys: Send + Sync + 'static {
     /// Whether the zone can be used with this format: asked at start-up, not at the first payment.
     fn zone_takes(&self, zone: &str, format: PinBlockFormat) -> bool;
 
-    /// Which of the candidates' PINs the block holds: their positions, each compared in constant time, all of them
-    /// always. A block that does not decode is [`KeyFault::PinBlock`].
+    /// What the block's PIN is among the sources: each compared in constant time, all of them always. A block that does
+    /// not decode is [`KeyFault::PinBlock`]; a PIN or a seed that cannot be had is a fault, never a mismatch.
     fn pin_block_matches(
         &self,
         block: &PinBlock,
         zone: &str,
         pan: &Pan,
-        candidates: &[PinSource],
-    ) -> Result<Vec<usize>, KeyFault>;
+        sources: &Sources<'_>,
+    ) -> Result<Matches, KeyFault>;
+
+    /// The same for a code that came over HTTPS.
+    fn code_matches(&self, code: &Pin, codes: &[CodeSource<'_>]) -> Result<Vec<CodeMatch>, KeyFault>;
 
     /// The PIN block of a PIN that was typed, for the acquirer's zone.
     fn make_pin_block(

@@ -13,7 +13,7 @@ use std::sync::{Arc, Mutex};
 use ramz_domain::{CardId, ChallengeId, Digest, Entropy, Pan, Pin};
 use ramz_keys::{
     ChainLink, IndexPurpose, KeyFault, KeyRing, Keys, PinBlock, PinBlockFormat, PinSource, Place, Purpose,
-    Received, SoftKeys, ZoneCipher, ZoneKey,
+    Received, SoftKeys, Sources, ZoneCipher, ZoneKey,
 };
 use toml::{Table, Value};
 
@@ -124,7 +124,11 @@ fn check_refusals(name: &str) {
         let block = PinBlock { format, bytes: bytes_of(case, "block").into() };
         let why = text_of(case, "why");
         let refused = KeyFault::PinBlock("from".into());
-        assert_eq!(keys.pin_block_matches(&block, "from", &pan, &[]).unwrap_err(), refused, "{why}");
+        assert_eq!(
+            keys.pin_block_matches(&block, "from", &pan, &Sources::default()).unwrap_err(),
+            refused,
+            "{why}"
+        );
         let to = keys.translate_pin_block(&block, "from", &pan, "to", PinBlockFormat::Iso0);
         assert_eq!(to.unwrap_err(), refused, "{why}");
     }

@@ -10,9 +10,9 @@ use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{delete, get, post, put};
 use axum::{Extension, Json, Router};
-use ramz_api::back_office::{DeviceView, 
-    CARD, CARDS, CLOSE, CardBody, CardView, DEVICE, FIND, FIRST_PIN_OFF, LOCK, PHONE, PhoneBody, REISSUE,
-    Reissue, ServicesView, StaticPinView, UNLOCK, status_word,
+use ramz_api::back_office::{
+    CARD, CARDS, CLOSE, CardBody, CardView, DEVICE, DeviceView, FIND, FIRST_PIN_OFF, LOCK, PHONE, PhoneBody,
+    REISSUE, Reissue, ServicesView, StaticPinView, UNLOCK, status_word,
 };
 use ramz_api::net::Peer;
 use ramz_api::openapi;

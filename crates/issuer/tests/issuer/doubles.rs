@@ -12,8 +12,8 @@ use ramz_domain::Phone;
 use ramz_domain::card::ReceiptState;
 use ramz_domain::{Clock, Entropy, Moment, Pan, Pin};
 use ramz_keys::{
-    ChainLink, IndexPurpose, KeyFault, KeyVersion, Keys, PinBlock, PinBlockFormat, PinSource, Place,
-    ReceiveKey, Received, SoftKeys, Tag, TakenSeed,
+    ChainLink, CodeMatch, CodeSource, IndexPurpose, KeyFault, KeyVersion, Keys, Matches, PinBlock,
+    PinBlockFormat, PinSource, Place, ReceiveKey, Received, SoftKeys, Sources, Tag, TakenSeed,
 };
 use ramz_sms::port::{Accepted, Outgoing, Receipt, SendError, Sender, SmsText, Taken, Texted};
 use tokio::sync::{mpsc, watch};
@@ -283,10 +283,15 @@ impl Keys for CountingKeys {
         block: &PinBlock,
         zone: &str,
         pan: &Pan,
-        candidates: &[PinSource],
-    ) -> Result<Vec<usize>, KeyFault> {
+        sources: &Sources<'_>,
+    ) -> Result<Matches, KeyFault> {
         self.compared.fetch_add(1, Ordering::SeqCst);
-        self.inner.pin_block_matches(block, zone, pan, candidates)
+        self.inner.pin_block_matches(block, zone, pan, sources)
+    }
+
+    fn code_matches(&self, code: &Pin, codes: &[CodeSource<'_>]) -> Result<Vec<CodeMatch>, KeyFault> {
+        self.compared.fetch_add(1, Ordering::SeqCst);
+        self.inner.code_matches(code, codes)
     }
 
     fn make_pin_block(

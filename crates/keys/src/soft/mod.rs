@@ -1,12 +1,13 @@
 //! Keys in memory, from a file sealed under a passphrase.
 
+mod codes;
 mod file;
 mod ring;
 mod seeds;
 mod verbs;
 mod zone;
 
-pub use file::{Argon2Params, KeyFileError};
+pub use file::KeyFileError;
 pub use ring::{KeyRing, Purpose, RingView};
 pub use verbs::SoftKeys;
 pub use zone::{ZoneCipher, ZoneError, ZoneKey};

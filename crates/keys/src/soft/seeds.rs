@@ -4,11 +4,21 @@ use zeroize::Zeroizing;
 
 use super::ring::Purpose;
 use super::verbs::SoftKeys;
-use crate::port::{IndexPurpose, KeyFault, Keys as _, Place, ReceiveKey, Received, TakenSeed};
+use crate::port::{CodeSource, IndexPurpose, KeyFault, Keys as _, Place, ReceiveKey, Received, TakenSeed};
 use crate::receive;
 
 /// The owner's id, then the seed.
-const OWNED: usize = 16 + 32;
+const OWNED: usize = OWNER + 32;
+const OWNER: usize = 16;
+
+/// A column's clear bytes. Wiped on drop.
+pub(super) struct Owned(Zeroizing<Vec<u8>>);
+
+impl Owned {
+    pub(super) fn seed(&self) -> &[u8] {
+        &self.0[OWNER..]
+    }
+}
 
 impl SoftKeys {
     pub(super) fn newest_receive_key(&self) -> Result<ReceiveKey, KeyFault> {
@@ -35,9 +45,19 @@ impl SoftKeys {
         let mut mark = [0; 16];
         mark.copy_from_slice(&tag.bytes[..16]);
         let mut owned = Zeroizing::new([0; OWNED]);
-        owned[..16].copy_from_slice(owner);
-        owned[16..].copy_from_slice(seed.as_slice());
+        owned[..OWNER].copy_from_slice(owner);
+        owned[OWNER..].copy_from_slice(seed.as_slice());
         Ok(TakenSeed { sealed: self.seal(place, owned.as_slice())?, mark })
+    }
+
+    /// The seed of a column, if it is the owner's: one that was swapped for another token's is a fault.
+    pub(super) fn open_seed(&self, source: &CodeSource<'_>) -> Result<Owned, KeyFault> {
+        let owned = self.open(source.place, source.sealed)?;
+        if owned.len() == OWNED && owned.starts_with(&source.owner) {
+            Ok(Owned(owned))
+        } else {
+            Err(KeyFault::DoesNotOpen(source.place.column.to_owned()))
+        }
     }
 }
 
@@ -53,7 +73,7 @@ mod tests {
     use crate::{KeyRing, NotAReceiveKey, SealedSeed, seal_seed};
 
     const PLACE: Place<'static> = Place { row: &[4; 16], column: "token.seed" };
-    const OWNER: [u8; 16] = [7; 16];
+    const TOKEN: [u8; 16] = [7; 16];
     const SEED: [u8; 32] = [0x5e; 32];
     const ASSOCIATED: &[u8] = b"card reference";
 
@@ -67,7 +87,7 @@ mod tests {
     }
 
     fn refused(keys: &SoftKeys, received: &Received<'_>) -> String {
-        match keys.take_seed(received, PLACE, &OWNER) {
+        match keys.take_seed(received, PLACE, &TOKEN) {
             Err(KeyFault::NotReceived(why)) => why,
             other => panic!("{other:?}"),
         }
@@ -76,9 +96,9 @@ mod tests {
     #[test]
     fn a_seed_that_a_phone_sealed_stands_in_its_column_behind_its_owner() {
         let keys = keys();
-        let taken = keys.take_seed(&sealed(&keys).received(ASSOCIATED), PLACE, &OWNER).unwrap();
+        let taken = keys.take_seed(&sealed(&keys).received(ASSOCIATED), PLACE, &TOKEN).unwrap();
         let owned = keys.open(PLACE, &taken.sealed).unwrap();
-        assert_eq!(owned.as_slice(), [&OWNER[..], &SEED].concat());
+        assert_eq!(owned.as_slice(), [&TOKEN[..], &SEED].concat());
     }
 
     #[test]
@@ -89,9 +109,9 @@ mod tests {
             let sealed = seal_seed(&to, &seed, ASSOCIATED, keys.entropy.as_ref()).unwrap();
             keys.take_seed(&sealed.received(ASSOCIATED), place, &owner).unwrap().mark
         };
-        let first = mark(SEED, OWNER, PLACE);
-        assert_eq!(mark(SEED, OWNER, Place { row: &[5; 16], ..PLACE }), first);
-        assert_ne!(mark([0x5f; 32], OWNER, PLACE), first);
+        let first = mark(SEED, TOKEN, PLACE);
+        assert_eq!(mark(SEED, TOKEN, Place { row: &[5; 16], ..PLACE }), first);
+        assert_ne!(mark([0x5f; 32], TOKEN, PLACE), first);
         assert_ne!(mark(SEED, [8; 16], PLACE), first);
     }
 
@@ -145,7 +165,7 @@ mod tests {
         let new = sealed(&keys);
         assert_eq!((old.version, new.version), (1, 2));
         for sealed in [&old, &new] {
-            keys.take_seed(&sealed.received(ASSOCIATED), PLACE, &OWNER).unwrap();
+            keys.take_seed(&sealed.received(ASSOCIATED), PLACE, &TOKEN).unwrap();
         }
         // Each under its own key only.
         refused(&keys, &Received { version: 2, ..old.received(ASSOCIATED) });
@@ -177,7 +197,7 @@ mod tests {
         keys.ring.rotate(Purpose::Receive, &unlucky);
         assert_eq!(unlucky.0.into_inner(), 3);
         let sealed = sealed(&keys);
-        keys.take_seed(&sealed.received(ASSOCIATED), PLACE, &OWNER).unwrap();
+        keys.take_seed(&sealed.received(ASSOCIATED), PLACE, &TOKEN).unwrap();
     }
 
     #[test]

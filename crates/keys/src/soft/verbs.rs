@@ -9,15 +9,15 @@ use hmac::{Hmac, Mac as _};
 use ramz_domain::ambient::random_bytes;
 use ramz_domain::{Entropy, Pan, Pin};
 use sha2::Sha256;
-use subtle::Choice;
 use zeroize::Zeroizing;
 
+use super::codes::Suites;
 use super::file::KeyFileError;
 use super::ring::{KeyRing, Purpose};
 use crate::pinblock;
 use crate::port::{
-    ChainLink, IndexPurpose, KeyFault, KeyVersion, Keys, PinBlock, PinBlockFormat, PinSource, Place,
-    ReceiveKey, Received, Tag, TakenSeed,
+    ChainLink, CodeMatch, CodeSource, IndexPurpose, KeyFault, KeyVersion, Keys, Matches, PinBlock,
+    PinBlockFormat, PinSource, Place, ReceiveKey, Received, Sources, Tag, TakenSeed,
 };
 
 const SEAL_FORMAT: u8 = 1;
@@ -29,12 +29,13 @@ const SEAL_HEADER: usize = 1 + 4 + NONCE;
 pub struct SoftKeys {
     pub(super) ring: KeyRing,
     pub(super) entropy: Arc<dyn Entropy>,
+    pub(super) suites: Suites,
 }
 
 impl SoftKeys {
     /// Keys of a ring.
     pub fn new(ring: KeyRing, entropy: Arc<dyn Entropy>) -> SoftKeys {
-        SoftKeys { ring, entropy }
+        SoftKeys { ring, entropy, suites: Suites::new() }
     }
 
     /// Keys of a key file.
@@ -55,6 +56,19 @@ impl SoftKeys {
     fn row_cipher(&self, version: KeyVersion, row: &[u8; 16]) -> Result<Aes256Gcm, KeyFault> {
         let key = Zeroizing::new(mac(self.ring.at(Purpose::Data, version)?, &[b"ramz-row-1", row]));
         Aes256Gcm::new_from_slice(key.as_slice()).map_err(|error| KeyFault::Store(error.to_string()))
+    }
+
+    /// A PIN without its leading zeros.
+    pub(super) fn pin_number(&self, source: &PinSource) -> Result<u64, KeyFault> {
+        let PinSource { version, digits, card, challenge, payment } = source;
+        if !(5..=8).contains(digits) {
+            return Err(KeyFault::Store(format!("a PIN of {digits} digits was asked for; it has 5 to 8")));
+        }
+        let key = self.ring.at(Purpose::Pin, *version)?;
+        let hash = Zeroizing::new(mac(key, &[b"ramz-pin-1", &[*digits], &card.0, &challenge.0, &payment.0]));
+        let number = hash[..16].iter().fold(0u128, |sum, byte| sum << 8 | u128::from(*byte));
+        let below = 10u128.pow(u32::from(*digits));
+        u64::try_from(number % below).map_err(|error| KeyFault::Store(error.to_string()))
     }
 
     fn decode(&self, block: &PinBlock, zone: &str, pan: &Pan) -> Result<Pin, KeyFault> {
@@ -109,15 +123,9 @@ impl Keys for SoftKeys {
     }
 
     fn pin(&self, source: &PinSource) -> Result<Pin, KeyFault> {
-        let PinSource { version, digits, card, challenge, payment } = source;
-        if !(5..=8).contains(digits) {
-            return Err(KeyFault::Store(format!("a PIN of {digits} digits was asked for; it has 5 to 8")));
-        }
-        let key = self.ring.at(Purpose::Pin, *version)?;
-        let hash = Zeroizing::new(mac(key, &[b"ramz-pin-1", &[*digits], &card.0, &challenge.0, &payment.0]));
-        let number = hash[..16].iter().fold(0u128, |sum, byte| sum << 8 | u128::from(*byte));
-        let width = usize::from(*digits);
-        let text = Zeroizing::new(format!("{:0width$}", number % 10u128.pow(u32::from(*digits))));
+        let number = self.pin_number(source)?;
+        let width = usize::from(source.digits);
+        let text = Zeroizing::new(format!("{number:0width$}"));
         Pin::parse(&text).map_err(|error| KeyFault::Store(error.to_string()))
     }
 
@@ -130,13 +138,13 @@ impl Keys for SoftKeys {
         block: &PinBlock,
         zone: &str,
         pan: &Pan,
-        candidates: &[PinSource],
-    ) -> Result<Vec<usize>, KeyFault> {
-        let presented = self.decode(block, zone, pan)?;
-        let pins = candidates.iter().map(|source| self.pin(source)).collect::<Result<Vec<_>, _>>()?;
-        // All are compared before any result is looked at.
-        let same: Vec<Choice> = pins.iter().map(|pin| pin.matches(&presented)).collect();
-        Ok(same.into_iter().enumerate().filter_map(|(at, same)| bool::from(same).then_some(at)).collect())
+        sources: &Sources<'_>,
+    ) -> Result<Matches, KeyFault> {
+        self.compare(&self.decode(block, zone, pan)?, sources)
+    }
+
+    fn code_matches(&self, code: &Pin, codes: &[CodeSource<'_>]) -> Result<Vec<CodeMatch>, KeyFault> {
+        Ok(self.compare(code, &Sources { pins: &[], codes })?.codes)
     }
 
     fn make_pin_block(
@@ -260,6 +268,17 @@ mod tests {
         Pan::parse("6104337000000016").unwrap()
     }
 
+    fn matched(
+        keys: &SoftKeys,
+        block: &PinBlock,
+        zone: &str,
+        pins: &[PinSource],
+    ) -> Result<Vec<usize>, KeyFault> {
+        let matches = keys.pin_block_matches(block, zone, &pan(), &Sources { pins, codes: &[] })?;
+        assert_eq!(matches.codes, []);
+        Ok(matches.pins)
+    }
+
     #[test]
     fn pins_have_their_length_and_every_part_counts() {
         let keys = keys();
@@ -286,15 +305,15 @@ mod tests {
     fn a_block_matches_the_candidates_that_it_holds() {
         let keys = keys();
         let candidates = [source(1, 7), source(2, 7), source(1, 7)];
+        let matches = |block: &PinBlock, zone, pins: &[PinSource]| matched(&keys, block, zone, pins);
         let pin = keys.pin(&candidates[0]).unwrap();
         for format in PinBlockFormat::ALL {
             let zone = if format == PinBlockFormat::Iso4 { "host" } else { "switch" };
             let block = keys.make_pin_block(&pin, &pan(), zone, format).unwrap();
-            assert_eq!(keys.pin_block_matches(&block, zone, &pan(), &candidates).unwrap(), [0, 2]);
-            assert_eq!(keys.pin_block_matches(&block, zone, &pan(), &candidates[1..2]).unwrap(), []);
+            assert_eq!(matches(&block, zone, &candidates), Ok(vec![0, 2]));
+            assert_eq!(matches(&block, zone, &candidates[1..2]), Ok(vec![]));
             let garbled = PinBlock { format, bytes: Zeroizing::new(vec![0; block.bytes.len()]) };
-            let fault = keys.pin_block_matches(&garbled, zone, &pan(), &candidates).unwrap_err();
-            assert_eq!(fault, KeyFault::PinBlock(zone.into()));
+            assert_eq!(matches(&garbled, zone, &candidates), Err(KeyFault::PinBlock(zone.into())));
         }
         assert!(matches!(
             keys.make_pin_block(&pin, &pan(), "none", PinBlockFormat::Iso0),
@@ -403,7 +422,7 @@ mod tests {
             for to in PinBlockFormat::ALL {
                 let translated = keys.translate_pin_block(&block, zone(from), &pan(), zone(to), to).unwrap();
                 assert_eq!((translated.format, translated.bytes.len()), (to, to.bytes()));
-                let matches = keys.pin_block_matches(&translated, zone(to), &pan(), &candidate);
+                let matches = matched(&keys, &translated, zone(to), &candidate);
                 assert_eq!(matches, Ok(vec![0]), "{from:?} to {to:?}");
             }
         }
@@ -417,10 +436,10 @@ mod tests {
         let block = keys.make_pin_block(&pin, &pan(), "switch", PinBlockFormat::Iso0).unwrap();
         for lost in [PinSource { version: 2, ..good }, PinSource { digits: 9, ..good }] {
             for candidates in [[good, lost], [lost, good]] {
-                assert!(keys.pin_block_matches(&block, "switch", &pan(), &candidates).is_err());
+                assert!(matched(&keys, &block, "switch", &candidates).is_err());
             }
         }
-        assert_eq!(keys.pin_block_matches(&block, "switch", &pan(), &[]), Ok(vec![]));
+        assert_eq!(matched(&keys, &block, "switch", &[]), Ok(vec![]));
     }
 
     #[test]

@@ -138,9 +138,7 @@ fn together(whole: &Config, over: &Table, remarks: &mut Remarks) {
     }
     // A file that says nothing of a role is not about it; a policy is checked even so, for its defaults are compiled in.
     if let Ok(config) = whole.table::<IssuerConfig>("issuer") {
-        if let Err(error) =
-            config.bank.policy()
-        {
+        if let Err(error) = config.bank.policy() {
             remarks.error("issuer.bank.policy", error.to_string().trim_start_matches("policy: "));
         }
         if over.contains_key("issuer") {

@@ -167,8 +167,12 @@ async fn one(role: Role, config: &Config, connect: bool, findings: &mut Findings
                 files::secret(word, "SMPP password", file, findings);
             }
             files::store(word, &config.store.path, findings);
-            peers::ports(word, &[&listen.api, &listen.switch, &listen.admin, &listen.app, &listen.metrics], findings)
-                .await;
+            peers::ports(
+                word,
+                &[&listen.api, &listen.switch, &listen.admin, &listen.app, &listen.metrics],
+                findings,
+            )
+            .await;
             peers::plain(word, "card host", &bank.host.address, findings).await;
             for address in config.sms.addresses() {
                 peers::plain(word, "SMSC", address, findings).await;
