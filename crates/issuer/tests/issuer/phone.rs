@@ -192,6 +192,11 @@ impl Phone {
         Ok(token)
     }
 
+    /// What must be nowhere.
+    pub(crate) fn seeds(&self) -> Vec<[u8; 32]> {
+        self.seeds.lock().unwrap().values().copied().collect()
+    }
+
     /// The code of a minute.
     pub(crate) fn code_at(&self, token: TokenId, purpose: Purpose, ceiling: u8, step: Step) -> String {
         let suite = Suite::parse("OCRA-1:HOTP-SHA256-7:QN08-T1M").unwrap();
