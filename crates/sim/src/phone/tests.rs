@@ -112,11 +112,7 @@ impl Bank {
             books.counter = counter;
             books.kept_at_arrival.push(self.kept.load(Ordering::Relaxed));
         }
-        books.taken.push(Taken {
-            method: request.method().clone(),
-            counter,
-            body: request.body().to_vec(),
-        });
+        books.taken.push(Taken { method: request.method().clone(), counter, body: request.body().to_vec() });
         if let Some(no) = books.refuse.pop() {
             return Err(no);
         }
