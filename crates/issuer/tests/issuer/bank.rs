@@ -233,6 +233,7 @@ impl Bank {
         let started = runtime.spawn(async move {
             let (api, admin) = (Loopback::bind(Some("router")).await, Loopback::bind(Some("operator")).await);
             let (switch, metrics) = (Loopback::bind(Some("switch")).await, Loopback::bind(None).await);
+            let app = Loopback::bind(None).await;
             let ports = Ports {
                 clock,
                 entropy,
@@ -243,6 +244,7 @@ impl Bank {
                 api: api.clone(),
                 admin: admin.clone(),
                 switch,
+                app: Some(app),
                 metrics: Some(metrics.clone()),
                 watched: Vec::new(),
                 host: way,
@@ -399,9 +401,11 @@ impl Bank {
             let admissions = store.due(Table::Admission, end, 1).await;
             let messages = store.outbox_due(end, 1).await;
             let phones = store.due(Table::Phone, end, 1).await;
+            let devices = store.due(Table::Device, end, 1).await;
             admissions.is_ok_and(|rows| rows.is_empty())
                 && messages.is_ok_and(|rows| rows.is_empty())
                 && phones.is_ok_and(|rows| rows.is_empty())
+                && devices.is_ok_and(|rows| rows.is_empty())
         };
         until("all work is done", nothing).await
     }

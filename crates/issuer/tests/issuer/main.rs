@@ -8,11 +8,17 @@
 #[cfg(test)]
 mod admission;
 #[cfg(test)]
+mod app;
+#[cfg(test)]
 mod back_office;
 #[cfg(test)]
 mod bank;
 #[cfg(test)]
 mod broken;
+#[cfg(test)]
+mod codes;
+#[cfg(test)]
+mod devices;
 #[cfg(test)]
 mod doubles;
 #[cfg(test)]
@@ -35,6 +41,8 @@ mod macs;
 mod messages;
 #[cfg(test)]
 mod outbox;
+#[cfg(test)]
+mod phone;
 #[cfg(test)]
 mod receipts;
 #[cfg(test)]
@@ -59,6 +67,8 @@ mod static_pin;
 mod teeth;
 #[cfg(test)]
 mod teeth_cards;
+#[cfg(test)]
+mod teeth_codes;
 #[cfg(test)]
 mod terminal;
 #[cfg(test)]

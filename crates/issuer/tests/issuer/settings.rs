@@ -4,12 +4,16 @@ use std::net::SocketAddr;
 
 use ramz_issuer::Config;
 use ramz_issuer::config::{
-    AlertsConfig, AskerConfig, HostConfig, LimitsConfig, PolicyConfig, SwitchConfig, VerifierConfig,
+    AlertsConfig, AppConfig, AskerConfig, HostConfig, LimitsConfig, PolicyConfig, SwitchConfig,
+    VerifierConfig,
 };
 
 use crate::bank::Build;
 use crate::doubles::SHORT_CODE;
 use crate::messages::{ACQUIRER, IIN};
+
+/// Where phones reach the app's door.
+pub(crate) const APP: &str = "https://app.mellat.example";
 
 /// The defaults.
 pub(crate) fn limits() -> LimitsConfig {
@@ -25,6 +29,8 @@ pub(crate) fn limits() -> LimitsConfig {
         payee_in_hour: 7200,
         iin_per_s: 500,
         asker_per_s: 500,
+        activation_address_in_hour: 30,
+        activation_per_s: 50,
     }
 }
 
@@ -66,6 +72,13 @@ pub(crate) fn config(host: SocketAddr, build: &Build) -> Config {
             sms_pin_max: 10_000_000,
         },
         static_pin: build.static_pin.clone(),
+        app: AppConfig {
+            public_url: APP.into(),
+            address_header: String::new(),
+            digits: 7,
+            ceilings: vec![1_000_000, 5_000_000, 20_000_000, 100_000_000],
+            first_day_max: 0,
+        },
         alerts: AlertsConfig { lock: build.alerts, service: build.alerts, change: build.alerts },
         limits: build.limits,
         switch: SwitchConfig {

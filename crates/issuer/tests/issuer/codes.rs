@@ -1,0 +1,218 @@
+//! Codes of the app at the switch: in payments on the web, at cash machines and in shops, and at terminals.
+
+use ramz_domain::card::{Purpose, step_at};
+use ramz_iso8583::Message;
+use ramz_iso8583::de48::{self, SHOW};
+
+use crate::bank::{Bank, CARD, FIRST_PIN, Node, Told, on_both_stores, same};
+use crate::messages::{Wish, code, pan, refusal, repeated, reversal, set_pin};
+use crate::phone::Phone;
+use crate::terminal::service;
+
+on_both_stores! {
+    a_code_pays_once_and_the_host_sees_none,
+    of_64_tries_with_one_code_one_pays,
+    of_64_tries_on_two_nodes_one_pays,
+    a_lower_ceiling_is_61_and_used_up,
+    a_control_code_never_pays,
+    a_clock_that_is_ten_minutes_off_is_told_so,
+    a_dynamic_first_pin_pays_at_cash_machine_and_shop,
+    a_terminal_service_takes_the_dynamic_first_pin,
+    a_lost_phone_is_no_dead_end,
+    a_repeat_and_a_reversal_revive_nothing,
+}
+
+/// Neither a PIN block nor anything but the word that it was right.
+fn the_host_saw_no_pin(bank: &Bank) -> Told {
+    let seen = bank.host_trace.last("host", "0200").ok_or("the host saw nothing")?;
+    let block = seen.fields.iter().any(|(name, _)| name.starts_with("52 "));
+    same(block, false, "a PIN block for the host")
+}
+
+/// A payment where the card is read.
+pub(crate) fn read(bank: &Bank, n: u32, kind: &'static str, amount: u64, pin: &str) -> Message {
+    let mut message = Wish::purchase(amount).of(kind).message(&pan(n));
+    message.set(22, "051");
+    set_pin(&mut message, pin, &bank.soft);
+    message
+}
+
+/// The card's first PIN becomes the app's.
+pub(crate) async fn make_first_pin_dynamic(bank: &Bank, node: &Node, n: u32) -> Told {
+    same(
+        code(&node.ask(&service(bank, n, "930000", FIRST_PIN)).await?),
+        "00".into(),
+        "the first PIN is dynamic",
+    )
+}
+
+pub(crate) async fn a_code_pays_once_and_the_host_sees_none(bank: &Bank, node: Node) -> Told {
+    let (phone, token) = Phone::with(bank, &node, CARD).await?;
+    let wish = Wish::purchase(750_000);
+    let pin = phone.code(bank, token, Purpose::SecondPin, 0);
+    same(bank.pay(&node, CARD, &wish, &pin).await?, "00".into(), "the code pays")?;
+    the_host_saw_no_pin(bank)?;
+    let answer = node.ask(&bank.payment(CARD, &wish, &pin)).await?;
+    same(refusal(&answer), ("55".into(), "stale_pin".into()), "once")?;
+    same((bank.spent(CARD), bank.state(CARD).await.failures()), (750_000, 0), "one debit, no failure")?;
+    bank.advance(60);
+    let next = phone.code(bank, token, Purpose::SecondPin, 0);
+    same(bank.pay(&node, CARD, &wish, &next).await?, "00".into(), "the next minute's pays")
+}
+
+pub(crate) async fn of_64_tries_with_one_code_one_pays(bank: &Bank, node: Node) -> Told {
+    let (phone, token) = Phone::with(bank, &node, CARD).await?;
+    one_of_64(bank, [&node, &node], &phone, token).await
+}
+
+pub(crate) async fn of_64_tries_on_two_nodes_one_pays(bank: &Bank, node: Node) -> Told {
+    let other = bank.node().await;
+    let (phone, token) = Phone::with(bank, &node, CARD).await?;
+    (bank.build.attack)();
+    one_of_64(bank, [&node, &other], &phone, token).await
+}
+
+async fn one_of_64(bank: &Bank, nodes: [&Node; 2], phone: &Phone, token: ramz_domain::TokenId) -> Told {
+    // Not more than a card remembers answers of: the others would be turned away for that.
+    let pin = phone.code(bank, token, Purpose::SecondPin, 0);
+    let asked: Vec<_> = (0..64)
+        .map(|n| {
+            let message = bank.payment(CARD, &Wish::purchase(1_000), &pin);
+            nodes[n % 2].asking(n % 2, &message)
+        })
+        .collect();
+    let mut approved = 0;
+    for answer in asked {
+        approved += usize::from(code(&answer.await?) == "00");
+    }
+    same((approved, bank.spent(CARD)), (1, 1_000), "approved, and debited")
+}
+
+pub(crate) async fn a_lower_ceiling_is_61_and_used_up(bank: &Bank, node: Node) -> Told {
+    let (phone, token) = Phone::with(bank, &node, CARD).await?;
+    let pin = phone.code(bank, token, Purpose::SecondPin, 1);
+    let answer = node.ask(&bank.payment(CARD, &Wish::purchase(1_000_001), &pin)).await?;
+    same(refusal(&answer), ("61".into(), "over_ceiling".into()), "above the code's ceiling")?;
+    same(de48::of(&answer).unwrap().get(SHOW).is_some(), true, "and told in words")?;
+    let small = node.ask(&bank.payment(CARD, &Wish::purchase(1_000), &pin)).await?;
+    same(refusal(&small), ("55".into(), "stale_pin".into()), "its minute is used up")?;
+    bank.advance(60);
+    let pin = phone.code(bank, token, Purpose::SecondPin, 1);
+    same(bank.pay(&node, CARD, &Wish::purchase(1_000_000), &pin).await?, "00".into(), "up to the last rial")?;
+    same((bank.spent(CARD), bank.state(CARD).await.failures()), (1_000_000, 0), "one debit, no failure")
+}
+
+pub(crate) async fn a_control_code_never_pays(bank: &Bank, node: Node) -> Told {
+    let (phone, token) = Phone::with(bank, &node, CARD).await?;
+    make_first_pin_dynamic(bank, &node, CARD).await?;
+    let control = phone.control(bank, token);
+    same(bank.pay(&node, CARD, &Wish::purchase(1_000), &control).await?, "55".into(), "on the web")?;
+    let read = node.ask(&read(bank, CARD, "withdrawal", 500_000, &control)).await?;
+    same((code(&read), bank.spent(CARD)), ("55".into(), 0), "at a cash machine")
+}
+
+pub(crate) async fn a_clock_that_is_ten_minutes_off_is_told_so(bank: &Bank, node: Node) -> Told {
+    let (phone, token) = Phone::with(bank, &node, CARD).await?;
+    for (off, hint) in [(10i64, "fast"), (-10, "slow")] {
+        let step = step_at(bank.now()).checked_add_signed(off).unwrap();
+        let pin = phone.code_at(token, Purpose::SecondPin, 0, step);
+        let answer = node.ask(&bank.payment(CARD, &Wish::purchase(1_000), &pin)).await?;
+        same(refusal(&answer), ("55".into(), "clock_off".into()), "refused")?;
+        same(de48::of(&answer).unwrap().get(SHOW).is_some(), true, "with words for the payer")?;
+        let view = phone.view(bank, &node, token).await;
+        same(view["clock"]["hint"].as_str().unwrap_or("").to_owned(), hint.to_owned(), "and for the app")?;
+    }
+    same((bank.spent(CARD), bank.state(CARD).await.failures()), (0, 2), "and counted")?;
+    // Whoever was told that it is a code waits for its minute in vain: two were, and the row keeps the last.
+    same(bank.spent(CARD), 0, "nothing was paid")
+}
+
+pub(crate) async fn a_dynamic_first_pin_pays_at_cash_machine_and_shop(bank: &Bank, node: Node) -> Told {
+    let (phone, token) = Phone::with(bank, &node, CARD).await?;
+    let cash = read(bank, CARD, "withdrawal", 500_000, FIRST_PIN);
+    same(code(&node.ask(&cash).await?), "00".into(), "static, as long as it is")?;
+    make_first_pin_dynamic(bank, &node, CARD).await?;
+    let cash = read(bank, CARD, "withdrawal", 500_000, FIRST_PIN);
+    same(refusal(&node.ask(&cash).await?), ("55".into(), "wrong_pin".into()), "not any more")?;
+    let pin = phone.code(bank, token, Purpose::FirstPin, 0);
+    same(code(&node.ask(&read(bank, CARD, "withdrawal", 500_000, &pin)).await?), "00".into(), "cash")?;
+    the_host_saw_no_pin(bank)?;
+    same(code(&node.ask(&read(bank, CARD, "purchase", 20_000, &pin)).await?), "55".into(), "once")?;
+    bank.advance(60);
+    let pin = phone.code(bank, token, Purpose::FirstPin, 1);
+    let dear = node.ask(&read(bank, CARD, "purchase", 1_000_001, &pin)).await?;
+    same(refusal(&dear), ("61".into(), "over_ceiling".into()), "above its ceiling")?;
+    bank.advance(60);
+    let pin = phone.code(bank, token, Purpose::FirstPin, 1);
+    same(code(&node.ask(&read(bank, CARD, "purchase", 20_000, &pin)).await?), "00".into(), "in a shop")?;
+    same(bank.spent(CARD), 1_020_000, "what was paid")?;
+    bank.advance(60);
+    let second = phone.code(bank, token, Purpose::SecondPin, 0);
+    same(
+        code(&node.ask(&read(bank, CARD, "purchase", 20_000, &second)).await?),
+        "55".into(),
+        "a code for the web",
+    )?;
+    let state = bank.state(CARD).await;
+    same((state.failures(), state.failures_of(Purpose::FirstPin)), (0, 1), "counted in its own slot")
+}
+
+pub(crate) async fn a_terminal_service_takes_the_dynamic_first_pin(bank: &Bank, node: Node) -> Told {
+    let (phone, token) = Phone::with(bank, &node, CARD).await?;
+    make_first_pin_dynamic(bank, &node, CARD).await?;
+    let asked = bank.host.asked_in_all().times;
+    let pin = phone.code(bank, token, Purpose::FirstPin, 0);
+    let shown = service(bank, CARD, "910000", &pin);
+    same(code(&node.ask(&shown).await?), "00".into(), "served")?;
+    same(code(&node.ask_over(1, &repeated(&shown)).await?), "00".into(), "and its repeat")?;
+    same(bank.host.asked_in_all().times, asked, "the host was not asked")?;
+    same(code(&node.ask(&service(bank, CARD, "910000", &pin)).await?), "55".into(), "the code is used up")?;
+    same(
+        code(&node.ask(&service(bank, CARD, "910000", FIRST_PIN)).await?),
+        "55".into(),
+        "the static PIN is none",
+    )?;
+    let mut without = service(bank, CARD, "910000", &pin);
+    without.remove(14);
+    same(code(&node.ask(&without).await?), "30".into(), "without an expiry")?;
+    without.set(35, format!("{}={}5201234", pan(CARD), crate::messages::EXPIRY));
+    bank.advance(60);
+    set_pin(&mut without, &phone.code(bank, token, Purpose::FirstPin, 0), &bank.soft);
+    same(code(&node.ask(&without).await?), "00".into(), "the track has it too")
+}
+
+pub(crate) async fn a_lost_phone_is_no_dead_end(bank: &Bank, node: Node) -> Told {
+    let (_phone, _) = Phone::with(bank, &node, CARD).await?;
+    make_first_pin_dynamic(bank, &node, CARD).await?;
+    for n in 0..3 {
+        let answer = node.ask(&read(bank, CARD, "purchase", 20_000 + n, "0000000")).await?;
+        same(code(&answer), if n < 2 { "55" } else { "75" }.into(), "guessed")?;
+    }
+    same(code(&node.ask(&service(bank, CARD, "910000", FIRST_PIN)).await?), "75".into(), "locked")?;
+    same(code(&node.ask(&service(bank, CARD, "931000", "9999")).await?), "55".into(), "a wrong static PIN")?;
+    same(bank.state(CARD).await.first_pin_is_dynamic(), true, "switches nothing")?;
+    same(
+        code(&node.ask(&service(bank, CARD, "931000", FIRST_PIN)).await?),
+        "00".into(),
+        "the static one does",
+    )?;
+    let cash = read(bank, CARD, "withdrawal", 500_000, FIRST_PIN);
+    same(code(&node.ask(&cash).await?), "00".into(), "and pays again")
+}
+
+pub(crate) async fn a_repeat_and_a_reversal_revive_nothing(bank: &Bank, node: Node) -> Told {
+    let (phone, token) = Phone::with(bank, &node, CARD).await?;
+    make_first_pin_dynamic(bank, &node, CARD).await?;
+    let pin = phone.code(bank, token, Purpose::FirstPin, 0);
+    let cash = read(bank, CARD, "withdrawal", 500_000, &pin);
+    same(code(&node.ask(&cash).await?), "00".into(), "cash")?;
+    same(code(&node.ask_over(1, &repeated(&cash)).await?), "00".into(), "the same answer")?;
+    same(bank.spent(CARD), 500_000, "one debit")?;
+    same(code(&node.ask(&reversal(&cash)).await?), "00".into(), "reversed")?;
+    same(bank.spent(CARD), 0, "given back")?;
+    same(
+        code(&node.ask(&read(bank, CARD, "withdrawal", 500_000, &pin)).await?),
+        "55".into(),
+        "the code stays used",
+    )
+}

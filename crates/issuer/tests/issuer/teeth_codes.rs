@@ -1,0 +1,170 @@
+//! Teeth of codes that a phone computes: each scenario fails over rules that are broken on purpose.
+
+use std::collections::HashMap;
+use std::sync::Mutex;
+
+use ramz_domain::TokenId;
+use ramz_domain::card::{
+    Answer, AppCommand, Candidate, CardAt, CodeFound, CodeRange, Command, Decided, Evidence, Mark, NewToken,
+    Policy, Purpose, Step,
+};
+use ramz_issuer::engine::{Rules, TheRules};
+
+use crate::teeth::{caught, under};
+use crate::{app, codes};
+
+#[tokio::test]
+async fn a_mark_outside_the_row_is_caught() {
+    caught(
+        under(MarkOutsideTheRow::default()),
+        codes::of_64_tries_on_two_nodes_one_pays,
+        "approved, and debited",
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn a_resync_that_pays_is_caught() {
+    caught(under(ResyncPays), codes::a_clock_that_is_ten_minutes_off_is_told_so, "refused").await;
+}
+
+#[tokio::test]
+async fn a_lower_step_that_is_accepted_is_caught() {
+    caught(under(NoCeilings), codes::a_lower_ceiling_is_61_and_used_up, "above the code's ceiling").await;
+}
+
+#[tokio::test]
+async fn a_control_code_that_pays_is_caught() {
+    caught(under(ControlPays), codes::a_control_code_never_pays, "on the web").await;
+}
+
+#[tokio::test]
+async fn a_seed_that_is_overwritten_is_caught() {
+    caught(under(OverwritesSeeds), app::a_seed_is_never_overwritten, "the seed stays").await;
+}
+
+/// What it is compared with, and nothing broken about it.
+fn candidates(card: &CardAt, command: &Command, expiry: bool, policy: &Policy) -> Vec<Candidate> {
+    TheRules.candidates(card, command, expiry, policy)
+}
+
+/// Keeps the last step beside the rows, and writes it down when the host has approved.
+#[derive(Default)]
+struct MarkOutsideTheRow(Mutex<(HashMap<TokenId, Step>, HashMap<Mark, CodeFound>)>);
+
+impl Rules for MarkOutsideTheRow {
+    fn candidates(&self, card: &CardAt, command: &Command, expiry: bool, policy: &Policy) -> Vec<Candidate> {
+        candidates(card, command, expiry, policy)
+    }
+
+    fn decide(&self, card: CardAt, command: &Command, evidence: &Evidence, policy: &Policy) -> Decided {
+        let mut own = self.0.lock().unwrap();
+        match command {
+            Command::Authorise(asked) => {
+                let mut evidence = evidence.clone();
+                evidence.codes.retain(|found| own.0.get(&found.token).is_none_or(|mark| found.step > *mark));
+                let decided = TheRules.decide(without_marks(&card, policy), command, &evidence, policy);
+                if let (Answer::AskHost { .. }, Some(found)) = (&decided.answer, evidence.codes.first()) {
+                    own.1.insert(asked.identity, *found);
+                }
+                decided
+            }
+            Command::HostAnswered { identity, .. } => {
+                if let Some(found) = own.1.remove(identity) {
+                    own.0.insert(found.token, found.step);
+                }
+                TheRules.decide(card, command, evidence, policy)
+            }
+            _ => TheRules.decide(card, command, evidence, policy),
+        }
+    }
+}
+
+/// The same card, with its tokens as on their first day.
+fn without_marks(card: &CardAt, policy: &Policy) -> CardAt {
+    let mut at = card.clone();
+    for token in card.state().tokens() {
+        let new = NewToken { id: token.id, device: token.device, column: token.column, seed: token.seed };
+        for command in [AppCommand::Remove(token.id), AppCommand::Add(new)] {
+            let now = at.now();
+            let decided = TheRules.decide(at.clone(), &Command::App(command), &Evidence::default(), policy);
+            at = decided.next.map_or(at, |state| state.at(now));
+        }
+    }
+    at
+}
+
+/// Takes a code of another minute as it would two in a row: and has it pay.
+struct ResyncPays;
+
+impl Rules for ResyncPays {
+    fn candidates(&self, card: &CardAt, command: &Command, expiry: bool, policy: &Policy) -> Vec<Candidate> {
+        candidates(card, command, expiry, policy)
+    }
+
+    fn decide(&self, card: CardAt, command: &Command, evidence: &Evidence, policy: &Policy) -> Decided {
+        let mut evidence = evidence.clone();
+        evidence.codes.append(&mut evidence.far);
+        TheRules.decide(card, command, &evidence, policy)
+    }
+}
+
+/// A code is a code, whatever its ceiling.
+struct NoCeilings;
+
+impl Rules for NoCeilings {
+    fn candidates(&self, card: &CardAt, command: &Command, expiry: bool, policy: &Policy) -> Vec<Candidate> {
+        candidates(card, command, expiry, policy)
+    }
+
+    fn decide(&self, card: CardAt, command: &Command, evidence: &Evidence, policy: &Policy) -> Decided {
+        let mut policy = policy.clone();
+        policy.app.ceilings.clear();
+        TheRules.decide(card, command, evidence, &policy)
+    }
+}
+
+/// Compares with control codes as well, and takes one for what is asked.
+struct ControlPays;
+
+impl Rules for ControlPays {
+    fn candidates(&self, card: &CardAt, command: &Command, expiry: bool, policy: &Policy) -> Vec<Candidate> {
+        candidates(card, command, expiry, policy)
+    }
+
+    fn codes(&self, card: &CardAt, command: &Command, expiry: bool, policy: &Policy) -> Vec<CodeRange> {
+        let mut ranges = TheRules.codes(card, command, expiry, policy);
+        let control =
+            |range: &CodeRange| CodeRange { purpose: Purpose::Control, ceilings: 0, ..range.clone() };
+        ranges.extend(ranges.iter().map(control).collect::<Vec<_>>());
+        ranges
+    }
+
+    fn decide(&self, card: CardAt, command: &Command, evidence: &Evidence, policy: &Policy) -> Decided {
+        let mut evidence = evidence.clone();
+        if let Command::Authorise(asked) = command {
+            evidence.codes.iter_mut().for_each(|found| found.purpose = asked.slot.into());
+        }
+        TheRules.decide(card, command, &evidence, policy)
+    }
+}
+
+/// Puts a card on a device anew, whatever was there.
+struct OverwritesSeeds;
+
+impl Rules for OverwritesSeeds {
+    fn candidates(&self, card: &CardAt, command: &Command, expiry: bool, policy: &Policy) -> Vec<Candidate> {
+        candidates(card, command, expiry, policy)
+    }
+
+    fn decide(&self, card: CardAt, command: &Command, evidence: &Evidence, policy: &Policy) -> Decided {
+        let mut card = card;
+        if let Command::App(AppCommand::Add(new)) = command {
+            let now = card.now();
+            let remove = Command::App(AppCommand::Remove(new.id));
+            let removed = TheRules.decide(card.clone(), &remove, evidence, policy);
+            card = removed.next.map_or(card, |state| state.at(now));
+        }
+        TheRules.decide(card, command, evidence, policy)
+    }
+}
