@@ -203,7 +203,8 @@ fn read<T: DeserializeOwned>(answer: Response<Bytes>) -> anyhow::Result<T> {
     bail!(words(&problem))
 }
 
-fn words(problem: &Problem) -> String {
+/// A problem, with every error in what was sent.
+pub(crate) fn words(problem: &Problem) -> String {
     let mut words = format!("{}. {}", problem.kind.title(), problem.detail);
     for error in &problem.errors {
         words.push_str(&format!("\n  {}: {}", error.pointer, error.detail));

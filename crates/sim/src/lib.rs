@@ -2,6 +2,7 @@
 
 pub mod handsets;
 pub mod host;
+pub mod phone;
 pub mod portal;
 pub mod shop;
 pub mod smsc;

@@ -13,6 +13,7 @@ mod prompt;
 mod role;
 pub(crate) mod say;
 mod terminal;
+mod token;
 
 use std::path::PathBuf;
 
@@ -61,6 +62,11 @@ enum Command {
     /// shell's history. What the screen shows and the receipt prints goes to standard output. The exit code is 0 if the bank
     /// answered 00, and else 1, with the reason on standard error.
     Terminal(terminal::Options),
+    /// The Ramznegar app from the command line: compute PINs offline, and say what they may pay
+    ///
+    /// Card numbers, both halves of the activation code and the store's passphrase are asked for, or read from a file: they are no
+    /// arguments, which would stay in the shell's history. What the app must not forget is kept in one sealed file.
+    Token(token::Options),
     /// Make and change a key file
     Keys(keys::Options),
     /// Check a card's journal
@@ -92,6 +98,7 @@ pub(crate) fn run(ramz: Ramz) -> anyhow::Result<()> {
             Command::Gateway(settings) => role::gateway(&settings.load()?).await,
             Command::Cards(options) => cards::run(options).await,
             Command::Terminal(options) => terminal::run(options).await,
+            Command::Token(options) => token::run(options).await,
             Command::Keys(options) => keys::run(options),
             Command::Journal(options) => journal::run(options).await,
             Command::Config(options) => configuration::run(&options),

@@ -11,3 +11,4 @@ mod processes;
 mod secrets;
 mod shape;
 mod terminal;
+mod token;

@@ -90,6 +90,36 @@ impl Loaded {
     }
 }
 
+/// Where systems keep the authorities that they trust: Debian and its kin, Red Hat's, SUSE, Alpine and macOS.
+const SYSTEM_BUNDLES: &[&str] = &[
+    "/etc/ssl/certs/ca-certificates.crt",
+    "/etc/pki/tls/certs/ca-bundle.crt",
+    "/etc/ssl/ca-bundle.pem",
+    "/etc/ssl/cert.pem",
+];
+
+/// A client without a certificate of its own, that trusts the authorities of a PEM file, or those of the system.
+pub(super) fn trusting(file: Option<&Path>) -> anyhow::Result<Arc<ClientConfig>> {
+    let roots = match file {
+        Some(file) => roots(certificates(file)?, file)?,
+        None => {
+            let bundle = SYSTEM_BUNDLES.iter().map(Path::new).find(|bundle| bundle.exists());
+            let bundle = bundle.context(
+                "this system has no bundle of trusted authorities: install ca-certificates, or name the bank's authority",
+            )?;
+            let mut roots = RootCertStore::empty();
+            // A bundle has always some that a library does not take.
+            roots.add_parsable_certificates(certificates(bundle)?);
+            roots
+        }
+    };
+    let client = ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+        .with_safe_default_protocol_versions()?
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    Ok(Arc::new(client))
+}
+
 fn roots(authorities: Vec<CertificateDer<'static>>, file: &Path) -> anyhow::Result<RootCertStore> {
     let mut roots = RootCertStore::empty();
     for certificate in authorities {

@@ -1,0 +1,51 @@
+//! Activation: both halves of the code, and the device's public key. Repeated with the same key it gives the same device, so the
+//! key is kept before it is sent.
+
+use ramz_api::app::{ACTIVATIONS, Activate, Activated as View};
+use ramz_domain::{DeviceId, Moment, Pin};
+
+use super::asking::{read, unsigned};
+use super::state::Activated;
+use super::{Phone, PhoneError};
+
+const WHAT: &str = "the activation";
+
+impl Phone {
+    /// Activates the phone as a device of the bank. `receipt` is on the terminal's receipt, `sms` came by SMS, `name` is what the
+    /// holder calls it. Without an answer: once more, with the same halves.
+    ///
+    /// # Errors
+    /// [`PhoneError::AlreadyActivated`]; the bank's problems; no answer.
+    pub async fn activate(&mut self, receipt: &Pin, sms: &Pin, name: &str) -> Result<&Activated, PhoneError> {
+        if self.state.activated.is_some() {
+            return Err(PhoneError::AlreadyActivated);
+        }
+        self.kept()?;
+        let body = Activate {
+            receipt_code: receipt.clone(),
+            sms_code: sms.clone(),
+            device_key: self.state.signer()?.public(),
+            device_name: name.to_owned(),
+        };
+        let asked = self.clock.now();
+        let answer = self.ask(unsigned(ACTIVATIONS), body.to_json()).await?;
+        let view: View = read(&answer, WHAT)?;
+        self.learn_time(asked, view.now_ms);
+        self.state.activated = Some(activated(view)?);
+        self.kept()?;
+        self.state.activated()
+    }
+}
+
+fn activated(view: View) -> Result<Activated, PhoneError> {
+    let no = || PhoneError::Answer(WHAT);
+    Ok(Activated {
+        device: DeviceId::parse(&view.device).ok_or_else(no)?,
+        receive_version: view.receive_key.version,
+        receive_key: view.receive_key.jwk.to_sec1().map_err(|_| no())?.to_vec(),
+        bank: view.bank.id,
+        name_fa: view.bank.name_fa,
+        name_en: view.bank.name_en,
+        add_cards_until: Moment::parse_rfc3339(&view.add_cards_until).ok_or_else(no)?,
+    })
+}
