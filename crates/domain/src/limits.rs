@@ -50,8 +50,12 @@ pub const STATIC_KINDS: [PaymentKind; 3] = [PaymentKind::Purchase, PaymentKind::
 pub const SMS_PIN_MAX_RIAL: u64 = 10_000_000;
 /// Characters of a product's name.
 pub const PRODUCT_CHARS_MAX: usize = 32;
+/// Devices that were activated with a card lately, as its row remembers them.
+pub const ACTIVATED_DEVICES_MAX: usize = 4;
+/// References that were taken off a card, as its row remembers them for as long as a revoked device.
+pub const GONE_TOKENS_MAX: usize = 4;
 /// Revoked devices that a card remembers, against what was on its way when they were revoked …
-pub const REVOKED_DEVICES_MAX: usize = 4;
+pub const REVOKED_DEVICES_MAX: usize = 8;
 /// … and for how long: longer than any request may take.
 pub const REVOKED_KEPT: Duration = Duration::from_secs(3600);
 /// The table of ceilings for app codes, unless a bank says otherwise, in rial: small change, a shopping bag, rent, a day's most.
@@ -62,6 +66,8 @@ pub const TOKEN_WINDOW_STEPS: u64 = 1;
 pub const TOKEN_DRIFT_STEPS_MAX: i64 = 2;
 /// Minutes beyond the window in which a code is still known as one: to tell a wrong clock from a wrong code.
 pub const TOKEN_FAR_STEPS: u64 = 10;
+/// Codes of wrong minutes that a token remembers as used up: locks let through fewer.
+pub const TOKEN_FAR_MAX: usize = 8;
 /// Minutes to either side in which two codes in a row are looked for: a clock that is set by hand is within half an hour.
 pub const TOKEN_RESYNC_STEPS: u64 = 30;
 /// A card row's encoded state.
@@ -121,8 +127,8 @@ pub const ACTIVATION_VALID: Duration = Duration::from_secs(600);
 pub const CARD_DEVICES_MAX: usize = 2;
 /// Characters of a device's name: what a line on a phone shows.
 pub const DEVICE_NAME_CHARS_MAX: usize = 32;
-/// Steps of a bank's table of ceilings.
-pub const CEILING_STEPS_MAX: u64 = 4;
+/// Steps of a bank's table of ceilings: each is one more code that a guess may hit.
+pub const CEILING_STEPS_MAX: u8 = 4;
 /// A device's proof of a request: a signed one has about 600 bytes.
 pub const PROOF_BYTES_MAX: usize = 4096;
 /// A proof is good this long before and after the instant that it tells: phones' clocks are off by seconds, and a proof that was

@@ -20,7 +20,7 @@ impl CardState {
         if let Some(answer) = self.answer_again(authorisation) {
             return Some(answer);
         }
-        if self.is_for_the_host(authorisation.slot) {
+        if self.is_for_the_host(authorisation.slot, policy) {
             return Some(Answer::NotDynamic);
         }
         let purpose = Purpose::from(authorisation.slot);
@@ -31,7 +31,7 @@ impl CardState {
             () if !expiry_matches => Refusal::WrongExpiry,
             () if self.status() != CardStatus::Active => Refusal::NotPermitted,
             () if self.locked_for(purpose, policy, now).is_some() => Refusal::TriesExceeded,
-            () if self.nothing_to_guess(authorisation.slot) && self.stale.is_empty() => {
+            () if self.nothing_to_guess(authorisation.slot, policy) && self.stale.is_empty() => {
                 match self.static_allowed(authorisation, policy, now) {
                     Allowed::Yes if self.answers_given() < limits::ANSWERS_MAX => return None,
                     Allowed::Yes => Refusal::TooOften,
@@ -95,7 +95,7 @@ impl CardState {
         if self.stale.iter().any(|stale| matched(&stale.id)) {
             return unchanged(Answer::Refused(Refusal::StalePin));
         }
-        let nothing = self.nothing_to_guess(authorisation.slot);
+        let nothing = self.nothing_to_guess(authorisation.slot, policy);
         match (self.static_allowed(authorisation, policy, now), nothing) {
             (Allowed::Yes, _) if evidence.far.is_empty() => self.try_static(authorisation, policy, now),
             (Allowed::Yes, true) => self.try_static(authorisation, policy, now),
@@ -107,9 +107,9 @@ impl CardState {
     }
 
     /// No PIN that could be guessed.
-    fn nothing_to_guess(&self, slot: Slot) -> bool {
+    fn nothing_to_guess(&self, slot: Slot, policy: &Policy) -> bool {
         let sent = slot == Slot::Second && (!self.open.is_empty() || self.texted.is_some());
-        !sent && !self.has_codes_for(slot)
+        !sent && !self.has_codes_for(slot, policy)
     }
 
     /// It matched nothing: a guess, or a code by a clock that is off.
@@ -120,9 +120,11 @@ impl CardState {
         policy: &Policy,
         now: Moment,
     ) -> Decided {
-        let off = self.note_wrong_clock(authorisation, evidence, now);
-        let why = if off { Refusal::ClockOff } else { Refusal::WrongPin };
-        self.count_failure(why, Vec::new(), authorisation, policy, now)
+        match self.present_far(authorisation, evidence, now) {
+            Some(Refusal::StalePin) => unchanged(Answer::Refused(Refusal::StalePin)),
+            Some(why) => self.count_failure(why, Vec::new(), authorisation, policy, now),
+            None => self.count_failure(Refusal::WrongPin, Vec::new(), authorisation, policy, now),
+        }
     }
 
     pub(super) fn answer_again(&self, authorisation: &Authorisation) -> Option<Answer> {
@@ -145,6 +147,7 @@ impl CardState {
             Outcome::Awaiting => {
                 Answer::AskHost { repeat: true, transmitted: known.transmitted, pin: known.pin() }
             }
+            Outcome::Refused(_) if known.clock_off => Answer::Refused(Refusal::ClockOff),
             Outcome::Refused(refusal) => Answer::Refused(*refusal),
             Outcome::Host(answer) => Answer::Again(answer.clone()),
             Outcome::Reversed => Answer::Refused(Refusal::ReversedBefore),
@@ -219,6 +222,9 @@ impl CardState {
         let locked = locks.then(|| tries.locked_entry(policy));
         entries.extend(locked.clone());
         self.remember(authorisation, Outcome::Refused(why), now);
+        if let (Refusal::ClockOff, Some(answer)) = (why, self.answers.last_mut()) {
+            (answer.outcome, answer.clock_off) = (Outcome::Refused(Refusal::WrongPin), true);
+        }
         let mut decided = self.writes(Answer::Refused(why), entries);
         if let Some(Entry::Locked { until }) = locked {
             decided.notices.push(match authorisation.slot {
@@ -241,6 +247,7 @@ impl CardState {
             transmitted: authorisation.transmitted,
             claim: None,
             refused: None,
+            clock_off: false,
         });
     }
 }

@@ -303,6 +303,13 @@ pub enum Entry {
         #[n(1)]
         offset: i64,
     },
+    /// A device was activated with the card.
+    #[n(31)]
+    DeviceActivated {
+        /// Which.
+        #[n(0)]
+        device: DeviceId,
+    },
     /// The bank gave the card a new number.
     #[n(22)]
     Reissued {

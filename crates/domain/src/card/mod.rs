@@ -125,9 +125,18 @@ pub struct CardState {
     #[n(22)]
     #[cbor(default)]
     control_tries: Tries,
+    /// Devices that were taken away lately.
     #[n(23)]
     #[cbor(default)]
     revoked: Vec<token::Revoked>,
+    /// Devices that were activated with it lately.
+    #[n(24)]
+    #[cbor(default)]
+    activated: Vec<crate::DeviceId>,
+    /// References that were taken off lately.
+    #[n(25)]
+    #[cbor(default)]
+    gone: Vec<token::Gone>,
 }
 
 /// Limits of one card, below its bank's.
@@ -309,6 +318,10 @@ struct Answered {
     /// A refusal that the first release does not know, where the outcome says it as a host's answer.
     #[n(9)]
     refused: Option<Refusal>,
+    /// A wrong PIN that was a code of a wrong minute: no release before this one knows that refusal.
+    #[n(10)]
+    #[cbor(default)]
+    clock_off: bool,
 }
 
 #[derive(Clone, PartialEq, Eq, Debug, Encode, Decode)]
@@ -354,6 +367,8 @@ impl CardState {
             first_tries: Tries::default(),
             control_tries: Tries::default(),
             revoked: Vec::new(),
+            activated: Vec::new(),
+            gone: Vec::new(),
         };
         state.set_status(status);
         (state, Entry::Created { status, has_phone })
@@ -450,6 +465,7 @@ impl CardState {
         self.expiry_failures.retain(|failure| now.since(failure.at) < limits::EXPIRY_FAILURES_WINDOW);
         self.answers.retain(|answer| now.since(answer.at) < limits::ANSWERS_KEPT);
         self.revoked.retain(|revoked| now.since(revoked.at) < limits::REVOKED_KEPT);
+        self.gone.retain(|gone| now.since(gone.at) < limits::REVOKED_KEPT);
         self.forget_sends(now);
     }
 

@@ -47,7 +47,7 @@ pub enum PolicyError {
     /// Guessing would succeed too often.
     #[error(
         "policy: {tries} tries at a PIN of {digits} digits succeed with probability {chance:.1e}, at most 1e-5 is \
-         allowed: use more digits, fewer tries, no texted PINs (sms_pin_max = 0), or fewer ceilings in the app"
+         allowed: use more digits, fewer tries, no texted PINs (sms_pin_max = 0), or codes of 8 digits in the app"
     )]
     GuessBudget {
         /// Tries before a lock.
@@ -87,10 +87,11 @@ impl Policy {
     pub fn guess_budget(&self) -> f64 {
         let open = if self.sms_pin_max == Rial::ZERO { 1.0 } else { 2.0 };
         let sent = open / 10f64.powi(i32::from(self.digits));
-        let ceilings = u32::try_from(self.app.ceilings.len()).unwrap_or(u32::MAX);
         let devices = u32::try_from(limits::CARD_DEVICES_MAX).unwrap_or(u32::MAX);
         let minutes = u32::try_from(2 * limits::TOKEN_WINDOW_STEPS + 1).unwrap_or(u32::MAX);
-        let codes = f64::from(minutes) * (f64::from(ceilings) + 1.0) * f64::from(devices);
+        // All that a code may name, whatever the table has.
+        let ceilings = f64::from(limits::CEILING_STEPS_MAX) + 1.0;
+        let codes = f64::from(minutes) * ceilings * f64::from(devices);
         let computed = if self.app.offered { codes / 10f64.powi(i32::from(self.app.digits)) } else { 0.0 };
         f64::from(self.failures_until_locked) * (sent + computed)
     }
@@ -101,7 +102,7 @@ impl Policy {
             return Err(PolicyError::Range("app.digits must be 7 or 8"));
         }
         let ascending = ceilings.is_sorted_by(|lower, higher| lower < higher);
-        if ceilings.len() as u64 > limits::CEILING_STEPS_MAX
+        if ceilings.len() > usize::from(limits::CEILING_STEPS_MAX)
             || !ascending
             || ceilings.first() == Some(&Rial::ZERO)
         {
@@ -176,12 +177,11 @@ mod tests {
         let texted = |digits, failures| check(Policy::default().sms_pin_max, digits, failures);
         assert!(!texted(5, 1) && texted(6, 5) && texted(7, 5));
         // So are the codes of two devices, in three minutes, for five ceilings.
-        let app = |digits, ceilings: usize, failures_until_locked| {
-            let ceilings = AppPolicy::default().ceilings[..ceilings].to_vec();
-            let app = AppPolicy { digits, ceilings, ..AppPolicy::default() };
+        let app = |digits, failures_until_locked| {
+            let app = AppPolicy { digits, ..AppPolicy::default() };
             Policy { app, failures_until_locked, ..Policy::default() }.check().is_ok()
         };
-        assert!(app(7, 4, 3) && !app(7, 4, 4) && app(7, 2, 5) && app(8, 4, 5));
+        assert!(app(7, 3) && !app(7, 4) && app(8, 5));
     }
 
     #[test]

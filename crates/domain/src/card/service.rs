@@ -102,7 +102,7 @@ impl CardState {
         if let Some(why) = self.refuse_switch(service, policy) {
             return unchanged(Answer::Refused(why));
         }
-        let (before, mut gone) = (self.services, Vec::new());
+        let (before, revoked, mut gone) = (self.services, self.revoked.clone(), Vec::new());
         let services = &mut self.services;
         let notice = match service {
             Service::SmsOn => {
@@ -121,7 +121,7 @@ impl CardState {
             }
             Service::AppOff => {
                 services.activation = None;
-                gone = self.drop_tokens(|_| true);
+                gone = self.end_app(now);
                 self.services.first_pin = false;
                 Notice::AppOff
             }
@@ -136,7 +136,7 @@ impl CardState {
                 Notice::FirstPinOff
             }
         };
-        if self.services == before && gone.is_empty() {
+        if self.services == before && self.revoked == revoked && gone.is_empty() {
             return unchanged(Answer::Done);
         }
         if !self.services.sms {
@@ -166,7 +166,7 @@ impl CardState {
     pub(super) fn end_services(&mut self, now: Moment) -> Vec<Entry> {
         self.retire_texted(now);
         let first_pin = self.services.first_pin;
-        let gone = self.drop_tokens(|_| true);
+        let gone = self.end_app(now);
         let Services { sms, activation, .. } = std::mem::take(&mut self.services);
         let ended = [
             (sms, Service::SmsOff),

@@ -153,6 +153,7 @@ impl CardState {
             transmitted: None,
             claim: None,
             refused: None,
+            clock_off: false,
         };
         self.answers.push(tombstone);
         self.writes(answer, vec![Entry::Reversed { identity: None }])

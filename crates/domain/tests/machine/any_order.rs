@@ -1,10 +1,10 @@
 //! Any commands in any order at any time: what must hold after each of them.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use proptest::prelude::*;
 use ramz_domain::card::{AppCommand, Entry, Purpose, Service, step_at};
-use ramz_domain::limits;
+use ramz_domain::{Refusal, limits};
 
 use crate::cards::{Card, Code, Pay, second, token};
 
@@ -143,7 +143,7 @@ proptest! {
         let mut card = Card::active();
         card.add_token("phone");
         let phone = token("phone");
-        let mut used = BTreeMap::new();
+        let (mut used, mut told) = (BTreeMap::new(), BTreeSet::new());
         for step in &steps {
             let minute = |off: i64, card: &Card| {
                 i64::try_from(step_at(card.clock())).unwrap() - i64::try_from(step_at(second(0))).unwrap() + off
@@ -176,12 +176,16 @@ proptest! {
                 }
             };
             for entry in card.entries.split_off(0) {
+                if let (Entry::Refused { why: Refusal::ClockOff, .. }, CodeStep::Second(off, ..)) = (&entry, step) {
+                    told.insert((Purpose::SecondPin, step_at(card.clock()).checked_add_signed(*off).unwrap()));
+                }
                 let (purpose, at) = match entry {
                     Entry::CodeSpent { purpose, step, .. } => (purpose, step),
                     Entry::ControlUsed { step, .. } => (Purpose::Control, step),
                     _ => continue,
                 };
                 prop_assert_ne!((purpose, &answer), (Purpose::Control, &"ask host".to_owned()));
+                prop_assert!(!told.contains(&(purpose, at)), "a code that was told to be one was accepted");
                 let before = used.insert(purpose, at);
                 prop_assert!(before.is_none_or(|before| before < at), "step {at} after {before:?}");
             }

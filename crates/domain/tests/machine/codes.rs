@@ -195,6 +195,80 @@ fn ten_minutes_off_is_refused_with_a_hint_and_that_code_is_used_up() {
     }
 }
 
+/// Whoever was told that it is a code waits for its minute in vain, whatever its holder does meanwhile.
+#[test]
+fn a_code_that_was_told_to_be_one_never_pays() {
+    let told = |card: &mut Card| assert_eq!(card.pay(Pay::code("t1", 10, 0), 1), "55 clock_off");
+    // Its holder resyncs, as the app says.
+    let mut card = card();
+    told(&mut card);
+    let two = [Code::control("phone", 10), Code::control("phone", 11)];
+    assert_eq!(card.app(AppCommand::Resync(token("phone")), &two), "done");
+    assert_eq!(card.pay(Pay::code("t2", 10, 0), 2), "55 stale_pin");
+    assert_eq!(card.pay(Pay::code("t3", 11, 0), 2), "ask host");
+    // Its holder sets the clock and pays.
+    let mut card = self::card();
+    told(&mut card);
+    assert_eq!(card.pay(Pay::code("t2", 1, 0), 60), "ask host");
+    assert_eq!(card.pay(Pay::code("t3", 10, 0), 600), "55 stale_pin");
+    // Another one is told after it.
+    let mut card = self::card();
+    told(&mut card);
+    assert_eq!(card.pay(Pay::code("t2", 11, 0), 1), "55 clock_off");
+    assert_eq!(card.pay(Pay::code("t3", 10, 0), 600), "55 stale_pin");
+    assert_eq!(card.pay(Pay::code("t4", 11, 0), 660), "55 stale_pin");
+    assert_eq!(card.pay(Pay::code("t5", 12, 0), 660), "ask host");
+}
+
+#[test]
+fn a_code_that_was_used_is_no_guess_however_late() {
+    let mut card = card();
+    card.pay(Pay::code("t1", 0, 0), 1);
+    for n in 1..9 {
+        assert_eq!(card.pay(Pay::code(&format!("u{n}"), 0, 0), n * MINUTE), "55 stale_pin", "{n}");
+    }
+    assert_eq!(card.failures(), 0);
+}
+
+#[test]
+fn a_reference_that_was_taken_off_does_not_come_back() {
+    let mut card = card();
+    card.pay(Pay::code("t1", 0, 0), 1);
+    assert_eq!(card.app(AppCommand::Remove(token("phone")), &[]), "done");
+    assert_eq!(card.add_token("phone"), "57 other_seed", "nor do its used codes");
+}
+
+#[test]
+fn at_a_bank_without_the_app_no_code_counts() {
+    let mut card = with_first_pin();
+    card.policy.app.offered = false;
+    assert_eq!(card.pay(Pay::code("t1", 0, 0), 1), "55 no_open_pin");
+    assert_eq!(card.pay(Pay::code("t2", 0, 0).first(), 1), "the host's matter");
+    assert_eq!(card.failures(), 0);
+}
+
+#[test]
+fn a_table_that_became_shorter_allows_nothing_more() {
+    let mut card = card();
+    card.app(AppCommand::Ceiling(token("phone"), Slot::Second, 3), &[]);
+    card.policy.app.ceilings.truncate(1);
+    assert_eq!(card.pay(Pay::code("t1", 0, 2).of_rial(1), 1), "61 over_ceiling", "a step that is gone");
+    assert_eq!(card.pay(Pay::code("t2", 1, 0).of_rial(1_000_001), MINUTE), "61 over_ceiling");
+    assert_eq!(card.pay(Pay::code("t3", 2, 1).of_rial(1_000_000), 2 * MINUTE), "ask host");
+    assert_eq!(card.failures(), 0);
+}
+
+#[test]
+fn taking_the_app_off_takes_it_from_whom_it_was_about_to_be_given() {
+    let mut card = Card::active();
+    assert_eq!(card.app(AppCommand::Activated(device("phone")), &[]), "done");
+    assert_eq!(card.switch(Service::AppOff), "done");
+    assert_eq!(card.add_token("phone"), "57 device_revoked");
+    let mut card = self::card();
+    card.update(details(CardStatus::Active, true), true);
+    assert_eq!(card.add_token("phone"), "57 device_revoked", "as a new phone does");
+}
+
 #[test]
 fn codes_of_an_hour_ago_are_wrong_codes() {
     assert_eq!(card().pay(Pay::code("t1", -60, 0), 1), "55 wrong_pin");
@@ -208,15 +282,17 @@ fn a_clock_that_is_set_back_revives_nothing() {
     let mut card = card();
     assert_eq!(card.pay(Pay::code("t1", 5, 0), 5 * MINUTE), "ask host");
     // The node's clock is set back; the row's is not.
-    assert_eq!(card.pay(Pay::code("t2", 0, 0), 1), "55 wrong_pin");
+    assert_eq!(card.pay(Pay::code("t2", 0, 0), 1), "55 stale_pin");
     assert_eq!(card.pay(Pay::code("t3", 5, 0), 1), "55 stale_pin");
+    assert_eq!(card.failures(), 0);
     // The phone's is set back after a resync that had followed it.
     let mut card = self::card();
     let two = [Code::control("phone", 10), Code::control("phone", 11)];
     assert_eq!(card.app(AppCommand::Resync(token("phone")), &two), "done");
     assert_eq!(card.pay(Pay::code("t4", 11, 0), 1), "ask host");
     let two = [Code::control("phone", 0), Code::control("phone", 1)];
-    assert_eq!(card.app(AppCommand::Resync(token("phone")), &two), "55 no_consecutive_codes");
+    assert_eq!(card.app(AppCommand::Resync(token("phone")), &two), "55 stale_pin");
+    assert_eq!(card.state().failures_of(Purpose::Control), 0, "and counts nothing");
     assert_eq!(card.pay(Pay::code("t5", 10, 0), 1), "55 stale_pin");
 }
 
@@ -230,7 +306,7 @@ fn two_codes_in_a_row_resync_and_pay_nothing() {
     assert_eq!(card.app(resync, &codes(20, 21)), "done");
     assert_eq!((drift(&card), card.state().failures_of(Purpose::Control)), (21, 0));
     assert!(card.entries.iter().all(|entry| !matches!(entry, Entry::CodeSpent { .. })), "nothing was paid");
-    assert_eq!(card.app(resync, &codes(20, 21)), "55 no_consecutive_codes", "they are used up");
+    assert_eq!(card.app(resync, &codes(20, 21)), "55 stale_pin", "they are used up, and no guess");
     assert_eq!(card.pay(Pay::code("t1", 21, 0), 1), "ask host", "and the clock is known");
     assert_eq!(card.pay(Pay::wrong("A", "t2").with_code(Code::control("phone", 22)), MINUTE), "55 wrong_pin");
     let beyond = i64::try_from(limits::TOKEN_RESYNC_STEPS).unwrap();
@@ -366,7 +442,7 @@ fn with_the_last_device_the_first_pin_is_static_again() {
     ] {
         let mut card = with_first_pin();
         assert_eq!(end(&mut card), "done");
-        assert!(card.state().tokens().is_empty() && !card.state().first_pin_is_dynamic());
+        assert!(card.state().tokens().is_empty() && !card.state().first_pin_is_dynamic(&card.policy));
         let ended = Entry::Switched { service: Service::FirstPinOff };
         assert_eq!(card.entries.iter().filter(|entry| **entry == ended).count(), 1);
         assert_eq!(card.pay(Pay::code("t1", 0, 0).first(), 1), "the host's matter");

@@ -5,7 +5,7 @@ use std::time::Duration;
 use ramz_domain::card::*;
 use ramz_domain::{AdmissionId, ChallengeId, Digest, PayeeName, PaymentKind, Rial, limits};
 
-use crate::cards::{Card, Pay, details, device, mark};
+use crate::cards::{Card, Pay, details, device, mark, token};
 
 /// As large as a request may be.
 fn large(card: &Card, n: usize) -> Command {
@@ -46,6 +46,13 @@ fn a_card_with_every_list_full_fits_its_row() {
     card.switch(Service::AppOn);
     for n in 0..limits::REVOKED_DEVICES_MAX + 1 {
         card.app(AppCommand::Revoke(device(&format!("lost {n}"))), &[]);
+    }
+    for n in 0..limits::GONE_TOKENS_MAX {
+        card.add_token(&format!("gone {n}"));
+        card.app(AppCommand::Remove(token(&format!("gone {n}"))), &[]);
+    }
+    for n in 0..limits::ACTIVATED_DEVICES_MAX {
+        card.app(AppCommand::Activated(device(&format!("activated {n}"))), &[]);
     }
     card.add_token("phone");
     card.add_token("tablet");

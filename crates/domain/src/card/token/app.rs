@@ -31,6 +31,8 @@ pub enum AppCommand {
     Remove(TokenId),
     /// Take it off a device that is revoked, now and for whatever was on its way.
     Revoke(DeviceId),
+    /// A device was activated with it, and may be about to take it.
+    Activated(DeviceId),
     /// Prove the app PIN.
     Check(TokenId),
     /// Set the ceiling of a slot. Raising it needs a control code.
@@ -52,11 +54,20 @@ pub(in crate::card) struct Revoked {
     pub(in crate::card) at: Moment,
 }
 
+/// A reference that was taken off: what was on its way under it must not come back, nor its used codes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Encode, Decode)]
+pub(in crate::card) struct Gone {
+    #[n(0)]
+    token: TokenId,
+    #[n(1)]
+    pub(in crate::card) at: Moment,
+}
+
 impl AppCommand {
     /// The token that it is about, if it must be there already.
     fn token(&self) -> Option<TokenId> {
         match *self {
-            AppCommand::Add(_) | AppCommand::Revoke(_) => None,
+            AppCommand::Add(_) | AppCommand::Revoke(_) | AppCommand::Activated(_) => None,
             AppCommand::Remove(token)
             | AppCommand::Check(token)
             | AppCommand::Ceiling(token, ..)
@@ -76,7 +87,8 @@ impl CardState {
     /// Whether the app must show a control code for this.
     pub fn needs_control(&self, command: &AppCommand) -> bool {
         match *command {
-            AppCommand::Add(_) | AppCommand::Remove(_) | AppCommand::Revoke(_) => false,
+            AppCommand::Add(_) | AppCommand::Remove(_) => false,
+            AppCommand::Revoke(_) | AppCommand::Activated(_) => false,
             AppCommand::Check(_) | AppCommand::FirstPin(..) | AppCommand::Resync(_) => true,
             AppCommand::SecondPin(_, on) => on,
             AppCommand::Ceiling(id, slot, ceiling) => {
@@ -111,6 +123,7 @@ impl CardState {
         match *command {
             AppCommand::Add(new) => self.add_token(new, policy, now),
             AppCommand::Revoke(device) => self.revoke(device, now),
+            AppCommand::Activated(device) => self.activated(device),
             AppCommand::Remove(token) => {
                 let removed = self.remove_tokens(|known| known.id == token, now);
                 removed.unwrap_or_else(|_| unchanged(Answer::Refused(Refusal::NoDevice)))
@@ -126,7 +139,7 @@ impl CardState {
             // Told again, after an answer that was lost.
             Some(known) if known.device == device && known.seed == seed => return unchanged(Answer::Done),
             Some(_) => Some(Refusal::OtherSeed),
-            None => self.refuse_token(device, policy),
+            None => self.refuse_token(device, policy).or(self.is_gone(id).then_some(Refusal::OtherSeed)),
         };
         let taken = self.free_seed_column() != Some(column);
         if let Some(why) = refused.or(taken.then_some(Refusal::OtherSeed)) {
@@ -143,9 +156,14 @@ impl CardState {
             second_pin: true,
             first_ceiling: 0,
             second_ceiling: 0,
-            far: None,
+            far: Vec::new(),
+            fast: None,
         });
         self.told(vec![Entry::TokenAdded { token: id, device }], Notice::CardOnDevice)
+    }
+
+    fn is_gone(&self, id: TokenId) -> bool {
+        self.gone.iter().any(|gone| gone.token == id)
     }
 
     fn refuse_token(&self, device: DeviceId, policy: &Policy) -> Option<Refusal> {
@@ -163,33 +181,64 @@ impl CardState {
 
     /// Also of a card that is not on the device: it may be on its way there.
     fn revoke(mut self, device: DeviceId, now: Moment) -> Decided {
+        self.note_revoked(device, now);
+        self.remove_tokens(|token| token.device == device, now)
+            .unwrap_or_else(|card| card.writes(Answer::Done, Vec::new()))
+    }
+
+    /// That it was on its way here must bring it nothing.
+    fn note_revoked(&mut self, device: DeviceId, now: Moment) {
+        self.activated.retain(|activated| *activated != device);
         self.revoked.retain(|revoked| revoked.device != device);
         if self.revoked.len() >= limits::REVOKED_DEVICES_MAX {
             self.revoked.remove(0);
         }
         self.revoked.push(Revoked { device, at: now });
-        self.remove_tokens(|token| token.device == device, now)
-            .unwrap_or_else(|card| card.writes(Answer::Done, Vec::new()))
+    }
+
+    /// Remembered, so that whoever takes the app off the card takes it from this device too, though no card is on it yet.
+    fn activated(mut self, device: DeviceId) -> Decided {
+        if self.activated.contains(&device) {
+            return unchanged(Answer::Done);
+        }
+        if self.activated.len() >= limits::ACTIVATED_DEVICES_MAX {
+            self.activated.remove(0);
+        }
+        self.activated.push(device);
+        self.writes(Answer::Done, vec![Entry::DeviceActivated { device }])
+    }
+
+    /// The app ends for this card: on the devices that it is on, and on those that were about to take it.
+    pub(in crate::card) fn end_app(&mut self, now: Moment) -> Vec<Entry> {
+        let mut devices: Vec<_> = self.tokens.iter().map(|token| token.device).collect();
+        devices.extend_from_slice(&self.activated);
+        devices.into_iter().for_each(|device| self.note_revoked(device, now));
+        self.drop_tokens(|_| true, now)
     }
 
     /// The card as it was if there are none.
     fn remove_tokens(mut self, which: impl Fn(&Token) -> bool, now: Moment) -> Result<Decided, CardState> {
-        let entries = self.drop_tokens(which);
+        let entries = self.drop_tokens(which, now);
         if entries.is_empty() {
             return Err(self);
         }
         let first_pin_ended = entries.iter().any(|entry| matches!(entry, Entry::Switched { .. }));
         let mut decided = self.told(entries, Notice::CardOffDevice);
         decided.notices.extend(first_pin_ended.then_some(Notice::FirstPinOff));
-        debug_assert!(decided.next.as_ref().is_none_or(|next| next.last >= now));
         Ok(decided)
     }
 
     /// With the last one goes the dynamic first PIN: nothing would compute it.
-    pub(in crate::card) fn drop_tokens(&mut self, which: impl Fn(&Token) -> bool) -> Vec<Entry> {
-        let gone = self.tokens.extract_if(.., |token| which(token));
-        let mut entries: Vec<Entry> =
-            gone.map(|Token { id, device, .. }| Entry::TokenRemoved { token: id, device }).collect();
+    fn drop_tokens(&mut self, which: impl Fn(&Token) -> bool, now: Moment) -> Vec<Entry> {
+        let gone: Vec<_> = self.tokens.extract_if(.., |token| which(token)).collect();
+        let mut entries = Vec::new();
+        for Token { id, device, .. } in gone {
+            if self.gone.len() >= limits::GONE_TOKENS_MAX {
+                self.gone.remove(0);
+            }
+            self.gone.push(Gone { token: id, at: now });
+            entries.push(Entry::TokenRemoved { token: id, device });
+        }
         if !entries.is_empty() && self.tokens.is_empty() && self.services.first_pin {
             self.services.first_pin = false;
             self.first_tries.forget();
@@ -336,7 +385,12 @@ impl CardState {
         if self.locked_for(Purpose::Control, policy, now).is_some() {
             return unchanged(Answer::Refused(Refusal::TriesExceeded));
         }
-        let Some(last) = self.consecutive(id, evidence) else {
+        let last = self.consecutive(id, evidence);
+        if last.is_some_and(|last| !self.is_fresh_pair(id, last)) {
+            // Right, and used: told again after an answer that was lost, or of a clock that was set back. No guess.
+            return unchanged(Answer::Refused(Refusal::StalePin));
+        }
+        let Some(last) = last else {
             let (why, counted) = self.count_control(id, Refusal::NoConsecutive, policy, now);
             return match counted {
                 Some(counted) => self.wrong_control(why, counted),
@@ -348,7 +402,7 @@ impl CardState {
         if let Some(token) = self.token_mut(id) {
             token.raise_mark(Purpose::Control, last);
             token.clock = TokenClock { resynced: offset, learned: 0 };
-            token.far = None;
+            token.fast = None;
         }
         self.control_tries.forget();
         self.writes(Answer::Done, vec![Entry::Resynced { token: id, offset }])
@@ -358,12 +412,16 @@ impl CardState {
     fn consecutive(&self, id: TokenId, evidence: &Evidence) -> Option<Step> {
         let token = self.token(id)?;
         let steps = |found: &[CodeFound]| {
-            let mine = |found: &&CodeFound| found.token == id && found.purpose == Purpose::Control;
-            let fresh = |step: &Step| *step > token.mark(Purpose::Control);
-            found.iter().filter(mine).map(|found| found.step).filter(fresh).collect::<Vec<_>>()
+            let mine = |found: &&CodeFound| found.token == token.id && found.purpose == Purpose::Control;
+            found.iter().filter(mine).map(|found| found.step).collect::<Vec<_>>()
         };
         let first = steps(&evidence.codes);
         steps(&evidence.next).into_iter().find(|step| first.contains(&(step - 1)))
+    }
+
+    /// Neither was used.
+    fn is_fresh_pair(&self, id: TokenId, last: Step) -> bool {
+        self.token(id).is_some_and(|token| last - 1 > token.mark(Purpose::Control))
     }
 
     fn told(self, entries: Vec<Entry>, notice: Notice) -> Decided {

@@ -19,8 +19,8 @@ use std::time::Duration;
 
 use minicbor::{Decode, Encode};
 
-pub(super) use app::Revoked;
 pub use app::{AppCommand, NewToken};
+pub(super) use app::{Gone, Revoked};
 
 use super::{CardState, Mark, Policy};
 use crate::{DeviceId, Moment, Rial, TokenId, limits};
@@ -143,9 +143,12 @@ pub struct Token {
     /// The same for the second.
     #[n(9)]
     second_ceiling: u8,
-    /// A code that was told to be of a wrong minute: for what, and of which. It is used up.
+    /// Codes that were told to be of a wrong minute, and are used up: those whose minute may still come.
     #[n(10)]
-    far: Option<Far>,
+    far: Vec<Far>,
+    /// Its last code was of a wrong minute: whether one to come.
+    #[n(11)]
+    fast: Option<bool>,
 }
 
 /// High-water marks.
@@ -176,9 +179,6 @@ struct Far {
     purpose: Purpose,
     #[n(1)]
     step: Step,
-    /// Which way the clock is off.
-    #[n(2)]
-    fast: bool,
 }
 
 /// What a token's clock looks like from here.
@@ -227,6 +227,16 @@ pub fn step_at(now: Moment) -> Step {
     now.unix_ms() / 60_000
 }
 
+impl Marks {
+    fn of(self, purpose: Purpose) -> Step {
+        match purpose {
+            Purpose::FirstPin => self.first,
+            Purpose::SecondPin => self.second,
+            Purpose::Control => self.control,
+        }
+    }
+}
+
 impl TokenClock {
     fn offset(self) -> i64 {
         self.resynced + self.learned
@@ -242,11 +252,7 @@ impl TokenClock {
 
 impl Token {
     fn mark(&self, purpose: Purpose) -> Step {
-        match purpose {
-            Purpose::FirstPin => self.marks.first,
-            Purpose::SecondPin => self.marks.second,
-            Purpose::Control => self.marks.control,
-        }
+        self.marks.of(purpose)
     }
 
     /// The step is used up, and so is every one before it.
@@ -277,7 +283,7 @@ impl Token {
     }
 
     fn is_fresh(&self, purpose: Purpose, step: Step) -> bool {
-        step > self.mark(purpose) && self.far.is_none_or(|far| (far.purpose, far.step) != (purpose, step))
+        step > self.mark(purpose) && !self.far.contains(&Far { purpose, step })
     }
 
     /// Its code of this step was right.
@@ -285,9 +291,20 @@ impl Token {
         self.raise_mark(purpose, step);
         let seen = i64::try_from(step).unwrap_or(i64::MAX) - i64::try_from(step_at(now)).unwrap_or(i64::MAX);
         self.clock.learn(seen);
-        if self.far.is_some_and(|far| far.purpose == purpose) {
-            self.far = None;
+        self.fast = None;
+        // Below the mark nothing is good anyway.
+        let marks = self.marks;
+        self.far.retain(|far| far.step > marks.of(far.purpose));
+    }
+
+    /// Its code of this step was right, by a clock that is off.
+    fn use_up_far(&mut self, purpose: Purpose, step: Step, fast: bool) {
+        self.fast = Some(fast);
+        // More than may be told between two locks.
+        if self.far.len() >= limits::TOKEN_FAR_MAX {
+            self.far.remove(0);
         }
+        self.far.push(Far { purpose, step });
     }
 
     /// The step of its ceiling for a slot; 0: none.
@@ -305,10 +322,10 @@ impl Token {
 
     /// What is to be said of its clock.
     pub fn clock_hint(&self) -> ClockHint {
-        match self.far {
+        match self.fast {
             None => ClockHint::Right,
-            Some(Far { fast: true, .. }) => ClockHint::Fast,
-            Some(Far { fast: false, .. }) => ClockHint::Slow,
+            Some(true) => ClockHint::Fast,
+            Some(false) => ClockHint::Slow,
         }
     }
 
@@ -320,23 +337,24 @@ impl Token {
 
     /// The largest amount that a code with this ceiling may pay; `None`: any.
     fn largest(&self, slot: Slot, ceiling: u8, policy: &Policy, now: Moment) -> Option<Rial> {
-        let of_step = |step: u8| match step {
-            0 => None,
-            // A table that became shorter allows no more than it did.
-            step => policy.app.ceilings.get(usize::from(step) - 1).or(policy.app.ceilings.last()).copied(),
-        };
-        let all = [of_step(ceiling), of_step(self.ceiling(slot)), self.first_day_max(policy, now)];
+        let table = &policy.app.ceilings;
+        let of_step = |step: u8| usize::from(step).checked_sub(1).map(|at| table.get(at).copied());
+        // Of a table that became shorter: such a code pays nothing, and such a ceiling is the highest that there is.
+        let of_code = of_step(ceiling).map(|amount| amount.unwrap_or(Rial::ZERO));
+        let own =
+            of_step(self.ceiling(slot)).map(|amount| amount.or(table.last().copied()).unwrap_or(Rial::ZERO));
+        let all = [of_code, own, self.first_day_max(policy, now)];
         all.into_iter().flatten().min()
     }
 
     fn range(&self, purpose: Purpose, policy: &Policy, steps: RangeInclusive<Step>) -> CodeRange {
-        let table = u8::try_from(policy.app.ceilings.len()).unwrap_or(u8::MAX);
         CodeRange {
             token: self.id,
             column: self.column,
             purpose,
             digits: policy.app.digits,
-            ceilings: if purpose == Purpose::Control { 0 } else { table },
+            // All that a code may name: phones may have read a longer table.
+            ceilings: if purpose == Purpose::Control { 0 } else { limits::CEILING_STEPS_MAX },
             steps,
         }
     }
@@ -353,9 +371,14 @@ impl CardState {
         self.tokens.iter().find(|token| token.id == id)
     }
 
-    /// Whether its first PIN is dynamic.
-    pub fn first_pin_is_dynamic(&self) -> bool {
-        self.services.first_pin
+    /// Whether its first PIN is dynamic: switched on, and something computes it.
+    pub fn first_pin_is_dynamic(&self, policy: &Policy) -> bool {
+        self.services.first_pin && self.has_codes_for(Slot::First, policy)
+    }
+
+    /// Devices that were activated with it lately: they may be about to take it.
+    pub fn activated_devices(&self) -> &[DeviceId] {
+        &self.activated
     }
 
     /// A seed column that no token uses.
@@ -368,17 +391,18 @@ impl CardState {
         self.tokens.iter_mut().find(|token| token.id == id)
     }
 
-    /// Tokens whose codes count in a slot.
-    fn tokens_for(&self, slot: Slot) -> impl Iterator<Item = &Token> {
+    /// Tokens whose codes count in a slot. At a bank that has switched the app off none does: its guess budget does not count them.
+    fn tokens_for(&self, slot: Slot, policy: &Policy) -> impl Iterator<Item = &Token> {
+        let offered = policy.app.offered;
         let on = move |token: &&Token| match slot {
-            Slot::First => self.services.first_pin,
-            Slot::Second => token.second_pin,
+            Slot::First => offered && self.services.first_pin,
+            Slot::Second => offered && token.second_pin,
         };
         self.tokens.iter().filter(on)
     }
 
     /// Whether some token's codes count in a slot: something that could be guessed.
-    pub(super) fn has_codes_for(&self, slot: Slot) -> bool {
-        self.tokens_for(slot).next().is_some()
+    pub(super) fn has_codes_for(&self, slot: Slot, policy: &Policy) -> bool {
+        self.tokens_for(slot, policy).next().is_some()
     }
 }

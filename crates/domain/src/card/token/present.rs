@@ -1,6 +1,6 @@
 //! A code at a door: in a payment, or as the first PIN of a terminal service. What matched is known; what follows is decided here.
 
-use super::{CodeFound, CodeRange, Far, Purpose, Slot};
+use super::{CodeFound, CodeRange, Purpose, Slot};
 use crate::card::{
     Answer, Authorisation, CardAt, CardState, Command, Decided, Entry, Evidence, HostAnswer, Outcome,
     PinKind, Policy, unchanged,
@@ -45,7 +45,7 @@ impl CardAt {
         if state.refuse_before_comparing(authorisation, expiry_matches, policy, self.now).is_some() {
             return Vec::new();
         }
-        let ranges = state.tokens_for(slot).flat_map(|token| {
+        let ranges = state.tokens_for(slot, policy).flat_map(|token| {
             steps(token).into_iter().map(move |steps| token.range(slot.into(), policy, steps))
         });
         ranges.collect()
@@ -64,7 +64,9 @@ impl CardState {
         let (slot, purpose) = (authorisation.slot, Purpose::from(authorisation.slot));
         let mut best = None;
         for found in evidence.codes.iter().filter(|found| found.purpose == purpose) {
-            let Some(token) = self.tokens_for(slot).find(|token| token.id == found.token) else { continue };
+            let Some(token) = self.tokens_for(slot, policy).find(|token| token.id == found.token) else {
+                continue;
+            };
             if !token.is_fresh(purpose, found.step) {
                 best = best.or(Some(Good::Stale));
                 continue;
@@ -111,23 +113,23 @@ impl CardState {
         Entry::CodeSpent { token, purpose, step, ceiling, identity: authorisation.identity }
     }
 
-    /// A code of another minute: its step is used up, for the answer tells what it is.
-    pub(in crate::card) fn note_wrong_clock(
+    /// A code of another minute: its step is used up, for the answer tells what it is. `None`: it is no code at all. One that was
+    /// used, or came before one that was, is stale wherever it is.
+    pub(in crate::card) fn present_far(
         &mut self,
         authorisation: &Authorisation,
         evidence: &Evidence,
         now: Moment,
-    ) -> bool {
+    ) -> Option<Refusal> {
         let purpose = Purpose::from(authorisation.slot);
-        let Some(found) = evidence.far.iter().find(|found| found.purpose == purpose) else { return false };
-        let Some(token) = self.token_mut(found.token) else { return false };
-        // One that was used long ago tells nothing of the clock.
+        let found = evidence.far.iter().find(|found| found.purpose == purpose)?;
+        let token = self.token_mut(found.token)?;
         if !token.is_fresh(purpose, found.step) {
-            return false;
+            return Some(Refusal::StalePin);
         }
         let fast = found.step > token.center(now);
-        token.far = Some(Far { purpose, step: found.step, fast });
-        true
+        token.use_up_far(purpose, found.step, fast);
+        Some(Refusal::ClockOff)
     }
 
     /// A payment where the card was read, with a dynamic first PIN.
@@ -155,8 +157,7 @@ impl CardState {
         now: Moment,
     ) -> Decided {
         let mut decided = self.prove_dynamic(authorisation, evidence, policy, now);
-        let for_the_host =
-            |why| !matches!(why, Refusal::WrongExpiry | Refusal::TooOften | Refusal::DuplicateOther);
+        let for_the_host = |why| !matches!(why, Refusal::WrongExpiry | Refusal::DuplicateOther);
         match decided.answer {
             Answer::Again(_) | Answer::AskHost { .. } => decided.answer = Answer::Done,
             Answer::Refused(why) if static_too && for_the_host(why) => decided.answer = Answer::NotDynamic,
@@ -212,7 +213,7 @@ impl CardState {
     }
 
     /// Whether a first PIN is a matter of the card host.
-    pub(in crate::card) fn is_for_the_host(&self, slot: Slot) -> bool {
-        slot == Slot::First && !self.services.first_pin
+    pub(in crate::card) fn is_for_the_host(&self, slot: Slot, policy: &Policy) -> bool {
+        slot == Slot::First && !self.first_pin_is_dynamic(policy)
     }
 }
