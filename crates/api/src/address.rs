@@ -1,7 +1,7 @@
 //! Where a request is from, as the proxy in front of a public door says. Not here: whether the header may be believed. Only the
 //! operator knows what stands in front, so none is named by default.
 
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use axum::http::HeaderMap;
 use ramz_domain::limits;
@@ -26,6 +26,15 @@ pub fn network(from: &str) -> String {
             format!("{}/64", Ipv6Addr::from(network))
         }
         Ok(IpAddr::V4(address)) => address.to_string(),
+        Err(_) => from.to_owned(),
+    }
+}
+
+/// Of an IPv6 address what one subscriber mostly has, 2¹⁶ networks; of an IPv4 address its 256 neighbours. Anything else as it stands.
+pub fn surroundings(from: &str) -> String {
+    match from.parse().map(|address: IpAddr| address.to_canonical()) {
+        Ok(IpAddr::V6(address)) => format!("{}/48", Ipv6Addr::from(u128::from(address) >> 80 << 80)),
+        Ok(IpAddr::V4(address)) => format!("{}/24", Ipv4Addr::from(u32::from(address) >> 8 << 8)),
         Err(_) => from.to_owned(),
     }
 }
@@ -64,5 +73,13 @@ mod tests {
         assert_eq!(network("::ffff:203.0.113.7"), network("203.0.113.7"));
         assert_ne!(network("203.0.113.7"), network("203.0.113.8"));
         assert_eq!(network("edge 7"), "edge 7");
+    }
+
+    #[test]
+    fn surroundings_are_a_subscribers_networks_and_a_servers_neighbours() {
+        assert_eq!(surroundings("2001:db8:1:2:3:4:5:6"), surroundings("2001:db8:1:ffff::1"));
+        assert_ne!(surroundings("2001:db8:1::1"), surroundings("2001:db8:2::1"));
+        assert_eq!(surroundings("203.0.113.7"), "203.0.113.0/24");
+        assert_eq!(surroundings("edge 7"), "edge 7");
     }
 }

@@ -4,6 +4,7 @@
 //! Of an asker the *rate* is limited, and it is told so (429). All else is silent: the 202 has long been given, and what is
 //! too much is noted at the card and not sent. What is counted does not depend on the card, known or not.
 
+use ramz_api::address;
 use ramz_domain::card::{Mark, NotSent};
 use ramz_domain::{DeviceId, Digest, Iin, Moment, Phone};
 use ramz_keys::{IndexPurpose, KeyFault, Keys};
@@ -12,6 +13,11 @@ use crate::windows::{Rate, Windows};
 
 /// A family's cards, each with a typing error.
 const CARDS_OF_A_DEVICE: Rate = Rate { most: 32, within: std::time::Duration::from_secs(3600) };
+
+/// Two a second for a minute: an app that starts reads, and a person taps.
+const REQUESTS_OF_A_DEVICE: Rate = Rate { most: 120, within: std::time::Duration::from_secs(60) };
+/// Addresses of one network, as far as their tries count together.
+const AROUND: u32 = 10;
 
 /// The rates. Defaults and reasons are in `ramz_domain::limits`.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -39,12 +45,14 @@ pub struct Rates {
 pub struct Limits {
     rates: Rates,
     windows: Windows,
+    /// The app's door is open to everybody: what is counted there must not crowd out the others.
+    app: Windows,
 }
 
 impl Limits {
     /// Nothing taken yet.
     pub fn new(rates: Rates) -> Limits {
-        Limits { rates, windows: Windows::default() }
+        Limits { rates, windows: Windows::default(), app: Windows::default() }
     }
 
     /// One request of an asker; too many: in how many seconds the next one passes.
@@ -74,27 +82,37 @@ impl Limits {
         self.windows.take(iin, &[self.rates.iin], now).is_err().then_some(NotSent::IinLimit)
     }
 
-    /// One try at an activation code; too many: in how many seconds the next one passes. An address takes its own first: one that is
-    /// over its part takes nothing of the others'.
+    /// One try at an activation code; too many: in how many seconds the next one passes. An address takes its own first, then its
+    /// surroundings theirs: one that is over its part takes nothing of the others'.
     pub(crate) fn activation(
         &self,
         keys: &dyn Keys,
-        address: &str,
+        from: &str,
         now: Moment,
     ) -> Result<Result<(), u32>, KeyFault> {
-        let Digest(address) =
-            Digest(keys.index(IndexPurpose::Payer, &[b"activation", address.as_bytes()])?.bytes);
-        let taken =
-            self.windows.take(Digest::of(&[b"activation", &address]), &[self.rates.activation_address], now);
-        let taken = taken
-            .and_then(|()| self.windows.take(Digest::of(&[b"activations"]), &[self.rates.activation], now));
-        Ok(taken.map_err(|until| seconds(until, now)))
+        let own = self.rates.activation_address;
+        let around = Rate { most: own.most.saturating_mul(AROUND), ..own };
+        let places = [(address::network(from), own), (address::surroundings(from), around)];
+        for (place, rate) in places {
+            let key = keys.index(IndexPurpose::Payer, &[b"activation", place.as_bytes()])?;
+            if let Err(until) = self.app.take(Digest(key.bytes), &[rate], now) {
+                return Ok(Err(seconds(until, now)));
+            }
+        }
+        let all = self.app.take(Digest::of(&[b"activations"]), &[self.rates.activation], now);
+        Ok(all.map_err(|until| seconds(until, now)))
     }
 
     /// One card that a device wants: who has a device must not try card numbers out.
     pub(crate) fn card_of(&self, device: DeviceId, now: Moment) -> Result<(), u32> {
+        let key = Digest::of(&[b"card", &device.0]);
+        self.app.take(key, &[CARDS_OF_A_DEVICE], now).map_err(|until| seconds(until, now))
+    }
+
+    /// One request of a device.
+    pub(crate) fn request_of(&self, device: DeviceId, now: Moment) -> Result<(), u32> {
         let key = Digest::of(&[b"device", &device.0]);
-        self.windows.take(key, &[CARDS_OF_A_DEVICE], now).map_err(|until| seconds(until, now))
+        self.app.take(key, &[REQUESTS_OF_A_DEVICE], now).map_err(|until| seconds(until, now))
     }
 
     /// One SMS to a phone.

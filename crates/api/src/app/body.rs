@@ -238,7 +238,7 @@ impl Ceiling {
             let expect =
                 format!("a step of the bank's table, 0 (no ceiling) to {}", limits::CEILING_STEPS_MAX);
             let ceiling = errors.whole(object, "ceiling", &expect, |step| {
-                u8::try_from(step).ok().filter(|_| step <= limits::CEILING_STEPS_MAX)
+                u8::try_from(step).ok().filter(|step| *step <= limits::CEILING_STEPS_MAX)
             });
             let control_code = control_code(errors, object);
             Some(Ceiling { slot: slot?, ceiling: ceiling?, control_code: control_code? })

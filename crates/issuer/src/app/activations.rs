@@ -25,7 +25,7 @@ pub(super) async fn activate(
     let from = address::told(&door.address_header, &headers);
     let from = from.map_or_else(|| peer.address.ip().to_string(), str::to_owned);
     let (keys, now) = (door.engine.keys.as_ref(), door.engine.clock.now());
-    let within = door.limits.activation(keys, &address::network(&from), now);
+    let within = door.limits.activation(keys, &from, now);
     within.map_err(|f| door.problem(&f.into()))?.map_err(Problem::too_many_requests)?;
     let halves = Halves { receipt: &body.receipt_code, sms: &body.sms_code };
     let known = devices::activate(&door.engine, &halves, &body.device_key, &body.device_name).await;

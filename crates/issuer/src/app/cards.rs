@@ -33,23 +33,32 @@ pub(super) async fn add(State(door): Shared, signed: Signed) -> Result<Response,
     let asked = AddCard::parse(&signed.body)?;
     let (known, now) = (&signed.known, door.engine.clock.now());
     door.limits.card_of(known.id, now).map_err(Problem::too_many_requests)?;
+    // A repeat proves nothing anew: what it asks for is there. Asked before anything is said of the card.
+    let there = match known.device.card(asked.reference) {
+        Some(card) => door.has(card, asked.reference, known).await.map_err(|f| door.problem(&f))?,
+        None => false,
+    };
+    if !there && !known.device.is_fresh(now) {
+        let Control { card: by, code } =
+            asked.control.clone().ok_or_else(|| Problem::control_code_missing("/control"))?;
+        door.tell(known, by, AppCommand::Check(by), vec![code], "/control/code").await?;
+    }
     let found = door.card_of(known, &asked).await.map_err(|f| door.problem(&f))?;
     let Found { card, issue } = found.ok_or_else(Problem::card_not_accepted)?;
-    // A repeat proves nothing anew: what it asks for is there.
-    let repeated = door.has(card, asked.reference, known).await.map_err(|f| door.problem(&f))?;
-    if !repeated && !known.device.is_fresh(now) {
-        let Control { card, code } =
-            asked.control.clone().ok_or_else(|| Problem::control_code_missing("/control"))?;
-        door.tell(known, card, AppCommand::Check(card), vec![code], "/control/code").await?;
-    }
     door.link(known, asked.reference, card).await?;
-    match door.put(known, &asked, card, issue).await? {
-        None => {}
-        Some(why) => {
-            let unlinked = devices::change(&door.engine, known.id, |row| row.unlink(asked.reference)).await;
-            unlinked.map_err(|f| door.problem(&f))?;
-            return Err(door.refused(card, why, "/control/code").await);
-        }
+    // What was there a moment ago and is not any more was taken off meanwhile: only a repeat may do without a code.
+    let told = door.put(known, &asked, card, issue, !there).await;
+    if !matches!(told, Ok(None)) {
+        door.unlink_unless_there(known, asked.reference, card).await?;
+    }
+    if let Some(why) = told? {
+        return Err(door.refused(card, why, "/control").await);
+    }
+    // The hint may have gone with a removal that came between; and whoever revoked the device then did not know of the card.
+    if door.link(known, asked.reference, card).await.is_err() {
+        let revoke = Command::App(AppCommand::Revoke(known.id));
+        door.engine.tell(card, revoke).await.map_err(|f| door.problem(&f))?;
+        return Err(Problem::no_such_device());
     }
     tracing::info!(%card, device = %known.id, "card put on a device");
     let view = door.shown(known, asked.reference, card).await?;
@@ -62,9 +71,13 @@ pub(super) async fn remove(
     signed: Signed,
 ) -> Result<StatusCode, Problem> {
     let reference = token_id(&reference)?;
-    door.tell(&signed.known, reference, AppCommand::Remove(reference), Vec::new(), "").await?;
-    let unlinked = devices::change(&door.engine, signed.known.id, |row| row.unlink(reference)).await;
-    unlinked.map_err(|f| door.problem(&f))?;
+    let card = signed.known.device.card(reference).ok_or_else(Problem::not_found)?;
+    let there = door.has(card, reference, &signed.known).await.map_err(|f| door.problem(&f))?;
+    // A hint without a card behind it goes too.
+    if there {
+        door.tell(&signed.known, reference, AppCommand::Remove(reference), Vec::new(), "").await?;
+    }
+    door.unlink_unless_there(&signed.known, reference, card).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -181,6 +194,15 @@ impl AppDoor {
         }
     }
 
+    /// Takes the hint out of the device's row, if the card is really not on it: whoever revokes the device goes by the hints.
+    async fn unlink_unless_there(&self, known: &Known, token: TokenId, card: CardId) -> Result<(), Problem> {
+        if self.has(card, token, known).await.map_err(|f| self.problem(&f))? {
+            return Ok(());
+        }
+        let unlinked = devices::change(&self.engine, known.id, |row| row.unlink(token)).await;
+        unlinked.map(|_| ()).map_err(|f| self.problem(&f))
+    }
+
     /// Puts the card on the device; why not, if not. Made from one row, whose free column the seed goes into.
     async fn put(
         &self,
@@ -188,6 +210,7 @@ impl AppDoor {
         asked: &AddCard,
         card: CardId,
         issue: u32,
+        may_be_new: bool,
     ) -> Result<Option<Refusal>, Problem> {
         for _ in 0..limits::SWAP_ATTEMPTS_MAX {
             let opened = self.engine.open(card).await.map_err(|f| self.problem(&f))?;
@@ -198,6 +221,9 @@ impl AppDoor {
                 return Ok(Some(Refusal::NotPermitted));
             }
             let there = state.token(asked.reference).map(|token| token.column);
+            if there.is_none() && !may_be_new {
+                return Ok(Some(Refusal::ControlCode));
+            }
             let Some(column) = there.or_else(|| state.free_seed_column()) else {
                 return Ok(Some(Refusal::DeviceLimit));
             };

@@ -49,6 +49,7 @@ impl FromRequest<Arc<AppDoor>> for Signed {
         let now = door.engine.clock.now();
         let proof =
             verify(&proof, &Expected { method: &method, url: &url, device, key: &key, body: &body, now })?;
+        door.limits.request_of(device, now).map_err(Problem::too_many_requests)?;
         let Some(counter) = proof.counter else { return Ok(Signed { known, body }) };
         let taken = devices::change(&door.engine, device, |row| {
             if row.is_revoked() { None } else { Some(row.take(counter)) }

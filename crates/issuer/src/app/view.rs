@@ -44,7 +44,7 @@ impl AppDoor {
             bank: self.bank.id.clone(),
             digits: policy.app.digits,
             ceilings: policy.app.ceilings.iter().copied().map(Rial::get).collect(),
-            first: slot(Slot::First, state.first_pin_is_dynamic()),
+            first: slot(Slot::First, state.first_pin_is_dynamic(policy)),
             second: slot(Slot::Second, token.second_pin),
             control: ControlView {
                 locked: control.is_some(),

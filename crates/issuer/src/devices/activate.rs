@@ -6,9 +6,11 @@
 //!   app ─both halves, its key─▶ row: one try ─committed─▶ device's row ─committed─▶ device id
 //! ```
 
+use std::sync::Arc;
+
 use ramz_api::app::DeviceKey;
 use ramz_domain::activation::{ActivationRow, Tried};
-use ramz_domain::card::{Activation, CardState, CardStatus, Mark};
+use ramz_domain::card::{Activation, AppCommand, CardState, CardStatus, Command, Mark};
 use ramz_domain::device::Device;
 use ramz_domain::{ActivationId, CardId, DeviceId, Pin, limits};
 use ramz_keys::{IndexPurpose, KeyFault};
@@ -58,7 +60,7 @@ pub(crate) async fn begin(engine: &Engine, card: CardId, begun: Activation) -> R
 
 /// Activates a device, if both halves are right. The same device again gets the same answer.
 pub(crate) async fn activate(
-    engine: &Engine,
+    engine: &Arc<Engine>,
     halves: &Halves<'_>,
     key: &DeviceKey,
     name: &str,
@@ -81,7 +83,7 @@ pub(crate) async fn activate(
         }
         return match tried {
             Tried::No => Ok(None),
-            Tried::Granted | Tried::Again => granted(engine, card, device, key, name).await,
+            Tried::Granted | Tried::Again => granted(engine, (card, id), device, key, name).await,
         };
     }
     Err(EngineFault::Contended(limits::SWAP_ATTEMPTS_MAX))
@@ -100,8 +102,8 @@ fn device_id(activation: ActivationId, key: &DeviceKey) -> DeviceId {
 }
 
 async fn granted(
-    engine: &Engine,
-    card: CardId,
+    engine: &Arc<Engine>,
+    (card, activation): (CardId, ActivationId),
     id: DeviceId,
     key: &DeviceKey,
     name: &str,
@@ -109,10 +111,15 @@ async fn granted(
     if let Some(known) = find(engine, id).await? {
         return Ok(Some(known).filter(|known| !known.device.is_revoked()));
     }
-    let phone = engine.open(card).await?.and_then(|(_, columns)| columns.phone);
-    // It was taken away this very moment.
+    let opened = engine.open(card).await?;
+    // Of the row that still says so: with a phone that changes meanwhile the activation is over.
+    let phone = opened
+        .filter(|(state, _)| latest(state, activation).is_some())
+        .and_then(|(_, columns)| columns.phone);
     let Some(phone) = phone else { return Ok(None) };
     let phone = phone_tag(engine.keys.as_ref(), &phone)?;
+    // The card knows of it first: whoever takes the app off the card then takes it from this device too.
+    engine.tell(card, Command::App(AppCommand::Activated(id))).await?;
     let device = Device::new(key.to_sec1().to_vec(), phone, name.to_owned(), engine.clock.now());
     // Lost: the same request, twice at once.
     engine.committer.commit(Change::Swap(super::swap(engine, id, &device)?)).await?;

@@ -14,7 +14,7 @@ use subtle::ConstantTimeEq as _;
 use crate::engine::{Engine, EngineFault};
 
 pub(crate) use activate::{Halves, activate, begin};
-pub(crate) use revoke::{resume, revoke};
+pub(crate) use revoke::{resume, revoke, revoke_from};
 
 /// A revoked device without cards is forgotten after this: until then its holder is told that it is revoked.
 const FORGOTTEN_AFTER: std::time::Duration = std::time::Duration::from_secs(30 * 24 * 3600);

@@ -1,23 +1,26 @@
 //! Taking a device away: marked first, so that it can do nothing more and a crash cannot stop what follows; then each of its cards, one
 //! after the other; and only then is it answered. A card remembers the device for a while, so that what was on its way comes too late.
 
-use ramz_domain::DeviceId;
+use std::sync::Arc;
+
 use ramz_domain::card::{AppCommand, Command};
-use ramz_domain::limits;
+use ramz_domain::{CardId, DeviceId, limits};
 use ramz_store::Table;
 
 use super::{change, find};
 use crate::engine::{Engine, EngineFault};
-use std::sync::Arc;
 
-/// Revokes a device. False: there is none. Told again, it ends the same.
-pub(crate) async fn revoke(engine: &Arc<Engine>, id: DeviceId) -> Result<bool, EngineFault> {
+/// Revokes a device. Told again, it ends the same; one that is not there any more is revoked.
+pub(crate) async fn revoke(engine: &Arc<Engine>, id: DeviceId) -> Result<(), EngineFault> {
     let now = engine.clock.now();
-    if change(engine, id, |device| device.revoke(now)).await?.is_none() {
-        return Ok(false);
-    }
-    finish(engine, id).await?;
-    Ok(true)
+    change(engine, id, |device| device.revoke(now)).await?;
+    finish(engine, id).await
+}
+
+/// The same, asked for by a card's holder or bank: that card is told whatever the device's row says, which is but a hint.
+pub(crate) async fn revoke_from(engine: &Arc<Engine>, card: CardId, id: DeviceId) -> Result<(), EngineFault> {
+    revoke(engine, id).await?;
+    engine.tell(card, Command::App(AppCommand::Revoke(id))).await.map(|_| ())
 }
 
 /// Takes up revocations that were cut off: for the sweeper. Says how many.

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use ramz_domain::card::{Answer, Command};
+use ramz_domain::card::{Answer, AppCommand, Command};
 use ramz_domain::{CardId, limits};
 use tokio::sync::oneshot;
 
@@ -64,7 +64,12 @@ impl Turns {
 /// Whoever knows a card's number can fill its queue with these. What follows from a payment that is under way (the host's
 /// answer, its reversal) and what the bank does is bounded by what is in flight, and must get through.
 fn may_be_refused(command: &Command) -> bool {
-    matches!(command, Command::Authorise(_) | Command::Prove { .. } | Command::Request(_))
+    match command {
+        Command::Authorise(_) | Command::Prove { .. } | Command::Request(_) => true,
+        // What a device asks for; what takes it away must get through.
+        Command::App(app) => !matches!(app, AppCommand::Revoke(_)),
+        _ => false,
+    }
 }
 
 /// If the task panicked, the card must not stay taken for ever: those who wait get a fault.

@@ -56,12 +56,24 @@ impl Inline {
     ) -> Result<Message, Refused> {
         let again = request.mti().is_repeat();
         let state = self.engine.look(found.card).await.map_err(|fault| unless_repeated(again, fault))?;
-        let ours = state.is_some_and(|state| state.first_pin_is_dynamic() && state.issue() == found.issue);
-        if !ours {
+        let Some(state) = state.filter(|state| state.issue() == found.issue) else {
+            return self.pass_with_first_pin(request, &pan).await;
+        };
+        let dynamic = state.first_pin_is_dynamic(&self.engine.policy);
+        let read = transaction::with_first_pin(&request, self.engine.keys.as_ref());
+        // What was answered here is answered here again, whatever was switched since.
+        let command = |(authorisation, _): &(Authorisation, _)| Command::Authorise(authorisation.clone());
+        let at = state.at(self.engine.clock.now());
+        let known = read.as_ref().ok().is_some_and(|read| at.answer_given(&command(read)).is_some());
+        if !dynamic && !known {
             return self.pass_with_first_pin(request, &pan).await;
         }
-        let (authorisation, expiry) = transaction::with_first_pin(&request)?;
-        self.decide(request, tags, found, pan, (authorisation, expiry)).await
+        match self.decide(request, tags, found, pan, read?).await {
+            // The first of it may have been approved by the host, before the first PIN became dynamic: a decline of ours would leave that
+            // standing.
+            Err(Refused::No(_)) if again && !known => Err(Refused::Silence),
+            answer => answer,
+        }
     }
 
     /// The card was read: its first PIN is the host's matter. Its block goes on under the host's key.

@@ -3,8 +3,8 @@
 use ramz_domain::card::{Authorisation, Mark, Slot};
 use ramz_domain::{Pan, Payee, Payment, PaymentKind, RIAL_NUMERIC_CODE, Refusal, Rial};
 use ramz_iso8583::Message;
-use ramz_iso8583::de48::{BILL, BILL_PAYMENT, Tags};
-use ramz_keys::{IndexPurpose, Keys};
+use ramz_iso8583::de48::{self, BILL, BILL_PAYMENT, CHOICE, Tags};
+use ramz_keys::{IndexPurpose, Keys, Tag};
 
 use super::Refused;
 use crate::engine::EngineFault;
@@ -44,7 +44,10 @@ fn expiry_of_a_read_card(request: &Message) -> Result<[u8; 4], Refused> {
 
 /// Everything of a payment with a dynamic first PIN, and the expiry. Whatever it is for is the host's matter: a code has a ceiling and
 /// no payee.
-pub(super) fn with_first_pin(request: &Message) -> Result<(Authorisation, [u8; 4]), Refused> {
+pub(super) fn with_first_pin(
+    request: &Message,
+    keys: &dyn Keys,
+) -> Result<(Authorisation, [u8; 4]), Refused> {
     let expiry = expiry_of_a_read_card(request)?;
     let code = required(request, 3, "the processing code")?;
     let amount = if request.has(4) { amount(request)? } else { Rial::ZERO };
@@ -54,12 +57,27 @@ pub(super) fn with_first_pin(request: &Message) -> Result<(Authorisation, [u8; 4
     let (stan, acquirer) = (required(request, 11, "the trace number")?, acquirer(request)?);
     let terminal = required(request, 41, "the terminal")?;
     let transmitted = required(request, 7, "the transmission time")?;
-    let parts = [42, 49, 103].map(|field| request.get(field).unwrap_or("").trim());
-    let content = [b"first".as_slice(), code.as_bytes(), &amount.get().to_be_bytes()];
-    let content: Vec<_> = content.into_iter().chain(parts.iter().map(|part| part.as_bytes())).collect();
+    let tags =
+        de48::of(request).map_err(|_| Refused::Format(48, "tagged values TTLLLvalue, each tag once"))?;
+    let parts = [
+        code,
+        request.get(42).unwrap_or("").trim(),
+        request.get(49).unwrap_or(""),
+        tags.get(BILL).unwrap_or(""),
+        tags.get(BILL_PAYMENT).unwrap_or(""),
+        tags.get(CHOICE).unwrap_or(""),
+    ];
+    // Keyed, for a row is not sealed: once under each live key.
+    let to = keys.index_all(IndexPurpose::PayeePan, &[request.get(103).unwrap_or("").as_bytes()]);
+    let content = |to: &Tag| {
+        let amount = amount.get().to_be_bytes();
+        let [code, merchant, currency, bill, payment, choice] = parts.map(str::as_bytes);
+        Mark::of(&[b"first", &amount, code, merchant, currency, bill, payment, choice, &to.bytes])
+    };
+    let contents = to.map_err(EngineFault::from)?.iter().map(content).collect();
     let authorisation = Authorisation {
         identity: identity(request)?,
-        contents: vec![Mark::of(&content)],
+        contents,
         reversal: reversal_mark(stan, transmitted, acquirer, terminal),
         reference: reference_mark(request),
         payments: Vec::new(),
@@ -73,8 +91,8 @@ pub(super) fn with_first_pin(request: &Message) -> Result<(Authorisation, [u8; 4
 }
 
 /// A dynamic first PIN that is shown for a terminal service, and the expiry. Apart from payments under the same numbers.
-pub(super) fn of_a_service(request: &Message) -> Result<(Authorisation, [u8; 4]), Refused> {
-    let (payment, expiry) = with_first_pin(request)?;
+pub(super) fn of_a_service(request: &Message, keys: &dyn Keys) -> Result<(Authorisation, [u8; 4]), Refused> {
+    let (payment, expiry) = with_first_pin(request, keys)?;
     let apart = |mark: Mark| Mark::of(&[b"service", &mark.0]);
     let authorisation = Authorisation {
         identity: apart(payment.identity),

@@ -222,10 +222,12 @@ async fn revoke(
     // One that was revoked before may be told so again, and the call that was cut off goes on.
     let found = devices::find(&office.engine, device).await.map_err(|f| office.problem(&f))?;
     let of_this_card = |known: &devices::Known| {
-        known.device.is_revoked() || state.tokens().iter().any(|token| token.device == device)
+        known.device.is_revoked()
+            || state.activated_devices().contains(&device)
+            || state.tokens().iter().any(|token| token.device == device)
     };
     found.filter(of_this_card).ok_or_else(Problem::not_found)?;
-    let told = devices::revoke(&office.engine, device).await.map(|_| ());
+    let told = devices::revoke_from(&office.engine, id, device).await;
     office.done(&peer, id, told, "device revoked").await
 }
 
@@ -270,6 +272,17 @@ impl BackOffice {
             let known = devices::find(&self.engine, token.device).await?;
             let name = known.map_or_else(String::new, |known| known.device.name);
             listed.push(DeviceView { id: token.device.to_string(), name, since: token.added.rfc3339() });
+        }
+        // Those that were activated with it and have not taken it yet.
+        for id in state.activated_devices() {
+            let taken = state.tokens().iter().any(|token| token.device == *id);
+            let known =
+                devices::find(&self.engine, *id).await?.filter(|known| !taken && !known.device.is_revoked());
+            listed.extend(known.map(|known| DeviceView {
+                id: id.to_string(),
+                name: known.device.name,
+                since: known.device.activated.rfc3339(),
+            }));
         }
         Ok(listed)
     }

@@ -3,6 +3,7 @@
 use ramz_api::app::{self, Control, of_card};
 use ramz_domain::card::{Entry, Purpose, step_at};
 use ramz_domain::{Clock as _, Pin, TokenId};
+use ramz_issuer::config::LimitsConfig;
 use ramz_store::Table;
 use serde_json::json;
 
@@ -19,6 +20,8 @@ on_both_stores! {
     a_later_activation_ends_the_one_before,
     a_card_is_added_by_its_holder_only,
     a_seed_is_never_overwritten,
+    what_was_taken_off_meanwhile_is_not_put_back_without_a_code,
+    what_was_not_added_takes_no_place,
     after_ten_minutes_a_card_needs_a_control_code,
     what_a_thief_would_want_needs_a_control_code,
     wrong_control_codes_count_and_lock,
@@ -104,10 +107,7 @@ async fn a_later_activation_ends_the_one_before(bank: &Bank, node: Node) -> Told
 #[tokio::test]
 async fn an_address_and_all_of_them_have_so_many_tries() {
     let build = Build {
-        limits: ramz_issuer::config::LimitsConfig {
-            activation_address_in_hour: 5,
-            ..crate::settings::limits()
-        },
+        limits: LimitsConfig { activation_address_in_hour: 5, ..crate::settings::limits() },
         ..Build::default()
     };
     let told = tried(build, async |_: &Bank, node: Node| {
@@ -117,6 +117,16 @@ async fn an_address_and_all_of_them_have_so_many_tries() {
         let refused = activate(&node, "12345678", "12345678", 1).await;
         same(problem(&refused), ok(429, "too-many-requests"), "the sixth")?;
         same(refused.head.to_lowercase().contains("retry-after: 720"), true, "and when the next")
+    });
+    assert_eq!(told.await, Ok(()));
+    let limits =
+        LimitsConfig { activation_address_in_hour: 1000, activation_per_s: 4, ..crate::settings::limits() };
+    let told = tried(Build { limits, ..Build::default() }, async |_: &Bank, node: Node| {
+        let mut refused = 0;
+        for _ in 0..5 {
+            refused += u32::from(activate(&node, "12345678", "12345678", 1).await.status == 429);
+        }
+        same(refused, 1, "of all addresses together")
     });
     assert_eq!(told.await, Ok(()));
 }
@@ -179,7 +189,41 @@ pub(crate) async fn a_seed_is_never_overwritten(bank: &Bank, node: Node) -> Told
         "the first one's codes pay",
     )?;
     let more = phone.call(bank, &node, "POST", app::CARDS, &phone.adding(CARD, None).1).await;
-    same(problem(&more), ok(409, "token-exists"), "once on each device")
+    same(problem(&more), ok(409, "token-exists"), "once on each device")?;
+    // What was refused has not made the device forget the card: whoever revokes it reaches it.
+    let path = format!("/{}/devices/{}", bank.card(CARD), phone.device);
+    same(node.admin("DELETE", &path, "").await.status, 200, "revoked")?;
+    same(bank.state(CARD).await.tokens().len(), 0, "off the card")
+}
+
+/// A repeat may do without a code, because it adds nothing. One that would add something may not, whatever was there a moment ago.
+async fn what_was_taken_off_meanwhile_is_not_put_back_without_a_code(bank: &Bank, node: Node) -> Told {
+    let other = bank.node().await;
+    let (phone, token) = Phone::with(bank, &node, CARD).await?;
+    bank.advance(601);
+    let own = phone.adding_with(CARD, token, &[9; 32], None);
+    let path = of_card(app::CARD, token);
+    let adding =
+        (0..8).map(|n| phone.call(bank, if n % 2 == 0 { &node } else { &other }, "POST", app::CARDS, &own));
+    let (added, removed) =
+        tokio::join!(futures_util::future::join_all(adding), phone.call(bank, &node, "DELETE", &path, ""));
+    same(removed.status, 204, "taken off")?;
+    same(added.iter().all(|reply| reply.status != 201), true, "no seed without a code")?;
+    same(bank.state(CARD).await.tokens().len(), 0, "off the card")?;
+    let again = phone.call(bank, &node, "POST", app::CARDS, &phone.adding(CARD, None).1).await;
+    same(problem(&again), ok(403, "control-code"), "nor afterwards")
+}
+
+/// What failed leaves no trace in the device's row: sixteen of them would close it.
+async fn what_was_not_added_takes_no_place(bank: &Bank, node: Node) -> Told {
+    let phone = Phone::activated(bank, &node, CARD).await?;
+    for _ in 0..18 {
+        let (token, body) = phone.adding(CARD, None);
+        let moved = body.replace(&token.to_string(), &TokenId([7; 16]).to_string());
+        let refused = phone.call(bank, &node, "POST", app::CARDS, &moved).await;
+        same(problem(&refused), ok(400, "malformed"), "a seed for another reference")?;
+    }
+    phone.add(bank, &node, CARD).await.map(|_| ())
 }
 
 async fn after_ten_minutes_a_card_needs_a_control_code(bank: &Bank, node: Node) -> Told {
@@ -391,7 +435,7 @@ async fn a_card_that_is_taken_off_pays_no_more(bank: &Bank, node: Node) -> Told 
     same(phone.call(bank, &node, "DELETE", &of_card(app::CARD, token), "").await.status, 204, "taken off")?;
     same(bank.pay(&node, CARD, &Wish::purchase(1_000), &pin).await?, "55".into(), "its code")?;
     let state = bank.state(CARD).await;
-    same((state.first_pin_is_dynamic(), state.failures()), (false, 0), "and the first PIN is static again")?;
+    same((state.services().first_pin, state.failures()), (false, 0), "and the first PIN is static again")?;
     let row = bank.store().read(Table::Card, &bank.card(CARD).0).await.unwrap().unwrap();
     same(row.sealed.iter().any(|(column, _)| column.starts_with("card.seed")), false, "its seed is gone")?;
     same(phone.call(bank, &node, "DELETE", &of_card(app::CARD, token), "").await.status, 404, "once")?;

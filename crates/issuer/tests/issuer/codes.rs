@@ -20,6 +20,8 @@ on_both_stores! {
     a_terminal_service_takes_the_dynamic_first_pin,
     a_lost_phone_is_no_dead_end,
     a_repeat_and_a_reversal_revive_nothing,
+    what_was_answered_is_answered_again_whatever_was_switched_since,
+    another_bill_under_the_same_numbers_is_another_transaction,
 }
 
 /// Neither a PIN block nor anything but the word that it was right.
@@ -190,7 +192,7 @@ pub(crate) async fn a_lost_phone_is_no_dead_end(bank: &Bank, node: Node) -> Told
     }
     same(code(&node.ask(&service(bank, CARD, "910000", FIRST_PIN)).await?), "75".into(), "locked")?;
     same(code(&node.ask(&service(bank, CARD, "931000", "9999")).await?), "55".into(), "a wrong static PIN")?;
-    same(bank.state(CARD).await.first_pin_is_dynamic(), true, "switches nothing")?;
+    same(bank.state(CARD).await.services().first_pin, true, "switches nothing")?;
     same(
         code(&node.ask(&service(bank, CARD, "931000", FIRST_PIN)).await?),
         "00".into(),
@@ -215,4 +217,48 @@ pub(crate) async fn a_repeat_and_a_reversal_revive_nothing(bank: &Bank, node: No
         "55".into(),
         "the code stays used",
     )
+}
+
+pub(crate) async fn what_was_answered_is_answered_again_whatever_was_switched_since(
+    bank: &Bank,
+    node: Node,
+) -> Told {
+    let (phone, token) = Phone::with(bank, &node, CARD).await?;
+    let before = read(bank, CARD, "withdrawal", 500_000, FIRST_PIN);
+    same(code(&node.ask(&before).await?), "00".into(), "with the static PIN")?;
+    make_first_pin_dynamic(bank, &node, CARD).await?;
+    // The host approved it; a decline of ours would leave that standing.
+    let again = node.switch[1].ask(repeated(&before), std::time::Duration::from_millis(300)).await;
+    same(again.is_err(), true, "its repeat meets silence, and the switch reverses")?;
+    let wrong = read(bank, CARD, "withdrawal", 700_000, "0000000");
+    same(refusal(&node.ask(&wrong).await?), ("55".into(), "wrong_pin".into()), "a wrong code")?;
+    let pin = phone.code(bank, token, Purpose::FirstPin, 0);
+    let paid = read(bank, CARD, "withdrawal", 600_000, &pin);
+    same(code(&node.ask(&paid).await?), "00".into(), "with a code")?;
+    same(code(&node.ask(&service(bank, CARD, "931000", FIRST_PIN)).await?), "00".into(), "static again")?;
+    let asked = bank.host.asked_in_all().times;
+    same(
+        refusal(&node.ask_over(1, &repeated(&wrong)).await?),
+        ("55".into(), "wrong_pin".into()),
+        "the refusal again",
+    )?;
+    same(code(&node.ask_over(1, &repeated(&paid)).await?), "00".into(), "the approval again")?;
+    same((bank.host.asked_in_all().times, bank.spent(CARD)), (asked, 1_100_000), "and the host was not asked")
+}
+
+pub(crate) async fn another_bill_under_the_same_numbers_is_another_transaction(
+    bank: &Bank,
+    node: Node,
+) -> Told {
+    let (phone, token) = Phone::with(bank, &node, CARD).await?;
+    make_first_pin_dynamic(bank, &node, CARD).await?;
+    let pin = phone.code(bank, token, Purpose::FirstPin, 0);
+    let bill = read(bank, CARD, "bill", 100_000, &pin);
+    same(code(&node.ask(&bill).await?), "00".into(), "a bill")?;
+    let mut other = repeated(&bill);
+    crate::messages::set_tag(&mut other, de48::BILL, "9999999999999");
+    same(code(&node.ask_over(1, &other).await?), "94".into(), "another one under its numbers")?;
+    let mut elsewhere = repeated(&bill);
+    elsewhere.set(103, pan(2));
+    same(code(&node.ask_over(1, &elsewhere).await?), "94".into(), "and another payee")
 }

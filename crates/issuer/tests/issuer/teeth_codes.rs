@@ -48,9 +48,9 @@ fn candidates(card: &CardAt, command: &Command, expiry: bool, policy: &Policy) -
     TheRules.candidates(card, command, expiry, policy)
 }
 
-/// Keeps the last step beside the rows, and writes it down when the host has approved.
+/// Keeps the last step beside the rows, and writes it down when the host has approved; the one in the row it makes of no account.
 #[derive(Default)]
-struct MarkOutsideTheRow(Mutex<(HashMap<TokenId, Step>, HashMap<Mark, CodeFound>)>);
+struct MarkOutsideTheRow(Mutex<(HashMap<TokenId, Step>, HashMap<Mark, CodeFound>, Step)>);
 
 impl Rules for MarkOutsideTheRow {
     fn candidates(&self, card: &CardAt, command: &Command, expiry: bool, policy: &Policy) -> Vec<Candidate> {
@@ -59,13 +59,18 @@ impl Rules for MarkOutsideTheRow {
 
     fn decide(&self, card: CardAt, command: &Command, evidence: &Evidence, policy: &Policy) -> Decided {
         let mut own = self.0.lock().unwrap();
+        let mut evidence = evidence.clone();
         match command {
             Command::Authorise(asked) => {
-                let mut evidence = evidence.clone();
                 evidence.codes.retain(|found| own.0.get(&found.token).is_none_or(|mark| found.step > *mark));
-                let decided = TheRules.decide(without_marks(&card, policy), command, &evidence, policy);
-                if let (Answer::AskHost { .. }, Some(found)) = (&decided.answer, evidence.codes.first()) {
-                    own.1.insert(asked.identity, *found);
+                let found = evidence.codes.first().copied();
+                // Later than any step that the row has seen.
+                own.2 += 1;
+                let later = (1 << 40) + own.2;
+                evidence.codes.iter_mut().for_each(|found| found.step = later);
+                let decided = TheRules.decide(card, command, &evidence, policy);
+                if let (Answer::AskHost { .. }, Some(found)) = (&decided.answer, found) {
+                    own.1.insert(asked.identity, found);
                 }
                 decided
             }
@@ -73,25 +78,11 @@ impl Rules for MarkOutsideTheRow {
                 if let Some(found) = own.1.remove(identity) {
                     own.0.insert(found.token, found.step);
                 }
-                TheRules.decide(card, command, evidence, policy)
+                TheRules.decide(card, command, &evidence, policy)
             }
-            _ => TheRules.decide(card, command, evidence, policy),
+            _ => TheRules.decide(card, command, &evidence, policy),
         }
     }
-}
-
-/// The same card, with its tokens as on their first day.
-fn without_marks(card: &CardAt, policy: &Policy) -> CardAt {
-    let mut at = card.clone();
-    for token in card.state().tokens() {
-        let new = NewToken { id: token.id, device: token.device, column: token.column, seed: token.seed };
-        for command in [AppCommand::Remove(token.id), AppCommand::Add(new)] {
-            let now = at.now();
-            let decided = TheRules.decide(at.clone(), &Command::App(command), &Evidence::default(), policy);
-            at = decided.next.map_or(at, |state| state.at(now));
-        }
-    }
-    at
 }
 
 /// Takes a code of another minute as it would two in a row: and has it pay.
@@ -149,7 +140,7 @@ impl Rules for ControlPays {
     }
 }
 
-/// Puts a card on a device anew, whatever was there.
+/// Takes every seed for one that it has not seen: what is sealed with the command goes into the column.
 struct OverwritesSeeds;
 
 impl Rules for OverwritesSeeds {
@@ -158,13 +149,13 @@ impl Rules for OverwritesSeeds {
     }
 
     fn decide(&self, card: CardAt, command: &Command, evidence: &Evidence, policy: &Policy) -> Decided {
-        let mut card = card;
-        if let Command::App(AppCommand::Add(new)) = command {
-            let now = card.now();
-            let remove = Command::App(AppCommand::Remove(new.id));
-            let removed = TheRules.decide(card.clone(), &remove, evidence, policy);
-            card = removed.next.map_or(card, |state| state.at(now));
+        let there = |new: &NewToken| card.state().token(new.id).is_some();
+        let overwrites = matches!(command, Command::App(AppCommand::Add(new)) if there(new));
+        let state = card.state().clone();
+        let mut decided = TheRules.decide(card, command, evidence, policy);
+        if overwrites {
+            (decided.next, decided.answer) = (Some(state), Answer::Done);
         }
-        TheRules.decide(card, command, evidence, policy)
+        decided
     }
 }

@@ -170,6 +170,10 @@ fn issuer(config: &IssuerConfig, remarks: &mut Remarks) {
         if !listen.app.is_empty() {
             door("issuer.listen.app", &listen.app, remarks);
         }
+        if bank.app.public_url.starts_with("https://") && bank.app.address_header.is_empty() {
+            let what = "is empty: behind a proxy every phone has the proxy's address, and a few tries at activation shut out the others";
+            remarks.warn("issuer.bank.app.address_header", what);
+        }
     } else {
         let what = "listen.app and bank.app.public_url belong together: write both, or none";
         remarks.error("issuer.listen.app", what);

@@ -146,11 +146,15 @@ impl Inline {
         pan: &Pan,
     ) -> Result<bool, Refused> {
         let state = self.engine.look(found.card).await?.ok_or(EngineFault::NoCard)?;
-        if !state.first_pin_is_dynamic() {
+        if !state.first_pin_is_dynamic(&self.engine.policy) {
             return Ok(false);
         }
         let static_too = matches!(wish, Wish::Unlock | Wish::Switch(Service::FirstPinOff));
-        let (authorisation, expiry) = transaction::of_a_service(request)?;
+        let (authorisation, expiry) = match transaction::of_a_service(request, self.engine.keys.as_ref()) {
+            // Without an expiry no code is compared; but the host knows the static one.
+            Err(Refused::Format(14, _)) if static_too => return Ok(false),
+            read => read?,
+        };
         let pin_block = pin_block(request, &self.switch_zone).ok_or(Refused::Format(52, "the first PIN"))?;
         let zone = self.switch_zone.name.clone();
         let presented = Some(Presented { pan: pan.clone(), expiry, pin_block, zone });
@@ -185,8 +189,12 @@ impl Inline {
         let tags = de48::of(request).map_err(|_| Refused::Format(48, "tagged values"))?;
         let choice = tags.get(CHOICE).and_then(|choice| choice.trim().parse::<u8>().ok());
         let token = card.state.tokens().iter().find(|token| Some(token.column + 1) == choice);
-        let Some(token) = token else { return Ok(Err(Refusal::NoDevice)) };
-        devices::revoke(&self.engine, token.device).await?;
+        let Some(token) = token else {
+            // Of a repeat the first may have removed it.
+            let again = request.mti().is_repeat() && choice.is_some();
+            return Ok(if again { Ok(shown(words.device_removed())) } else { Err(Refusal::NoDevice) });
+        };
+        devices::revoke_from(&self.engine, card.found.card, token.device).await?;
         Ok(Ok(shown(words.device_removed())))
     }
 
