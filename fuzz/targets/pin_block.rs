@@ -8,7 +8,8 @@ use std::sync::{Arc, LazyLock};
 use libfuzzer_sys::fuzz_target;
 use ramz_domain::{CardId, ChallengeId, Digest, Entropy, Pan, check_digit};
 use ramz_keys::{
-    KeyFault, KeyRing, Keys as _, PinBlock, PinBlockFormat, PinSource, SoftKeys, ZoneCipher, ZoneKey,
+    KeyFault, KeyRing, Keys as _, Matches, PinBlock, PinBlockFormat, PinSource, SoftKeys, Sources,
+    ZoneCipher, ZoneKey,
 };
 
 /// Always the same bytes: nothing here is secret, and a finding can be seen again.
@@ -56,20 +57,22 @@ fuzz_target!(|bytes: &[u8]| {
         challenge: ChallengeId([2; 16]),
         payment: Digest::of(&[account]),
     };
+    let sources = Sources { pins: &[source], codes: &[] };
 
     let any = PinBlock { format, bytes: rest.to_vec().into() };
-    let matched = no_fault_of_ours(KEYS.pin_block_matches(&any, zone(format), &pan, &[source]));
+    let matched = no_fault_of_ours(KEYS.pin_block_matches(&any, zone(format), &pan, &sources));
     for to in PinBlockFormat::ALL {
         let translated = no_fault_of_ours(KEYS.translate_pin_block(&any, zone(format), &pan, zone(to), to));
         assert_eq!(translated.is_some(), matched.is_some(), "decodes for one verb and not for the other");
         if let Some(translated) = translated {
-            assert_eq!(KEYS.pin_block_matches(&translated, zone(to), &pan, &[source]).ok(), matched);
+            assert_eq!(KEYS.pin_block_matches(&translated, zone(to), &pan, &sources).ok(), matched);
         }
     }
 
     let pin = KEYS.pin(&source).expect("a key that is there");
     let mut made = KEYS.make_pin_block(&pin, &pan, zone(format), format).expect("a zone that is there");
-    assert_eq!(KEYS.pin_block_matches(&made, zone(format), &pan, &[source]), Ok(vec![0]));
+    let its_own = Matches { pins: vec![0], codes: vec![] };
+    assert_eq!(KEYS.pin_block_matches(&made, zone(format), &pan, &sources), Ok(its_own));
     made.bytes.iter_mut().zip(rest).for_each(|(byte, damage)| *byte ^= damage);
-    let _ = no_fault_of_ours(KEYS.pin_block_matches(&made, zone(format), &pan, &[source]));
+    let _ = no_fault_of_ours(KEYS.pin_block_matches(&made, zone(format), &pan, &sources));
 });

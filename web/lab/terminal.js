@@ -135,7 +135,9 @@ async function answerTo(path, about) {
   else if (told.problem) go({ name: 'refused', text: told.problem });
   else if (told.response_code === '55') {
     pin = '';
-    go({ name: 'pin', amount: isPos ? amount : undefined, text: `${told.show ?? reasonOf('55')} ${say('pin')}` });
+    // Of a payment a bank may say more than that it is wrong: where the right one is found.
+    const why = (path === 'payments' && told.show) || reasonOf('55');
+    go({ name: 'pin', amount: isPos ? amount : undefined, text: `${why} ${say('pin')}` });
   } else return told;
   return null;
 }
@@ -205,7 +207,6 @@ language.addEventListener('click', () => speak(spoken() === 'fa' ? 'en' : 'fa'))
 at('eject').addEventListener('click', eject);
 at(`way-${machine}`).setAttribute('aria-current', 'page');
 document.body.dataset.machine = machine;
-if (isPos) at('hand-say').dataset.say = 'sale_hand';
 // A page that is left, or kept for later, has no card in it.
 addEventListener('pagehide', () => {
   [card, pin] = [null, ''];
@@ -220,6 +221,7 @@ spokenAgain(() => {
   document.title = `${say(machine)} · ${say('title')}`;
   at('machine-name').textContent = say(machine);
   at('sign').textContent = say(machine);
+  if (isPos) at('hand-say').textContent = say('sale_hand');
   // Words of a state that were said in the other language are said anew.
   if (['idle', 'pin', 'sale', 'own'].includes(state.name)) delete state.text;
   drawCards();

@@ -61,7 +61,7 @@ pub const TOKEN_WINDOW_STEPS: u64 = 1;
 /// Minutes that a token's clock may be learned to be off.
 pub const TOKEN_DRIFT_STEPS_MAX: i64 = 2;
 /// Minutes beyond the window in which a code is still known as one: to tell a wrong clock from a wrong code.
-pub const TOKEN_FAR_STEPS: u64 = 15;
+pub const TOKEN_FAR_STEPS: u64 = 10;
 /// Minutes to either side in which two codes in a row are looked for: a clock that is set by hand is within half an hour.
 pub const TOKEN_RESYNC_STEPS: u64 = 30;
 /// A card row's encoded state.

@@ -67,6 +67,7 @@ pub(crate) fn reason(response_code: &str, refusal: Option<&str>) -> Reason {
         (_, Some("no_such_payee")) => NO_PAYEE,
         (_, Some("static_total")) => STATIC_TOTAL,
         (_, Some("over_ceiling")) => OVER_CEILING,
+        (_, Some("clock_off")) => CLOCK_OFF,
         ("55", _) => WRONG_PIN,
         ("59", _) => OTHER_PAYMENT,
         ("75", _) => LOCKED,
@@ -176,6 +177,17 @@ const OVER_CEILING: Reason = Reason {
     ),
     next: Next::Ask,
 };
+const CLOCK_OFF: Reason = Reason {
+    fa: (
+        "ساعت گوشی تنظیم نیست، پس رمز برنامه رمزنگار پذیرفته نشد.",
+        "ساعت گوشی را درست کنید و رمز تازه‌ای بسازید، یا رمز پویا درخواست کنید.",
+    ),
+    en: (
+        "The phone's clock is off, so the app's PIN was not accepted.",
+        "Set the phone's clock and take a new PIN, or ask for a dynamic PIN.",
+    ),
+    next: Next::Pin,
+};
 const NO_BANK: Reason = Reason {
     fa: ("بانک کارت پاسخ نمی‌دهد.", "مبلغی کسر نشد. کمی دیگر دوباره تلاش کنید یا با کارت دیگری بپردازید."),
     en: (
@@ -225,6 +237,7 @@ mod tests {
             ("91", None, Next::Later),
             ("61", Some("static_total"), Next::Ask),
             ("61", Some("over_ceiling"), Next::Ask),
+            ("55", Some("clock_off"), Next::Pin),
             ("61", None, Next::OtherCard),
             ("zz", None, Next::OtherCard),
         ] {

@@ -202,7 +202,7 @@ fn commands() -> Vec<(&'static str, Step)> {
         ("pay much, texted PIN", pay(|| Pay::texted("first", "n").of_rial(10_000_001))),
         ("pay A, code", pay(|| Pay::code("n", 0, 0))),
         ("pay much, code of ceiling 1", pay(|| Pay::code("n", 1, 1).of_rial(1_000_001))),
-        ("pay A, code of another hour", pay(|| Pay::code("n", 14, 0))),
+        ("pay A, code of another hour", pay(|| Pay::code("n", 10, 0))),
         ("pay A, control code", pay(|| Pay::wrong("A", "n").with_code(Code::control("phone", 0)))),
         ("card read, code", pay(|| Pay::code("n", 0, 0).first())),
         ("card read, wrong PIN", pay(|| Pay::wrong("A", "n").first())),

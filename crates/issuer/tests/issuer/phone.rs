@@ -4,8 +4,6 @@ use std::collections::HashMap;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use ramz_api::app::{
     self, Activate, AddCard, Control, DeviceKey, Jwk, SealedSeed, Signer, ToSign, authorization,
     seed_associated,
@@ -194,6 +192,11 @@ impl Phone {
         Ok(token)
     }
 
+    /// What must be nowhere.
+    pub(crate) fn seeds(&self) -> Vec<[u8; 32]> {
+        self.seeds.lock().unwrap().values().copied().collect()
+    }
+
     /// The code of a minute.
     pub(crate) fn code_at(&self, token: TokenId, purpose: Purpose, ceiling: u8, step: Step) -> String {
         let suite = Suite::parse("OCRA-1:HOTP-SHA256-7:QN08-T1M").unwrap();
@@ -217,11 +220,5 @@ impl Phone {
         let reply = self.call(bank, node, "GET", app::CARDS, "").await;
         let cards = reply.json()["cards"].as_array().cloned().unwrap_or_default();
         cards.into_iter().find(|card| card["reference"] == json!(token.to_string())).unwrap_or(Value::Null)
-    }
-
-    /// A proof as its three parts, decoded: header and claims.
-    pub(crate) fn claims(proof: &str) -> Value {
-        let part = proof.split('.').nth(1).unwrap();
-        serde_json::from_slice(&URL_SAFE_NO_PAD.decode(part).unwrap()).unwrap()
     }
 }

@@ -9,14 +9,18 @@
 use std::collections::HashSet;
 
 use hmac::{Hmac, KeyInit as _, Mac as _};
+use ramz_api::app;
+use ramz_domain::card::Purpose;
 use ramz_domain::{Clock as _, Digest, check_digit};
 use ramz_store::Table;
 use sha2::{Digest as _, Sha256};
 
 use crate::bank::{Bank, CARD, CLOSED, NO_PHONE, Node, OTHER_CARD, Told, on_both_stores, same};
+use crate::codes::read;
 use crate::doubles::{Logs, Mood};
 use crate::guess::wrong;
 use crate::messages::{EXPIRY, IIN, Wish, code, pan, phone, repeated, reversal};
+use crate::phone::{Phone, activation, halves, plain, signer};
 use crate::spend::codes;
 
 on_both_stores! {
@@ -24,9 +28,33 @@ on_both_stores! {
     trying_every_number_without_the_keys_finds_nothing,
 }
 
+/// The app is activated, pays, guesses, and is asked for control codes: halves of the activation, and codes.
+async fn with_the_app(bank: &Bank, node: &Node) -> Result<Vec<String>, String> {
+    let (receipt, sms) = halves(bank, node, CARD).await?;
+    let key = signer(500);
+    let wrong_half = activation(&receipt, &wrong(&sms), key.public());
+    plain(node, "POST", app::ACTIVATIONS, &wrong_half).await;
+    let activated = plain(node, "POST", app::ACTIVATIONS, &activation(&receipt, &sms, key.public())).await;
+    same(activated.status, 201, "activated")?;
+    let phone = Phone::of(&activated, key, 500);
+    let token = phone.add(bank, node, CARD).await?;
+    let (pays, control) = (phone.code(bank, token, Purpose::SecondPin, 0), phone.control(bank, token));
+    same(bank.pay(node, CARD, &Wish::purchase(900_000), &pays).await?, "00".into(), "a code pays")?;
+    bank.pay(node, CARD, &Wish::purchase(900_000), &wrong(&pays)).await?;
+    let body = |code: &str| format!(r#"{{"on":true,"control_code":"{code}"}}"#);
+    for code in [wrong(&control), control.clone()] {
+        phone.call(bank, node, "PUT", &app::of_card(app::FIRST_PIN, token), &body(&code)).await;
+    }
+    let first = phone.code(bank, token, Purpose::FirstPin, 1);
+    same(code(&node.ask(&read(bank, CARD, "withdrawal", 500_000, &first)).await?), "00".into(), "cash")?;
+    let stored = bank.stored().await;
+    same(phone.seeds().iter().any(|seed| contains(&stored, seed)), false, "a seed in the store")?;
+    Ok(vec![receipt, sms, pays, control, first])
+}
+
 /// Every kind of thing happens: the PINs that were sent.
 async fn busy(bank: &Bank, node: &Node) -> Result<Vec<String>, String> {
-    let mut pins = Vec::new();
+    let mut pins = with_the_app(bank, node).await?;
     for (round, kind) in ["purchase", "transfer", "bill", "top_up"].into_iter().enumerate() {
         for n in [CARD, OTHER_CARD] {
             let wish = Wish::purchase(1_000_000 + round as u64).of(kind);

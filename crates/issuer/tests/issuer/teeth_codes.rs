@@ -40,7 +40,7 @@ async fn a_control_code_that_pays_is_caught() {
 
 #[tokio::test]
 async fn a_seed_that_is_overwritten_is_caught() {
-    caught(under(OverwritesSeeds), app::a_seed_is_never_overwritten, "the seed stays").await;
+    caught(under(OverwritesSeeds), app::a_seed_is_never_overwritten, "changes nothing").await;
 }
 
 /// What it is compared with, and nothing broken about it.

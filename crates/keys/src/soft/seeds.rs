@@ -2,7 +2,7 @@
 
 use zeroize::Zeroizing;
 
-use super::ring::Purpose;
+use super::ring::{KeyRing, Purpose};
 use super::verbs::SoftKeys;
 use crate::port::{CodeSource, IndexPurpose, KeyFault, Keys as _, Place, ReceiveKey, Received, TakenSeed};
 use crate::receive;
@@ -20,19 +20,20 @@ impl Owned {
     }
 }
 
-impl SoftKeys {
-    pub(super) fn newest_receive_key(&self) -> Result<ReceiveKey, KeyFault> {
-        let (version, secret) = self.ring.newest(Purpose::Receive)?;
-        Ok(ReceiveKey { version, public: receive::public_part(secret)? })
-    }
+/// `None` if the ring is of before the receive key.
+pub(super) fn newest_receive_key(ring: &KeyRing) -> Option<ReceiveKey> {
+    let (version, secret) = ring.newest(Purpose::Receive).ok()?;
+    Some(ReceiveKey { version, public: receive::public_part(secret).ok()? })
+}
 
+impl SoftKeys {
     pub(super) fn take_seed_in(
         &self,
         received: &Received<'_>,
         place: Place<'_>,
         owner: &[u8; 16],
     ) -> Result<TakenSeed, KeyFault> {
-        let (newest, _) = self.ring.newest(Purpose::Receive)?;
+        let newest = self.receive_key()?.version;
         // The version is the sender's word: one that is not there is no fault of the key file.
         let secret = self.ring.at(Purpose::Receive, received.version).map_err(|_| {
             KeyFault::NotReceived(format!(
@@ -70,7 +71,7 @@ mod tests {
 
     use super::*;
     use crate::soft::tests::Counting;
-    use crate::{KeyRing, NotAReceiveKey, SealedSeed, seal_seed};
+    use crate::{NotAReceiveKey, SealedSeed, seal_seed};
 
     const PLACE: Place<'static> = Place { row: &[4; 16], column: "token.seed" };
     const TOKEN: [u8; 16] = [7; 16];
@@ -159,9 +160,11 @@ mod tests {
 
     #[test]
     fn a_phone_may_seal_to_an_older_key_as_long_as_it_is_in_the_file() {
-        let mut keys = keys();
+        let keys = keys();
         let old = sealed(&keys);
-        assert_eq!(keys.ring.rotate(Purpose::Receive, &Counting::default()), 2);
+        let mut ring = keys.ring;
+        assert_eq!(ring.rotate(Purpose::Receive, &Counting::default()), 2);
+        let keys = SoftKeys::new(ring, keys.entropy);
         let new = sealed(&keys);
         assert_eq!((old.version, new.version), (1, 2));
         for sealed in [&old, &new] {
@@ -192,10 +195,11 @@ mod tests {
 
     #[test]
     fn a_receive_key_is_drawn_until_it_is_a_scalar() {
-        let mut keys = keys();
+        let mut ring = keys().ring;
         let unlucky = Unlucky::default();
-        keys.ring.rotate(Purpose::Receive, &unlucky);
+        ring.rotate(Purpose::Receive, &unlucky);
         assert_eq!(unlucky.0.into_inner(), 3);
+        let keys = SoftKeys::new(ring, Arc::new(Counting::default()));
         let sealed = sealed(&keys);
         keys.take_seed(&sealed.received(ASSOCIATED), PLACE, &TOKEN).unwrap();
     }

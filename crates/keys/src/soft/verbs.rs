@@ -14,6 +14,7 @@ use zeroize::Zeroizing;
 use super::codes::Suites;
 use super::file::KeyFileError;
 use super::ring::{KeyRing, Purpose};
+use super::seeds;
 use crate::pinblock;
 use crate::port::{
     ChainLink, CodeMatch, CodeSource, IndexPurpose, KeyFault, KeyVersion, Keys, Matches, PinBlock,
@@ -30,12 +31,15 @@ pub struct SoftKeys {
     pub(super) ring: KeyRing,
     pub(super) entropy: Arc<dyn Entropy>,
     pub(super) suites: Suites,
+    /// Computed once: a third of a millisecond is much for what anybody may ask for.
+    pub(super) receive: Option<ReceiveKey>,
 }
 
 impl SoftKeys {
     /// Keys of a ring.
     pub fn new(ring: KeyRing, entropy: Arc<dyn Entropy>) -> SoftKeys {
-        SoftKeys { ring, entropy, suites: Suites::new() }
+        let receive = seeds::newest_receive_key(&ring);
+        SoftKeys { ring, entropy, suites: Suites::new(), receive }
     }
 
     /// Keys of a key file.
@@ -172,7 +176,7 @@ impl Keys for SoftKeys {
     }
 
     fn receive_key(&self) -> Result<ReceiveKey, KeyFault> {
-        self.newest_receive_key()
+        self.receive.ok_or(KeyFault::NoKey { purpose: Purpose::Receive.word(), version: 0 })
     }
 
     fn take_seed(

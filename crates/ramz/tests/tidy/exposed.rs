@@ -42,6 +42,8 @@ const MAY_EXPOSE: &[(&str, &str)] = &[
     ("crates/sim/src/phone/state.rs", "index"),
     // Compared with what its cardholder texts.
     ("crates/issuer/src/phones/texts.rs", "digits"),
+    // Compared with what a token's codes are.
+    ("crates/keys/src/soft/codes.rs", "number"),
     // Into a PIN block.
     ("crates/keys/src/pinblock/field.rs", "block"),
     ("crates/keys/src/pinblock/iso4.rs", "block"),
