@@ -4,6 +4,7 @@
 use std::fs;
 use std::path::PathBuf;
 
+use ramz_domain::Moment;
 use serde_json::{Value, json};
 
 use crate::known::Lab;
@@ -57,9 +58,11 @@ impl Phone<'_> {
         self.json(&[&["code"], words].concat())["code"].as_str().unwrap().to_owned()
     }
 
-    /// A minute later, by the bank's clock; the phone asks for it.
+    /// The beginning of a later minute, by the bank's clock; the phone asks for it. What happens in one minute then does.
     async fn next_minute(&self) {
-        self.lab.advance(60).await;
+        let told = self.lab.portal.post("/lab/clock", &json!({ "advance_s": 60 })).await.json();
+        let now = Moment::parse_rfc3339(told["now"].as_str().unwrap()).unwrap();
+        self.lab.advance(60 - now.unix_ms() / 1000 % 60).await;
         self.json(&["list"]);
     }
 

@@ -230,6 +230,7 @@ impl Options {
         let path = self.store()?;
         let passphrase = store::passphrase(self.passphrase_file.as_deref())?;
         let state = store::open(&path, &passphrase)?;
+        state.activated().map_err(words)?;
         let card = state.card(which.of(&state)?).map_err(words)?;
         let step = ceiling.map_or(Ok(0), |text| choice::step(text, &card.ceilings))?;
         let code = state.code(card.reference, slot, step, SystemClock.now()).map_err(words)?;

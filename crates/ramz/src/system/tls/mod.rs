@@ -128,3 +128,58 @@ impl Connector for CheckedTls {
         Ok(Box::pin(self.0.connect(name, stream).await?))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use rustls::ServerConfig;
+    use rustls::pki_types::PrivateKeyDer;
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    /// A door with a certificate of its own for `localhost`, which is its authority, too.
+    async fn door(ca_file: &Path) -> u16 {
+        let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+        std::fs::write(ca_file, made.cert.pem()).unwrap();
+        let key = PrivateKeyDer::try_from(made.signing_key.serialize_der()).unwrap();
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let server = ServerConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_no_client_auth()
+            .with_single_cert(vec![made.cert.der().clone()], key)
+            .unwrap();
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        tokio::spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                if let Ok(mut stream) = TlsAcceptor::from(Arc::new(server.clone())).accept(stream).await {
+                    let _ = stream.write_all(b"in").await;
+                    let _ = stream.shutdown().await;
+                }
+            }
+        });
+        port
+    }
+
+    #[tokio::test]
+    async fn a_door_is_believed_by_its_authority_and_name_only() {
+        let folder = tempfile::tempdir().unwrap();
+        let [right, wrong] = ["right.pem", "wrong.pem"].map(|name| folder.path().join(name));
+        let (port, _) = (door(&right).await, door(&wrong).await);
+        let mut stream =
+            CheckedTls::trusting(Some(&right)).unwrap().connect("localhost", port).await.unwrap();
+        let mut said = String::new();
+        stream.read_to_string(&mut said).await.unwrap();
+        assert_eq!(said, "in");
+        let error = async |ca: &Path, host: &str| {
+            let told = CheckedTls::trusting(Some(ca)).unwrap().connect(host, port).await;
+            told.map(drop).unwrap_err().to_string()
+        };
+        let unknown = error(&wrong, "localhost").await;
+        assert!(unknown.contains("invalid peer certificate"), "{unknown}");
+        let other_name = error(&right, "127.0.0.1").await;
+        assert!(other_name.contains("not valid for name"), "{other_name}");
+    }
+}
