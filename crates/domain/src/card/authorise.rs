@@ -84,7 +84,7 @@ impl CardState {
         }
         self = match self.present_code(authorisation, evidence, policy, now) {
             Ok(decided) => return decided,
-            Err(card) => card,
+            Err(card) => *card,
         };
         if let Some(id) = other_payment {
             self.retire_open(id, now);

@@ -32,6 +32,8 @@ const MAY_EXPOSE: &[(&str, &str)] = &[
     ("crates/gateway/src/payee.rs", "index"),
     ("crates/issuer/src/admission.rs", "index"),
     ("crates/issuer/src/cards.rs", "seal"),
+    ("crates/issuer/src/devices/activate.rs", "index"),
+    ("crates/issuer/src/devices/mod.rs", "index"),
     ("crates/issuer/src/engine/mod.rs", "index"),
     ("crates/issuer/src/engine/outgoing.rs", "seal"),
     ("crates/issuer/src/inline/transaction.rs", "index"),

@@ -217,10 +217,14 @@ impl CardState {
     }
 
     /// The card as it was if there are none.
-    fn remove_tokens(mut self, which: impl Fn(&Token) -> bool, now: Moment) -> Result<Decided, CardState> {
+    fn remove_tokens(
+        mut self,
+        which: impl Fn(&Token) -> bool,
+        now: Moment,
+    ) -> Result<Decided, Box<CardState>> {
         let entries = self.drop_tokens(which, now);
         if entries.is_empty() {
-            return Err(self);
+            return Err(Box::new(self));
         }
         let first_pin_ended = entries.iter().any(|entry| matches!(entry, Entry::Switched { .. }));
         let mut decided = self.told(entries, Notice::CardOffDevice);

@@ -87,9 +87,9 @@ impl CardState {
         evidence: &Evidence,
         policy: &Policy,
         now: Moment,
-    ) -> Result<Decided, CardState> {
+    ) -> Result<Decided, Box<CardState>> {
         match self.best_code(authorisation, evidence, policy, now) {
-            None => Err(self),
+            None => Err(Box::new(self)),
             Some(Good::Stale) => Ok(unchanged(Answer::Refused(Refusal::StalePin))),
             Some(Good::Lower(found)) => {
                 let used = self.use_up(found, authorisation, now);
