@@ -50,7 +50,14 @@ fn candidates(card: &CardAt, command: &Command, expiry: bool, policy: &Policy) -
 
 /// Keeps the last step beside the rows, and writes it down when the host has approved; the one in the row it makes of no account.
 #[derive(Default)]
-struct MarkOutsideTheRow(Mutex<(HashMap<TokenId, Step>, HashMap<Mark, CodeFound>, Step)>);
+struct MarkOutsideTheRow(Mutex<Beside>);
+
+#[derive(Default)]
+struct Beside {
+    marks: HashMap<TokenId, Step>,
+    asked: HashMap<Mark, CodeFound>,
+    later: Step,
+}
 
 impl Rules for MarkOutsideTheRow {
     fn candidates(&self, card: &CardAt, command: &Command, expiry: bool, policy: &Policy) -> Vec<Candidate> {
@@ -62,21 +69,23 @@ impl Rules for MarkOutsideTheRow {
         let mut evidence = evidence.clone();
         match command {
             Command::Authorise(asked) => {
-                evidence.codes.retain(|found| own.0.get(&found.token).is_none_or(|mark| found.step > *mark));
+                evidence
+                    .codes
+                    .retain(|found| own.marks.get(&found.token).is_none_or(|mark| found.step > *mark));
                 let found = evidence.codes.first().copied();
                 // Later than any step that the row has seen.
-                own.2 += 1;
-                let later = (1 << 40) + own.2;
+                own.later += 1;
+                let later = (1 << 40) + own.later;
                 evidence.codes.iter_mut().for_each(|found| found.step = later);
                 let decided = TheRules.decide(card, command, &evidence, policy);
                 if let (Answer::AskHost { .. }, Some(found)) = (&decided.answer, found) {
-                    own.1.insert(asked.identity, found);
+                    own.asked.insert(asked.identity, found);
                 }
                 decided
             }
             Command::HostAnswered { identity, .. } => {
-                if let Some(found) = own.1.remove(identity) {
-                    own.0.insert(found.token, found.step);
+                if let Some(found) = own.asked.remove(identity) {
+                    own.marks.insert(found.token, found.step);
                 }
                 TheRules.decide(card, command, &evidence, policy)
             }
