@@ -16,7 +16,7 @@ use ramz_store::Sealed;
 use subtle::ConstantTimeEq as _;
 
 use super::signed::Signed;
-use super::{AppDoor, Shared};
+use super::{AppDoor, CODES, Shared};
 use crate::devices::{self, Known};
 use crate::engine::{CardColumns, EngineFault, Found, Job, SEED_COLUMNS};
 
@@ -135,7 +135,7 @@ pub(super) async fn resync(
     let reference = token_id(&reference)?;
     let Resync { codes } = Resync::parse(&signed.body)?;
     let card =
-        door.tell(&signed.known, reference, AppCommand::Resync(reference), codes.into(), "/codes").await?;
+        door.tell(&signed.known, reference, AppCommand::Resync(reference), codes.into(), CODES).await?;
     door.shown(&signed.known, reference, card).await.map(Json)
 }
 

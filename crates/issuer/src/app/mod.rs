@@ -30,6 +30,8 @@ use crate::engine::{Engine, EngineFault};
 use crate::limits::Limits;
 use crate::web::fault;
 
+/// Where two codes in a row stand in a body.
+const CODES: &str = "/codes";
 /// What stands at the door's address until there is a page with the app.
 const NOTHING_HERE: &str = include_str!("nothing_here.html");
 
@@ -85,6 +87,8 @@ impl AppDoor {
     /// What a card's refusal is told as. `pointer`: where the control code stands in the body.
     async fn refused(&self, card: CardId, why: Refusal, pointer: &str) -> Problem {
         match why {
+            // Two codes are told as two, whatever is wrong with them.
+            Refusal::StalePin if pointer == CODES => Problem::no_consecutive_codes(),
             Refusal::WrongPin | Refusal::StalePin => Problem::control_code_wrong(pointer),
             Refusal::ControlCode => Problem::control_code_missing(pointer),
             Refusal::TriesExceeded => Problem::control_locked(self.control_locked_for_s(card).await),

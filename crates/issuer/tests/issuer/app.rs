@@ -348,7 +348,7 @@ pub(crate) async fn two_codes_in_a_row_resync_and_pay_nothing(bank: &Bank, node:
     }
     let pin = phone.code_at(token, Purpose::SecondPin, 0, at(21));
     same(bank.pay(&node, CARD, &Wish::purchase(1_000), &pin).await?, "00".into(), "by its clock")?;
-    same(problem(&resync(codes(20, 21)).await), ok(403, "control-code"), "used")?;
+    same(problem(&resync(codes(20, 21)).await), ok(409, "no-consecutive-codes"), "used")?;
     same(bank.state(CARD).await.failures_of(Purpose::Control), 0, "and no guess")
 }
 
