@@ -196,6 +196,8 @@ def look(lab, data, port, folder):
         Service("router", lab["router"]["url"], asker),
         Service("issuer", bank["api"], asker),
         Service("back office", bank["admin"], operator),
+        # Nothing here signs its requests: what is not proved must be told so, and what needs no proof answers.
+        Service("app", bank["app"]),
         Service("gateway", lab["gateway"]["url"], authorization=f"Bearer {lab['gateway']['api_key']}"),
     ]
     for service in services:
