@@ -74,14 +74,18 @@ struct FirstReleaseChallenge {
 struct FirstReleaseAnswered {
     #[n(5)]
     outcome: FirstReleaseOutcome,
+    /// The release before today's reads it, and knows 0 to 19.
+    #[n(9)]
+    refused: Option<u8>,
 }
 
 #[derive(Decode)]
 enum FirstReleaseOutcome {
     #[n(0)]
     Awaiting,
+    /// By its number: this release knows 0 to 14, and the one before today's 0 to 19.
     #[n(1)]
-    Refused(#[n(0)] Refusal),
+    Refused(#[n(0)] u8),
     #[n(2)]
     Host(#[n(0)] HostAnswer),
     #[n(3)]
@@ -101,15 +105,22 @@ fn a_row_of_today_reads_in_the_first_release() {
     card.reverse("t2", 6);
     card.ask("D", 7);
     card.pay(Pay::right("D", "t3"), 8);
+    card.add_token("phone");
+    card.pay(Pay::code("c1", 10, 0), 9);
+    card.pay(Pay::code("c2", 0, 1).of_rial(1_000_001), 9);
     let row: FirstReleaseState = minicbor::decode(&card.state().encode().unwrap()).unwrap();
     let open: Vec<_> = card.state().open(card.clock()).map(|challenge| challenge.id).collect();
     assert_eq!((row.format, row.open.iter().map(|c| c.id).collect::<Vec<_>>()), (1, open));
     let outcomes = row.answers.iter().map(|answer| match &answer.outcome {
         FirstReleaseOutcome::Awaiting => "awaiting",
-        FirstReleaseOutcome::Refused(why) => why.code(),
+        FirstReleaseOutcome::Refused(number) => {
+            assert!(*number <= 14, "a refusal of number {number}: the first release cannot read the row");
+            Refusal::ALL[usize::from(*number)].code()
+        }
         // Given up: to the first release, a host that said 91.
         FirstReleaseOutcome::Host(answer) => &answer.response_code,
         FirstReleaseOutcome::Reversed => "reversed",
     });
-    assert_eq!(outcomes.collect::<Vec<_>>(), ["91", "wrong_pin", "reversed", "awaiting"]);
+    assert_eq!(outcomes.collect::<Vec<_>>(), ["91", "wrong_pin", "reversed", "awaiting", "wrong_pin", "61"]);
+    assert!(row.answers.iter().all(|answer| answer.refused.is_none_or(|number| number <= 19)));
 }

@@ -450,3 +450,31 @@ async fn the_time_needs_no_proof(bank: &Bank, node: Node) -> Told {
     same(time.json()["now_ms"].as_u64(), Some(bank.clock.now().unix_ms()), "the time")?;
     same(plain(&node, "GET", "/v1/openapi.json", "").await.status, 200, "and what the door speaks")
 }
+
+#[tokio::test]
+async fn each_change_in_the_app_is_told_by_sms() {
+    let build = Build { alerts: true, ..Build::default() };
+    let told = tried(build, async |bank: &Bank, node: Node| {
+        let phone = Phone::activated(bank, &node, CARD).await?;
+        let after = async |before: usize, words: &str| {
+            let sms = bank.text_after(CARD, before).await?;
+            same(sms.text.contains(words), true, words)
+        };
+        // The first one had the half of the code.
+        let token = phone.add(bank, &node, CARD).await?;
+        after(1, "روی یک دستگاه فعال شد").await?;
+        let put = async |path: &str, body: String| {
+            same(phone.call(bank, &node, "PUT", &of_card(path, token), &body).await.status, 200, path)
+        };
+        put(app::CEILING, r#"{"slot":"second","ceiling":2}"#.into()).await?;
+        after(2, "5,000,000 ریال").await?;
+        put(app::FIRST_PIN, format!(r#"{{"on":true,"control_code":"{}"}}"#, phone.control(bank, token))).await?;
+        after(3, "رمز اول پویای").await?;
+        put(app::SECOND_PIN, r#"{"on":false}"#.into()).await?;
+        after(4, "رمز دوم برنامه").await?;
+        same(phone.call(bank, &node, "DELETE", &of_card(app::CARD, token), "").await.status, 204, "taken off")?;
+        after(5, "حذف شد").await.or(after(6, "حذف شد").await)?;
+        bank.nothing_more_than(CARD, 7).await
+    });
+    assert_eq!(told.await, Ok(()));
+}
