@@ -16,6 +16,11 @@ const BATCHES: &[f64] = &[1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0];
 struct ByWord(Mutex<BTreeMap<String, u64>>);
 
 impl ByWord {
+    /// Of words that are all known beforehand: none of them is missing because nothing has happened yet.
+    fn of(words: &[&str]) -> ByWord {
+        ByWord(Mutex::new(words.iter().map(|word| ((*word).to_owned(), 0)).collect()))
+    }
+
     fn add(&self, word: &str) {
         let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         match counts.get_mut(word) {
@@ -58,7 +63,7 @@ impl Default for Counts {
             card_work: ByWord::default(),
             texts: ByWord::default(),
             terminal: ByWord::default(),
-            app: ByWord::default(),
+            app: ByWord::of(&["activated", "refused"]),
             not_sent: ByWord::default(),
             reversals: ByWord::default(),
             verifications: ByWord::default(),
