@@ -175,7 +175,7 @@ impl Show for Counts {
                 "ramz_app_activations_total",
                 "Tries at activating the app, by outcome.",
                 &self.app,
-                "response_code",
+                "outcome",
             ),
             (
                 "ramz_reversals_total",
