@@ -171,12 +171,7 @@ impl Show for Counts {
                 &self.terminal,
                 "response_code",
             ),
-            (
-                "ramz_app_activations_total",
-                "Tries at activating the app, by outcome.",
-                &self.app,
-                "outcome",
-            ),
+            ("ramz_app_activations_total", "Tries at activating the app, by outcome.", &self.app, "outcome"),
             (
                 "ramz_reversals_total",
                 "Reversals of our own: committed with a 91, acknowledged by the host.",

@@ -468,11 +468,16 @@ async fn each_change_in_the_app_is_told_by_sms() {
         };
         put(app::CEILING, r#"{"slot":"second","ceiling":2}"#.into()).await?;
         after(2, "5,000,000 ریال").await?;
-        put(app::FIRST_PIN, format!(r#"{{"on":true,"control_code":"{}"}}"#, phone.control(bank, token))).await?;
+        put(app::FIRST_PIN, format!(r#"{{"on":true,"control_code":"{}"}}"#, phone.control(bank, token)))
+            .await?;
         after(3, "رمز اول پویای").await?;
         put(app::SECOND_PIN, r#"{"on":false}"#.into()).await?;
         after(4, "رمز دوم برنامه").await?;
-        same(phone.call(bank, &node, "DELETE", &of_card(app::CARD, token), "").await.status, 204, "taken off")?;
+        same(
+            phone.call(bank, &node, "DELETE", &of_card(app::CARD, token), "").await.status,
+            204,
+            "taken off",
+        )?;
         after(5, "حذف شد").await.or(after(6, "حذف شد").await)?;
         bank.nothing_more_than(CARD, 7).await
     });
