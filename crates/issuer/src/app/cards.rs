@@ -7,7 +7,7 @@ use axum::response::{IntoResponse, Response};
 use ramz_api::app::{
     AddCard, CardsView, Ceiling, Check, Control, Resync, Slot as SlotWord, Switch, TokenView, seed_associated,
 };
-use ramz_api::problem::{FieldError, Problem};
+use ramz_api::problem::{FieldError, Kind, Problem};
 use ramz_domain::card::{Answer, AppCommand, CardState, CardStatus, Command, Mark, NewToken, Slot};
 use ramz_domain::device::NotLinked;
 use ramz_domain::{CardId, Pin, Refusal, TokenId, limits};
@@ -55,10 +55,14 @@ pub(super) async fn add(State(door): Shared, signed: Signed) -> Result<Response,
         return Err(door.refused(card, why, "/control").await);
     }
     // The hint may have gone with a removal that came between; and whoever revoked the device then did not know of the card.
-    if door.link(known, asked.reference, card).await.is_err() {
-        let revoke = Command::App(AppCommand::Revoke(known.id));
-        door.engine.tell(card, revoke).await.map_err(|f| door.problem(&f))?;
-        return Err(Problem::no_such_device());
+    match door.link(known, asked.reference, card).await {
+        Err(problem) if problem.kind == Kind::NoSuchDevice => {
+            let revoke = Command::App(AppCommand::Revoke(known.id));
+            door.engine.tell(card, revoke).await.map_err(|f| door.problem(&f))?;
+            return Err(problem);
+        }
+        // The card is there; should the hint not be, the same request again makes it.
+        linked => linked?,
     }
     tracing::info!(%card, device = %known.id, "card put on a device");
     let view = door.shown(known, asked.reference, card).await?;
