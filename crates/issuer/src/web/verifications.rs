@@ -1,8 +1,8 @@
 //! `POST /v1/verifications` and its outcome: the card's part of an authorisation, for a bank whose switch calls a service.
 //!
 //! The same commands to the same card as over ISO 8583, so the same holds: spent before it is answered, a repeat gets the
-//! same answer, guesses count. What is approved awaits its outcome instead of a host's answer. `static` is never said: static
-//! PINs are switched off in this release.
+//! same answer, guesses count. What is approved awaits its outcome instead of a host's answer. `static`:
+//! no dynamic PIN matched and the static one may be tried, by who asks. Second PINs only.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;

@@ -173,12 +173,7 @@ impl CardState {
         policy: &Policy,
         now: Moment,
     ) -> Decided {
-        match self.refuse_before_comparing(authorisation, evidence.expiry_matches, policy, now) {
-            Some(Answer::Refused(Refusal::WrongExpiry)) => return self.wrong_expiry(authorisation, now),
-            Some(answer) => return unchanged(answer),
-            None => {}
-        }
-        let mut decided = self.with_first_pin(authorisation, evidence, policy, now);
+        let mut decided = self.authorise(authorisation, evidence, policy, now);
         // Nobody is asked: it is over with the code.
         if let (Some(next), Answer::AskHost { .. }) = (&mut decided.next, &decided.answer)
             && let Some(known) = next.answers.last_mut()
