@@ -33,7 +33,7 @@ export function codes(shell, args = {}) {
     chosen.reference = card.reference;
     if (!steps(card, chosen.slot).includes(chosen.step)) chosen.step = 0;
     // What did not change is not drawn again: a finger may be on it.
-    const from = JSON.stringify([phone.cards, chosen, phone.clock.offsetMs, navigator.onLine]);
+    const from = JSON.stringify([phone.cards, chosen, Math.round((phone.clock.offsetMs ?? 0) / 10_000), navigator.onLine]);
     if (from === drawnFrom) return;
     drawnFrom = from;
     shown?.stop();
