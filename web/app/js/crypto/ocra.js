@@ -24,7 +24,7 @@ export function code(seed, digits, purpose, ceiling, step) {
 /** The code of any suite. `key` is for its hash; `inputs` are those that it names, in its order, as bytes.
  * @param {CryptoKey} key @param {string} suite @param {...Uint8Array} inputs */
 export async function respond(key, suite, ...inputs) {
-  return truncated(await hmac(key, bytes(suite, [0], ...inputs)), Number(/-(\d+):/.exec(suite)?.[1]));
+  return truncated(await hmac(key, bytes(suite, [0], ...inputs)), Number(/-(\d+):[CQ]/.exec(suite)?.[1]));
 }
 
 /** 31 bits from where the low half of the last byte says, modulo 10^digits (RFC 4226, 5.3). @param {Uint8Array} mac @param {number} digits */
