@@ -49,7 +49,6 @@ export const tests = {
     const code = await app.code();
     await paid(desk, lab, card, code);
     assert.equal((await refusedWith(desk, lab, card, code)).code, "55", "once");
-    await app.leave();
   },
 
   async "without a network the app opens and makes codes that pay"(desk, lab) {
@@ -64,7 +63,6 @@ export const tests = {
     await app.get('[data-notice="offline"]').waitFor();
     await paid(desk, lab, card, await app.code());
     await app.page.context().setOffline(false);
-    await app.leave();
   },
 
   async "the first PIN is made dynamic, and its codes bring cash and pay in the shop"(desk, lab) {
@@ -92,7 +90,6 @@ export const tests = {
     await buyer.screen("done");
     assert.equal(before - (await lab.balance(card)), cash + 90_000);
     assert.equal((await refusedWith(desk, lab, card, await app.code({ slot: "first" }))).code, "55", "a first PIN is none on the web");
-    await app.leave();
   },
 
   async "a code pays no more than its ceiling, chosen without a network"(desk, lab) {
@@ -102,7 +99,6 @@ export const tests = {
     assert.equal(told.code, "61");
     assert.match(told.text, /سقف این رمز پویا/);
     await paid(desk, lab, card, await app.code());
-    await app.leave();
   },
 
   async "a wrong app PIN opens with another picture, and its codes are refused and counted"(desk, lab) {
@@ -128,7 +124,6 @@ export const tests = {
       return refusals.some(({ why, slot }) => why === "wrong_pin" && slot === "second");
     });
     await paid(desk, lab, card, await app.code());
-    await app.leave();
   },
 
   async "a second phone has codes of its own, a third is refused, and what is removed on one makes the other start anew"(desk, lab) {
@@ -155,7 +150,6 @@ export const tests = {
     await one.screen("revoked");
     await one.get("main .act").click();
     await one.screen("activate");
-    await two.leave();
   },
 
   async "what a browser forgot is set up anew, and the lost device's place can be freed"(desk, lab) {
@@ -173,6 +167,5 @@ export const tests = {
       return (await Phone.open()).devices();
     });
     assert.equal(devices.filter(({ cards }) => cards > 0).length, 2, "the lost one is listed");
-    await app.leave();
   },
 };

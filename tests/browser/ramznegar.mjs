@@ -12,6 +12,11 @@ export class App {
   /** The app of the card's bank in a fresh phone, whose clock is the lab's. */
   static async of(desk, lab, card, { lang = "fa", ...window } = {}) {
     const page = await desk.window({ viewport: PHONE, locale: lang === "fa" ? "fa-IR" : "en-GB", ...window });
+    // The card is what it was, whatever happens: nothing of it is an app's.
+    desk.afterwards(async () => {
+      await lab.service(card, "931000");
+      await lab.service(card, "920000");
+    });
     return new App(desk, lab, card, page).opened();
   }
 
@@ -136,11 +141,5 @@ export class App {
     assert.match(code, /^\d{7,8}$/);
     this.lab.pins.add(code);
     return code;
-  }
-
-  /** The card is what it was: nothing of it is an app's. */
-  async leave() {
-    await this.lab.service(this.card, "931000");
-    await this.lab.service(this.card, "920000");
   }
 }
