@@ -1,0 +1,74 @@
+// Words in the two languages of the app, and figures, amounts and times as each language writes them.
+
+import { en } from "./en.js";
+import { fa } from "./fa.js";
+
+/** @typedef {keyof typeof fa} Word */
+
+const LANGUAGES = { fa, en };
+const KEPT = "language";
+
+/** @type {keyof typeof LANGUAGES} */
+let spoken = kept();
+
+function kept() {
+  let word = null;
+  try {
+    word = localStorage.getItem(KEPT);
+  } catch {
+    // A browser that keeps nothing still speaks.
+  }
+  word ??= navigator.language;
+  return word.startsWith("en") ? "en" : "fa";
+}
+
+export function language() {
+  return spoken;
+}
+
+/** Speaks a language from now on, and the next time. @param {"fa" | "en"} lang */
+export function speak(lang) {
+  spoken = lang;
+  try {
+    localStorage.setItem(KEPT, lang);
+  } catch {
+    // Then only until the page goes.
+  }
+  dress();
+}
+
+/** The page says what language it is in. */
+export function dress() {
+  document.documentElement.lang = spoken;
+  document.documentElement.dir = spoken === "fa" ? "rtl" : "ltr";
+  document.title = say("app");
+}
+
+/**
+ * Words, with values in their places: `{minutes}`.
+ * @param {Word} word
+ * @param {Record<string, string | number>} [values]
+ */
+export function say(word, values = {}) {
+  return LANGUAGES[spoken][word].replace(/\{(\w+)\}/g, (_, name) => figures(values[name] ?? ""));
+}
+
+/** Figures of the language. @param {string | number} text */
+export function figures(text) {
+  if (spoken !== "fa") return String(text);
+  return String(text).replace(/[0-9]/g, (digit) => String.fromCodePoint(0x6f0 + Number(digit)));
+}
+
+/** An amount of rial as it is said: «۲ میلیون ریال», "2 million rial". @param {number} rial */
+export function amount(rial) {
+  for (const [word, unit] of /** @type {[Word, number][]} */ ([["billion", 1e9], ["million", 1e6], ["thousand", 1e3]])) {
+    if (rial >= unit && rial % (unit / 10) === 0) return say("rial", { amount: `${figures(rial / unit)} ${say(word)}`.replace(".", spoken === "fa" ? "٫" : ".") });
+  }
+  return say("rial", { amount: rial.toLocaleString(spoken === "fa" ? "fa-IR" : "en") });
+}
+
+/** A day and time of Tehran, short. @param {string | number} at */
+export function moment(at) {
+  const how = /** @type {const} */ ({ timeZone: "Asia/Tehran", month: "short", day: "numeric", hour: "2-digit", minute: "2-digit" });
+  return new Date(at).toLocaleString(spoken === "fa" ? "fa-IR" : "en-GB", how);
+}
