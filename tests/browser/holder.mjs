@@ -2,15 +2,19 @@
 
 import assert from "node:assert/strict";
 
+/** When the test is over the card is what it was, whatever happened: on no device, its first PIN static. */
+export function freed(desk, lab, card) {
+  desk.afterwards(async () => {
+    await lab.service(card, "931000");
+    await lab.service(card, "920000");
+  });
+}
+
 export class Holder {
   /** A fresh browser at the door of the card's bank. */
   static async of(desk, lab, card, window = {}) {
     const page = await desk.window(window);
-    // The card is what it was, whatever happens: on no device, its first PIN static.
-    desk.afterwards(async () => {
-      await lab.service(card, "931000");
-      await lab.service(card, "920000");
-    });
+    freed(desk, lab, card);
     return new Holder(lab, card).at(page);
   }
 

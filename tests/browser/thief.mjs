@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 
-import { Holder } from "./holder.mjs";
+import { freed, Holder } from "./holder.mjs";
 import { computed, image, traces } from "./stolen.mjs";
 
 const PIN = "271828";
@@ -13,6 +13,7 @@ const GUESSES = [PIN, NEXT, ...Array.from({ length: 20 }, (_, n) => String(10000
 /** A phone with two cards and a fingerprint, that has made codes, and whose PIN was changed. With what was secret on the way. */
 async function used(desk, lab) {
   const [card, second] = [1, 2].map((n) => lab.card(lab.known.banks[1].id, n));
+  freed(desk, lab, second);
   const holder = await Holder.of(desk, lab, card);
   await holder.finger();
   const secrets = [card, second].flatMap(({ pan }) => [{ name: "a card number", digits: pan.slice(0, 15), part: true }]);
