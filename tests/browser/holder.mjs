@@ -70,6 +70,34 @@ export class Holder {
     return this.page.evaluate((what) => globalThis.phone[what], what);
   }
 
+  /** As `did`, and the problem that it must end with. */
+  async fails(kind, what, ...args) {
+    const result = await this.does(what, ...args);
+    assert.equal(result?.trouble, kind, `${what} gave ${JSON.stringify(result)}`);
+    return result;
+  }
+
+  /** The next answer to this is lost: the bank has done what was asked, and the phone does not hear of it. */
+  async loseAnswer(method, path) {
+    const url = this.door + path;
+    const lose = async (route) => {
+      if (route.request().method() !== method) return route.fallback();
+      await this.page.unroute(url, lose);
+      await route.fetch();
+      await route.abort();
+    };
+    await this.page.route(url, lose);
+  }
+
+  /** What is kept becomes this, as no part of the app would make it; then the app is opened anew. */
+  async alter(values) {
+    await this.page.evaluate(async (values) => {
+      const { Kept } = await import("/assets/js/kept.js");
+      await new Kept().change((state) => void Object.assign(state, values));
+    }, values);
+    await this.reload();
+  }
+
   /** From the ATM to the first card. Its reference. */
   async begin(pin) {
     const { receipt, sms } = await this.lab.activation(this.card);
