@@ -100,7 +100,7 @@ export class Shell {
     const bank = phone.bank ? phone.bank[language() === "fa" ? "name_fa" : "name_en"] : say("app");
     const brand = el("span", { class: "brand" }, el("img", { src: "/assets/mark.svg", alt: "", width: 32, height: 32 }), el("b", {}, bank));
     const button = (/** @type {Parameters<typeof icon>[0]} */ name, /** @type {import("../words/words.js").Word} */ word, /** @type {() => void} */ act) =>
-      el("button", { type: "button", class: "round", "aria-label": say(word), title: say(word), onclick: act }, icon(name));
+      el("button", { type: "button", class: "round", "aria-label": say(word), title: say(word), onclick: act }, icon(name, name === "back" ? "turn" : ""));
     const isHome = screen === "codes";
     const inside = phone.isOpen && phone.stage === "ready";
     const other = el("button", { type: "button", class: "other", lang: language() === "fa" ? "en" : "fa", onclick: () => this.speak() }, say("other"));
