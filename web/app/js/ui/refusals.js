@@ -40,7 +40,7 @@ export function refusalList(refusals, named) {
     const [what, remedy] = (slot ? PAYMENTS : CHANGES)[why] ?? [];
     return el("li", {},
       el("p", { class: "when" }, el("time", { datetime: at }, moment(at)), el("span", {}, say(slot ?? "inApp")), named ? endingOf(card) : null),
-      el("b", {}, what ? say(what) : text),
+      el("b", {}, what ? say(what) : el("bdi", {}, text)),
       remedy ? el("p", {}, say(remedy)) : null);
   }));
 }
