@@ -12,7 +12,8 @@ addEventListener("beforeinstallprompt", (event) => {
 });
 if ("serviceWorker" in navigator) {
   // The one address that a script is ever loaded from by name.
-  const url = globalThis.trustedTypes?.createPolicy("worker", { createScriptURL: () => "/sw.js" }).createScriptURL("") ?? "/sw.js";
+  const { trustedTypes } = /** @type {{ trustedTypes?: { createPolicy(name: string, rules: object): { createScriptURL(url: string): unknown } } }} */ (globalThis);
+  const url = trustedTypes?.createPolicy("worker", { createScriptURL: () => "/sw.js" }).createScriptURL("") ?? "/sw.js";
   navigator.serviceWorker.register(/** @type {string} */ (url)).catch(() => {});
 }
 try {

@@ -1,7 +1,8 @@
 // Both halves of the code: one from the terminal's receipt, one from the SMS, which the browser fills in where it can (WebOTP, or the
 // keyboard's offer of a one-time code).
 
-import { digitsOf, say } from "../words/words.js";
+import { digitsOf } from "../digits.js";
+import { say } from "../words/words.js";
 import { digitField } from "./form.js";
 import { icon } from "./icons.js";
 import { el } from "./node.js";

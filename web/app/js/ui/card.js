@@ -28,8 +28,7 @@ export function card(shell) {
     if (!panIs || !expiryIs) return (panIs ? month : pan).input.focus();
     button.disabled = true;
     try {
-      await patiently(() => shell.phone.addCard({ pan: pan.digits, expiry: year.digits + month.digits }), (text) => (button.textContent = text));
-      const { reference } = /** @type {import("../phone.js").Card} */ (shell.phone.cards.at(-1));
+      const reference = await patiently(() => shell.phone.addCard({ pan: pan.digits, expiry: year.digits + month.digits }), (text) => (button.textContent = text));
       shell.replace("codes", { reference });
     } catch (error) {
       trouble.show(error);

@@ -9,7 +9,7 @@ import { notices, slotOff } from "./notices.js";
 import { nameOf } from "./picture.js";
 
 /** @typedef {"first" | "second"} Slot */
-/** @typedef {import("../phone.js").Card} Card */
+/** @typedef {import("../phone.js").Phone["cards"][number]} Card */
 
 /** What was chosen last, as long as the app is open. @type {{ reference: string, slot: Slot, step: number }} */
 const chosen = { reference: "", slot: "second", step: 0 };

@@ -12,7 +12,7 @@ const COPIED_MS = 1600;
 
 /**
  * @param {import("./shell.js").Shell} shell
- * @param {import("../phone.js").Card} card
+ * @param {import("../phone.js").Phone["cards"][number]} card
  * @param {{ slot: "first" | "second", step: number }} chosen
  */
 export function face(shell, card, { slot, step }) {

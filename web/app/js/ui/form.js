@@ -1,6 +1,6 @@
 // What the forms share: a field with its name above, a note below, and digits as they are typed.
 
-import { digitsOf } from "../words/words.js";
+import { digitsOf } from "../digits.js";
 import { el } from "./node.js";
 
 /**

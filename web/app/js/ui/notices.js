@@ -12,7 +12,7 @@ const CLOCK_OFF_MS = 30_000;
 /**
  * What is shown in place of a code, if the bank would take none.
  * @param {import("./shell.js").Shell} shell
- * @param {import("../phone.js").Card} card
+ * @param {import("../phone.js").Phone["cards"][number]} card
  * @param {"first" | "second"} slot
  * @returns {HTMLElement | null}
  */
@@ -41,7 +41,7 @@ export function slotOff(shell, card, slot) {
   return el("div", { class: "off" }, icon(slot === "first" ? "shop" : "web", "big"), el("p", {}, el("b", {}, say(`${slot}Off`)), " ", why), trouble.node, button);
 }
 
-/** @param {import("../phone.js").Phone} phone @param {import("../phone.js").Card} card */
+/** @param {import("../phone.js").Phone} phone @param {import("../phone.js").Phone["cards"][number]} card */
 export function notices(phone, card) {
   const notice = (/** @type {Parameters<typeof icon>[0]} */ sign, /** @type {string} */ kind, /** @type {string[]} */ ...words) =>
     el("p", { class: `notice ${kind}`, "data-notice": sign }, icon(sign), el("span", {}, words.join(" ")));

@@ -28,7 +28,7 @@ const SHAPES = [
 
 /** What it is called: «ماهی آبی», "blue fish". @param {Picture} picture */
 export function nameOf({ shape, colour }) {
-  return say("pictureName", { shape: say("shapes").split("|")[shape], colour: say("colours").split("|")[colour] });
+  return say("pictureName", { shape: say("shapes").split("|")[shape] ?? "", colour: say("colours").split("|")[colour] ?? "" });
 }
 
 /** @param {Picture} picture @param {"small" | "large"} size */

@@ -1,17 +1,24 @@
 // The app PIN, twice, and its picture once. Afterwards it is nowhere.
 
+import { isSimple } from "../lock.js";
 import { say } from "../words/words.js";
 import { el } from "./node.js";
 import { icon } from "./icons.js";
 import { drawn, nameOf } from "./picture.js";
-import { isEasy, pinpad } from "./pinpad.js";
+import { pinpad } from "./pinpad.js";
 import { troublePlace } from "./trouble.js";
 
 /** @param {import("./shell.js").Shell} shell @returns {import("./shell.js").Shown} */
 export function pin(shell) {
   const node = el("section", { class: "sheet" });
   const choosing = chosen(async (/** @type {string} */ pin) => {
-    await shell.phone.choosePin(pin);
+    try {
+      await shell.phone.choosePin(pin);
+    } catch (error) {
+      // A card that was asked for before is there after all, and so is the PIN of then.
+      if (shell.phone.stage === "ready") return shell.replace("unlock");
+      throw error;
+    }
     node.replaceChildren(el("h1", {}, say("pinTitle")), ...pictured(shell, () => shell.replace("card")));
   });
   node.append(el("h1", {}, say("pinTitle")), ...choosing);
@@ -34,7 +41,7 @@ export function chosen(use) {
   async function typed(pin) {
     trouble.clear();
     if (!first) {
-      if (isEasy(pin)) return trouble.say(say("pinEasy"));
+      if (isSimple(pin)) return trouble.say(say("pinEasy"));
       first = pin;
       what.textContent = say("pinRepeat");
       return;

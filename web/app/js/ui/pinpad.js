@@ -1,11 +1,12 @@
 // Where an app PIN is typed. It stands in no field: no password manager asks to keep it, no screen reader says it aloud, nothing is left in
 // the page. Keys and a keyboard both work.
 
-import { digitsOf, figures, say } from "../words/words.js";
+import { digitsOf } from "../digits.js";
+import { PIN_DIGITS_MIN } from "../lock.js";
+import { figures, say } from "../words/words.js";
 import { icon } from "./icons.js";
 import { el } from "./node.js";
 
-export const PIN_MIN = 6;
 const PIN_MAX = 12;
 
 /**
@@ -23,9 +24,9 @@ export function pinpad({ done, word, beside = null }) {
   show();
 
   function show() {
-    dots.replaceChildren(...Array.from({ length: Math.max(PIN_MIN, typed.length) }, (_, i) => el("i", { class: i < typed.length ? "full" : "" })));
+    dots.replaceChildren(...Array.from({ length: Math.max(PIN_DIGITS_MIN, typed.length) }, (_, i) => el("i", { class: i < typed.length ? "full" : "" })));
     dots.setAttribute("aria-label", say("digitsTyped", { count: typed.length }));
-    ready.disabled = typed.length < PIN_MIN;
+    ready.disabled = typed.length < PIN_DIGITS_MIN;
   }
 
   /** @param {string} d */
@@ -40,7 +41,7 @@ export function pinpad({ done, word, beside = null }) {
   }
 
   function end() {
-    if (typed.length < PIN_MIN || node.inert) return;
+    if (typed.length < PIN_DIGITS_MIN || node.inert) return;
     const pin = typed;
     clear();
     done(pin);
@@ -63,11 +64,4 @@ export function pinpad({ done, word, beside = null }) {
   }
 
   return { node, clear, busy: (/** @type {boolean} */ is) => { node.inert = is; } };
-}
-
-/** Whether anybody would try this PIN first: one digit, a run up or down, a pair or triple again and again. @param {string} pin */
-export function isEasy(pin) {
-  const steps = [...pin].slice(1).map((d, i) => (Number(d) - Number(pin[i]) + 10) % 10);
-  const isRun = steps.every((step) => step === steps[0]) && [0, 1, 9].includes(steps[0] ?? 0);
-  return isRun || [2, 3].some((n) => [...pin].every((d, i) => d === pin[i % n]));
 }

@@ -87,7 +87,7 @@ export class Shell {
     this.bar();
     scrollTo(0, 0);
     // Whoever does not see it is told where he is; on a screen for typing one types at once.
-    (place.querySelector("[data-first]") ?? place).focus({ preventScroll: true });
+    /** @type {HTMLElement} */ (place.querySelector("[data-first]") ?? place).focus({ preventScroll: true });
   }
 
   /** Draws this screen again. */

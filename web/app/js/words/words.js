@@ -59,16 +59,6 @@ export function figures(text) {
   return String(text).replace(/[0-9]/g, (digit) => String.fromCodePoint(0x6f0 + Number(digit)));
 }
 
-/** Latin digits only: Persian and Arabic ones become Latin, everything else goes. @param {string} text */
-export function digitsOf(text) {
-  return [...text].map((c) => {
-    const code = c.codePointAt(0) ?? 0;
-    if (code >= 0x30 && code <= 0x39) return c;
-    if (code >= 0x6f0 && code <= 0x6f9) return String(code - 0x6f0);
-    return code >= 0x660 && code <= 0x669 ? String(code - 0x660) : "";
-  }).join("");
-}
-
 /** An amount of rial as it is said: «۲ میلیون ریال», "2 million rial". @param {number} rial */
 export function amount(rial) {
   for (const [word, unit] of /** @type {[Word, number][]} */ ([["billion", 1e9], ["million", 1e6], ["thousand", 1e3]])) {

@@ -1,0 +1,89 @@
+// A cardholder's browser with the app's own modules, and without its screens: what a phone does, from the ATM's receipt on.
+
+import assert from "node:assert/strict";
+
+export class Holder {
+  /** A fresh browser at the door of the card's bank. */
+  static async of(desk, lab, card, window = {}) {
+    const page = await desk.window(window);
+    return new Holder(lab, card).at(page);
+  }
+
+  constructor(lab, card) {
+    Object.assign(this, { lab, card, door: lab.bank(card.bank).app });
+  }
+
+  /** At the app's address, in this page. */
+  async at(page) {
+    this.page = page;
+    // The screens would have a phone of their own.
+    await page.route(`${this.door}/assets/js/main.js`, (route) => route.fulfill({ contentType: "text/javascript", body: "" }));
+    await this.reload();
+    return this;
+  }
+
+  /** Another window of the same browser. */
+  async another() {
+    return new Holder(this.lab, this.card).at(await this.page.context().newPage());
+  }
+
+  /** As if the app was closed and opened. */
+  async reload() {
+    await this.page.goto(`${this.door}/`);
+    await this.page.evaluate(async () => {
+      const { Phone } = await import("/assets/js/phone.js");
+      globalThis.Phone = Phone;
+      globalThis.phone = await Phone.open();
+    });
+  }
+
+  /** `phone.what(…)`: its result, or `{ trouble }` with the kind. */
+  does(what, ...args) {
+    return this.page.evaluate(async ([what, args]) => {
+      try {
+        return await globalThis.phone[what](...args);
+      } catch (error) {
+        if (error.name !== "Trouble") throw error;
+        return { trouble: error.kind, retryAfterS: error.retryAfterS };
+      }
+    }, [what, args]);
+  }
+
+  /** As `does`, and it must not fail. */
+  async did(what, ...args) {
+    const result = await this.does(what, ...args);
+    assert.ok(!result?.trouble, `${what}: ${result?.trouble} ${result?.retryAfterS ?? ""}`);
+    return result;
+  }
+
+  /** `phone.what`. */
+  get(what) {
+    return this.page.evaluate((what) => globalThis.phone[what], what);
+  }
+
+  /** From the ATM to the first card. Its reference. */
+  async begin(pin) {
+    const { receipt, sms } = await this.lab.activation(this.card);
+    await this.did("activate", { receipt, sms, name: "browser" });
+    await this.did("choosePin", pin);
+    return this.did("addCard", { pan: this.card.pan, expiry: this.card.expiry });
+  }
+
+  /** A minute in which no code was used. */
+  async nextMinute() {
+    await this.lab.advance(60);
+    await this.did("learnTime");
+  }
+
+  async code(reference, slot = "second", ceiling = 0) {
+    const { code } = await this.did("code", reference, slot, ceiling);
+    this.lab.pins.add(code);
+    return code;
+  }
+
+  /** The card is what it was: on no device, its first PIN static. */
+  async leave() {
+    await this.lab.service(this.card, "931000");
+    await this.lab.service(this.card, "920000");
+  }
+}
