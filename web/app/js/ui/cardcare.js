@@ -10,7 +10,7 @@ import { notices } from "./notices.js";
 import { refusalList, refusalsOf } from "./refusals.js";
 import { endingOf, group, row, toggle } from "./rows.js";
 
-/** @typedef {import("../phone.js").Card} Card */
+/** @typedef {import("../phone.js").Phone["cards"][number]} Card */
 /** @typedef {"first" | "second"} Slot */
 
 /** @param {import("./shell.js").Shell} shell @param {{ reference: string }} args @returns {import("./shell.js").Shown} */

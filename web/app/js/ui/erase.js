@@ -15,14 +15,14 @@ export function erase(shell) {
 
   /** @param {import("../words/words.js").Word} title @param {import("../words/words.js").Word} what @param {boolean} atBank */
   async function sure(title, what, atBank) {
-    const done = await ask(shell, {
+    await ask(shell, {
       title: say(title), body: [el("p", {}, say(what))], yes: say("eraseYes"), danger: true,
       async act() {
         if (atBank) await takenOff();
         await phone.forget();
+        shell.replace(shell.first());
       },
     });
-    if (done) shell.replace(shell.first());
   }
 
   async function takenOff() {

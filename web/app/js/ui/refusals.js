@@ -6,7 +6,7 @@ import { el } from "./node.js";
 import { endingOf } from "./rows.js";
 
 /** @typedef {import("../words/words.js").Word} Word */
-/** @typedef {import("../phone.js").Card} Card */
+/** @typedef {import("../phone.js").Phone["cards"][number]} Card */
 /** @typedef {Card["refusals"][number] & { card: Card }} Refused */
 
 /** What happened, and what to do. The bank's own words stand for what is not here. @type {Record<string, [Word, Word]>} */

@@ -30,7 +30,7 @@ export function toggle({ name, sign, title, sub, on, can = true, act }) {
     icon(sign), el("span", { class: "says" }, el("b", { id: `${name}-b` }, title), el("small", { id: `${name}-s` }, sub)), el("span", { class: "switch", "aria-hidden": "true" })));
 }
 
-/** The end of a card's number. @param {import("../phone.js").Card} card */
+/** The end of a card's number. @param {import("../phone.js").Phone["cards"][number]} card */
 export function endingOf({ ending }) {
   return el("span", { class: "ending", dir: "ltr" }, el("span", { class: "unseen" }, say("theCard"), " "), el("span", { "aria-hidden": "true" }, "•••• "), figures(ending));
 }

@@ -100,7 +100,7 @@ export function settings(shell, args = {}) {
   return shown;
 }
 
-/** @param {import("../phone.js").Card} card */
+/** @param {import("../phone.js").Phone["cards"][number]} card */
 function stateOf({ first, second }) {
   const state = say(first.on ? (second.on ? "bothOn" : "firstIs") : second.on ? "secondIs" : "noneOn");
   return first.locked || second.locked ? `${state} · ${say("isLocked")}` : state;

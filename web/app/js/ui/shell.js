@@ -38,7 +38,7 @@ export class Shell {
     addEventListener("popstate", ({ state }) => this.show(state?.screen ?? this.first(), state?.args));
     addEventListener("visibilitychange", () => (document.hidden ? this.lockIn(HIDDEN_MS) : this.seen()));
     for (const touch of ["pointerdown", "keydown"]) addEventListener(touch, () => this.lockIn(IDLE_MS));
-    phone.addEventListener("change", () => this.bar());
+    phone.addEventListener("change", () => this.changed());
     this.replace(this.first());
     this.learn();
   }
@@ -93,6 +93,12 @@ export class Shell {
   /** Draws this screen again. */
   again() {
     this.show(this.screen, this.args);
+  }
+
+  changed() {
+    // It may have closed by itself: another window has changed the PIN, or erased all.
+    if (!this.phone.isOpen && !BEFORE.includes(this.screen)) this.replace(this.first());
+    else this.bar();
   }
 
   bar() {
