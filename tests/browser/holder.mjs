@@ -2,10 +2,19 @@
 
 import assert from "node:assert/strict";
 
+/** When the test is over the card is what it was, whatever happened: on no device, its first PIN static. */
+export function freed(desk, lab, card) {
+  desk.afterwards(async () => {
+    await lab.service(card, "931000");
+    await lab.service(card, "920000");
+  });
+}
+
 export class Holder {
   /** A fresh browser at the door of the card's bank. */
   static async of(desk, lab, card, window = {}) {
     const page = await desk.window(window);
+    freed(desk, lab, card);
     return new Holder(lab, card).at(page);
   }
 
@@ -81,9 +90,16 @@ export class Holder {
     return code;
   }
 
-  /** The card is what it was: on no device, its first PIN static. */
-  async leave() {
-    await this.lab.service(this.card, "931000");
-    await this.lab.service(this.card, "920000");
+  /** The platform has a finger that it knows. */
+  async finger(options = {}) {
+    const session = await this.page.context().newCDPSession(this.page);
+    await session.send("WebAuthn.enable");
+    const { authenticatorId } = await session.send("WebAuthn.addVirtualAuthenticator", {
+      options: {
+        protocol: "ctap2", ctap2Version: "ctap2_1", transport: "internal", hasResidentKey: true, hasUserVerification: true, hasPrf: true,
+        isUserVerified: true, automaticPresenceSimulation: true, ...options,
+      },
+    });
+    return { session, authenticatorId };
   }
 }

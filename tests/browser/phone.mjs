@@ -23,6 +23,5 @@ export const tests = {
     await at.pay(await holder.code(reference));
     await at.receipt();
     assert.equal((await at.state()).state, "paid");
-    await holder.leave();
   },
 };

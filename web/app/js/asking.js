@@ -185,7 +185,8 @@ export class Asking {
     if (controlled && Math.abs(card.told.clock.drift_steps) > DRIFT_STEPS) await this.resync(reference);
     const content = async () => (controlled ? { ...wanted, control_code: (await this.controls(reference))[0] } : wanted);
     await this.learn(await this.send("PUT", ofCard(reference, what), content));
-    if (controlled) this.open.proved = true;
+    // Whether a ceiling was raised, and the code looked at, only the bank knows.
+    if (controlled && what !== "ceiling") this.open.proved = true;
   }
 
   /** Takes over what the bank tells of a card. @param {CardView} view */

@@ -195,7 +195,10 @@ export class Phone extends EventTarget {
   setCeiling(reference, slot, ceiling) {
     return this.#asking.alone(async () => {
       const set = (/** @type {boolean} */ controlled) => this.#asking.changed("ceiling", reference, { slot, ceiling }, controlled);
-      // Whether it is higher the bank knows; a request without a code uses none up, and counts for nothing.
+      // None is the highest.
+      const height = (/** @type {number} */ step) => step || Infinity;
+      if (height(ceiling) > height(this.#asking.card(reference).told[slot].ceiling)) return set(true);
+      // It may have been lowered elsewhere; a request without a code uses none up, and counts for nothing.
       await set(false).catch((error) => {
         if (!isTrouble(error, "control-code")) throw error;
         return set(true);
