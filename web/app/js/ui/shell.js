@@ -38,7 +38,7 @@ export class Shell {
     addEventListener("popstate", ({ state }) => this.show(state?.screen ?? this.first(), state?.args));
     addEventListener("visibilitychange", () => (document.hidden ? this.lockIn(HIDDEN_MS) : this.seen()));
     for (const touch of ["pointerdown", "keydown"]) addEventListener(touch, () => this.lockIn(IDLE_MS));
-    phone.addEventListener("change", () => this.bar());
+    phone.addEventListener("change", () => this.changed());
     this.replace(this.first());
     this.learn();
   }
@@ -95,12 +95,18 @@ export class Shell {
     this.show(this.screen, this.args);
   }
 
+  changed() {
+    // It may have closed by itself: another window has changed the PIN, or erased all.
+    if (!this.phone.isOpen && !BEFORE.includes(this.screen)) this.replace(this.first());
+    else this.bar();
+  }
+
   bar() {
     const { phone, screen } = this;
     const bank = phone.bank ? phone.bank[language() === "fa" ? "name_fa" : "name_en"] : say("app");
     const brand = el("span", { class: "brand" }, el("img", { src: "/assets/mark.svg", alt: "", width: 32, height: 32 }), el("b", {}, bank));
     const button = (/** @type {Parameters<typeof icon>[0]} */ name, /** @type {import("../words/words.js").Word} */ word, /** @type {() => void} */ act) =>
-      el("button", { type: "button", class: "round", "aria-label": say(word), title: say(word), onclick: act }, icon(name));
+      el("button", { type: "button", class: "round", "aria-label": say(word), title: say(word), onclick: act }, icon(name, name === "back" ? "turn" : ""));
     const isHome = screen === "codes";
     const inside = phone.isOpen && phone.stage === "ready";
     const other = el("button", { type: "button", class: "other", lang: language() === "fa" ? "en" : "fa", onclick: () => this.speak() }, say("other"));

@@ -67,6 +67,11 @@ export function amount(rial) {
   return say("rial", { amount: rial.toLocaleString(spoken === "fa" ? "fa-IR" : "en") });
 }
 
+/** A day of Tehran, with its year. @param {string} at */
+export function day(at) {
+  return new Date(at).toLocaleDateString(spoken === "fa" ? "fa-IR" : "en-GB", { timeZone: "Asia/Tehran", year: "numeric", month: "long", day: "numeric" });
+}
+
 /** A day and time of Tehran, short. @param {string | number} at */
 export function moment(at) {
   const how = /** @type {const} */ ({ timeZone: "Asia/Tehran", month: "short", day: "numeric", hour: "2-digit", minute: "2-digit" });
