@@ -99,6 +99,11 @@ export const tests = {
     assert.deepEqual(await thief.asks("PUT", path("second-pin"), { on: true }), none, "the second PIN is not switched on");
     assert.deepEqual(await thief.card(reference), { ...before, second: { ...before.second, on: false } });
 
+    // What is missing is the code: with it, the same requests are taken.
+    const code = await control(holder.page, PIN, reference);
+    assert.deepEqual(await thief.asks("PUT", path("second-pin"), { on: true, control_code: code }), [200, undefined]);
+    assert.deepEqual(await thief.asks("PUT", path("second-pin"), { on: false }), [200, undefined]);
+
     // Guesses are counted together, wherever they are tried, and then nothing is looked at any more: the right code neither.
     const locked = [429, "control-locked"];
     assert.deepEqual(await thief.asks("POST", path("resync"), { codes: [guess, guess] }), [409, "no-consecutive-codes"]);
@@ -118,6 +123,23 @@ export const tests = {
     assert.deepEqual(await thief.strangers("PUT", path("second-pin"), { on: false }), [401, "not-proved"]);
   },
 };
+
+/** The control code of this minute, as the phone computes it under a PIN. */
+function control(page, pin, reference) {
+  return page.evaluate(async ([pin, reference]) => {
+    const { hmacKey } = await import("/assets/js/crypto/bytes.js");
+    const { masked, stretch } = await import("/assets/js/crypto/mask.js");
+    const { code, stepAt } = await import("/assets/js/crypto/ocra.js");
+    const { Kept } = await import("/assets/js/kept.js");
+    const kept = new Kept();
+    await kept.read();
+    const { secret, salt, cards } = kept.state;
+    const card = cards.find((one) => one.reference === reference);
+    const seed = await masked(secret, reference, await stretch(pin, salt), card.masked);
+    const { now_ms: nowMs } = await (await fetch("/app/time")).json();
+    return code(await hmacKey(seed), card.told.digits, "control", 0, stepAt(nowMs));
+  }, [pin, reference]);
+}
 
 /** A record in a database of its own, its texts made bytes. */
 function indexedDBPut(page, value) {
