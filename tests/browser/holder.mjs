@@ -89,6 +89,21 @@ export class Holder {
     await this.page.route(url, lose);
   }
 
+  /** The next request of this kind is held until what was begun meanwhile had its time. `slow` is the end of that. */
+  async hold(method, path, meanwhile) {
+    const url = this.door + path;
+    let other;
+    const hold = async (route) => {
+      await this.page.unroute(url, hold);
+      assert.equal(route.request().method(), method);
+      other = meanwhile();
+      await Promise.race([other, new Promise((go) => setTimeout(go, 700))]);
+      await route.continue();
+    };
+    await this.page.route(url, hold);
+    return { slow: () => other };
+  }
+
   /** What is kept becomes this, as no part of the app would make it; then the app is opened anew. */
   async alter(values) {
     await this.page.evaluate(async (values) => {

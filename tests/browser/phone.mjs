@@ -270,6 +270,9 @@ export const tests = {
     const reference = await holder.begin(PIN);
     const window = await holder.another();
     const { device } = (await holder.did("devices")).find((one) => one.this);
+    // What was signed first arrives first, also if it is long on its way.
+    const { slow } = await holder.hold("PUT", `/app/devices/${device}`, () => window.did("renameDevice", device, "second"));
+    assert.deepEqual([(await holder.did("renameDevice", device, "first")).name, (await slow()).name], ["first", "second"]);
     const names = Array.from({ length: 12 }, (_, n) => `name ${n}`);
     const renamed = await Promise.all(names.map((name, n) => (n % 2 ? holder : window).did("renameDevice", device, name)));
     assert.deepEqual(renamed.map(({ name }) => name), names);

@@ -25,7 +25,7 @@ async function used(desk, lab) {
   for (const reference of [first, other]) digits("a code", await holder.code(reference));
   await holder.nextMinute();
   digits("a code", await holder.code(first, "first", 2));
-  secrets.push(...(await computed(holder.page, [PIN])));
+  secrets.push(...(await computed(holder.page, [PIN])), ...(await image(holder.page)).filter(({ at, bytes }) => bytes && /salt|masked|wrapped/.test(at)).map(({ at, bytes }) => ({ name: `of the old PIN, ${at}`, bytes })));
   await holder.did("changePin", PIN, NEXT);
   await holder.did("enableFingerprint");
   await holder.nextMinute();
@@ -100,7 +100,7 @@ export const tests = {
     assert.deepEqual(await thief.card(reference), { ...before, second: { ...before.second, on: false } });
 
     // What is missing is the code: with it, the same requests are taken.
-    const code = await control(holder.page, PIN, reference);
+    const code = await controlCode(holder.page, PIN, reference);
     assert.deepEqual(await thief.asks("PUT", path("second-pin"), { on: true, control_code: code }), [200, undefined]);
     assert.deepEqual(await thief.asks("PUT", path("second-pin"), { on: false }), [200, undefined]);
 
@@ -125,7 +125,7 @@ export const tests = {
 };
 
 /** The control code of this minute, as the phone computes it under a PIN. */
-function control(page, pin, reference) {
+function controlCode(page, pin, reference) {
   return page.evaluate(async ([pin, reference]) => {
     const { hmacKey } = await import("/assets/js/crypto/bytes.js");
     const { masked, stretch } = await import("/assets/js/crypto/mask.js");
