@@ -29,8 +29,8 @@ export class Adding {
     this.#asked.clear();
   }
 
-  /** @param {Wanted} typed @returns {Promise<string>} its reference */
-  async card(typed) {
+  /** @param {Wanted} typed @param {boolean} [once] whether the bank's list was put in order already @returns {Promise<string>} its reference */
+  async card(typed, once = false) {
     const { asking } = this;
     const wanted = { pan: digitsOf(typed.pan), expiry: digitsOf(typed.expiry) };
     const { open, kept } = asking;
@@ -54,7 +54,7 @@ export class Adding {
       if (isTrouble(error, "token-exists")) {
         await this.#end(reference);
         // The bank has it by a reference of before, whose seed is lost: it is taken off, and added anew.
-        if ((await asking.refresh()) > 0) return this.card(wanted);
+        if (!once && (await asking.refresh()) > 0) return this.card(wanted, true);
       } else if (!before && !(error instanceof Trouble && !error.nothingDone)) await this.#end(reference);
       throw error;
     }
