@@ -40,8 +40,8 @@ export class App {
     return this;
   }
 
-  get(selector) {
-    return this.page.locator(selector);
+  get(selector, options) {
+    return this.page.locator(selector, options);
   }
 
   screen(name) {
