@@ -2,10 +2,19 @@
 
 import assert from "node:assert/strict";
 
+/** When the test is over the card is what it was, whatever happened: on no device, its first PIN static. */
+export function freed(desk, lab, card) {
+  desk.afterwards(async () => {
+    await lab.service(card, "931000");
+    await lab.service(card, "920000");
+  });
+}
+
 export class Holder {
   /** A fresh browser at the door of the card's bank. */
   static async of(desk, lab, card, window = {}) {
     const page = await desk.window(window);
+    freed(desk, lab, card);
     return new Holder(lab, card).at(page);
   }
 
@@ -61,6 +70,34 @@ export class Holder {
     return this.page.evaluate((what) => globalThis.phone[what], what);
   }
 
+  /** As `did`, and the problem that it must end with. */
+  async fails(kind, what, ...args) {
+    const result = await this.does(what, ...args);
+    assert.equal(result?.trouble, kind, `${what} gave ${JSON.stringify(result)}`);
+    return result;
+  }
+
+  /** The next answer to this is lost: the bank has done what was asked, and the phone does not hear of it. */
+  async loseAnswer(method, path) {
+    const url = this.door + path;
+    const lose = async (route) => {
+      if (route.request().method() !== method) return route.fallback();
+      await this.page.unroute(url, lose);
+      await route.fetch();
+      await route.abort();
+    };
+    await this.page.route(url, lose);
+  }
+
+  /** What is kept becomes this, as no part of the app would make it; then the app is opened anew. */
+  async alter(values) {
+    await this.page.evaluate(async (values) => {
+      const { Kept } = await import("/assets/js/kept.js");
+      await new Kept().change((state) => void Object.assign(state, values));
+    }, values);
+    await this.reload();
+  }
+
   /** From the ATM to the first card. Its reference. */
   async begin(pin) {
     const { receipt, sms } = await this.lab.activation(this.card);
@@ -81,9 +118,16 @@ export class Holder {
     return code;
   }
 
-  /** The card is what it was: on no device, its first PIN static. */
-  async leave() {
-    await this.lab.service(this.card, "931000");
-    await this.lab.service(this.card, "920000");
+  /** The platform has a finger that it knows. */
+  async finger(options = {}) {
+    const session = await this.page.context().newCDPSession(this.page);
+    await session.send("WebAuthn.enable");
+    const { authenticatorId } = await session.send("WebAuthn.addVirtualAuthenticator", {
+      options: {
+        protocol: "ctap2", ctap2Version: "ctap2_1", transport: "internal", hasResidentKey: true, hasUserVerification: true, hasPrf: true,
+        isUserVerified: true, automaticPresenceSimulation: true, ...options,
+      },
+    });
+    return { session, authenticatorId };
   }
 }

@@ -52,8 +52,8 @@ mod tests {
     use super::*;
     use crate::{
         app::{
-            self, Activate, Activated, AddCard, CardsView, Ceiling, Check, DeviceView, DevicesView, Rename,
-            Resync, Switch, TimeView, TokenView,
+            self, Activate, Activated, AddCard, BankView, CardsView, Ceiling, Check, DeviceView, DevicesView,
+            Rename, Resync, Switch, TimeView, TokenView,
         },
         back_office::{self, CardBody, CardView, PhoneBody, Reissue},
         directory::Banks,
@@ -258,7 +258,7 @@ mod tests {
         let document: Value = serde_json::from_str(APP).unwrap();
         let paths = document["paths"].as_object().unwrap().keys().cloned().collect::<BTreeSet<_>>();
         let of_a_card = [app::CARD, app::CEILING, app::FIRST_PIN, app::SECOND_PIN, app::CHECK, app::RESYNC];
-        let more = [app::ACTIVATIONS, app::CARDS, app::DEVICES, app::DEVICE, app::TIME, PATH];
+        let more = [app::ACTIVATIONS, app::BANK, app::CARDS, app::DEVICES, app::DEVICE, app::TIME, PATH];
         assert_eq!(paths, of_a_card.into_iter().chain(more).map(String::from).collect());
         let schemas = &document["components"]["schemas"];
         let code: Vec<_> = Kind::ALL.iter().map(|kind| Value::from(kind.uri())).collect();
@@ -281,14 +281,14 @@ mod tests {
         assert_eq!(*proof, limits::PROOF_BYTES_MAX);
     }
 
-    /// All but activation, time and the document itself are proved, and say so.
+    /// All but activation, bank, time and the document itself are proved, and say so.
     #[test]
     fn what_the_app_asks_is_proved() {
         let document: Value = serde_json::from_str(APP).unwrap();
         for (path, item) in document["paths"].as_object().unwrap() {
             let operations = item.as_object().unwrap().iter().filter(|(method, _)| *method != "parameters");
             for (method, operation) in operations {
-                let open = [app::ACTIVATIONS, app::TIME, PATH].contains(&path.as_str());
+                let open = [app::ACTIVATIONS, app::BANK, app::TIME, PATH].contains(&path.as_str());
                 let proof = operation["parameters"][0]["$ref"] == "#/components/parameters/DPoP";
                 let refused = operation["responses"].get("401").is_some();
                 let secured = operation.get("security").is_none();
@@ -325,6 +325,7 @@ mod tests {
             let read: T = serde_json::from_value(example.clone()).unwrap();
             assert_eq!(serde_json::to_value(read).unwrap(), *example, "{method} {path}");
         }
+        shown::<BankView>(&document, app::BANK, "get", "200");
         shown::<Activated>(&document, app::ACTIVATIONS, "post", "201");
         shown::<CardsView>(&document, app::CARDS, "get", "200");
         shown::<TokenView>(&document, app::CARDS, "post", "201");

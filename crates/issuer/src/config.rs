@@ -137,6 +137,8 @@ pub struct AppConfig {
     pub public_url: String,
     /// The header in which the proxy in front says where a request is from; empty: nothing stands in front.
     pub address_header: String,
+    /// Origins that may show the app in a frame: a lab's, or the bank's own portal.
+    pub framed_by: Vec<String>,
     /// Digits of a code: 7 or 8.
     pub digits: u8,
     /// The table of ceilings, in rial: at most four, each larger than the one before.
@@ -292,18 +294,34 @@ impl AppConfig {
         })
     }
 
-    /// Its public address is what each request is signed for, so it must be one that a request can have.
+    /// Its public address is what each request is signed for, so it must be one that a request can have. What may frame it stands in
+    /// a header as it is.
     pub(crate) fn check(&self) -> Result<(), PolicyError> {
         let url = &self.public_url;
         let rest = url.strip_prefix("https://").or_else(|| url.strip_prefix("http://localhost"));
         let plain = url.bytes().all(|b| b.is_ascii_graphic() && !matches!(b, b'?' | b'#' | b'@'));
-        if url.is_empty() || (rest.is_some_and(|rest| !rest.is_empty()) && plain && !url.ends_with('/')) {
+        if !url.is_empty() && !(rest.is_some_and(|rest| !rest.is_empty()) && plain && !url.ends_with('/')) {
+            return Err(PolicyError::Range(
+                "app.public_url: write https:// and a host, without a slash at the end (http:// for localhost only)",
+            ));
+        }
+        if self.framed_by.iter().all(|origin| is_origin(origin)) {
             return Ok(());
         }
         Err(PolicyError::Range(
-            "app.public_url: write https:// and a host, without a slash at the end (http:// for localhost only)",
+            "app.framed_by: write origins, as https://portal.bank.example: scheme and host, no path, no * (http:// for localhost only)",
         ))
     }
+}
+
+/// Scheme, host and port, and nothing that could mean more in a header: no wildcard, no path, no second source.
+fn is_origin(text: &str) -> bool {
+    let Some((scheme, authority)) = text.split_once("://") else { return false };
+    let (host, port) = authority.split_once(':').unwrap_or((authority, "443"));
+    let plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'.' | b'-');
+    let host_is_plain = host.bytes().all(plain) && host.starts_with(|c: char| c.is_ascii_alphanumeric());
+    let port_is_one = port.bytes().all(|b| b.is_ascii_digit()) && port.parse::<u16>().is_ok();
+    (scheme == "https" || (scheme == "http" && host == "localhost")) && host_is_plain && port_is_one
 }
 
 impl StaticPinConfig {
@@ -360,6 +378,31 @@ impl LimitsConfig {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_origins_may_frame_the_app() {
+        for (text, expect) in [
+            ("https://portal.bank.example", true),
+            ("https://portal.bank.example:8443", true),
+            ("http://localhost:8700", true),
+            ("http://localhost.elsewhere.example", false),
+            ("http://portal.bank.example", false),
+            ("https://*.bank.example", false),
+            ("https://portal.bank.example/", false),
+            ("https://portal.bank.example; script-src *", false),
+            ("https://a.example https://b.example", false),
+            ("https://a.example\r\nx: y", false),
+            ("https://", false),
+            ("https://a.example:", false),
+            ("https://a.example:99999", false),
+            ("*", false),
+            ("https:", false),
+            ("'self'", false),
+            ("", false),
+        ] {
+            assert_eq!(is_origin(text), expect, "{text:?}");
+        }
+    }
 
     #[test]
     fn no_limit_may_be_switched_off() {

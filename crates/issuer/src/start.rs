@@ -312,8 +312,8 @@ fn app_door(
     let (engine, limits, counts) = (Arc::clone(engine), Arc::clone(limits), Arc::clone(counts));
     let bank =
         BankView { id: config.id.clone(), name_fa: config.name_fa.clone(), name_en: config.name_en.clone() };
-    let AppConfig { public_url, address_header, .. } = config.app.clone();
-    Arc::new(AppDoor { engine, limits, counts, public_url, address_header, bank })
+    let AppConfig { public_url, address_header, framed_by, .. } = config.app.clone();
+    Arc::new(AppDoor { engine, limits, counts, public_url, address_header, bank, framed_by })
 }
 
 fn pin_request_door(

@@ -41,6 +41,7 @@ export class Adding {
       await kept.change((state) => { state.pending = []; });
       this.#asked.clear();
     }
+    await asking.timed();
     const { cards } = kept.state;
     if (cards.length === 0 && !open.proved) throw new Trouble("not-open");
     const { addUntilMs } = asking.activated;

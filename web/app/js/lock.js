@@ -13,12 +13,11 @@ import { Trouble } from "./trouble.js";
 export const PIN_DIGITS_MIN = 6;
 const PIN_DIGITS_MAX = 32;
 
-/** Whether a PIN is one of those that are tried first: one digit, a run, or a piece repeated. @param {string} typed */
+/** Whether a PIN is one of those that are tried first: in equal steps (111111, 123456), a piece repeated, digits in twos or threes. @param {string} typed */
 export function isSimple(typed) {
   const pin = digitsOf(typed);
   const steps = new Set(Array.from(pin.slice(1), (digit, at) => (Number(digit) - Number(pin[at]) + 10) % 10));
-  const run = steps.size === 1 && [0, 1, 9].some((step) => steps.has(step));
-  return run || /^(\d{1,4})\1+$/.test(pin) || /^(\d)\1+(\d)\2+$/.test(pin);
+  return steps.size === 1 || /^(\d{1,4})\1+$|^(?:(\d)\2)+$|^(?:(\d)\3\3)+$/.test(pin);
 }
 
 /** An app PIN, right or wrong, that was typed. Wiped by `wipe`. */

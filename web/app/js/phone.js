@@ -27,6 +27,8 @@ export class Phone extends EventTarget {
   #adding = new Adding(this.#asking);
   /** @type {BankView | null} whose app it is, before there is an activation that says so */
   #bank = null;
+  /** How often it was locked: what was begun before does not open it. */
+  #locks = 0;
   /** What the screens were told last. */
   #seen = "";
 
@@ -132,6 +134,7 @@ export class Phone extends EventTarget {
       void this.#asking.activated;
       if (this.#kept.state.pending.length > 0) await this.#asking.refresh();
       if (this.#kept.state.cards.length > 0) throw new Trouble("already-exists");
+      const locks = this.#locks;
       const opened = await Opened.by(pin);
       await this.#kept.change((state) => {
         if (state.cards.length > 0) throw new Trouble("already-exists");
@@ -139,7 +142,7 @@ export class Phone extends EventTarget {
         state.pending = [];
         forgetWrapped(state);
       });
-      this.#open(opened);
+      this.#open(opened, locks);
     });
   }
 
@@ -147,17 +150,20 @@ export class Phone extends EventTarget {
   async unlock(pin) {
     const { salt, cards } = this.#kept.state;
     if (!salt || cards.length === 0) throw new Trouble("no-card");
-    this.#open(await Opened.by(pin, salt));
+    const locks = this.#locks;
+    this.#open(await Opened.by(pin, salt), locks);
   }
 
   async unlockByFingerprint() {
     const { salt, fingerprint: wrapped } = this.#kept.state;
     if (!salt || !wrapped) throw new Trouble("no-prf");
+    const locks = this.#locks;
     // It was wrapped when it was known to be right, and went with any other PIN.
-    this.#open(await Opened.of(salt, await fingerprint.unwrap(wrapped), true));
+    this.#open(await Opened.of(salt, await fingerprint.unwrap(wrapped), true), locks);
   }
 
   lock() {
+    this.#locks += 1;
     this.#asking.opened?.wipe();
     this.#asking.opened = null;
     this.#adding.forget();
@@ -195,7 +201,10 @@ export class Phone extends EventTarget {
   setCeiling(reference, slot, ceiling) {
     return this.#asking.alone(async () => {
       const set = (/** @type {boolean} */ controlled) => this.#asking.changed("ceiling", reference, { slot, ceiling }, controlled);
-      // Whether it is higher the bank knows; a request without a code uses none up, and counts for nothing.
+      // None is the highest.
+      const height = (/** @type {number} */ step) => step || Infinity;
+      if (height(ceiling) > height(this.#asking.card(reference).told[slot].ceiling)) return set(true);
+      // It may have been lowered elsewhere; a request without a code uses none up, and counts for nothing.
       await set(false).catch((error) => {
         if (!isTrouble(error, "control-code")) throw error;
         return set(true);
@@ -224,8 +233,10 @@ export class Phone extends EventTarget {
     return this.#asking.alone(async () => {
       const { salt, cards } = this.#kept.state;
       if (!salt || cards.length === 0) throw new Trouble("no-card");
+      const locks = this.#locks;
       const [fresh, old, before] = [await Opened.by(newPin), await Opened.by(oldPin, salt), this.#asking.opened];
       try {
+        if (locks !== this.#locks) throw new Trouble("not-open");
         this.#asking.opened = old;
         await this.#asking.prove();
         const masks = await this.#masks(old, fresh);
@@ -307,10 +318,13 @@ export class Phone extends EventTarget {
     await this.#kept.forget();
   }
 
-  /** @param {Opened} opened */
-  #open(opened) {
-    // Of another PIN by now: another window has changed it.
-    if (!opened.fits(this.#kept.state.salt)) throw new Trouble("not-open");
+  /** @param {Opened} opened @param {number} locks as they were when it was begun */
+  #open(opened, locks) {
+    // Locked meanwhile; or of another PIN by now: another window has changed it.
+    if (locks !== this.#locks || !opened.fits(this.#kept.state.salt)) {
+      opened.wipe();
+      throw new Trouble("not-open");
+    }
     if (this.#asking.opened !== opened) this.#asking.opened?.wipe();
     this.#asking.opened = opened;
     this.#changed();

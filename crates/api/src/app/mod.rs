@@ -20,6 +20,8 @@ pub use view::{
     RefusalView, SlotView, TimeView, TokenView,
 };
 
+/// `GET` says whose app this is ([`BankView`]); without a proof.
+pub const BANK: &str = "/app/bank";
 /// `POST` activates a device ([`Activate`], [`Activated`]); without a proof.
 pub const ACTIVATIONS: &str = "/app/activations";
 /// `GET` lists the device's cards ([`CardsView`]), `POST` adds one ([`AddCard`], [`TokenView`]).

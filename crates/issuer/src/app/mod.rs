@@ -1,23 +1,23 @@
-//! The app's door (HTTPS and JSON): a device is activated, is given cards, says what their codes may do.
+//! The app's door (HTTPS and JSON): the app itself, as a page; a device is activated, is given cards, says what their codes may do.
 //!
-//! Every request but two is proved to be a device's (`signed`); a write's counter is taken in the device's row before anything else
+//! Every request of the API but three is proved to be a device's (`signed`); a write's counter is taken in the device's row before anything else
 //! happens, so that what was sent once is not done twice, on whatever node. What a code is worth the card's row says.
 
 mod activations;
 mod cards;
 mod devices;
+mod page;
 mod signed;
 mod view;
 
 use std::sync::Arc;
 
 use axum::extract::State;
-use axum::response::Html;
 use axum::routing::{get, post, put};
-use axum::{Json, Router};
+use axum::{Json, Router, middleware};
 use ramz_api::app::{
-    ACTIVATIONS, BankView, CARD, CARDS, CEILING, CHECK, DEVICE, DEVICES, FIRST_PIN, RESYNC, SECOND_PIN, TIME,
-    TimeView,
+    ACTIVATIONS, BANK, BankView, CARD, CARDS, CEILING, CHECK, DEVICE, DEVICES, FIRST_PIN, RESYNC, SECOND_PIN,
+    TIME, TimeView,
 };
 use ramz_api::openapi;
 use ramz_api::problem::{FieldError, Problem};
@@ -32,8 +32,6 @@ use crate::web::fault;
 
 /// Where two codes in a row stand in a body.
 const CODES: &str = "/codes";
-/// What stands at the door's address until there is a page with the app.
-const NOTHING_HERE: &str = include_str!("nothing_here.html");
 
 /// What the door needs.
 pub(crate) struct AppDoor {
@@ -49,14 +47,17 @@ pub(crate) struct AppDoor {
     pub(crate) address_header: String,
     /// Whose it is.
     pub(crate) bank: BankView,
+    /// Origins that may show the app in a frame.
+    pub(crate) framed_by: Vec<String>,
 }
 
 type Shared = State<Arc<AppDoor>>;
 
 /// The routes.
 pub(crate) fn routes(door: Arc<AppDoor>) -> Router {
+    let page = page::routes(&door.bank, &door.framed_by);
     Router::new()
-        .route("/", get(async || Html(NOTHING_HERE)))
+        .route(BANK, get(bank))
         .route(TIME, get(time))
         .route(ACTIVATIONS, post(activations::activate))
         .route(CARDS, get(cards::list).post(cards::add))
@@ -70,6 +71,12 @@ pub(crate) fn routes(door: Arc<AppDoor>) -> Router {
         .route(DEVICE, put(devices::rename).delete(devices::revoke))
         .merge(openapi::route(openapi::APP).with_state(()))
         .with_state(door)
+        .layer(middleware::map_response(page::headers::of_an_answer))
+        .merge(page)
+}
+
+async fn bank(State(door): Shared) -> Json<BankView> {
+    Json(door.bank.clone())
 }
 
 async fn time(State(door): Shared) -> Json<TimeView> {

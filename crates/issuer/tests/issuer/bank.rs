@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use ramz_api::net::Door as _;
+use ramz_api::net::Door;
 use ramz_api::tap::{NoTap, SharedTap};
 use ramz_domain::card::{CardState, Entry};
 use ramz_domain::{CardId, Clock as _, Entropy as _, Moment, Pan, Pin, Rial};
@@ -87,6 +87,8 @@ pub(crate) struct Build {
     pub(crate) static_pin: StaticPinConfig,
     /// Whether cardholders are told unasked.
     pub(crate) alerts: bool,
+    /// Whether the bank has an app, and who may frame it.
+    pub(crate) app: Option<Vec<String>>,
 }
 
 impl Default for Build {
@@ -114,6 +116,7 @@ impl Build {
                 exempt_products: vec!["gift".into()],
             },
             alerts: false,
+            app: Some(Vec::new()),
         }
     }
 
@@ -229,11 +232,12 @@ impl Bank {
         let (config, shutdown) = (config(self.host_address, &self.build), CancellationToken::new());
         let (clock, entropy, keys) = (self.clock.clone(), self.entropy.clone(), self.keys.clone());
         let (store, sender, rules) = (self.store(), self.operator.clone(), self.build.rules.clone());
+        let has_app = self.build.app.is_some();
         let (tap, stop, way): (SharedTap, _, _) = (self.trace.clone(), shutdown.clone(), self.way.clone());
         let started = runtime.spawn(async move {
             let (api, admin) = (Loopback::bind(Some("router")).await, Loopback::bind(Some("operator")).await);
             let (switch, metrics) = (Loopback::bind(Some("switch")).await, Loopback::bind(None).await);
-            let app = Loopback::bind(None).await;
+            let app = if has_app { Some(Loopback::bind(None).await as Arc<dyn Door>) } else { None };
             let ports = Ports {
                 clock,
                 entropy,
@@ -244,7 +248,7 @@ impl Bank {
                 api: api.clone(),
                 admin: admin.clone(),
                 switch,
-                app: Some(app),
+                app,
                 metrics: Some(metrics.clone()),
                 watched: Vec::new(),
                 host: way,

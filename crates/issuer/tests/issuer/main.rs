@@ -42,6 +42,8 @@ mod messages;
 #[cfg(test)]
 mod outbox;
 #[cfg(test)]
+mod page;
+#[cfg(test)]
 mod phone;
 #[cfg(test)]
 mod receipts;

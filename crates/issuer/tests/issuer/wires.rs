@@ -102,6 +102,19 @@ pub(crate) async fn http(
     headers: &[(&str, &str)],
     body: &str,
 ) -> Reply {
+    let (head, body) = bytes(to, method, path, headers, body).await;
+    let status = head.split(' ').nth(1).unwrap().parse().unwrap();
+    Reply { status, head, body: String::from_utf8(body).unwrap() }
+}
+
+/// The same with an answer that is no text.
+pub(crate) async fn bytes(
+    to: SocketAddr,
+    method: &str,
+    path: &str,
+    headers: &[(&str, &str)],
+    body: &str,
+) -> (String, Vec<u8>) {
     let mut text = format!("{method} {path} HTTP/1.1\r\nhost: bank\r\nconnection: close\r\n");
     for (name, value) in headers {
         text.push_str(&format!("{name}: {value}\r\n"));
@@ -111,9 +124,8 @@ pub(crate) async fn http(
     stream.write_all(text.as_bytes()).await.unwrap();
     let mut answer = Vec::new();
     stream.read_to_end(&mut answer).await.unwrap();
-    let answer = String::from_utf8(answer).unwrap();
-    let (head, body) = answer.split_once("\r\n\r\n").expect("a whole answer");
-    let status = head.split(' ').nth(1).unwrap().parse().unwrap();
+    let end = answer.windows(4).position(|four| four == b"\r\n\r\n").expect("a whole answer");
+    let head = String::from_utf8(answer[..end].to_vec()).unwrap();
     let kept = head.lines().filter(|line| !line.to_ascii_lowercase().starts_with("date:"));
-    Reply { status, head: kept.collect::<Vec<_>>().join("\n"), body: body.to_owned() }
+    (kept.collect::<Vec<_>>().join("\n"), answer[end + 4..].to_vec())
 }

@@ -174,6 +174,11 @@ fn issuer(config: &IssuerConfig, remarks: &mut Remarks) {
             let what = "is empty: behind a proxy every phone has the proxy's address, and a few tries at activation shut out the others";
             remarks.warn("issuer.bank.app.address_header", what);
         }
+        if !bank.app.framed_by.is_empty() {
+            let what =
+                "these pages can lay something over the app: name only the bank's own portal (or a lab's)";
+            remarks.warn("issuer.bank.app.framed_by", what);
+        }
     } else {
         let what = "listen.app and bank.app.public_url belong together: write both, or none";
         remarks.error("issuer.listen.app", what);

@@ -94,7 +94,10 @@ fn issuer(
             "verifiers": [{ "name": ASKER, "zone": "switch", "pin_block_format": 0 }],
             "operators": [OPERATOR],
             "static_pin": { "rule": "total_24h" },
-            "app": { "public_url": format!("http://localhost:{}", ports.bank(number, BankPort::App)) },
+            "app": {
+                "public_url": format!("http://localhost:{}", ports.bank(number, BankPort::App)),
+                "framed_by": [format!("http://localhost:{}", ports.portal())],
+            },
             "limits": limits(),
             "switch": { "layout": layout, "zone": "switch" },
             "host": { "address": port(BankPort::Host), "layout": layout, "zone": "host" },

@@ -4,12 +4,12 @@ import { say, speak, language } from "../words/words.js";
 import { icon } from "./icons.js";
 import { el } from "./node.js";
 import { drawn } from "./picture.js";
-import { SCREENS } from "./screens.js";
+import { drawing } from "./screens.js";
 import { words } from "./trouble.js";
 
 /** @typedef {Event & { prompt(): Promise<unknown> }} InstallEvent */
 /** @typedef {{ node: HTMLElement, leave?: () => void }} Shown what a screen gives: itself, and what is to be done when it goes */
-/** @typedef {keyof typeof SCREENS} Screen */
+/** @typedef {import("./screens.js").Screen} Screen */
 
 /** Out of sight this long, the app locks. */
 const HIDDEN_MS = 60_000;
@@ -31,6 +31,7 @@ export class Shell {
   /** @type {InstallEvent | null} */
   install = null;
   idle = 0;
+  turn = 0;
 
   /** @param {import("../phone.js").Phone} phone */
   start(phone) {
@@ -74,15 +75,19 @@ export class Shell {
   }
 
   /** @param {Screen} screen @param {any} args */
-  show(screen, args) {
+  async show(screen, args) {
     // A step back may lead to what this phone is not, or not any more.
     if (!this.phone.isOpen && !BEFORE.includes(screen)) screen = this.first();
     if (screen === "unlock" && this.phone.isOpen) screen = this.first();
+    const turn = (this.turn += 1);
+    const draw = await drawing(screen);
+    // It was fetched, and something else is to be shown by now.
+    if (turn !== this.turn) return;
     this.shown?.leave?.();
     [this.screen, this.args] = [screen, args];
     const place = /** @type {HTMLElement} */ (document.getElementById("screen"));
     place.dataset.screen = screen;
-    this.shown = SCREENS[screen](this, args);
+    this.shown = draw(this, args);
     place.replaceChildren(this.shown.node);
     this.bar();
     scrollTo(0, 0);
@@ -119,8 +124,8 @@ export class Shell {
     );
   }
 
-  speak() {
-    speak(language() === "fa" ? "en" : "fa");
+  async speak() {
+    await speak(language() === "fa" ? "en" : "fa");
     this.again();
   }
 

@@ -1,16 +1,20 @@
 // Words in the two languages of the app, and figures, amounts and times as each language writes them.
 
-import { en } from "./en.js";
-import { fa } from "./fa.js";
+/** @typedef {typeof import("./fa.js").fa} Words */
+/** @typedef {keyof Words} Word */
+/** @typedef {"fa" | "en"} Language */
 
-/** @typedef {keyof typeof fa} Word */
-
-const LANGUAGES = { fa, en };
 const KEPT = "language";
 
-/** @type {keyof typeof LANGUAGES} */
 let spoken = kept();
+let words = await wordsOf(spoken);
 
+/** Only what is spoken is fetched. @param {Language} lang @returns {Promise<Words>} */
+async function wordsOf(lang) {
+  return lang === "fa" ? (await import("./fa.js")).fa : (await import("./en.js")).en;
+}
+
+/** @returns {Language} */
 function kept() {
   let word = null;
   try {
@@ -26,8 +30,9 @@ export function language() {
   return spoken;
 }
 
-/** Speaks a language from now on, and the next time. @param {"fa" | "en"} lang */
-export function speak(lang) {
+/** Speaks a language from now on, and the next time. @param {Language} lang */
+export async function speak(lang) {
+  words = await wordsOf(lang);
   spoken = lang;
   try {
     localStorage.setItem(KEPT, lang);
@@ -50,7 +55,7 @@ export function dress() {
  * @param {Record<string, string | number>} [values]
  */
 export function say(word, values = {}) {
-  return LANGUAGES[spoken][word].replace(/\{(\w+)\}/g, (_, name) => figures(values[name] ?? ""));
+  return words[word].replace(/\{(\w+)\}/g, (_, name) => figures(values[name] ?? ""));
 }
 
 /** Figures of the language. @param {string | number} text */
