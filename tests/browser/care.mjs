@@ -127,6 +127,36 @@ export const tests = {
     }
   },
 
+  async "what waits for the next control code is done in its minute, and not at all once it is called off"(desk, lab) {
+    const app = await App.ready(desk, lab, lab.card(lab.known.banks[0].id, 1));
+    const care = new Care(app);
+    await care.card();
+    await care.row("first").click();
+    await care.agree();
+    // This minute's code is used.
+    const wait = async () => {
+      await care.row("first").click();
+      await care.get("dialog .act").click();
+      await care.get("dialog .act", { hasText: "ثانیه" }).waitFor();
+    };
+    const minuteGoesBy = async () => {
+      await lab.advance(60);
+      await app.page.clock.runFor(60_000);
+    };
+    await wait();
+    await care.get("dialog .quiet").click();
+    await minuteGoesBy();
+    assert.equal((await care.cards())[0].first.on, true, "called off");
+    await care.row("first").click();
+    await care.get("dialog .act").click();
+    await care.get("dialog").waitFor({ state: "detached" });
+    assert.equal((await care.cards())[0].first.on, false);
+    await wait();
+    await minuteGoesBy();
+    await care.get("dialog").waitFor({ state: "detached" });
+    assert.equal((await care.cards())[0].first.on, true, "waited for");
+  },
+
   async "the app PIN is changed once the bank has taken the old one, and a wrong one is told and counted"(desk, lab) {
     const card = lab.card(lab.known.banks[0].id, 1);
     const app = await App.ready(desk, lab, card);
