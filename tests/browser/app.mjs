@@ -126,6 +126,45 @@ export const tests = {
     await paid(desk, lab, card, await app.code());
   },
 
+  async "a finger opens the app, on a phone that can, and a change of the PIN asks for it again"(desk, lab) {
+    const card = lab.card(lab.known.banks[0].id, 1);
+    const app = await App.of(desk, lab, card);
+    const session = await app.page.context().newCDPSession(app.page);
+    await session.send("WebAuthn.enable");
+    const options = { protocol: "ctap2", transport: "internal", hasUserVerification: true, hasResidentKey: true, hasPrf: true, isUserVerified: true, automaticPresenceSimulation: true };
+    await session.send("WebAuthn.addVirtualAuthenticator", { options });
+    await app.activate(await app.halves());
+    await app.choosePin();
+    await app.addCard();
+    const picture = await app.picture();
+    await app.get("#top .round").first().click();
+    await app.screen("settings");
+    await app.get('[data-choice="finger"]').click();
+    await app.get("dialog .act").click();
+    await app.get('[data-choice="finger"][aria-checked="true"]').waitFor();
+    await app.page.reload();
+    await app.screen("unlock");
+    await app.get(".pinpad .beside button").click();
+    await app.screen("codes");
+    assert.equal(await app.picture(), picture);
+    assert.equal(await app.get(".question").count(), 0, "a finger does not mistype");
+    await paid(desk, lab, card, await app.code());
+  },
+
+  async "the browser offers to install it, and its manifest is the bank's"(desk, lab) {
+    const card = lab.card(lab.known.banks[1].id, 1);
+    const app = await App.of(desk, lab, card);
+    await app.page.evaluate(() => navigator.serviceWorker.ready.then(() => {}));
+    const session = await app.page.context().newCDPSession(app.page);
+    const { errors, data } = await session.send("Page.getAppManifest");
+    assert.deepEqual(errors, []);
+    const manifest = JSON.parse(data);
+    assert.ok(manifest.name.includes(lab.bank(card.bank).name_fa ?? "بانک"), manifest.name);
+    const { installabilityErrors } = await session.send("Page.getInstallabilityErrors");
+    // A window without a profile of its own cannot install anything; nothing else may stand in the way.
+    assert.deepEqual(installabilityErrors.filter(({ errorId }) => errorId !== "in-incognito"), []);
+  },
+
   async "a second phone has codes of its own, a third is refused, and what is removed on one makes the other start anew"(desk, lab) {
     const card = lab.card(lab.known.banks[0].id, 1);
     const one = await App.ready(desk, lab, card);
