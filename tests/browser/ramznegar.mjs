@@ -130,8 +130,9 @@ export class App {
   async code({ slot = "second", step = 0 } = {}) {
     await this.get(`.slots [data-choice="${slot}"]`).click();
     const place = this.get("[data-code]:not(:empty)");
-    const before = (await place.count()) > 0 ? await place.getAttribute("data-code") : "";
     if (step > 0 || (await this.get('.chips [data-choice="step-0"]').getAttribute("aria-checked")) === "false") await this.get(`.chips [data-choice="step-${step}"]`).click();
+    // Of the chosen ceiling, and of the minute that goes: another ceiling's code would be another code without a new minute.
+    const before = await place.getAttribute("data-code");
     await this.later(STEP_S);
     await this.page.waitForFunction((before) => {
       const shown = document.querySelector("[data-code]")?.dataset.code;
