@@ -1,5 +1,6 @@
 // What stands around the screens: the bar at the top, the way from one to the next and back, the lock that falls by itself.
 
+import { Trouble } from "../trouble.js";
 import { say, speak, language } from "../words/words.js";
 import { icon } from "./icons.js";
 import { el } from "./node.js";
@@ -48,10 +49,12 @@ export class Shell {
     setTimeout(() => drawing("settings").catch(() => {}), AFTER_FIRST_MS);
   }
 
-  /** @param {unknown} error */
+  /** Nothing else is left to be shown. @param {unknown} error */
   cannotStart(error) {
-    const screen = document.getElementById("screen");
-    screen?.replaceChildren(el("p", { class: "trouble", role: "alert" }, icon("warn"), words(error)));
+    this.shown?.leave?.();
+    this.shown = null;
+    const again = el("button", { type: "button", class: "act wide", onclick: () => location.reload() }, say("tryAgain"));
+    document.getElementById("screen")?.replaceChildren(el("section", { class: "sheet" }, el("p", { class: "trouble", role: "alert" }, icon("warn"), words(error)), again));
   }
 
   /** Where this phone is. @returns {Screen} */
@@ -84,9 +87,10 @@ export class Shell {
     if (!this.phone.isOpen && !BEFORE.includes(screen)) screen = this.first();
     if (screen === "unlock" && this.phone.isOpen) screen = this.first();
     const turn = (this.turn += 1);
-    const draw = await drawing(screen);
+    const draw = await drawing(screen).catch(() => null);
     // It was fetched, and something else is to be shown by now.
     if (turn !== this.turn) return;
+    if (!draw) return this.cannotStart(new Trouble("offline"));
     this.shown?.leave?.();
     [this.screen, this.args] = [screen, args];
     const place = /** @type {HTMLElement} */ (document.getElementById("screen"));
