@@ -1,5 +1,7 @@
 // Runs the tests one after the other, a line each. The last line is `N passed, M failed`.
 
+import "./node.mjs";
+
 const rooms = ["codes", "masks", "typed"];
 let passed = 0;
 let failed = 0;

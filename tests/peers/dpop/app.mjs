@@ -5,6 +5,7 @@ import { spawn } from "node:child_process";
 import { writeFileSync } from "node:fs";
 import { createInterface } from "node:readline";
 
+import "../../web/node.mjs";
 import { jwkOf, newKey, prove } from "../../../web/app/js/crypto/proof.js";
 
 const [program, file] = process.argv.slice(2);

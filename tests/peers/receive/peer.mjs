@@ -3,6 +3,7 @@
 import { spawn } from "node:child_process";
 import { createInterface } from "node:readline";
 
+import "../../web/node.mjs";
 import { bytes } from "../../../web/app/js/crypto/bytes.js";
 import { seal } from "../../../web/app/js/crypto/hpke.js";
 

@@ -35,8 +35,13 @@ export class Asking {
   /** One at a time, in all windows: writes are numbered, and what the bank tells is of the moment it was asked.
    * @template T @param {() => Promise<T>} work @returns {Promise<T>} */
   async alone(work) {
+    const begin = async () => {
+      // Another window may have written, and this one been asleep.
+      await this.kept.read();
+      return work();
+    };
     if (!navigator.locks) {
-      const mine = this.#turn.then(work);
+      const mine = this.#turn.then(begin);
       this.#turn = mine.catch(() => {});
       return mine;
     }
@@ -44,7 +49,7 @@ export class Asking {
     try {
       return await navigator.locks.request("ramz", { signal: AbortSignal.timeout(TURN_MS) }, () => {
         began.yet = true;
-        return work();
+        return begin();
       });
     } catch (error) {
       throw began.yet || error instanceof Trouble ? error : new Trouble("offline");

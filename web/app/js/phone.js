@@ -148,16 +148,18 @@ export class Phone extends EventTarget {
 
   /** Opens, whatever PIN it is: nothing here knows. @param {string} pin */
   async unlock(pin) {
+    const locks = this.#locks;
+    await this.#kept.read();
     const { salt, cards } = this.#kept.state;
     if (!salt || cards.length === 0) throw new Trouble("no-card");
-    const locks = this.#locks;
     this.#open(await Opened.by(pin, salt), locks);
   }
 
   async unlockByFingerprint() {
+    const locks = this.#locks;
+    await this.#kept.read();
     const { salt, fingerprint: wrapped } = this.#kept.state;
     if (!salt || !wrapped) throw new Trouble("no-prf");
-    const locks = this.#locks;
     // It was wrapped when it was known to be right, and went with any other PIN.
     this.#open(await Opened.of(salt, await fingerprint.unwrap(wrapped), true), locks);
   }
