@@ -37,6 +37,7 @@ class Desk {
     this.lab = lab;
     this.contexts = [];
     this.problems = [];
+    this.works = [];
   }
 
   /** A window of a fresh profile: `viewport`, `dark` and whatever else the driver's contexts take. */
@@ -99,7 +100,13 @@ class Desk {
     }
   }
 
+  /** To be done when the test is over, however it ended. */
+  afterwards(work) {
+    this.works.push(work);
+  }
+
   async leave() {
+    for (const work of this.works.reverse()) await work().catch(() => {});
     await Promise.all(this.contexts.map((context) => context.close().catch(() => {})));
   }
 }

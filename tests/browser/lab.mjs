@@ -62,6 +62,16 @@ export class Lab {
     assert.equal((await answer.json()).response_code, "00");
   }
 
+  /** Both halves of an activation code of the app, asked for at the ATM: one on the receipt, with where it leads, one in the phone's SMS. */
+  async activation({ pan, phone, expiry, static_first_pin: pin }) {
+    const before = (await this.messages(phone)).length;
+    const answer = await fetch(`${this.portal}/terminal/services`, post({ pan, expiry, pin, service: "900000", terminal: "atm" }));
+    const { response_code, receipt_half, app_address } = await answer.json();
+    assert.equal(response_code, "00");
+    const { text } = await until("an SMS", async () => (await this.messages(phone)).slice(before).find((sms) => /(?<!\d)\d{8}(?!\d)/.test(sms.text)));
+    return { receipt: receipt_half, sms: /(?<!\d)\d{8}(?!\d)/.exec(text)[0], address: app_address };
+  }
+
   /** The card's phone texts its bank's short code. */
   async text({ bank, phone }, text) {
     const to = this.known.banks.find(({ id }) => id === bank).short_code;

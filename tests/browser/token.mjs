@@ -9,7 +9,7 @@ import { join } from "node:path";
 import { promisify } from "node:util";
 
 import { Payer } from "./payer.mjs";
-import { Customer, textDuring } from "./terminal.mjs";
+import { Customer } from "./terminal.mjs";
 
 const run = promisify(execFile);
 
@@ -37,17 +37,9 @@ class Phone {
   /** At the ATM, then with both halves; then the card. */
   async activate() {
     const { lab, card } = this;
-    let receipt;
-    const sms = await textDuring(lab, card, async () => {
-      const headers = { "content-type": "application/json" };
-      const asked = { pan: card.pan, expiry: card.expiry, pin: card.static_first_pin, service: "900000", terminal: "atm" };
-      const answer = await fetch(`${lab.portal}/terminal/services`, { method: "POST", headers, body: JSON.stringify(asked) });
-      receipt = await answer.json();
-    });
-    assert.equal(receipt.response_code, "00");
-    assert.ok(receipt.app_address.startsWith(lab.bank(card.bank).app), "the receipt leads to the app");
-    const sms_code = /(?<!\d)\d{8}(?!\d)/.exec(sms.text)[0];
-    const codes = await this.file("codes", { receipt_code: receipt.receipt_half, sms_code });
+    const { receipt, sms, address } = await lab.activation(card);
+    assert.ok(address.startsWith(lab.bank(card.bank).app), "the receipt leads to the app");
+    const codes = await this.file("codes", { receipt_code: receipt, sms_code: sms });
     await this.does("activate", "--bank", lab.bank(card.bank).app, "--name", "browser", "--codes-file", codes);
     await this.does("add", "--card-file", await this.file("card", { pan: card.pan, expiry: card.expiry }));
   }

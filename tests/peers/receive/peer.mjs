@@ -1,9 +1,10 @@
-// Seeds sealed by WebCrypto, opened by our side: peer.mjs RECEIVE_PEER
+// Seeds sealed by the app's own module, opened by the bank's side: peer.mjs RECEIVE_PEER
 
 import { spawn } from "node:child_process";
 import { createInterface } from "node:readline";
 
-import { bytes, seal } from "./hpke.mjs";
+import { bytes } from "../../../web/app/js/crypto/bytes.js";
+import { seal } from "../../../web/app/js/crypto/hpke.js";
 
 const INFO = "ramz-seed-1";
 const hex = (data) => Buffer.from(data).toString("hex");
@@ -34,16 +35,16 @@ function check(what, holds, found) {
 for (let n = 0; n < 600; n += 1) {
   const seed = globalThis.crypto.getRandomValues(new Uint8Array(32));
   const associated = "a".repeat(n % 70);
-  const found = await said(await seal(bank, INFO, associated, seed), associated);
+  const found = await said(await seal(bank, INFO, bytes(associated), seed), associated);
   check(`seed ${n} is taken`, found === `taken ${hex(seed)}`, found);
 }
 
 const seed = new Uint8Array(32);
-const good = await seal(bank, INFO, "card", seed);
+const good = await seal(bank, INFO, bytes("card"), seed);
 const refused = (what, found, why) => check(what, found.startsWith("not received: ") && found.includes(why), found);
 refused("other associated data", await said(good, "cars"), "altered");
-refused("another info", await said(await seal(bank, "ramz-seed-2", "card", seed), "card"), "altered");
-refused("a seed that is too short", await said(await seal(bank, INFO, "card", seed.slice(1)), "card"), "47 bytes");
+refused("another info", await said(await seal(bank, "ramz-seed-2", bytes("card"), seed), "card"), "altered");
+refused("a seed that is too short", await said(await seal(bank, INFO, bytes("card"), seed.slice(1)), "card"), "47 bytes");
 refused("an unknown version", await said(good, "card", "9"), "the newest is 1");
 good.ciphertext[0] ^= 1;
 refused("an altered seed", await said(good, "card"), "altered");

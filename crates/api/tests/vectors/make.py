@@ -1,8 +1,8 @@
 """Makes proofs.json: DPoP proofs by joserfc (https://jose.authlib.org), good ones and bad ones, for tests/proofs.rs. And holds ours to it:
 the proofs under `ours` are those of ramz_api::app::Signer, and joserfc must take them.
 
-Usage: make.py            writes proofs.json anew, with a fresh key; `ours` is kept
-       make.py --verify   only looks whether joserfc takes `ours` and the good ones
+Usage: make.py                   writes proofs.json anew, with a fresh key; `ours` is kept
+       make.py --verify [FILE]   only looks whether joserfc takes `ours` and the good ones; of proofs.json, or of another file like it
 """
 
 import base64
@@ -72,8 +72,8 @@ def make():
     FILE.write_text(json.dumps(made, indent=2, ensure_ascii=False) + "\n")
 
 
-def verify():
-    vectors, taken = json.loads(FILE.read_text()), 0
+def verify(file):
+    vectors, taken = json.loads(file.read_text()), 0
     good = [one for one in vectors["cases"] if one["expect"].startswith("ok")]
     for one in good + vectors["ours"]:
         registry = jws.JWSRegistry(algorithms=["ES256"], strict_check_header=False)
@@ -92,4 +92,4 @@ def verify():
 
 
 if __name__ == "__main__":
-    verify() if sys.argv[1:] == ["--verify"] else make()
+    verify(pathlib.Path(*sys.argv[2:3] or [FILE])) if sys.argv[1:2] == ["--verify"] else make()

@@ -181,6 +181,13 @@ pub fn notice_text(language: Language, bank: &str, notice: &Notice<'_>) -> SmsTe
             .collect();
         text.line(&pieces.iter().map(|piece| &**piece).collect::<Vec<_>>());
     }
+    // The browser with the app in it fills the code in: the origin-bound line, as of a PIN.
+    if let Notice::AppActivationCode { code, address: Some(address), .. } = notice
+        && let Some(host) =
+            address.split("//").nth(1).and_then(|rest| super::host(rest.trim_end_matches('/')))
+    {
+        text.line(&["@", host, " #", code]);
+    }
     text.finish()
 }
 
@@ -391,8 +398,15 @@ mod tests {
         {
             let text = text(language, &code(Some("https://app.mellat.example")));
             assert_eq!(text.lines().filter(|found| *found == line).count(), 1, "{text}");
-            assert_eq!(text.matches("01234567").count(), 1, "{text}");
-            assert_eq!(text.lines().last(), Some("https://app.mellat.example"));
+            assert_eq!(text.lines().rev().nth(1), Some("https://app.mellat.example"));
+            assert_eq!(text.lines().last(), Some("@app.mellat.example #01234567"));
+        }
+        for (address, last) in [
+            ("http://localhost:8723", "@localhost #01234567"),
+            ("https://app.mellat.example/", "@app.mellat.example #01234567"),
+            ("app.mellat.example", "app.mellat.example"),
+        ] {
+            assert_eq!(text(Language::English, &code(Some(address))).lines().last(), Some(last));
         }
         for address in ["", "https://a b", "https://a\n", "x@y", "نشانی"] {
             let text = text(Language::Persian, &code(Some(address)));

@@ -1,0 +1,210 @@
+// The app in somebody's hand: from the ATM to a paid basket, without a network, at the ATM and in the shop, and what it does when
+// something is wrong.
+
+import assert from "node:assert/strict";
+
+import { until } from "./lab.mjs";
+import { otherThan, Payer } from "./payer.mjs";
+import { APP_PIN, App } from "./ramznegar.mjs";
+import { Customer } from "./terminal.mjs";
+
+const SCREENS_MAX = 4;
+const SECONDS_MAX = 60;
+
+/** Pays a basket with a code: what the page says, or its receipt. */
+async function paid(desk, lab, card, code, amount = 2_500_000) {
+  const payer = await Payer.of(desk, lab, amount);
+  await payer.typeCard(card);
+  await payer.pay(code);
+  await payer.receipt();
+  assert.equal((await payer.state()).state, "paid");
+}
+
+async function refusedWith(desk, lab, card, code, amount = 2_500_000) {
+  const payer = await Payer.of(desk, lab, amount);
+  await payer.typeCard(card);
+  return payer.refused(code);
+}
+
+export const tests = {
+  async "from the receipt to the first code in four screens and a minute, and the code pays a basket once"(desk, lab) {
+    const card = lab.card(lab.known.banks[0].id, 1);
+    const app = await App.of(desk, lab, card);
+    const halves = await app.halves();
+    const screens = [];
+    await app.page.exposeFunction("screened", (name) => screens.at(-1) !== name && screens.push(name));
+    await app.page.evaluate(() => {
+      const place = document.getElementById("screen");
+      globalThis.screened(place.dataset.screen);
+      new MutationObserver(() => globalThis.screened(place.dataset.screen)).observe(place, { attributes: true, attributeFilter: ["data-screen"] });
+    });
+    const from = performance.now();
+    await app.activate(halves);
+    await app.choosePin();
+    await app.addCard();
+    const took = (performance.now() - from) / 1000;
+    assert.ok(took < SECONDS_MAX, `${took} s`);
+    assert.deepEqual(screens, ["activate", "pin", "card", "codes"]);
+    assert.ok(screens.length <= SCREENS_MAX);
+    const code = await app.code();
+    await paid(desk, lab, card, code);
+    assert.equal((await refusedWith(desk, lab, card, code)).code, "55", "once");
+  },
+
+  async "without a network the app opens and makes codes that pay"(desk, lab) {
+    const card = lab.card(lab.known.banks[0].id, 1);
+    const app = await App.ready(desk, lab, card);
+    await app.page.evaluate(() => navigator.serviceWorker.ready.then(() => {}));
+    await app.page.context().setOffline(true);
+    // What cannot be asked is noted in the console by the browser itself.
+    desk.expect("net::ERR_INTERNET_DISCONNECTED", "Failed to fetch");
+    await app.page.reload();
+    await app.unlock();
+    await app.get('[data-notice="offline"]').waitFor();
+    await paid(desk, lab, card, await app.code());
+    await app.page.context().setOffline(false);
+  },
+
+  async "the first PIN is made dynamic, and its codes bring cash and pay in the shop"(desk, lab) {
+    const card = lab.card(lab.known.banks[0].id, 1);
+    const app = await App.ready(desk, lab, card);
+    await app.get('.slots [data-choice="first"]').click();
+    await app.later(60);
+    await app.get(".off .act").click();
+    await app.get("[data-code]:not(:empty)").waitFor();
+    const before = await lab.balance(card);
+    const customer = await Customer.at(desk, lab, "atm");
+    await customer.enter(card, await app.code({ slot: "first" }));
+    await customer.option("برداشت وجه").click();
+    await customer.screen("amount");
+    await customer.page.locator("#options button").first().click();
+    await customer.screen("done");
+    const cash = before - (await lab.balance(card));
+    assert.ok(cash > 0, "the cash was debited");
+    const buyer = await Customer.at(desk, lab, "pos");
+    await buyer.screen("sale");
+    await buyer.type("90000");
+    await buyer.screen("card");
+    await buyer.insert(card);
+    await buyer.type(await app.code({ slot: "first" }));
+    await buyer.screen("done");
+    assert.equal(before - (await lab.balance(card)), cash + 90_000);
+    assert.equal((await refusedWith(desk, lab, card, await app.code({ slot: "first" }))).code, "55", "a first PIN is none on the web");
+  },
+
+  async "a code pays no more than its ceiling, chosen without a network"(desk, lab) {
+    const card = lab.card(lab.known.banks[0].id, 1);
+    const app = await App.ready(desk, lab, card);
+    const told = await refusedWith(desk, lab, card, await app.code({ step: 1 }));
+    assert.equal(told.code, "61");
+    assert.match(told.text, /سقف این رمز پویا/);
+    await paid(desk, lab, card, await app.code());
+  },
+
+  async "a wrong app PIN opens with another picture, and its codes are refused and counted"(desk, lab) {
+    const card = lab.card(lab.known.banks[0].id, 1);
+    const app = await App.ready(desk, lab, card);
+    const picture = await app.picture();
+    await app.lock();
+    await app.unlock(otherThan(APP_PIN));
+    assert.notEqual(await app.picture(), picture);
+    const told = await refusedWith(desk, lab, card, await app.code());
+    assert.equal(told.code, "55");
+    // What the bank counted it tells in the app.
+    await app.get(".question .quiet").first().click();
+    await app.unlock();
+    assert.equal(await app.picture(), picture);
+    await until("the refusal in the app", async () => {
+      const { refusals } = await app.page.evaluate(async () => {
+        const { Phone } = await import("/assets/js/phone.js");
+        const phone = await Phone.open();
+        await phone.refresh();
+        return phone.cards[0];
+      });
+      return refusals.some(({ why, slot }) => why === "wrong_pin" && slot === "second");
+    });
+    await paid(desk, lab, card, await app.code());
+  },
+
+  async "a finger opens the app, on a phone that can, and a change of the PIN asks for it again"(desk, lab) {
+    const card = lab.card(lab.known.banks[0].id, 1);
+    const app = await App.of(desk, lab, card);
+    const session = await app.page.context().newCDPSession(app.page);
+    await session.send("WebAuthn.enable");
+    const options = { protocol: "ctap2", transport: "internal", hasUserVerification: true, hasResidentKey: true, hasPrf: true, isUserVerified: true, automaticPresenceSimulation: true };
+    await session.send("WebAuthn.addVirtualAuthenticator", { options });
+    await app.activate(await app.halves());
+    await app.choosePin();
+    await app.addCard();
+    const picture = await app.picture();
+    await app.get("#top .round").first().click();
+    await app.screen("settings");
+    await app.get('[data-choice="finger"]').click();
+    await app.get("dialog .act").click();
+    await app.get('[data-choice="finger"][aria-checked="true"]').waitFor();
+    await app.page.reload();
+    await app.screen("unlock");
+    await app.get(".pinpad .beside button").click();
+    await app.screen("codes");
+    assert.equal(await app.picture(), picture);
+    assert.equal(await app.get(".question").count(), 0, "a finger does not mistype");
+    await paid(desk, lab, card, await app.code());
+  },
+
+  async "the browser offers to install it, and its manifest is the bank's"(desk, lab) {
+    const card = lab.card(lab.known.banks[1].id, 1);
+    const app = await App.of(desk, lab, card);
+    await app.page.evaluate(() => navigator.serviceWorker.ready.then(() => {}));
+    const session = await app.page.context().newCDPSession(app.page);
+    const { errors, data } = await session.send("Page.getAppManifest");
+    assert.deepEqual(errors, []);
+    const manifest = JSON.parse(data);
+    assert.ok(manifest.name.includes(lab.bank(card.bank).name_fa ?? "بانک"), manifest.name);
+    const { installabilityErrors } = await session.send("Page.getInstallabilityErrors");
+    // A window without a profile of its own cannot install anything; nothing else may stand in the way.
+    assert.deepEqual(installabilityErrors.filter(({ errorId }) => errorId !== "in-incognito"), []);
+  },
+
+  async "a second phone has codes of its own, a third is refused, and what is removed on one makes the other start anew"(desk, lab) {
+    const card = lab.card(lab.known.banks[0].id, 1);
+    const one = await App.ready(desk, lab, card);
+    const two = await App.ready(desk, lab, card);
+    await paid(desk, lab, card, await one.code());
+    await paid(desk, lab, card, await two.code());
+    const three = await App.of(desk, lab, card);
+    desk.expect("409 (Conflict)", "401 (Unauthorized)");
+    await three.activate(await three.halves());
+    await three.choosePin();
+    await three.typeCard();
+    await three.get(".trouble", { hasText: "دو گوشی" }).waitFor();
+    // The second takes the first off.
+    await two.page.evaluate(async () => {
+      const { Phone } = await import("/assets/js/phone.js");
+      const phone = await Phone.open();
+      for (const device of await phone.devices()) if (!device.this && device.cards > 0) await phone.revokeDevice(device.device);
+    });
+    const gone = await one.code();
+    assert.equal((await refusedWith(desk, lab, card, gone)).code, "55");
+    await one.page.reload();
+    await one.screen("revoked");
+    await one.get("main .act").click();
+    await one.screen("activate");
+  },
+
+  async "what a browser forgot is set up anew, and the lost device's place can be freed"(desk, lab) {
+    const card = lab.card(lab.known.banks[0].id, 1);
+    const app = await App.ready(desk, lab, card);
+    const session = await app.page.context().newCDPSession(app.page);
+    await session.send("Storage.clearDataForOrigin", { origin: new URL(app.url).origin, storageTypes: "all" });
+    await app.page.reload();
+    await app.activate(await app.halves());
+    await app.choosePin("314159");
+    await app.addCard();
+    await paid(desk, lab, card, await app.code());
+    const devices = await app.page.evaluate(async () => {
+      const { Phone } = await import("/assets/js/phone.js");
+      return (await Phone.open()).devices();
+    });
+    assert.equal(devices.filter(({ cards }) => cards > 0).length, 2, "the lost one is listed");
+  },
+};

@@ -1,0 +1,324 @@
+// The app's settings in somebody's hand: what is switched there is switched at the bank, what the bank refused is told there, and a phone
+// that is given up is given up at the bank too.
+
+import assert from "node:assert/strict";
+
+import { sound } from "./applooks.mjs";
+import { until } from "./lab.mjs";
+import { shoot } from "./looks.mjs";
+import { otherThan, Payer } from "./payer.mjs";
+import { APP_PIN, App } from "./ramznegar.mjs";
+
+const NEW_PIN = "314159";
+
+/** Pays a basket with a code. */
+async function paying(desk, lab, card, code, amount = 2_500_000) {
+  const payer = await Payer.of(desk, lab, amount);
+  await payer.typeCard(card);
+  await payer.pay(code);
+  await payer.receipt();
+  assert.equal((await payer.state()).state, "paid");
+}
+
+async function refused(desk, lab, card, code, amount = 2_500_000) {
+  const payer = await Payer.of(desk, lab, amount);
+  await payer.typeCard(card);
+  return (await payer.refused(code)).code;
+}
+
+/** What is done in the settings, from the codes on. */
+class Care {
+  constructor(app) {
+    this.app = app;
+  }
+
+  get(selector, options) {
+    return this.app.get(selector, options);
+  }
+
+  row(name) {
+    return this.get(`[data-choice="${name}"]`);
+  }
+
+  async settings() {
+    await this.get("#top .round").first().click();
+    await this.app.screen("settings");
+  }
+
+  /** The settings, and from there a page. */
+  async open(name) {
+    await this.settings();
+    await this.row(name).click();
+  }
+
+  /** The page of the first card. */
+  async card() {
+    await this.open((await this.cards())[0].reference);
+    await this.app.screen("cardcare");
+  }
+
+  async back(screen) {
+    await this.get("#top .round").first().click();
+    await this.app.screen(screen);
+  }
+
+  /** Yes to what is asked, in a minute whose control code was not used. */
+  async agree() {
+    await this.app.later(60);
+    await this.get("dialog .act").click();
+    await this.get("dialog").waitFor({ state: "detached" });
+  }
+
+  /** As the bank tells them. */
+  cards() {
+    return this.app.page.evaluate(async () => {
+      const { Phone } = await import("/assets/js/phone.js");
+      const phone = await Phone.open();
+      await phone.refresh();
+      return phone.cards;
+    });
+  }
+
+  async typePins(...pins) {
+    for (const pin of pins) await this.app.typePin(pin);
+  }
+}
+
+export const tests = {
+  async "a ceiling that is set on the card's page is the bank's, and what it stopped is told there in words"(desk, lab) {
+    const card = lab.card(lab.known.banks[0].id, 1);
+    const app = await App.ready(desk, lab, card);
+    const care = new Care(app);
+    await care.card();
+    await care.row("second-ceiling").click();
+    await care.get('dialog input[value="1"]').check();
+    await care.agree();
+    assert.equal((await care.cards())[0].second.ceiling, 1);
+    await care.back("settings");
+    await care.back("codes");
+    assert.equal(await refused(desk, lab, card, await app.code()), "61");
+    await care.card();
+    await care.get(".refusals li", { hasText: "مبلغ از سقف رمز بیشتر بود" }).first().waitFor();
+    // First without a control code: whether it is a raise the bank knows.
+    desk.expect("403 (Forbidden)");
+    await care.row("second-ceiling").click();
+    await care.get('dialog input[value="0"]').check();
+    await care.agree();
+    assert.equal((await care.cards())[0].second.ceiling, 0);
+    await care.back("settings");
+    await care.back("codes");
+    await paying(desk, lab, card, await app.code());
+  },
+
+  async "both PINs are switched on the card's page, after a question that may be called off"(desk, lab) {
+    const app = await App.ready(desk, lab, lab.card(lab.known.banks[0].id, 1));
+    const care = new Care(app);
+    await care.card();
+    await care.row("first").click();
+    await app.page.keyboard.press("Escape");
+    await care.get("dialog").waitFor({ state: "detached" });
+    assert.equal((await care.cards())[0].first.on, false);
+    for (const [slot, on] of [["first", true], ["second", false], ["first", false], ["second", true]]) {
+      await care.row(slot).click();
+      await care.agree();
+      assert.equal((await care.cards())[0][slot].on, on);
+      assert.equal(await care.row(slot).getAttribute("aria-checked"), String(on));
+      assert.equal(await app.page.evaluate(() => document.activeElement?.dataset.choice), slot, "the focus is where it was");
+    }
+  },
+
+  async "what waits for the next control code is done in its minute, and not at all once it is called off"(desk, lab) {
+    const app = await App.ready(desk, lab, lab.card(lab.known.banks[0].id, 1));
+    const care = new Care(app);
+    await care.card();
+    await care.row("first").click();
+    await care.agree();
+    // This minute's code is used.
+    const wait = async () => {
+      await care.row("first").click();
+      await care.get("dialog .act").click();
+      await care.get("dialog .act", { hasText: "ثانیه" }).waitFor();
+    };
+    const minuteGoesBy = async () => {
+      await lab.advance(60);
+      await app.page.clock.runFor(60_000);
+    };
+    await wait();
+    await care.get("dialog .quiet").click();
+    await minuteGoesBy();
+    assert.equal((await care.cards())[0].first.on, true, "called off");
+    await care.row("first").click();
+    await care.get("dialog .act").click();
+    await care.get("dialog").waitFor({ state: "detached" });
+    assert.equal((await care.cards())[0].first.on, false);
+    await wait();
+    await minuteGoesBy();
+    await care.get("dialog").waitFor({ state: "detached" });
+    assert.equal((await care.cards())[0].first.on, true, "waited for");
+  },
+
+  async "the app PIN is changed once the bank has taken the old one, and a wrong one is told and counted"(desk, lab) {
+    const card = lab.card(lab.known.banks[0].id, 1);
+    const app = await App.ready(desk, lab, card);
+    const care = new Care(app);
+    const picture = await app.picture();
+    await app.later(60);
+    desk.expect("403 (Forbidden)");
+    await care.open("changepin");
+    await care.typePins(otherThan(APP_PIN), NEW_PIN, NEW_PIN);
+    await care.get(".trouble", { hasText: "رمز کنونی را نادرست نوشته‌اید" }).waitFor();
+    assert.equal(await app.picture(), picture, "the PIN that opened it is still the one");
+    await app.later(60);
+    await care.typePins(APP_PIN, NEW_PIN, NEW_PIN);
+    await care.get(".remember .picture").waitFor();
+    assert.notEqual(await app.picture(), picture);
+    await care.get("main .act").click();
+    await app.screen("settings");
+    await care.row("refusals").click();
+    await care.get(".refusals li", { hasText: "رمز برنامه نادرست بود" }).waitFor();
+    await care.back("settings");
+    await care.back("codes");
+    await app.lock();
+    await app.unlock(NEW_PIN);
+    await paying(desk, lab, card, await app.code());
+  },
+
+  async "without a network the PIN is not changed, and the advice is there"(desk, lab) {
+    const app = await App.ready(desk, lab, lab.card(lab.known.banks[0].id, 1));
+    const care = new Care(app);
+    desk.expect("net::ERR_INTERNET_DISCONNECTED", "Failed to fetch");
+    await app.page.context().setOffline(true);
+    await care.open("changepin");
+    await care.get(".notice", { hasText: "به اینترنت نیاز دارد" }).waitFor();
+    assert.equal(await care.get(".pinpad").count(), 0);
+    await care.back("settings");
+    for (const page of ["lost", "backup"]) {
+      await care.row(page).click();
+      await app.screen(page);
+      assert.ok((await care.get("main li").count()) >= 3);
+      await care.back("settings");
+    }
+    await app.page.context().setOffline(false);
+  },
+
+  async "a phone is named and taken off from another, and its codes pay no more"(desk, lab) {
+    const card = lab.card(lab.known.banks[0].id, 1);
+    const lost = await App.ready(desk, lab, card);
+    const kept = await App.ready(desk, lab, card);
+    const care = new Care(kept);
+    await paying(desk, lab, card, await lost.code());
+    await care.open("devices");
+    const other = care.get(".devices > li", { hasNot: kept.page.locator(".badge") });
+    await other.locator('[data-choice^="rename"]').first().click();
+    await care.get("#device-name").fill("گوشی گم‌شده");
+    await care.get("dialog .act").click();
+    await care.get(".devices b", { hasText: "گوشی گم‌شده" }).waitFor();
+    await care.get(".devices > li", { hasText: "گوشی گم‌شده" }).locator('[data-choice^="removeDevice"]').click();
+    await care.get("dialog .act").click();
+    await care.get(".devices b", { hasText: "گوشی گم‌شده" }).waitFor({ state: "detached" });
+    desk.expect("401 (Unauthorized)");
+    assert.equal(await refused(desk, lab, card, await lost.code()), "55");
+    // Whoever has it sees that it is off, wherever he is in the app.
+    await new Care(lost).open("devices");
+    await lost.screen("revoked");
+  },
+
+  async "a card is taken off on its page, and of the last one nothing is left to open"(desk, lab) {
+    const app = await App.ready(desk, lab, lab.card(lab.known.banks[0].id, 1));
+    const care = new Care(app);
+    await care.card();
+    await care.row("remove").click();
+    await care.get("dialog .danger").click();
+    await app.screen("pin");
+    assert.deepEqual(await care.cards(), []);
+  },
+
+  async "a phone that is erased is taken off at the bank first, and keeps nothing"(desk, lab) {
+    const card = lab.card(lab.known.banks[0].id, 1);
+    const app = await App.ready(desk, lab, card);
+    const other = await App.ready(desk, lab, card);
+    const care = new Care(app);
+    await care.open("erase");
+    await care.row("erase").click();
+    await care.get("dialog .danger").click();
+    await app.screen("activate");
+    const kept = await app.page.evaluate(async () => {
+      const { Phone } = await import("/assets/js/phone.js");
+      const { stage, cards, fingerprint } = await Phone.open();
+      return { stage, cards, fingerprint };
+    });
+    assert.deepEqual(kept, { stage: "new", cards: [], fingerprint: { on: false } });
+    await new Care(other).open("devices");
+    await other.get(".devices > li").first().waitFor();
+    const withCards = await other.page.evaluate(async () => {
+      const { Phone } = await import("/assets/js/phone.js");
+      return (await (await Phone.open()).devices()).filter(({ cards }) => cards > 0);
+    });
+    assert.deepEqual(withCards.map(({ this: own }) => own), [true]);
+  },
+
+  async "without a network a phone is erased here only, after it has said that the bank is not told"(desk, lab) {
+    const card = lab.card(lab.known.banks[0].id, 1);
+    const app = await App.ready(desk, lab, card);
+    const care = new Care(app);
+    desk.expect("net::ERR_INTERNET_DISCONNECTED", "Failed to fetch");
+    await app.page.context().setOffline(true);
+    await care.open("erase");
+    await care.row("erase").click();
+    await care.get("dialog .danger").click();
+    await care.get("dialog .trouble", { hasText: "بانک پاسخ نداد" }).waitFor();
+    await app.page.keyboard.press("Escape");
+    await care.row("here").click();
+    await care.get("dialog", { hasText: "نزد بانک رمزهای این گوشی معتبر می‌مانند" }).waitFor();
+    await care.get("dialog .danger").click();
+    await app.screen("activate");
+    await app.page.context().setOffline(false);
+  },
+
+  async "pictures of the settings in Persian, light, and nothing serious for axe"(desk, lab) {
+    await walk(desk, lab, "fa", false);
+  },
+
+  async "pictures of the settings in English, dark, and nothing serious for axe"(desk, lab) {
+    await walk(desk, lab, "en", true);
+  },
+
+  async "pictures of the settings in Persian, dark, and nothing serious for axe"(desk, lab) {
+    await walk(desk, lab, "fa", true);
+  },
+
+  async "pictures of the settings in English, light, and nothing serious for axe"(desk, lab) {
+    await walk(desk, lab, "en", false);
+  },
+};
+
+/** One language and one theme: every page of the settings, with something refused on it. */
+async function walk(desk, lab, lang, dark) {
+  const card = lab.card(lab.known.banks[0].id, 1);
+  const app = await App.ready(desk, lab, card, { lang, dark });
+  const care = new Care(app);
+  const look = async (screen) => {
+    const name = `care-${screen}-${lang}-${dark ? "dark" : "light"}`;
+    await sound(desk, app.page, name);
+    await shoot(desk, app.page, name);
+  };
+  assert.equal(await refused(desk, lab, card, await app.code({ step: 1 })), "61");
+  await care.card();
+  await care.get(".refusals li").first().waitFor();
+  await look("card");
+  await care.row("second-ceiling").click();
+  await look("ceiling");
+  await app.page.keyboard.press("Escape");
+  await care.row("remove").click();
+  await look("remove");
+  await app.page.keyboard.press("Escape");
+  await care.back("settings");
+  await look("settings");
+  for (const page of ["changepin", "refusals", "devices", "lost", "backup", "erase"]) {
+    await care.row(page).click();
+    await app.screen(page);
+    if (page === "devices") await until("the devices", () => care.get(".devices > li").count());
+    await look(page);
+    await care.back("settings");
+  }
+}

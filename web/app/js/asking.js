@@ -1,0 +1,239 @@
+// Signed requests, numbered and sent one after the other; control codes, each used up before it is sent; and what the bank tells of the
+// cards. A write's number and its code are kept before they are sent, so that the loss of an answer makes no two writes of one.
+
+import { code, STEP_MS, stepAt } from "./crypto/ocra.js";
+import { isTrouble, Trouble } from "./trouble.js";
+
+/** @typedef {import("./kept.js").State} State */
+/** @typedef {import("./kept.js").Card} Card */
+/** @typedef {import("./kept.js").Activated} Activated */
+/** @typedef {import("./bank.js").CardView} CardView */
+/** @typedef {import("./lock.js").Opened} Opened */
+
+/** Nobody waits longer for another window's request. */
+const TURN_MS = 60_000;
+/** A clock that is further off than the minute that the bank looks at around it finds no code. */
+const DRIFT_STEPS = 1;
+
+/** The path of a card. @param {string} reference @param {string} [what] */
+export const ofCard = (reference, what) => `/app/cards/${reference}${what ? `/${what}` : ""}`;
+
+export class Asking {
+  /** @type {Opened | null} the app's PIN, while the app is open */
+  opened = null;
+  /** Whether the bank's time was heard since the app was started. */
+  #heard = false;
+  /** @type {Promise<unknown>} where there are no locks of the browser's */
+  #turn = Promise.resolve();
+
+  /** @param {import("./kept.js").Kept} kept @param {import("./bank.js").Bank} bank */
+  constructor(kept, bank) {
+    this.kept = kept;
+    this.bank = bank;
+  }
+
+  /** One at a time, in all windows: writes are numbered, and what the bank tells is of the moment it was asked.
+   * @template T @param {() => Promise<T>} work @returns {Promise<T>} */
+  async alone(work) {
+    if (!navigator.locks) {
+      const mine = this.#turn.then(work);
+      this.#turn = mine.catch(() => {});
+      return mine;
+    }
+    const began = { yet: false };
+    try {
+      return await navigator.locks.request("ramz", { signal: AbortSignal.timeout(TURN_MS) }, () => {
+        began.yet = true;
+        return work();
+      });
+    } catch (error) {
+      throw began.yet || error instanceof Trouble ? error : new Trouble("offline");
+    }
+  }
+
+  /** The app's PIN that was typed; of another that is no more it is none. */
+  get open() {
+    if (!this.opened?.fits(this.kept.state.salt)) throw new Trouble("not-open");
+    return this.opened;
+  }
+
+  /** @returns {Activated} */
+  get activated() {
+    const { activated } = this.kept.state;
+    if (!activated) throw new Trouble("no-such-device");
+    return activated;
+  }
+
+  /** @returns {CryptoKey} */
+  get secret() {
+    const { secret } = this.kept.state;
+    if (!secret) throw new Trouble("no-such-device");
+    return secret;
+  }
+
+  /** @param {string} reference */
+  card(reference) {
+    const card = this.kept.state.cards.find((card) => card.reference === reference);
+    if (!card) throw new Trouble("no-card");
+    return card;
+  }
+
+  /** The bank's time, as far as it is known. */
+  now() {
+    return Date.now() + (this.kept.state.offsetMs ?? 0);
+  }
+
+  /** Asks for the bank's time. */
+  async learnTime() {
+    const asked = Date.now();
+    const { now_ms } = await this.bank.ask("GET", "/app/time");
+    await this.heard(asked, now_ms);
+  }
+
+  /** The bank's time was heard since the app was started. */
+  async timed() {
+    if (!this.#heard) await this.learnTime();
+  }
+
+  /** The bank's clock showed this at some time between `asked` and now: in the middle, as far as anybody knows.
+   * @param {number} asked @param {number} bankMs */
+  async heard(asked, bankMs) {
+    const now = Date.now();
+    await this.kept.change((state) => {
+      state.offsetMs = Math.round(bankMs - (asked + now) / 2);
+      state.learnedAtMs = now;
+      // Control codes of minutes to come were sent by a clock that was ahead, and the bank took none of them.
+      for (const card of state.cards) card.controlUsed = Math.min(card.controlUsed, stepAt(bankMs));
+    });
+    this.#heard = true;
+  }
+
+  /** A signed request. What goes with it is made anew if it has to be sent again.
+   * @param {string} method @param {string} path @param {() => unknown} [content] @returns {Promise<any>} */
+  async send(method, path, content) {
+    await this.timed();
+    try {
+      return await this.#sendOnce(method, path, content);
+    } catch (error) {
+      if (!isTrouble(error, "not-proved")) throw error;
+    }
+    // Somebody has set the phone's clock meanwhile.
+    await this.learnTime();
+    return this.#sendOnce(method, path, content);
+  }
+
+  /** @param {string} method @param {string} path @param {() => unknown} [content] */
+  async #sendOnce(method, path, content) {
+    const { device } = this.activated;
+    const body = await content?.();
+    const nowMs = this.now();
+    const { pair } = this.kept.state;
+    if (!pair) throw new Trouble("no-such-device");
+    if (method === "GET") return this.bank.ask(method, path, body, { pair, device, nowMs });
+    // Also above what another copy of this storage may have sent before.
+    const counter = await this.kept.change((state) => (state.counter = Math.max(state.counter + 1, Math.floor(nowMs))));
+    return this.bank.ask(method, path, body, { pair, device, nowMs, counter });
+  }
+
+  /** Control codes of a card, of as many minutes in a row, the last of them this one; all used up from now on.
+   * @param {string} reference @param {number} [count] @returns {Promise<string[]>} */
+  async controls(reference, count = 1) {
+    const { open, secret } = this;
+    const now = this.now();
+    const last = stepAt(now);
+    const card = await this.kept.change((state) => {
+      const card = state.cards.find((card) => card.reference === reference);
+      if (!card || !open.fits(state.salt)) throw new Trouble(card ? "not-open" : "no-card");
+      const goodFrom = card.controlUsed + count;
+      if (last < goodFrom) throw new Trouble("wait", { retryAfterS: Math.ceil((goodFrom * STEP_MS - now) / 1000) });
+      card.controlUsed = last;
+      return card;
+    });
+    const key = await open.key(secret, card);
+    const steps = Array.from({ length: count }, (_, at) => last - count + 1 + at);
+    return Promise.all(steps.map((step) => code(key, card.told.digits, "control", 0, step)));
+  }
+
+  /** The card whose control code shall do: one that has a code for this minute, if there is any. @param {string} [reference] */
+  prover(reference) {
+    if (reference !== undefined) return this.card(reference);
+    const { cards } = this.kept.state;
+    const now = stepAt(this.now());
+    const good = cards.filter(({ told }) => !told.control.locked);
+    const best = good.find((card) => card.controlUsed < now) ?? good[0] ?? cards[0];
+    if (!best) throw new Trouble("no-card");
+    return best;
+  }
+
+  /** Has the bank look at a control code: the app's PIN is right, and this the phone that it knows. @param {string} [reference] */
+  async prove(reference) {
+    const { open } = this;
+    const card = this.prover(reference);
+    if (Math.abs(card.told.clock.drift_steps) > DRIFT_STEPS) await this.resync(card.reference);
+    else {
+      await this.send("POST", ofCard(card.reference, "check"), async () => ({ control_code: (await this.controls(card.reference))[0] }));
+    }
+    open.proved = true;
+  }
+
+  /** Tells the bank what the phone's clock shows, by the codes of two minutes. @param {string} reference */
+  async resync(reference) {
+    const { open } = this;
+    const view = await this.send("POST", ofCard(reference, "resync"), async () => ({ codes: await this.controls(reference, 2) }));
+    await this.learn(view);
+    open.proved = true;
+  }
+
+  /** A change of a card; with a control code, if it takes one. @param {string} what @param {string} reference @param {object} wanted @param {boolean} controlled */
+  async changed(what, reference, wanted, controlled) {
+    const card = this.card(reference);
+    if (controlled && Math.abs(card.told.clock.drift_steps) > DRIFT_STEPS) await this.resync(reference);
+    const content = async () => (controlled ? { ...wanted, control_code: (await this.controls(reference))[0] } : wanted);
+    await this.learn(await this.send("PUT", ofCard(reference, what), content));
+    // Whether a ceiling was raised, and the code looked at, only the bank knows.
+    if (controlled && what !== "ceiling") this.open.proved = true;
+  }
+
+  /** Takes over what the bank tells of a card. @param {CardView} view */
+  async learn(view) {
+    await this.kept.change((state) => {
+      const card = settled(state, view);
+      if (card) state.cards = state.cards.map((known) => (known.reference === card.reference ? card : known));
+    });
+  }
+
+  /** Takes over what the bank tells of all cards. What it has and this phone cannot compute is taken off there; says how many those were. */
+  async refresh() {
+    const asked = Date.now();
+    /** @type {{ now_ms: number, cards: CardView[] }} */
+    const told = await this.send("GET", "/app/cards");
+    await this.heard(asked, told.now_ms);
+    const lost = await this.kept.change((state) => {
+      const cards = told.cards.map((view) => settled(state, view));
+      state.cards = cards.filter((card) => card !== null);
+      return told.cards.filter((_, at) => cards[at] === null);
+    });
+    for (const { reference } of lost) await this.removed(reference);
+    return lost.length;
+  }
+
+  /** Takes a card off the device, at the bank. That it is not there any more is as good. @param {string} reference */
+  async removed(reference) {
+    await this.send("DELETE", ofCard(reference)).catch((error) => {
+      if (!isTrouble(error, "not-found")) throw error;
+    });
+    await this.kept.change((state) => {
+      state.cards = state.cards.filter((card) => card.reference !== reference);
+    });
+  }
+}
+
+/** The card as the bank has it now; one that was asked for becomes a card. `null` if this phone has no seed for it.
+ * @param {State} state @param {CardView} told @returns {Card | null} */
+export function settled(state, told) {
+  const card = state.cards.find((card) => card.reference === told.reference);
+  if (card) return { ...card, told };
+  const asked = state.pending.find((pending) => pending.reference === told.reference);
+  state.pending = state.pending.filter((pending) => pending !== asked);
+  return asked ? { ...asked, controlUsed: 0, told } : null;
+}

@@ -1,0 +1,54 @@
+// A screen that follows what it shows: drawn again when that has changed, and only then, for a finger may be on it.
+
+import { focusOn } from "./ask.js";
+import { el } from "./node.js";
+
+/** @typedef {import("./node.js").Child} Child */
+
+/**
+ * @param {import("./shell.js").Shell} shell
+ * @param {() => unknown} from everything that is shown; `null`: it is no more, and one goes back
+ * @param {() => Child[]} draw
+ * @returns {import("./shell.js").Shown & { follow: () => void }}
+ */
+export function live(shell, from, draw) {
+  const { phone } = shell;
+  const node = el("section", { class: "sheet care" });
+  const events = ["online", "offline", "installable"];
+  let drawn = "";
+  let left = false;
+
+  function leave() {
+    left = true;
+    phone.removeEventListener("change", follow);
+    for (const event of events) removeEventListener(event, follow);
+  }
+
+  function follow() {
+    // Closed, it is the shell's turn.
+    if (left || !phone.isOpen) return;
+    if (phone.stage !== "ready") return shell.replace(shell.first());
+    const what = from();
+    if (what === null) {
+      leave();
+      return shell.back();
+    }
+    const now = JSON.stringify([what, navigator.onLine]);
+    if (now === drawn) return;
+    drawn = now;
+    redraw(node, draw());
+  }
+
+  follow();
+  phone.addEventListener("change", follow);
+  for (const event of events) addEventListener(event, follow);
+  return { node, leave, follow };
+}
+
+/** Draws anew; the focus stays on what bears the same name. @param {HTMLElement} node @param {Child[]} children */
+export function redraw(node, children) {
+  const had = node.contains(document.activeElement);
+  const held = document.activeElement?.getAttribute("data-choice");
+  node.replaceChildren(...children.filter((child) => child !== null && child !== undefined && child !== false));
+  if (had) focusOn(node, held);
+}

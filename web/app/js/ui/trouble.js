@@ -1,0 +1,58 @@
+// What went wrong, in words of the person who holds the phone: what happened, and what to do.
+
+import { say } from "../words/words.js";
+import { el } from "./node.js";
+import { icon } from "./icons.js";
+
+/** @type {Record<string, import("../words/words.js").Word>} */
+const WORDS = {
+  offline: "troubleOffline",
+  "issuer-unavailable": "troubleOffline",
+  "wrong-code": "troubleWrongCode",
+  "card-not-accepted": "troubleCard",
+  "control-code": "troubleControl",
+  "control-locked": "troubleControlLocked",
+  "too-many-requests": "troubleLater",
+  wait: "troubleLater",
+  "device-limit": "troubleDevices",
+  "token-exists": "troubleExists",
+  "counter-used": "troubleExists",
+  fault: "troubleFault",
+  storage: "troubleStorage",
+  cancelled: "troubleCancelled",
+  "no-prf": "troubleNoPrf",
+};
+
+/** @param {unknown} error */
+export function words(error) {
+  const { kind = "", retryAfterS = 60, incident = "-" } = /** @type {Partial<import("../trouble.js").Trouble>} */ (error ?? {});
+  const word = WORDS[kind];
+  if (!word) {
+    // Nobody foresaw it: whoever develops sees it in the console, in the words of the browser.
+    if (!kind) console.error(error);
+    return say("troubleOther");
+  }
+  const later = say("troubleLater", { seconds: retryAfterS });
+  const remedy = kind === "control-locked" && !(/** @type {any} */ (error).retryAfterS) ? say("troubleAtm") : later;
+  return say(word, { seconds: retryAfterS, incident, remedy });
+}
+
+/** A place for what went wrong, empty at first. Filled, it is read out. */
+export function troublePlace() {
+  const node = el("p", { class: "trouble", role: "alert", hidden: true });
+  return {
+    node,
+    /** @param {string} text */
+    say(text) {
+      node.replaceChildren(icon("warn"), text);
+      node.hidden = false;
+    },
+    /** @param {unknown} error */
+    show(error) {
+      this.say(words(error));
+    },
+    clear() {
+      node.hidden = true;
+    },
+  };
+}
