@@ -15,7 +15,7 @@ fn main() -> io::Result<()> {
     let mut list = String::from("&[\n");
     for folder in FOLDERS {
         let web = crate_folder.join("../../web").join(folder);
-        tell(&format!("cargo::rerun-if-changed={}", web.display()));
+        println!("cargo::rerun-if-changed={}", web.display());
         for name in names(&web, Path::new(""))? {
             let path = format!("/../../web/{folder}/{name}");
             // Formatting a string cannot fail.
@@ -44,9 +44,4 @@ fn names(root: &Path, folder: &Path) -> io::Result<Vec<String>> {
     }
     found.sort();
     Ok(found)
-}
-
-#[expect(clippy::print_stdout, reason = "this is how a build script speaks to Cargo")]
-fn tell(line: &str) {
-    println!("{line}");
 }

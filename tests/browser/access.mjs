@@ -79,7 +79,7 @@ export const tests = {
 
   async "no document runs anything inline or takes anything from elsewhere"(desk, lab) {
     const { page: pay } = await lab.open(250_000);
-    for (const url of [lab.portal, `${lab.portal}/atm`, lab.shop, `${lab.shop}/paid?payment=x`, pay, `${pay}?lang=en`, `${lab.gateway}/pay/${"0".repeat(32)}`]) {
+    for (const url of [lab.portal, `${lab.portal}/atm`, ...lab.known.banks.map(({ app }) => app), lab.shop, `${lab.shop}/paid?payment=x`, pay, `${pay}?lang=en`, `${lab.gateway}/pay/${"0".repeat(32)}`]) {
       const answer = await fetch(url);
       const html = await answer.text();
       const where = new URL(url).pathname;
@@ -96,6 +96,9 @@ export const tests = {
     }
     const framed = (await fetch(pay)).headers.get("content-security-policy").match(/frame-ancestors ([^;]*)/)[1];
     assert.equal(framed, lab.portal, "the payment page is in nobody's frame but the lab's own");
+    const app = (await fetch(lab.known.banks[0].app)).headers.get("content-security-policy");
+    assert.match(app, new RegExp(`frame-ancestors ${lab.portal}$`), "and so is the app");
+    assert.match(app, /require-trusted-types-for 'script'; trusted-types worker;/);
   },
 
   async "the page keeps four digits and a moment, and no cookie that a script can read"(desk, lab) {

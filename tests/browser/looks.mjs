@@ -83,6 +83,10 @@ async function walk(desk, lab, lang, dark, card, goods) {
     await portal.locator(`#tabs [data-go=${tab}]`).click();
     await desk.keep(portal, `${name("portal")}-phone-${tab}`);
   }
+  await portal.locator("#tabs [data-go=phone]").click();
+  await portal.locator("#home [data-first]").click();
+  await portal.locator("#app-view iframe").waitFor();
+  await shoot(desk, portal, name("portal-app"));
 }
 
 export const tests = {

@@ -6,6 +6,7 @@ import { grouped, Payer } from "./payer.mjs";
 import { PHONE } from "./chromium.mjs";
 import { until } from "./lab.mjs";
 import { buy } from "./shop.mjs";
+import { textDuring } from "./terminal.mjs";
 
 // The browser writes to its clipboard, and pastes from it, after the press that asked for it is over: both are waited for.
 
@@ -97,6 +98,77 @@ export const tests = {
     assert.equal(before - (await lab.balance(card)), 680_000);
     await page.waitForFunction(() => document.querySelectorAll("#steps .done").length === 5);
     await page.locator("#card", { hasText: (before - 680_000).toLocaleString("en") }).waitFor();
+  },
+
+  async "the phone has each bank's app: the real one, at home in its frame, and the bank in the hand comes first"(desk, lab) {
+    const page = await desk.window();
+    await page.goto(`${lab.portal}/?lang=en`);
+    const places = () => page.locator("#home [data-place]").evaluateAll((all) => all.map(({ dataset }) => dataset.place));
+    await page.locator("#home [data-place=melli]").waitFor();
+    assert.deepEqual(await places(), ["messages", "mellat", "melli"]);
+    const melli = lab.card("melli", 2);
+    await page.locator("#choose .bankful").nth(1).locator("button", { hasText: melli.pan.slice(-4) }).click();
+    assert.deepEqual(await places(), ["messages", "melli", "mellat"]);
+    for (const { id, app, name_en } of lab.known.banks) {
+      await page.locator(`#home [data-place=${id}]`).click();
+      const frame = page.locator(`#app-view iframe[data-bank=${id}]`);
+      await frame.waitFor();
+      assert.equal(await page.locator("#app-name").textContent(), name_en);
+      assert.ok((await page.locator("#app-window").getAttribute("href")).startsWith(app));
+      assert.match(await frame.getAttribute("title"), new RegExp(name_en));
+      const inside = await (await frame.elementHandle()).contentFrame();
+      await inside.waitForURL((url) => url.origin === app);
+      // What the app needs, and a frame may lack.
+      const able = await inside.evaluate(async () => {
+        localStorage.setItem("from-the-frame", "1");
+        return [isSecureContext, Boolean(crypto.subtle), (await navigator.serviceWorker.ready).active !== null, ["publickey-credentials-get", "publickey-credentials-create", "clipboard-write", "otp-credentials"].every((one) => document.featurePolicy.allowsFeature(one))];
+      });
+      assert.deepEqual(able, [true, true, true, true], id);
+      const window_ = await page.context().newPage();
+      await window_.goto(app);
+      assert.equal(await window_.evaluate(() => localStorage.getItem("from-the-frame")), "1", "frame and window are one phone");
+      await window_.close();
+    }
+    // It goes on where it was.
+    const mark = page.locator("#app-view iframe[data-bank=melli]");
+    await (await (await mark.elementHandle()).contentFrame()).evaluate(() => { window.stillThere = true; });
+    await page.locator("#home [data-place=messages]").click();
+    await page.locator("#inbox, #inbox-none").first().waitFor();
+    await page.locator("#home [data-place=melli]").click();
+    assert.equal(await (await (await mark.elementHandle()).contentFrame()).evaluate(() => window.stillThere), true);
+  },
+
+  async "the guide leads from the ATM over the receipt to the app, and a message that comes meanwhile is marked"(desk, lab) {
+    const page = await desk.window();
+    const card = lab.card("mellat", 2);
+    await page.goto(lab.portal);
+    await page.locator("#trace-live.on").waitFor();
+    await page.locator("#choose .bankful").nth(0).locator("button", { hasText: card.pan.slice(-4) }).click();
+    assert.ok(await page.locator("#steps").isVisible());
+    await page.locator("#ways [data-way=app]").click();
+    assert.ok(await page.locator("#steps-app").isVisible() && !(await page.locator("#steps").isVisible()));
+    assert.equal(await page.locator("body").getAttribute("data-next"), "app-atm");
+    await page.locator("#home [data-place=mellat]").click();
+    assert.equal(await page.locator("#sms-badge").count(), 0);
+    const { text } = await textDuring(lab, card, async () => {
+      const headers = { "content-type": "application/json" };
+      const body = JSON.stringify({ pan: card.pan, pin: card.static_first_pin, service: "900000", terminal: "atm" });
+      const told = await (await fetch(`${lab.portal}/terminal/services`, { method: "POST", headers, body })).json();
+      lab.pins.add(told.receipt_half);
+    });
+    const half = /(?<!\d)\d{8}(?!\d)/.exec(text)[0];
+    lab.pins.add(half);
+    await page.locator("#sms-badge").waitFor();
+    await page.locator("#steps-app [data-step=atm].done").waitFor();
+    assert.match(await page.locator("#home [data-place=messages]").getAttribute("aria-label"), /پیامک تازه/);
+    await page.locator("#home [data-place=messages]").click();
+    assert.equal(await page.locator("#sms-badge").count(), 0);
+    const sms = page.locator("#inbox .sms").last();
+    await sms.locator(".copier", { hasText: half }).waitFor();
+    // The text says where the app is, as a phone's does: it opens there.
+    await sms.locator("button.link").click();
+    await page.locator("#app-view iframe[data-bank=mellat]").waitFor();
+    assert.equal(await page.locator("body").getAttribute("data-next"), "app-halves");
   },
 
   async "on a phone it shows one pane at a time, and nothing sticks out"(desk, lab) {

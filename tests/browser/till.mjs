@@ -202,6 +202,10 @@ export const tests = {
     const { text } = await until("the other half", async () => (await lab.messages(card.phone))[before]);
     lab.pins.add(/(?<!\d)\d{8}(?!\d)/.exec(text)?.[0]);
     assert.equal(await customer.get("app-address").textContent(), address);
+    const [app] = await Promise.all([customer.page.context().waitForEvent("page"), customer.get("app-address").click()]);
+    await app.waitForURL((url) => url.href.startsWith(address));
+    assert.equal(await app.evaluate(() => window.opener), null, "the app does not know where it was opened");
+    await app.close();
     const qr = customer.get("receipt").locator("svg.qr");
     assert.equal(await qr.getAttribute("aria-label"), "نشانی برنامه به صورت QR");
     assert.equal(await read(desk, await qr.screenshot({ animations: "disabled" })), address);

@@ -3,9 +3,10 @@
 import { speak, spoken, spokenAgain, say } from '/assets/words.js';
 import { startClock } from '/assets/clock.js';
 import { lookNow, startPhone } from '/assets/phone.js';
+import { startApps } from '/assets/apps.js';
 import { refresh, startWallet } from '/assets/wallet.js';
 import { startTrace } from '/assets/trace.js';
-import { isPaying, readStep, show as showSteps } from '/assets/steps.js';
+import { isPaying, readStep, startSteps } from '/assets/steps.js';
 import { laneOf } from '/assets/fields.js';
 
 const button = document.getElementById('language');
@@ -13,16 +14,17 @@ button.addEventListener('click', () => speak(spoken() === 'fa' ? 'en' : 'fa'));
 spokenAgain(() => {
   button.textContent = spoken() === 'fa' ? 'English' : 'فارسی';
   button.lang = spoken() === 'fa' ? 'en' : 'fa';
-  document.querySelectorAll('#steps b').forEach((number, i) => (number.textContent = spoken() === 'fa' ? '۱۲۳۴۵'[i] : i + 1));
+  document.querySelectorAll('.steps b').forEach((number, i) => (number.textContent = spoken() === 'fa' ? '۱۲۳۴۵'[i % 5] : (i % 5) + 1));
 });
 
 startTabs();
-showSteps();
+startSteps();
 startClock();
 
 const answer = await fetch('/lab.json');
 const lab = await answer.json();
 startShop(lab);
+startApps(lab);
 startPhone(lab);
 startWallet(lab);
 startDirectoryLink(lab);

@@ -1,4 +1,4 @@
-// The phone: the chosen number's texts. A new SMS slides in, its PIN can be copied, its validity runs down; what the phone sent
+// The phone's messages: the chosen number's texts. A new SMS slides in, its PIN can be copied, its validity runs down; what the phone sent
 // stands among them.
 
 import { say, spokenAgain } from '/assets/words.js';
@@ -6,6 +6,7 @@ import { copier, digits, international, node, shownPhone, tehran } from '/assets
 import { now } from '/assets/clock.js';
 import { did } from '/assets/steps.js';
 import { address, sentBy, startCompose } from '/assets/compose.js';
+import { appAt, heard } from '/assets/apps.js';
 
 const POLL_MS = 1000;
 const KEPT_BY_PHONE = 200;
@@ -90,7 +91,8 @@ async function get(path) {
 function announce(message) {
   const code = codeOf(message.text);
   document.getElementById('announce').textContent = `${say('newsms')} ${message.from}. ${code ? `${say('code')}: ${[...code].join(' ')}` : message.text}`;
-  if (code) did('sms');
+  if (code && !halfOf(message.text)) did('sms');
+  heard();
   const badge = document.getElementById('badge');
   if (document.body.dataset.tab !== 'phone') badge.hidden = false;
 }
@@ -131,6 +133,8 @@ function bubble({ from, text, at }, isNew) {
   const code = codeOf(text);
   const until = validUntil(text, at);
   const lines = text.split('\n').map((line) => {
+    const app = appAt(line);
+    if (app) return node('button', { type: 'button', class: 'link', dir: 'ltr', onclick: app }, line);
     const isCode = code && line.endsWith(code) && !line.startsWith('@');
     if (!isCode) return node('span', { class: line.startsWith('@') ? 'bound' : 'line', dir: 'auto' }, line);
     return node('span', { class: 'code' }, line.slice(0, -code.length), copier(code, say('copycode'), node('b', {}, code), node('i', { class: 'icon', 'aria-hidden': 'true' })));
@@ -143,8 +147,11 @@ function bubble({ from, text, at }, isNew) {
 
 /** The PIN of a text: in its last line (origin-bound one-time codes), or after its name. */
 export function codeOf(text) {
-  return /(?:^|\n)@\S+ #(\d{4,12})\s*$/.exec(text)?.[1] ?? /(?:رمز|PIN|code)\s*[::]\s*(\d{4,12})(?!\d)/i.exec(text)?.[1];
+  return /(?:^|\n)@\S+ #(\d{4,12})\s*$/.exec(text)?.[1] ?? /(?:رمز|PIN|code)\s*[::]\s*(\d{4,12})(?!\d)/i.exec(text)?.[1] ?? halfOf(text);
 }
+
+/** The half of an activation code: eight digits, the last in their line. */
+const halfOf = (text) => /(?:سازی|activation code)\s*:\s*(\d{8})$/im.exec(text)?.[1];
 
 /** When a text's PIN runs out: a Tehran wall clock at most a day after it came. */
 function validUntil(text, at) {

@@ -1,7 +1,7 @@
 // The receipt: what the bank had printed, the half of an activation code and where the app is, or what was paid, on paper.
 
 import { say, spoken } from '/assets/words.js';
-import { digits, groups, node, tehran, tehranDate } from '/assets/text.js';
+import { copier, digits, groups, node, tehran, tehranDate } from '/assets/text.js';
 import { drawn } from '/assets/qr.js';
 
 const paper = document.getElementById('receipt');
@@ -24,15 +24,15 @@ export async function print({ print: text, receipt_half: half, app_address: addr
     node('h3', {}, bank),
     node('dl', {}, rows),
     ...lines,
-    ...(half ? [node('p', { class: 'half' }, node('span', {}, say('half')), node('b', { id: 'receipt-code', dir: 'ltr', 'data-digits': half }, digits(groups(half)))), node('p', { class: 'keep' }, say('keep'))] : []),
+    ...(half ? [node('p', { class: 'half' }, node('span', {}, say('half')), copier(half, say('half'), node('b', { id: 'receipt-code', dir: 'ltr', 'data-digits': half }, digits(groups(half))))), node('p', { class: 'keep' }, say('keep'))] : []),
     ...(address ? where(address, qr) : []),
     node('button', { type: 'button', id: 'take-receipt', onclick: takeAway }, say('take')));
   paper.lang = spoken();
   paper.hidden = false;
 }
 
-/** Where the app is: for a camera, and for who reads. */
-const where = (address, qr) => [node('p', { class: 'keep' }, say('app')), qr ? drawn(qr, say('qr')) : null, node('p', { class: 'app', dir: 'ltr', id: 'app-address' }, address)].filter(Boolean);
+/** Where the app is: for a camera, for who reads, and for who presses it here. */
+const where = (address, qr) => [node('p', { class: 'keep' }, say('app')), qr ? drawn(qr, say('qr')) : null, node('p', { class: 'app', dir: 'ltr' }, /^https?:\/\//.test(address) ? node('a', { id: 'app-address', href: address, target: '_blank', rel: 'noopener' }, address) : node('span', { id: 'app-address' }, address))].filter(Boolean);
 
 /** Takes the paper away. */
 export function takeAway() {

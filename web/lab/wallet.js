@@ -3,6 +3,7 @@
 import { say, spokenAgain } from '/assets/words.js';
 import { amount, copier, digits, groups, international, node, shownPhone } from '/assets/text.js';
 import { choose as choosePhone } from '/assets/phone.js';
+import { holdBank } from '/assets/apps.js';
 import { bankName } from '/assets/fields.js';
 import { did } from '/assets/steps.js';
 
@@ -42,6 +43,7 @@ function hold(index) {
   held = index;
   draw();
   if (cards[held].phone) choosePhone(cards[held].phone);
+  holdBank(cards[held].bank);
   did('card');
 }
 

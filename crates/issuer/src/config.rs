@@ -300,17 +300,18 @@ impl AppConfig {
         let url = &self.public_url;
         let rest = url.strip_prefix("https://").or_else(|| url.strip_prefix("http://localhost"));
         let plain = url.bytes().all(|b| b.is_ascii_graphic() && !matches!(b, b'?' | b'#' | b'@'));
-        if !url.is_empty() && !(rest.is_some_and(|rest| !rest.is_empty()) && plain && !url.ends_with('/')) {
+        let url_is_right = rest.is_some_and(|rest| !rest.is_empty()) && plain && !url.ends_with('/');
+        if !url.is_empty() && !url_is_right {
             return Err(PolicyError::Range(
                 "app.public_url: write https:// and a host, without a slash at the end (http:// for localhost only)",
             ));
         }
-        if self.framed_by.iter().all(|origin| is_origin(origin)) {
-            return Ok(());
+        if !self.framed_by.iter().all(|origin| is_origin(origin)) {
+            return Err(PolicyError::Range(
+                "app.framed_by: write origins, as https://portal.bank.example: scheme and host, no path, no * (http:// for localhost only)",
+            ));
         }
-        Err(PolicyError::Range(
-            "app.framed_by: write origins, as https://portal.bank.example: scheme and host, no path, no * (http:// for localhost only)",
-        ))
+        Ok(())
     }
 }
 

@@ -249,7 +249,7 @@ pub fn start(config: &Config, ports: Ports, shutdown: &CancellationToken) -> Res
             // A key file of an earlier release has none: better said now than to the first phone.
             keys.receive_key().map_err(StartError::NoReceiveKey)?;
             let (address, routes) =
-                (door.address(), app::routes(app_door(config, &engine, &limits, &counts)));
+                (door.address(), app::routes(app_door(config, &engine, &limits, &counts, tap())));
             tasks.spawn(serve(door, times[2].timing(routes), Arc::clone(entropy), shutdown.clone()));
             Some(address)
         }
@@ -308,12 +308,13 @@ fn app_door(
     engine: &Arc<Engine>,
     limits: &Arc<Limits>,
     counts: &Arc<Counts>,
+    tap: SharedTap,
 ) -> Arc<AppDoor> {
     let (engine, limits, counts) = (Arc::clone(engine), Arc::clone(limits), Arc::clone(counts));
     let bank =
         BankView { id: config.id.clone(), name_fa: config.name_fa.clone(), name_en: config.name_en.clone() };
     let AppConfig { public_url, address_header, framed_by, .. } = config.app.clone();
-    Arc::new(AppDoor { engine, limits, counts, public_url, address_header, bank, framed_by })
+    Arc::new(AppDoor { engine, limits, counts, public_url, address_header, bank, framed_by, tap })
 }
 
 fn pin_request_door(

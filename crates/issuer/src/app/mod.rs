@@ -8,6 +8,7 @@ mod cards;
 mod devices;
 mod page;
 mod signed;
+mod told;
 mod view;
 
 use std::sync::Arc;
@@ -21,6 +22,7 @@ use ramz_api::app::{
 };
 use ramz_api::openapi;
 use ramz_api::problem::{FieldError, Problem};
+use ramz_api::tap::SharedTap;
 use ramz_domain::Refusal;
 use ramz_domain::card::Purpose;
 use ramz_domain::{CardId, Moment};
@@ -49,6 +51,8 @@ pub(crate) struct AppDoor {
     pub(crate) bank: BankView,
     /// Origins that may show the app in a frame.
     pub(crate) framed_by: Vec<String>,
+    /// Who watches.
+    pub(crate) tap: SharedTap,
 }
 
 type Shared = State<Arc<AppDoor>>;
@@ -56,6 +60,7 @@ type Shared = State<Arc<AppDoor>>;
 /// The routes.
 pub(crate) fn routes(door: Arc<AppDoor>) -> Router {
     let page = page::routes(&door.bank, &door.framed_by);
+    let (tap, name) = (Arc::clone(&door.tap), format!("bank {}", door.bank.id));
     Router::new()
         .route(BANK, get(bank))
         .route(TIME, get(time))
@@ -72,6 +77,9 @@ pub(crate) fn routes(door: Arc<AppDoor>) -> Router {
         .merge(openapi::route(openapi::APP).with_state(()))
         .with_state(door)
         .layer(middleware::map_response(page::headers::of_an_answer))
+        .layer(middleware::from_fn(move |request, next| {
+            told::told(Arc::clone(&tap), name.clone(), request, next)
+        }))
         .merge(page)
 }
 

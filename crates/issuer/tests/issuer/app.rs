@@ -483,3 +483,38 @@ async fn each_change_in_the_app_is_told_by_sms() {
     });
     assert_eq!(told.await, Ok(()));
 }
+
+/// The call, and no half, no card number and no control code.
+#[tokio::test]
+async fn what_the_tap_is_told_of_the_app_is_the_call() {
+    let told = tried(Build::default(), async |bank: &Bank, node: Node| {
+        let (receipt, sms) = halves(bank, &node, CARD).await?;
+        let before = bank.trace.facts().len();
+        activate(&node, &receipt, &other(&sms), 1).await;
+        let phone = Phone::activated(bank, &node, CARD).await?;
+        let token = phone.add(bank, &node, CARD).await?;
+        let path = of_card(app::CHECK, token);
+        let control = phone.control(bank, token);
+        phone.call(bank, &node, "POST", &path, &format!(r#"{{"control_code":"{control}"}}"#)).await;
+        let facts = bank.trace.facts().split_off(before);
+        let facts: Vec<_> =
+            facts.iter().filter(|fact| [&fact.from, &fact.to].contains(&&"phone".to_owned())).collect();
+        let titles: Vec<_> = facts.iter().map(|fact| fact.title.as_str()).collect();
+        let expected = [
+            "POST /app/activations",
+            "403 /app/activations",
+            "POST /app/activations",
+            "201 /app/activations",
+            "POST /app/cards",
+            "201 /app/cards",
+            "POST /app/cards/{reference}/check",
+        ];
+        same(&titles[..7], &expected, "the calls, and their answers")?;
+        same(
+            facts.iter().all(|fact| fact.fields.is_empty() && fact.wire == "HTTP"),
+            true,
+            "nothing of what was in them",
+        )
+    });
+    assert_eq!(told.await, Ok(()));
+}

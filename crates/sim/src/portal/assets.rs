@@ -35,6 +35,7 @@ static SHARED: &[File] = files![
     "shared/" "fonts/vazirmatn-arabic.woff2" WOFF2
     "shared/" "fonts/vazirmatn-latin.woff2" WOFF2
     "shared/" "fonts/vazirmatn.OFL.txt" TEXT
+    "shared/" "hues.js" JS
 ];
 
 /// The shop's.
@@ -54,6 +55,7 @@ static PORTAL: &[File] = files![
     "lab/" "trace.css" CSS
     "lab/" "cards.css" CSS
     "lab/" "compose.css" CSS
+    "lab/" "apps.css" CSS
     "lab/" "terminal.css" CSS
     "lab/" "receipt.css" CSS
     "lab/" "main.js" JS
@@ -66,6 +68,7 @@ static PORTAL: &[File] = files![
     "lab/" "fields.js" JS
     "lab/" "steps.js" JS
     "lab/" "compose.js" JS
+    "lab/" "apps.js" JS
     "lab/" "terminal.js" JS
     "lab/" "terminal-words.js" JS
     "lab/" "keypad.js" JS

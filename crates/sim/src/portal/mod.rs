@@ -43,10 +43,7 @@ pub struct PortalState {
 /// The portal's routes: `GET /`, `/atm`, `/cashless-terminal`, `/pos`, `/assets/…`, `/lab.json`, `/lab/cards`, `/lab/clock`, `/trace`, `/trace/stream`, and
 /// `POST /lab/clock`. What is refused is `application/problem+json`.
 pub fn router(mut state: PortalState) -> Router {
-    let policy = headers::policy(&[
-        state.shop_url.as_str(),
-        state.lab_json.pointer("/gateway/url").and_then(Value::as_str).unwrap_or_default(),
-    ]);
+    let policy = headers::policy(&framed(&state.shop_url, &state.lab_json));
     if let Value::Object(lab) = &mut state.lab_json {
         lab.entry("shop").or_insert_with(|| json!({ "url": state.shop_url }));
     }
@@ -57,6 +54,14 @@ pub fn router(mut state: PortalState) -> Router {
         .route("/lab/clock", get(clock::now).merge(post(clock::advance)).with_state(clock))
         .merge(trace::router(trace))
         .layer(axum::middleware::map_response(move |response| headers::add(policy.clone(), response)))
+}
+
+/// What the page shows in frames: the shop, the payment page, and each bank's app.
+fn framed<'a>(shop_url: &'a str, lab_json: &'a Value) -> Vec<&'a str> {
+    let gateway = lab_json.pointer("/gateway/url").and_then(Value::as_str);
+    let banks = lab_json.get("banks").and_then(Value::as_array).into_iter().flatten();
+    let apps = banks.filter_map(|bank| bank.get("app")?.as_str());
+    [shop_url].into_iter().chain(gateway).chain(apps).collect()
 }
 
 #[cfg(test)]

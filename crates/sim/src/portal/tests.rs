@@ -82,6 +82,7 @@ async fn json_of(response: Response) -> (StatusCode, Value) {
 fn portal(cards: Option<Arc<dyn Cards>>) -> Router {
     let clock = Arc::new(HandClock(AtomicU64::new(1_767_225_599_000)));
     let lab_json = json!({ "version": 1, "gateway": { "url": "http://localhost:8702" },
+        "banks": [{ "id": "mellat", "app": "http://localhost:8723" }, { "id": "none" }, { "id": "odd", "app": "x" }],
         "cards": [{ "bank": "mellat", "pan": "6104337000000016", "balance": 50, "state": "active" }] });
     let trace = Trace::new(clock.clone());
     let state = PortalState { lab_json, trace, clock, cards, shop_url: "http://localhost:8701".into() };
@@ -94,12 +95,15 @@ async fn post_clock(portal: &Router, kind: &str, body: impl Into<Body>) -> (Stat
 }
 
 #[tokio::test]
-async fn the_page_may_frame_the_shop_and_the_payment_page_only() {
+async fn the_page_may_frame_the_shop_the_payment_page_and_the_apps_only() {
     let response = send(&portal(None), Request::get("/").body(Body::empty()).unwrap()).await;
     assert_eq!(response.status(), 200);
     assert_eq!(response.headers()["content-type"], "text/html; charset=utf-8");
     let policy = response.headers()["content-security-policy"].to_str().unwrap();
-    assert!(policy.ends_with("frame-src http://localhost:8701 http://localhost:8702"), "{policy}");
+    assert!(
+        policy.ends_with("frame-src http://localhost:8701 http://localhost:8702 http://localhost:8723"),
+        "{policy}"
+    );
     assert!(policy.contains("script-src 'self';"));
 }
 
@@ -110,8 +114,16 @@ async fn the_page_and_all_it_asks_for_are_there_and_hold_no_inline_script() {
     for page in &texts {
         assert!(!page.contains("<script>") && !page.contains("style=") && !page.contains("onclick"));
     }
-    for name in ["main.js", "phone.js", "terminal.js", "keypad.js", "receipt.js", "payments.js", "frame.css"]
-    {
+    for name in [
+        "main.js",
+        "phone.js",
+        "terminal.js",
+        "keypad.js",
+        "receipt.js",
+        "payments.js",
+        "apps.js",
+        "frame.css",
+    ] {
         texts.push(text(&portal, &format!("/assets/{name}")).await);
     }
     for text in &texts {
