@@ -30,7 +30,7 @@ export const tests = {
   async "from the receipt to the first code in four screens and a minute, and the code pays a basket once"(desk, lab) {
     const card = lab.card(lab.known.banks[0].id, 1);
     const app = await App.of(desk, lab, card);
-    const halves = await app.halves();
+    const halves = await app.halvesAtTheAtm();
     const screens = [];
     await app.page.exposeFunction("screened", (name) => screens.at(-1) !== name && screens.push(name));
     await app.page.evaluate(() => {
@@ -49,6 +49,26 @@ export const tests = {
     const code = await app.code();
     await paid(desk, lab, card, code);
     assert.equal((await refusedWith(desk, lab, card, code)).code, "55", "once");
+  },
+
+  async "the SMS's half is filled in where the browser reads SMS, and its field says what it is to the others"(desk, lab) {
+    const card = lab.card(lab.known.banks[0].id, 1);
+    const app = await App.of(desk, lab, card);
+    assert.equal(await app.get("#sms").getAttribute("autocomplete"), "one-time-code");
+    const { receipt, sms } = await app.halves();
+    // The line that a browser looks for (WebOTP): it names this page's host.
+    const { text } = (await lab.messages(card.phone)).at(-1);
+    assert.equal(text.split("\n").at(-1), `@localhost #${sms}`);
+    // No browser on a desk reads SMS: what one on a phone would hand over.
+    await app.page.addInitScript((code) => {
+      globalThis.OTPCredential ??= class {};
+      navigator.credentials.get = async ({ otp }) => (otp.transport.includes("sms") ? { code } : null);
+    }, sms);
+    await app.page.reload();
+    await app.get("#sms-note.good").waitFor();
+    await app.get("#receipt").fill(receipt);
+    await app.get("button[type=submit]").click();
+    await app.screen("pin");
   },
 
   async "without a network the app opens and makes codes that pay"(desk, lab) {

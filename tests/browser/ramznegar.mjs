@@ -48,8 +48,15 @@ export class App {
     return this.get(`#screen[data-screen="${name}"]`).waitFor();
   }
 
-  /** Both halves of a code, from the ATM and from the SMS. */
+  /** Both halves of a code, as the ATM prints and the SMS brings them. */
   async halves() {
+    const { receipt, sms } = await this.lab.activation(this.card);
+    for (const half of [receipt, sms]) this.lab.pins.add(half);
+    return { receipt, sms };
+  }
+
+  /** The same, from somebody at the ATM's page. */
+  async halvesAtTheAtm() {
     const { lab, card } = this;
     let receipt;
     const sms = await textDuring(lab, card, async () => {
