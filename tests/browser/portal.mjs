@@ -133,7 +133,7 @@ export const tests = {
     const mark = page.locator("#app-view iframe[data-bank=melli]");
     await (await (await mark.elementHandle()).contentFrame()).evaluate(() => { window.stillThere = true; });
     await page.locator("#home [data-place=messages]").click();
-    await page.locator("#inbox, #inbox-none").first().waitFor();
+    await page.locator("#place-messages").waitFor();
     await page.locator("#home [data-place=melli]").click();
     assert.equal(await (await (await mark.elementHandle()).contentFrame()).evaluate(() => window.stillThere), true);
   },

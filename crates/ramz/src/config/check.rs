@@ -424,6 +424,24 @@ mod tests {
     }
 
     #[test]
+    fn who_may_frame_the_app_is_an_origin_and_is_told_as_a_risk() {
+        let with = |origin: &str| {
+            looked(&format!(
+                "[issuer.listen]\napp = \"127.0.0.1:1\"\n[issuer.bank]\niins = [\"610433\"]\n[issuer.bank.app]\n\
+                 public_url = \"https://app.example\"\naddress_header = \"X-Real-IP\"\nframed_by = [\"{origin}\"]\n"
+            ))
+        };
+        let framed = with("https://portal.example");
+        assert!(framed.errors.is_empty(), "{framed:?}");
+        assert!(places(&framed.warnings).contains(&"issuer.bank.app.framed_by"), "{framed:?}");
+        for origin in ["https://portal.example/app", "*", "https://*.example", "http://portal.example"] {
+            let errors = with(origin).errors;
+            let told = errors.iter().any(|error| error.to_string().contains("app.framed_by"));
+            assert!(told, "{origin}: {errors:?}");
+        }
+    }
+
+    #[test]
     fn what_is_risky_is_told_of_the_roles_that_a_file_is_about() {
         let open = "[issuer.listen]\nswitch = \"0.0.0.0:1\"\nmetrics = \"\"\n[issuer.bank]\niins = [\"610433\"]\n\
                     operators = [\"router\"]\n[issuer.bank.policy]\ndigits = 6\nvalid_for_s = 300\n[log]\nfilter = \"debug\"\n";
