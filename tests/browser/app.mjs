@@ -4,7 +4,7 @@
 import assert from "node:assert/strict";
 
 import { until } from "./lab.mjs";
-import { otherThan, Payer } from "./payer.mjs";
+import { otherThan, Payer, persian } from "./payer.mjs";
 import { APP_PIN, App } from "./ramznegar.mjs";
 import { Customer } from "./terminal.mjs";
 
@@ -126,8 +126,7 @@ export const tests = {
     const app = await App.ready(desk, lab, card);
     const picture = await app.picture();
     await app.lock();
-    await app.unlock(otherThan(APP_PIN));
-    assert.notEqual(await app.picture(), picture);
+    await app.unlockWrongly(picture);
     const told = await refusedWith(desk, lab, card, await app.code());
     assert.equal(told.code, "55");
     // What the bank counted it tells in the app.
@@ -168,6 +167,73 @@ export const tests = {
     await app.screen("codes");
     assert.equal(await app.picture(), picture);
     assert.equal(await app.get(".question").count(), 0, "a finger does not mistype");
+    await paid(desk, lab, card, await app.code());
+  },
+
+  async "untouched it locks by itself, also when nothing ran meanwhile, and locked it shows and says no code"(desk, lab) {
+    const card = lab.card(lab.known.banks[0].id, 1);
+    const app = await App.ready(desk, lab, card);
+    const code = await app.code();
+    await app.get("main .act").click();
+    // As after a sleep: the clock has gone on, and no timer of the page has run.
+    await app.page.clock.setSystemTime((await lab.now()) + 10 * 60_000);
+    await app.get("main").click({ position: { x: 2, y: 2 } });
+    await app.screen("unlock");
+    const { html, said } = await app.page.evaluate(() => ({ html: document.documentElement.outerHTML, said: document.getElementById("said").textContent }));
+    for (const form of [code, [...code].join(" "), persian(code), persian([...code].join(" ")), `${code.slice(0, -4)} ${code.slice(-4)}`]) assert.ok(!html.includes(form), "a code is left in the page");
+    assert.equal(said, "");
+  },
+
+  async "what is locked while the bank is asked proves nothing for the PIN that is typed next"(desk, lab) {
+    const card = lab.card(lab.known.banks[0].id, 1);
+    const app = await App.ready(desk, lab, card);
+    await app.later(11 * 60);
+    await app.page.reload();
+    await app.unlock();
+    let answer;
+    const asked = new Promise((done) => {
+      void app.page.route("**/app/cards/*/first-pin", async (route) => {
+        done();
+        await new Promise((go) => (answer = go));
+        await route.continue();
+      });
+    });
+    await app.get('.slots [data-choice="first"]').click();
+    await app.get(".off .act").click();
+    await asked;
+    await app.lock();
+    await app.unlock(otherThan(APP_PIN));
+    answer();
+    await until("the switch at the bank", () => app.page.evaluate(async () => {
+      const { Phone } = await import("/assets/js/phone.js");
+      const phone = await Phone.open();
+      await phone.refresh();
+      return phone.cards[0].first.on;
+    }));
+    // Were it taken for right, a card would go under the mask of a wrong PIN.
+    await app.later(60);
+    await app.get(".another").click();
+    desk.expect("403 (Forbidden)");
+    await app.typeCard(lab.known.cards.find(({ phone, pan }) => phone === card.phone && pan !== card.pan) ?? card);
+    await app.get(".trouble:not([hidden])").waitFor();
+    assert.match(await app.get(".trouble:not([hidden])").innerText(), /رمز کنترل/);
+  },
+
+  async "a phone without a card begins anew once its first minutes are over"(desk, lab) {
+    const card = lab.card(lab.known.banks[0].id, 1);
+    const app = await App.of(desk, lab, card);
+    await app.activate(await app.halves());
+    await app.choosePin();
+    await app.later(11 * 60);
+    desk.expect("403 (Forbidden)");
+    await app.typeCard();
+    await app.screen("late");
+    await app.page.reload();
+    await app.screen("late");
+    await app.get("main .act").click();
+    await app.activate(await app.halves());
+    await app.choosePin();
+    await app.addCard();
     await paid(desk, lab, card, await app.code());
   },
 

@@ -170,7 +170,7 @@ export const tests = {
     await app.later(60);
     await care.typePins(APP_PIN, NEW_PIN, NEW_PIN);
     await care.get(".remember .picture").waitFor();
-    assert.notEqual(await app.picture(), picture);
+    assert.equal(await care.get(".remember .picture").getAttribute("data-picture"), await app.picture());
     await care.get("main .act").click();
     await app.screen("settings");
     await care.row("refusals").click();

@@ -148,20 +148,6 @@ export const tests = {
     });
   },
 
-  async "a page that asks for the new version gets it"(desk, lab) {
-    await withRelease(lab, async (release) => {
-      const page = await kept(desk, release);
-      release.change(MAIN, "// later");
-      assert.equal(await update(page), "installed");
-      await page.evaluate(async () => {
-        const taken = new Promise((done) => navigator.serviceWorker.addEventListener("controllerchange", done, { once: true }));
-        (await navigator.serviceWorker.ready).waiting.postMessage("take-over");
-        await taken;
-      });
-      assert.equal(await text(page), "// later");
-    });
-  },
-
   async "a file that is not of its version is not kept, and the version before goes on"(desk, lab) {
     desk.expect("integrity", "Failed to fetch", "SRI");
     await withRelease(lab, async (release) => {

@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 
 import { PHONE } from "./chromium.mjs";
+import { otherThan } from "./payer.mjs";
 import { Customer, textDuring } from "./terminal.mjs";
 
 export const APP_PIN = "271828";
@@ -116,6 +117,15 @@ export class App {
     await this.screen("unlock");
     await this.typePin(pin);
     await this.screen("codes");
+  }
+
+  /** With a wrong PIN, whose picture is another than this: one in 128 has the same. */
+  async unlockWrongly(picture) {
+    for (let by = 1; ; by++) {
+      await this.unlock(otherThan(APP_PIN, by));
+      if ((await this.picture()) !== picture) return;
+      await this.lock();
+    }
   }
 
   async lock() {

@@ -2,7 +2,7 @@
 // with its hash.
 //
 // One version is kept whole or not at all, and never mixed: what does not have its hash is not taken. A new version takes over when no page
-// of the old one is open any more, or when the page asks (it sends "take-over"). Nothing of the bank's API is looked at or kept.
+// of the old one is open any more. Nothing of the bank's API is looked at or kept.
 
 const worker = /** @type {ServiceWorkerGlobalScope} */ (/** @type {unknown} */ (self));
 const CACHE = `ramz-${VERSION}`;
@@ -12,10 +12,6 @@ worker.addEventListener("install", (event) => event.waitUntil(keep()));
 // The first visit is answered from here as soon as all is kept: nothing that it has not fetched yet needs a network.
 worker.addEventListener("activate", (event) => event.waitUntil(forgetOthers().then(() => worker.clients.claim())));
 
-worker.addEventListener("message", ({ data }) => {
-  if (data === "take-over") worker.skipWaiting();
-});
-
 worker.addEventListener("fetch", (event) => {
   const { method, url } = event.request;
   const { origin, pathname } = new URL(url);
@@ -24,12 +20,13 @@ worker.addEventListener("fetch", (event) => {
   }
 });
 
-/** Fetches every file. "no-cache" asks the door whether what the page just loaded is still what it has, and mostly sends no body. */
+/** Fetches every file. "no-cache" asks the door whether what the page just loaded is still what it has, and mostly sends no body. The page
+ * itself comes whole: it is kept with its headers, which may be others. */
 async function keep() {
   try {
     const cache = await caches.open(CACHE);
     await Promise.all(Object.entries(FILES).map(async ([path, integrity]) => {
-      const answer = await fetch(path, { cache: "no-cache", redirect: "error", integrity });
+      const answer = await fetch(path, { cache: path === "/" ? "reload" : "no-cache", redirect: "error", integrity });
       // A hash that fits is not enough: what another host sent could not be read, and is not ours.
       if (!answer.ok || answer.type !== "basic") throw new Error(`${path}: ${answer.status} ${answer.type}`);
       await cache.put(path, answer);
@@ -51,5 +48,5 @@ async function forgetOthers() {
  */
 async function kept(path, request) {
   const cache = await caches.open(CACHE);
-  return (await cache.match(path)) ?? fetch(request);
+  return (await cache.match(path)) ?? fetch(request.url, { integrity: FILES[path] });
 }

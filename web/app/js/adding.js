@@ -33,7 +33,7 @@ export class Adding {
   async card(typed, once = false) {
     const { asking } = this;
     const wanted = { pan: digitsOf(typed.pan), expiry: digitsOf(typed.expiry) };
-    const { open, kept } = asking;
+    const { mine: open, kept } = asking;
     const before = kept.state.pending.find(({ reference }) => isSame(this.#asked.get(reference), wanted));
     if (!before && kept.state.pending.length > 0) {
       // Of before: the bank says whether it has them. Those that it has not are given up, also if they arrive later.
@@ -62,7 +62,7 @@ export class Adding {
 
   /** @param {Wanted} wanted */
   async #begin(wanted) {
-    const { open, secret, kept } = this.asking;
+    const { mine: open, secret, kept } = this.asking;
     const reference = hex(random(16));
     const seed = random(32);
     const masked = await open.masked(secret, reference, seed);
@@ -85,7 +85,7 @@ export class Adding {
   async #proveAndAdd(reference, wanted, again) {
     const { asking } = this;
     const { cards } = asking.kept.state;
-    const free = again || cards.length === 0 || (asking.open.proved && asking.now() < asking.activated.addUntilMs);
+    const free = again || cards.length === 0 || (asking.mine.proved && asking.now() < asking.activated.addUntilMs);
     if (!free) return this.#add(reference, wanted, true);
     try {
       return await this.#add(reference, wanted, false);
@@ -99,7 +99,7 @@ export class Adding {
   /** @param {string} reference @param {Wanted} wanted @param {boolean} proved */
   async #add(reference, wanted, proved) {
     const { asking } = this;
-    const { open, kept } = asking;
+    const { mine: open, kept } = asking;
     /** @type {CardView} */
     const view = await asking.send("POST", "/app/cards", async () => ({
       reference, ...wanted,
@@ -117,7 +117,7 @@ export class Adding {
 
   /** @param {string} reference */
   async #sealed(reference) {
-    const { open, secret, kept, activated } = this.asking;
+    const { mine: open, secret, kept, activated } = this.asking;
     const pending = kept.state.pending.find((pending) => pending.reference === reference);
     if (!pending) throw new Trouble("no-card");
     const seed = await open.masked(secret, reference, pending.masked);

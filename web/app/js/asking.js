@@ -21,10 +21,10 @@ export const ofCard = (reference, what) => `/app/cards/${reference}${what ? `/${
 export class Asking {
   /** @type {Opened | null} the app's PIN, while the app is open */
   opened = null;
+  /** @type {Opened | null} the one that the work which is under way began with */
+  #began = null;
   /** Whether the bank's time was heard since the app was started. */
   #heard = false;
-  /** @type {Promise<unknown>} where there are no locks of the browser's */
-  #turn = Promise.resolve();
 
   /** @param {import("./kept.js").Kept} kept @param {import("./bank.js").Bank} bank */
   constructor(kept, bank) {
@@ -35,21 +35,15 @@ export class Asking {
   /** One at a time, in all windows: writes are numbered, and what the bank tells is of the moment it was asked.
    * @template T @param {() => Promise<T>} work @returns {Promise<T>} */
   async alone(work) {
-    const begin = async () => {
-      // Another window may have written, and this one been asleep.
-      await this.kept.read();
-      return work();
-    };
-    if (!navigator.locks) {
-      const mine = this.#turn.then(begin);
-      this.#turn = mine.catch(() => {});
-      return mine;
-    }
+    const pressed = this.opened;
     const began = { yet: false };
     try {
-      return await navigator.locks.request("ramz", { signal: AbortSignal.timeout(TURN_MS) }, () => {
+      return await navigator.locks.request("ramz", { signal: AbortSignal.timeout(TURN_MS) }, async () => {
         began.yet = true;
-        return begin();
+        // Another window may have written, and this one been asleep.
+        await this.kept.read();
+        this.#began = pressed;
+        return work();
       });
     } catch (error) {
       throw began.yet || error instanceof Trouble ? error : new Trouble("offline");
@@ -60,6 +54,19 @@ export class Asking {
   get open() {
     if (!this.opened?.fits(this.kept.state.salt)) throw new Trouble("not-open");
     return this.opened;
+  }
+
+  /** The same for the work that is under way: if the app was locked and opened meanwhile, another PIN may have been typed, and what was proved
+   * of one would be taken for the other. */
+  get mine() {
+    const { open } = this;
+    if (open !== this.#began) throw new Trouble("not-open");
+    return open;
+  }
+
+  /** The work goes on with another PIN. @param {Opened} opened */
+  goOnWith(opened) {
+    this.opened = this.#began = opened;
   }
 
   /** @returns {Activated} */
@@ -107,8 +114,8 @@ export class Asking {
     await this.kept.change((state) => {
       state.offsetMs = Math.round(bankMs - (asked + now) / 2);
       state.learnedAtMs = now;
-      // Control codes of minutes to come were sent by a clock that was ahead, and the bank took none of them.
-      for (const card of state.cards) card.controlUsed = Math.min(card.controlUsed, stepAt(bankMs));
+      // Control codes of minutes to come were sent by a clock that was ahead, and the bank took none of them; but it takes the next minute's.
+      for (const card of state.cards) card.controlUsed = Math.min(card.controlUsed, stepAt(bankMs) + 1);
     });
     this.#heard = true;
   }
@@ -143,7 +150,7 @@ export class Asking {
   /** Control codes of a card, of as many minutes in a row, the last of them this one; all used up from now on.
    * @param {string} reference @param {number} [count] @returns {Promise<string[]>} */
   async controls(reference, count = 1) {
-    const { open, secret } = this;
+    const { mine: open, secret } = this;
     const now = this.now();
     const last = stepAt(now);
     const card = await this.kept.change((state) => {
@@ -172,31 +179,32 @@ export class Asking {
 
   /** Has the bank look at a control code: the app's PIN is right, and this the phone that it knows. @param {string} [reference] */
   async prove(reference) {
-    const { open } = this;
+    const { mine } = this;
     const card = this.prover(reference);
     if (Math.abs(card.told.clock.drift_steps) > DRIFT_STEPS) await this.resync(card.reference);
     else {
       await this.send("POST", ofCard(card.reference, "check"), async () => ({ control_code: (await this.controls(card.reference))[0] }));
     }
-    open.proved = true;
+    mine.proved = true;
   }
 
   /** Tells the bank what the phone's clock shows, by the codes of two minutes. @param {string} reference */
   async resync(reference) {
-    const { open } = this;
+    const { mine } = this;
     const view = await this.send("POST", ofCard(reference, "resync"), async () => ({ codes: await this.controls(reference, 2) }));
     await this.learn(view);
-    open.proved = true;
+    mine.proved = true;
   }
 
   /** A change of a card; with a control code, if it takes one. @param {string} what @param {string} reference @param {object} wanted @param {boolean} controlled */
   async changed(what, reference, wanted, controlled) {
     const card = this.card(reference);
+    const mine = controlled ? this.mine : null;
     if (controlled && Math.abs(card.told.clock.drift_steps) > DRIFT_STEPS) await this.resync(reference);
     const content = async () => (controlled ? { ...wanted, control_code: (await this.controls(reference))[0] } : wanted);
     await this.learn(await this.send("PUT", ofCard(reference, what), content));
     // Whether a ceiling was raised, and the code looked at, only the bank knows.
-    if (controlled && what !== "ceiling") this.open.proved = true;
+    if (mine && what !== "ceiling") mine.proved = true;
   }
 
   /** Takes over what the bank tells of a card. @param {CardView} view */

@@ -71,8 +71,9 @@ async function keyOf(credential, salt) {
   const first = got.getClientExtensionResults().prf?.results?.first;
   if (!first || ((data[32] ?? 0) & USER_VERIFIED) === 0) throw new Trouble("no-prf");
   const drawn = ArrayBuffer.isView(first) ? new Uint8Array(first.buffer, first.byteOffset, first.byteLength) : new Uint8Array(first);
-  const material = await subtle.importKey("raw", bytes(drawn), "HKDF", false, ["deriveKey"]);
-  drawn.fill(0);
+  const copy = bytes(drawn);
+  const material = await subtle.importKey("raw", copy, "HKDF", false, ["deriveKey"]);
+  for (const secret of [copy, drawn]) secret.fill(0);
   const how = { name: "HKDF", hash: "SHA-256", salt: new Uint8Array(), info: bytes(INFO) };
   return subtle.deriveKey(how, material, { name: "AES-GCM", length: 256 }, false, ["encrypt", "decrypt"]);
 }

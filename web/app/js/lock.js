@@ -11,7 +11,7 @@ import { Trouble } from "./trouble.js";
 
 /** Fewer would be guessed by whoever has an image of the storage and one code. */
 export const PIN_DIGITS_MIN = 6;
-const PIN_DIGITS_MAX = 32;
+export const PIN_DIGITS_MAX = 12;
 
 /** Whether a PIN is one of those that are tried first: in equal steps (111111, 123456), a piece repeated, digits in twos or threes. @param {string} typed */
 export function isSimple(typed) {

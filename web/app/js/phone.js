@@ -14,7 +14,7 @@ import { jwkOf, newKey } from "./crypto/proof.js";
 import { digitsOf } from "./digits.js";
 import * as fingerprint from "./fingerprint.js";
 import { Kept } from "./kept.js";
-import { isSimple, Opened } from "./lock.js";
+import { Opened } from "./lock.js";
 import { isTrouble, Trouble } from "./trouble.js";
 
 /** @typedef {import("./bank.js").BankView} BankView */
@@ -44,11 +44,6 @@ export class Phone extends EventTarget {
     });
     if (phone.stage === "new") void phone.#learnBank();
     return phone;
-  }
-
-  /** Whether a PIN is one of those that a thief tries first. @param {string} pin */
-  static isSimple(pin) {
-    return isSimple(pin);
   }
 
   /** Whether this browser may open by fingerprint. */
@@ -239,10 +234,12 @@ export class Phone extends EventTarget {
       const [fresh, old, before] = [await Opened.by(newPin), await Opened.by(oldPin, salt), this.#asking.opened];
       try {
         if (locks !== this.#locks) throw new Trouble("not-open");
-        this.#asking.opened = old;
+        this.#asking.goOnWith(old);
         await this.#asking.prove();
         const masks = await this.#masks(old, fresh);
-        this.#asking.opened = fresh;
+        // A lock that fell meanwhile is not undone.
+        if (locks !== this.#locks) throw new Trouble("not-open");
+        this.#asking.goOnWith(fresh);
         await this.#kept.change((state) => {
           for (const card of [...state.cards, ...state.pending]) {
             const masked = masks.get(card.reference);

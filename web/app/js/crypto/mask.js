@@ -12,7 +12,9 @@ const ITERATIONS = 600_000;
 
 /** The app's PIN, made long: 32 bytes, and slow on purpose. @param {string} pin Latin digits @param {Bytes} salt 16 bytes @returns {Promise<Bytes>} */
 export async function stretch(pin, salt) {
-  const key = await subtle.importKey("raw", bytes(pin), "PBKDF2", false, ["deriveBits"]);
+  const typed = bytes(pin);
+  const key = await subtle.importKey("raw", typed, "PBKDF2", false, ["deriveBits"]);
+  typed.fill(0);
   return new Uint8Array(await subtle.deriveBits({ name: "PBKDF2", hash: "SHA-256", salt, iterations: ITERATIONS }, key, 256));
 }
 

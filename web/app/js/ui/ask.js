@@ -1,6 +1,7 @@
 // A question before something is done. What was agreed to is done behind the question, so that a wait for the next control code, and what
 // went wrong, stand where they belong, and another try is one press away.
 
+import { Trouble } from "../trouble.js";
 import { say } from "../words/words.js";
 import { el } from "./node.js";
 import { patiently } from "./patient.js";
@@ -40,10 +41,10 @@ export function ask(shell, { title, body, yes, danger = false, wrong = {}, act }
     button.disabled = true;
     let waits = false;
     try {
-      await patiently(() => {
-        if (!node.open || !node.isConnected) throw Object.assign(new Error("called off"), { kind: "cancelled" });
+      await patiently(node, () => {
+        if (!node.open) throw new Trouble("cancelled");
         cancel.disabled = true;
-        return Promise.resolve(act());
+        return act();
       }, (text) => {
         cancel.disabled = false;
         button.textContent = text;

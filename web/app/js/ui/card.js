@@ -28,9 +28,13 @@ export function card(shell) {
     if (!panIs || !expiryIs) return (panIs ? month : pan).input.focus();
     button.disabled = true;
     try {
-      const reference = await patiently(() => shell.phone.addCard({ pan: pan.digits, expiry: year.digits + month.digits }), (text) => (button.textContent = text));
-      shell.replace("codes", { reference });
+      const reference = await patiently(button, () => shell.phone.addCard({ pan: pan.digits, expiry: year.digits + month.digits }), (text) => (button.textContent = text));
+      if (button.isConnected) shell.replace("codes", { reference });
     } catch (error) {
+      const { kind } = /** @type {{ kind?: string }} */ (error);
+      if (kind === "no-such-device") return shell.replace("revoked");
+      // The first minutes are over, and there is no card to prove anything with.
+      if (kind === "control-code" && shell.phone.stage === "activated") return shell.replace("late");
       trouble.show(error);
       button.textContent = say("addCard");
       button.disabled = false;

@@ -92,7 +92,7 @@ export function cardcare(shell, { reference }) {
 
   /** @param {Card} card */
   function remove({ ending, first }) {
-    const words = [el("p", {}, say("removeCardWhat"))];
+    const words = [el("p", {}, say(phone.cards.length === 1 ? "removeLastWhat" : "removeCardWhat"))];
     if (first.on) words.push(el("p", {}, say("lastPhone")));
     // Once the card is gone, so is this screen.
     ask(shell, { title: say("removeCardAsk", { ending }), body: words, yes: say("removeYes"), danger: true, act: () => phone.remove(reference) });

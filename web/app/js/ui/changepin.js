@@ -39,11 +39,7 @@ export function changepin(shell) {
   /** @param {string} old @param {string} pin @param {(text: string) => void} tell */
   async function change(old, pin, tell) {
     try {
-      await patiently(() => {
-        // The lock has fallen during a wait: it must not be opened by this.
-        if (!node.isConnected) throw Object.assign(new Error("called off"), { kind: "cancelled" });
-        return phone.changePin(old, pin);
-      }, tell);
+      await patiently(node, () => phone.changePin(old, pin), tell);
     } catch (error) {
       const { kind = "" } = /** @type {{ kind?: string }} */ (error);
       if (kind === "no-such-device") return shell.replace("revoked");

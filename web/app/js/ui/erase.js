@@ -4,6 +4,7 @@ import { say } from "../words/words.js";
 import { steps } from "./advice.js";
 import { ask } from "./ask.js";
 import { icon } from "./icons.js";
+import { leaveBank } from "./leaving.js";
 import { el } from "./node.js";
 
 /** @param {import("./shell.js").Shell} shell @returns {import("./shell.js").Shown} */
@@ -27,11 +28,9 @@ export function erase(shell) {
 
   async function takenOff() {
     try {
-      const own = (await phone.devices()).find((device) => device.this);
-      if (own) await phone.revokeDevice(own.device);
+      await leaveBank(phone);
     } catch (error) {
-      // It is off already; anything else, and it may still be on.
-      if (/** @type {{ kind?: string }} */ (error).kind === "no-such-device") return;
+      // It may still be on.
       here.hidden = false;
       throw error;
     }

@@ -75,6 +75,8 @@ export function face(shell, card, { slot, step }) {
       clearInterval(timer);
       digits.textContent = "";
       delete digits.dataset.code;
+      digits.removeAttribute("aria-label");
+      shell.said("");
     },
   };
 }

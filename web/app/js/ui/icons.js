@@ -5,7 +5,6 @@ import { svg } from "./node.js";
 const PATHS = {
   back: "M15 5l-7 7 7 7",
   bank: "M4 10l8-5 8 5M5 10v8M10 10v8M14 10v8M19 10v8M3 20h18",
-  bell: "M6 16V11a6 6 0 0112 0v5l2 2H4zM10 21h4",
   card: "M3 7a2 2 0 012-2h14a2 2 0 012 2v10a2 2 0 01-2 2H5a2 2 0 01-2-2zM3 10h18M7 15h4",
   ceiling: "M4 4h16M12 20V9M8 13l4-4 4 4",
   check: "M5 13l5 5L20 7",

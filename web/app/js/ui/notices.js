@@ -30,7 +30,7 @@ export function slotOff(shell, card, slot) {
     trouble.clear();
     button.disabled = true;
     try {
-      await patiently(() => shell.phone.switchPin(card.reference, slot, true), (text) => (button.textContent = text));
+      await patiently(button, () => shell.phone.switchPin(card.reference, slot, true), (text) => (button.textContent = text));
     } catch (error) {
       trouble.show(error);
       button.textContent = say(slot === "first" ? "firstOn" : "secondOn");

@@ -2,12 +2,10 @@
 // the page. Keys and a keyboard both work.
 
 import { digitsOf } from "../digits.js";
-import { PIN_DIGITS_MIN } from "../lock.js";
+import { PIN_DIGITS_MAX, PIN_DIGITS_MIN } from "../lock.js";
 import { figures, say } from "../words/words.js";
 import { icon } from "./icons.js";
 import { el } from "./node.js";
-
-const PIN_MAX = 12;
 
 /**
  * @param {{ done: (pin: string) => unknown, word: import("../words/words.js").Word, beside?: Node | null }} options `word` is on the key
@@ -31,7 +29,7 @@ export function pinpad({ done, word, beside = null }) {
 
   /** @param {string} d */
   function add(d) {
-    if (typed.length < PIN_MAX && !node.inert) typed += d;
+    if (typed.length < PIN_DIGITS_MAX && !node.inert) typed += d;
     show();
   }
 
@@ -63,5 +61,12 @@ export function pinpad({ done, word, beside = null }) {
     event.preventDefault();
   }
 
-  return { node, clear, busy: (/** @type {boolean} */ is) => { node.inert = is; } };
+  /** @param {boolean} is */
+  function busy(is) {
+    node.inert = is;
+    // What is inert loses the focus, and the next try is typed too.
+    if (!is) node.focus({ preventScroll: true });
+  }
+
+  return { node, busy };
 }

@@ -5,11 +5,12 @@ import { activate } from "./activate.js";
 import { card } from "./card.js";
 import { codes } from "./codes.js";
 import { install } from "./install.js";
+import { late } from "./late.js";
 import { pin } from "./pin.js";
 import { revoked } from "./revoked.js";
 import { unlock } from "./unlock.js";
 
-const FIRST = { install, activate, pin, card, unlock, codes, revoked };
+const FIRST = { install, activate, pin, late, card, unlock, codes, revoked };
 
 /** @typedef {keyof typeof FIRST | keyof typeof import("./care.js")} Screen */
 

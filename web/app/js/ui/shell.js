@@ -16,8 +16,10 @@ import { words } from "./trouble.js";
 const HIDDEN_MS = 60_000;
 /** And untouched this long. */
 const IDLE_MS = 180_000;
-/** Screens that are reached before there is an app PIN to open anything with; the others want it. */
-const BEFORE = /** @type {Screen[]} */ (["install", "activate", "pin", "unlock", "revoked"]);
+/** Screens of a phone that is none yet, that has no card yet, and that is locked; all others want it open. */
+const NEW = /** @type {Screen[]} */ (["install", "activate"]);
+const CARDLESS = /** @type {Screen[]} */ (["pin", "late"]);
+const BEFORE = /** @type {Screen[]} */ ([...NEW, ...CARDLESS, "unlock", "revoked"]);
 
 export class Shell {
   /** @type {import("../phone.js").Phone} */
@@ -32,6 +34,8 @@ export class Shell {
   /** @type {InstallEvent | null} */
   install = null;
   idle = 0;
+  /** When it locks by itself. */
+  dueMs = Infinity;
   turn = 0;
 
   /** @param {import("../phone.js").Phone} phone */
@@ -56,7 +60,8 @@ export class Shell {
   /** Where this phone is. @returns {Screen} */
   first() {
     if (this.phone.stage === "ready") return this.phone.isOpen ? "codes" : "unlock";
-    if (this.phone.stage === "activated") return "pin";
+    // Without a card nothing can prove this phone any more, once its first minutes are over.
+    if (this.phone.stage === "activated") return (this.phone.freeUntilMs ?? 0) > Date.now() ? "pin" : "late";
     const { standalone } = /** @type {Navigator & { standalone?: boolean }} */ (navigator);
     return standalone === false ? "install" : "activate";
   }
@@ -80,8 +85,7 @@ export class Shell {
   /** @param {Screen} screen @param {any} args */
   async show(screen, args) {
     // A step back may lead to what this phone is not, or not any more.
-    if (!this.phone.isOpen && !BEFORE.includes(screen)) screen = this.first();
-    if (screen === "unlock" && this.phone.isOpen) screen = this.first();
+    if (!this.fits(screen)) screen = this.first();
     const turn = (this.turn += 1);
     const draw = await drawing(screen).catch(() => null);
     // It was fetched, and something else is to be shown by now.
@@ -99,14 +103,25 @@ export class Shell {
     /** @type {HTMLElement} */ (place.querySelector("[data-first]") ?? place).focus({ preventScroll: true });
   }
 
+  /** Whether this phone can be on a screen. @param {Screen} screen */
+  fits(screen) {
+    const { stage, isOpen } = this.phone;
+    if (screen === "revoked") return true;
+    if (stage === "new") return NEW.includes(screen);
+    if (stage === "activated") return CARDLESS.includes(screen) || (screen === "card" && isOpen);
+    return isOpen ? !BEFORE.includes(screen) : screen === "unlock";
+  }
+
   /** Draws this screen again. */
   again() {
     this.show(this.screen, this.args);
   }
 
   changed() {
-    // It may have closed by itself: another window has changed the PIN, or erased all.
-    if (!this.phone.isOpen && !BEFORE.includes(this.screen)) this.replace(this.first());
+    // The last code was said; on a locked phone nobody listens to it again.
+    if (!this.phone.isOpen) this.said("");
+    // It may have closed by itself: another window has changed the PIN, or erased all. What opens it goes on by itself.
+    if (!this.fits(this.screen) && !(this.screen === "unlock" && this.phone.isOpen)) this.replace(this.first());
     else this.bar();
   }
 
@@ -147,6 +162,9 @@ export class Shell {
 
   /** @param {number} ms */
   lockIn(ms) {
+    // A phone that slept, or froze the page, let no timer run.
+    if (Date.now() >= this.dueMs) this.lock();
+    this.dueMs = Date.now() + ms;
     clearTimeout(this.idle);
     this.idle = setTimeout(() => this.lock(), ms);
   }
@@ -163,9 +181,9 @@ export class Shell {
     try {
       await this.phone.refresh();
     } catch (error) {
-      if (/** @type {{ kind?: string }} */ (error).kind === "no-such-device") this.replace("revoked");
+      // If nothing is kept any more, it is this browser that forgot.
+      if (/** @type {{ kind?: string }} */ (error).kind === "no-such-device" && /** @type {string} */ (this.phone.stage) !== "new") this.replace("revoked");
     }
-    if (this.phone.stage !== "ready" && this.screen === "codes") this.replace(this.first());
   }
 
   /** @param {InstallEvent} event */

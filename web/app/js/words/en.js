@@ -4,7 +4,6 @@
 export const en = {
   app: "Ramznegar",
   other: "فارسی",
-  bankOf: "{bank}",
   rial: "{amount} rial",
   thousand: "thousand",
   million: "million",
@@ -15,7 +14,6 @@ export const en = {
   tryAgain: "Try again",
   settings: "Settings",
   lock: "Lock",
-  online: "Works without internet too",
   offline: "No internet; PINs are made all the same.",
 
   installTitle: "First, onto the home screen",
@@ -68,7 +66,6 @@ export const en = {
   code: "Dynamic PIN",
   copy: "Copy",
   copied: "Copied",
-  secondsLeft: "{seconds} seconds until the next PIN",
   left: "seconds",
   nextCode: "New PIN: {code}",
   once: "Each PIN works once only.",
@@ -93,6 +90,9 @@ export const en = {
   clockSlow: "The phone's clock is {minutes} min slow.",
   clockRemedy: "Switch on “Set date and time automatically” in the phone's settings, then open this app once with internet. Until then PINs are made by the bank's clock.",
   addAnother: "Another card",
+
+  lateTitle: "The first ten minutes are over",
+  lateWhy: "This phone is active and has no card. For ten minutes after the activation a card is added without a code; later another card has to vouch for it. Get new codes at an ATM and begin anew.",
 
   revokedTitle: "The bank has taken this phone off",
   revokedWhy: "Its PINs are not accepted any more. You may have removed it from another phone, at an ATM or at the bank, or the card's mobile number has changed.",
@@ -142,7 +142,7 @@ export const en = {
   fingerCannot: "This phone or browser cannot; the app PIN works.",
   fingerAsk: "Open by fingerprint?",
   fingerAgain: "The new PIN has switched the fingerprint off. Switch it on again?",
-  fingerWho: "Whoever has a finger or face registered on this phone can open the app.",
+  fingerWho: "Whoever has a finger or face registered on this phone, or knows the code of its lock screen, can open the app.",
   fingerOff: "Switch the fingerprint off?",
   fingerOffWhat: "Then only the PIN opens the app.",
 
@@ -173,6 +173,7 @@ export const en = {
   resyncWhat: "From two PINs in a row the bank learns by how many minutes this phone's clock is off. They pay nothing.",
   removeCard: "Take the card off this phone",
   removeCardAsk: "Take card {ending} off?",
+  removeLastWhat: "This phone's PINs of the card end. No other card is here: to add it again you need new codes from an ATM.",
   removeCardWhat: "This phone's PINs of the card end. You can add it again.",
   removeYes: "Take it off",
   lastPhone: "If no other phone has the card, its first PIN is the static one again.",

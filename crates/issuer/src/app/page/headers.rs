@@ -13,7 +13,7 @@ const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; i
 
 /// What the page needs it may do itself: fingerprint, copying a code, and taking the SMS's half. No frame in it may, and all
 /// else nobody.
-const PERMISSIONS: &str = "publickey-credentials-get=(self), publickey-credentials-create=(self), \
+pub(super) const PERMISSIONS: &str = "publickey-credentials-get=(self), publickey-credentials-create=(self), \
     clipboard-write=(self), otp-credentials=(self), accelerometer=(), autoplay=(), camera=(), \
     clipboard-read=(), display-capture=(), encrypted-media=(), fullscreen=(), geolocation=(), gyroscope=(), \
     hid=(), idle-detection=(), local-fonts=(), magnetometer=(), microphone=(), midi=(), payment=(), \

@@ -1,7 +1,7 @@
 //! The app itself, as a browser gets it from the door: one page, its files, the worker that keeps them, and the manifest.
 //!
 //! The worker is told what there is: every path with its hash. What does not have that hash it does not keep, so that no phone ever
-//! has files of two releases, also while nodes of both answer.
+//! keeps files of two releases, also while nodes of both answer.
 
 mod files;
 pub(super) mod headers;
@@ -28,7 +28,7 @@ const NOT_KEPT: &[&str] = &[".txt", ".png"];
 pub(super) fn routes(bank: &BankView, framed_by: &[String]) -> Router {
     let policy = headers::policy(framed_by);
     let manifest = manifest::manifest(bank, &FILES);
-    let worker = worker(FILES.iter().chain([&manifest]));
+    let worker = worker(FILES.iter().chain([&manifest]), &policy);
     let mut routes = Router::new();
     for file in FILES.iter().cloned().chain([manifest, worker]) {
         let path = file.path.clone();
@@ -38,12 +38,14 @@ pub(super) fn routes(bank: &BankView, framed_by: &[String]) -> Router {
     routes.layer(middleware::map_response(move |response| headers::of_the_page(policy.clone(), response)))
 }
 
-/// The worker's script, after what it is told.
-fn worker<'a>(files: impl Iterator<Item = &'a File>) -> File {
+/// The worker's script, after what it is told. What a browser may do with the page is of its version too: phones keep the page with its headers,
+/// and take another policy with another version only.
+fn worker<'a>(files: impl Iterator<Item = &'a File>, policy: &HeaderValue) -> File {
     let kept = files.filter(|file| !NOT_KEPT.iter().any(|end| file.path.ends_with(end)));
     let kept: Map<_, _> = kept.map(|file| (file.path.clone(), Value::from(file.integrity()))).collect();
     let told = Value::from(kept).to_string();
-    let version = Sha256::new().chain_update(&told).chain_update(files::worker()).finalize();
+    let rules = [policy.as_bytes(), headers::PERMISSIONS.as_bytes()].concat();
+    let version = Sha256::new().chain_update(&told).chain_update(files::worker()).chain_update(rules).finalize();
     let version = hex::encode(&version[..8]);
     let told = format!("const VERSION = \"{version}\";\nconst FILES = {told};\n");
     let script = [told.as_bytes(), files::worker()].concat();
@@ -112,13 +114,14 @@ mod tests {
     }
 
     #[test]
-    fn another_file_is_another_version() {
-        let version = |content: &'static str| {
+    fn another_file_or_policy_is_another_version() {
+        let version = |content: &'static str, policy: &'static str| {
             let file = File::new("/a.js", "text/javascript", false, Bytes::from_static(content.as_bytes()));
-            let worker = String::from_utf8(worker([&file].into_iter()).plain.to_vec()).unwrap();
+            let worker = String::from_utf8(worker([&file].into_iter(), &HeaderValue::from_static(policy)).plain.to_vec()).unwrap();
             worker.lines().next().unwrap().to_owned()
         };
-        assert_eq!(version("1"), version("1"));
-        assert_ne!(version("1"), version("2"));
+        assert_eq!(version("1", "a"), version("1", "a"));
+        assert_ne!(version("1", "a"), version("2", "a"));
+        assert_ne!(version("1", "a"), version("1", "b"), "phones keep the page with its policy");
     }
 }
