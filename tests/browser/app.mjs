@@ -74,7 +74,7 @@ export const tests = {
   async "without a network the app opens and makes codes that pay"(desk, lab) {
     const card = lab.card(lab.known.banks[0].id, 1);
     const app = await App.ready(desk, lab, card);
-    await app.page.evaluate(() => navigator.serviceWorker.ready.then(() => {}));
+    await app.kept();
     await app.page.context().setOffline(true);
     // What cannot be asked is noted in the console by the browser itself.
     desk.expect("net::ERR_INTERNET_DISCONNECTED", "Failed to fetch");
@@ -174,7 +174,7 @@ export const tests = {
   async "the browser offers to install it, and its manifest is the bank's"(desk, lab) {
     const card = lab.card(lab.known.banks[1].id, 1);
     const app = await App.of(desk, lab, card);
-    await app.page.evaluate(() => navigator.serviceWorker.ready.then(() => {}));
+    await app.kept();
     const session = await app.page.context().newCDPSession(app.page);
     const { errors, data } = await session.send("Page.getAppManifest");
     assert.deepEqual(errors, []);

@@ -186,6 +186,7 @@ export const tests = {
     const app = await App.ready(desk, lab, lab.card(lab.known.banks[0].id, 1));
     const care = new Care(app);
     desk.expect("net::ERR_INTERNET_DISCONNECTED", "Failed to fetch");
+    await app.kept();
     await app.page.context().setOffline(true);
     await care.open("changepin");
     await care.get(".notice", { hasText: "به اینترنت نیاز دارد" }).waitFor();
@@ -261,6 +262,7 @@ export const tests = {
     const app = await App.ready(desk, lab, card);
     const care = new Care(app);
     desk.expect("net::ERR_INTERNET_DISCONNECTED", "Failed to fetch");
+    await app.kept();
     await app.page.context().setOffline(true);
     await care.open("erase");
     await care.row("erase").click();

@@ -10,15 +10,16 @@ export const DESKTOP = { width: 1280, height: 860 };
 export class Chromium {
   static async start({ CHROMIUM, BROWSER_TOOLS, SHOTS }) {
     const { chromium } = createRequire(join(BROWSER_TOOLS, "x.js"))("playwright-core");
-    const browser = await chromium.launch({
+    const how = {
       executablePath: CHROMIUM,
       headless: true,
       args: [
         "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
         "--disable-component-update", "--disable-sync", "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE localhost",
       ],
-    });
-    return Object.assign(new Chromium(), { browser, shots: SHOTS });
+    };
+    const browser = await chromium.launch(how);
+    return Object.assign(new Chromium(), { browser, shots: SHOTS, inFolder: (folder, options) => chromium.launchPersistentContext(folder, { ...how, ...options }) });
   }
 
   desk(lab) {
@@ -41,14 +42,10 @@ class Desk {
   }
 
   /** A window of a fresh profile: `viewport`, `dark` and whatever else the driver's contexts take. */
-  async window({ viewport = DESKTOP, dark = false, ...options } = {}) {
-    const context = await this.chromium.browser.newContext({
-      viewport,
-      colorScheme: dark ? "dark" : "light",
-      reducedMotion: "reduce",
-      locale: "fa-IR",
-      ...options,
-    });
+  async window({ viewport = DESKTOP, dark = false, profile = null, ...options } = {}) {
+    const how = { viewport, colorScheme: dark ? "dark" : "light", reducedMotion: "reduce", locale: "fa-IR", ...options };
+    // A profile is a folder, which the browser writes to the disk as any browser would.
+    const context = await (profile ? this.chromium.inFolder(profile, how) : this.chromium.browser.newContext(how));
     context.setDefaultTimeout(20_000);
     this.contexts.push(context);
     this.watch(context);

@@ -127,6 +127,11 @@ export class App {
     return this.get("#top .picture").getAttribute("data-picture");
   }
 
+  /** All that the app is made of is on the phone. */
+  kept() {
+    return this.page.waitForFunction(() => navigator.serviceWorker.controller !== null);
+  }
+
   /** What the clock shows, both of the bank and on the phone. */
   async later(seconds) {
     await this.lab.advance(seconds);

@@ -1,8 +1,12 @@
 // What a thief gets: of an image of the storage, and with the phone in his hand, open, and without the app's PIN.
 
 import assert from "node:assert/strict";
+import { mkdtemp, readdir, readFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 
 import { freed, Holder } from "./holder.mjs";
+import { APP_PIN, App } from "./ramznegar.mjs";
 import { computed, image, traces } from "./stolen.mjs";
 
 const PIN = "271828";
@@ -72,6 +76,40 @@ export const tests = {
       });
     }
     assert.deepEqual(traces(await image(page), all), []);
+  },
+
+  async "what the browser writes to the disk while somebody uses the app has no secret in it"(desk, lab) {
+    const card = lab.card(lab.known.banks[1].id, 1);
+    const profile = await mkdtemp(join(tmpdir(), "profile-"));
+    const app = await App.of(desk, lab, card, { profile });
+    const halves = await app.halves();
+    await app.activate(halves);
+    await app.choosePin();
+    await app.addCard();
+    const digits = [card.pan, card.pan.replace(/(.{4})(?=.)/g, "$1 "), APP_PIN, halves.receipt, halves.sms, await app.code(), await app.code()];
+    await app.lock();
+    await app.unlock();
+    const made = (await computed(app.page, [APP_PIN])).filter(({ bytes }) => bytes);
+    const masked = (await image(app.page)).find(({ at }) => at.endsWith("masked")).bytes;
+    const entries = await image(app.page);
+    assert.ok(entries.some(({ at }) => at.startsWith("caches/")), "the worker keeps the app");
+    assert.deepEqual(traces(entries, [...made, ...digits.map((digits) => ({ name: "what was typed or shown", digits }))]), []);
+    // What is kept for a tab that may come back is written after some seconds at the latest, and when the browser is closed.
+    await app.page.context().close();
+    const forms = (bytes) => [Buffer.from(bytes, "hex"), Buffer.from(bytes), Buffer.from(Buffer.from(bytes, "hex").toString("base64"))];
+    const secrets = [
+      ...made.flatMap(({ name, bytes }) => forms(bytes.slice(0, 12)).map((form) => [name, form])),
+      ...digits.flatMap((text) => [Buffer.from(text), Buffer.from(text, "utf16le")].map((form) => ["what was typed or shown", form])),
+    ];
+    const [found, seen] = [[], []];
+    for (const entry of await readdir(profile, { recursive: true, withFileTypes: true })) {
+      if (!entry.isFile()) continue;
+      const content = await readFile(join(entry.parentPath ?? entry.path, entry.name));
+      for (const [name, form] of secrets) if (content.includes(form)) found.push(`${name} in ${entry.name}`);
+      if (content.includes(Buffer.from(masked, "hex"))) seen.push(entry.name);
+    }
+    assert.ok(seen.length > 0, "the files were looked into: a masked seed is there as it is");
+    assert.deepEqual(found, []);
   },
 
   async "with the open phone and without the app's PIN nothing is had that a thief would want"(desk, lab) {

@@ -9,7 +9,8 @@ const CACHE = `ramz-${VERSION}`;
 
 worker.addEventListener("install", (event) => event.waitUntil(keep()));
 
-worker.addEventListener("activate", (event) => event.waitUntil(forgetOthers()));
+// The first visit is answered from here as soon as all is kept: nothing that it has not fetched yet needs a network.
+worker.addEventListener("activate", (event) => event.waitUntil(forgetOthers().then(() => worker.clients.claim())));
 
 worker.addEventListener("message", ({ data }) => {
   if (data === "take-over") worker.skipWaiting();

@@ -1,5 +1,6 @@
 // How a seed lies in storage: under a mask that only the device's secret and the app's PIN make together. Whatever PIN is tried, what
-// comes out is 32 bytes that look like a seed: nothing here tells which is right, and nothing may be added that would.
+// comes out is 32 bytes that look like a seed: nothing here tells which is right, and nothing may be added that would. (One seed under the
+// masks of two PINs would: what was kept before a change of the PIN must go. What a browser's files still have of it is not ours to wipe.)
 
 import { bytes, fromHex, hmac, xor } from "./bytes.js";
 

@@ -16,8 +16,6 @@ import { words } from "./trouble.js";
 const HIDDEN_MS = 60_000;
 /** And untouched this long. */
 const IDLE_MS = 180_000;
-/** What a first visit does not want is fetched after it. */
-const AFTER_FIRST_MS = 3000;
 /** Screens that are reached before there is an app PIN to open anything with; the others want it. */
 const BEFORE = /** @type {Screen[]} */ (["install", "activate", "pin", "unlock", "revoked"]);
 
@@ -45,8 +43,6 @@ export class Shell {
     phone.addEventListener("change", () => this.changed());
     this.replace(this.first());
     this.learn();
-    // The advice in the settings is for when there is no network, and on a first visit no worker answers for it yet.
-    setTimeout(() => drawing("settings").catch(() => {}), AFTER_FIRST_MS);
   }
 
   /** Nothing else is left to be shown. @param {unknown} error */
