@@ -34,7 +34,10 @@ export function card(shell) {
       const { kind } = /** @type {{ kind?: string }} */ (error);
       if (kind === "no-such-device") return shell.replace("revoked");
       // The first minutes are over, and there is no card to prove anything with.
-      if (kind === "control-code" && shell.phone.stage === "activated") return shell.replace("late");
+      if (kind === "control-code" && shell.phone.stage === "activated") {
+        await shell.phone.learnTime().catch(() => {});
+        return shell.replace(shell.first());
+      }
       trouble.show(error);
       button.textContent = say("addCard");
       button.disabled = false;

@@ -16,10 +16,9 @@ import { words } from "./trouble.js";
 const HIDDEN_MS = 60_000;
 /** And untouched this long. */
 const IDLE_MS = 180_000;
-/** Screens of a phone that is none yet, that has no card yet, and that is locked; all others want it open. */
+/** Screens of a phone that is none yet, and all that want no app PIN; the others want the app open. */
 const NEW = /** @type {Screen[]} */ (["install", "activate"]);
-const CARDLESS = /** @type {Screen[]} */ (["pin", "late"]);
-const BEFORE = /** @type {Screen[]} */ ([...NEW, ...CARDLESS, "unlock", "revoked"]);
+const BEFORE = /** @type {Screen[]} */ ([...NEW, "pin", "late", "unlock", "revoked"]);
 
 export class Shell {
   /** @type {import("../phone.js").Phone} */
@@ -108,7 +107,7 @@ export class Shell {
     const { stage, isOpen } = this.phone;
     if (screen === "revoked") return true;
     if (stage === "new") return NEW.includes(screen);
-    if (stage === "activated") return CARDLESS.includes(screen) || (screen === "card" && isOpen);
+    if (stage === "activated") return screen === this.first() || (screen === "card" && isOpen && this.first() === "pin");
     return isOpen ? !BEFORE.includes(screen) : screen === "unlock";
   }
 
