@@ -2,13 +2,14 @@
 
 use crate::bank::{Bank, CARD, Node, Told, on_both_stores, same};
 use crate::guess::wrong;
-use crate::messages::Wish;
+use crate::messages::{Wish, code, repeated};
 
 on_both_stores! {
     what_another_node_unlocked_pays_here,
     what_another_node_locked_does_not_pay_here,
     a_pin_that_another_node_spent_is_over_here,
     a_new_phone_at_another_node_gets_the_next_pin_of_this_one,
+    what_writes_nothing_spoils_nothing_for_what_is_decided_with_it,
 }
 
 /// While the card is locked, a payment is refused and nothing is written: no lost swap would say that the kept row is old.
@@ -58,4 +59,28 @@ async fn a_new_phone_at_another_node_gets_the_next_pin_of_this_one(bank: &Bank, 
     crate::bank::until("an SMS comes to the new phone", async || !bank.operator.texts(new).is_empty())
         .await?;
     same(bank.operator.texts(&old).len(), before, "texts to the old phone")
+}
+
+/// A repeat writes nothing. Of many at once some come into one turn with a payment, before it and behind it, on a kept row.
+async fn what_writes_nothing_spoils_nothing_for_what_is_decided_with_it(bank: &Bank, node: Node) -> Told {
+    let first = Wish::purchase(370_000);
+    let pin = bank.pin(&node, CARD, &first).await?;
+    let paid = bank.payment(CARD, &first, &pin);
+    let given = node.ask(&paid).await?;
+    same(code(&given), "00".into(), "the first payment")?;
+    for round in 1..=8 {
+        let wish = Wish::purchase(380_000 + round);
+        let pin = bank.pin(&node, CARD, &wish).await?;
+        let payment = bank.payment(CARD, &wish, &pin);
+        let repeats = |_| node.asking(1, &repeated(&paid));
+        let before: Vec<_> = (0..8).map(repeats).collect();
+        let paying = node.asking(0, &payment);
+        let behind: Vec<_> = (0..8).map(repeats).collect();
+        same(code(&paying.await?), "00".into(), "a payment among repeats")?;
+        for repeat in before.into_iter().chain(behind) {
+            same(repeat.await?.get(38).map(str::to_owned), given.get(38).map(str::to_owned), "a repeat")?;
+        }
+        same(bank.host.asked(&payment).debits, 1, "debited")?;
+    }
+    same(bank.host.asked(&paid).debits, 1, "the first debited")
 }
