@@ -158,7 +158,9 @@ impl Shared {
 impl Queue {
     /// The next batch: from the front, each aggregate once, the others stay in their order.
     fn take(&mut self) -> Vec<Waiting> {
-        let (mut named, mut goes, mut room) = (HashSet::new(), Vec::new(), COMMIT_BATCH_MAX);
+        let most = self.waiting.len().min(COMMIT_BATCH_MAX);
+        let (mut named, mut goes) = (HashSet::with_capacity(most), Vec::with_capacity(most));
+        let mut room = COMMIT_BATCH_MAX;
         for next in &self.waiting {
             if room == 0 {
                 break;
