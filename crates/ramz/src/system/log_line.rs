@@ -112,6 +112,11 @@ struct Escaping<'a, 'w>(&'a mut Writer<'w>);
 
 impl fmt::Write for Escaping<'_, '_> {
     fn write_str(&mut self, text: &str) -> fmt::Result {
+        let escaped = |byte: u8| byte < 0x20 || byte == b'"' || byte == b'\\';
+        // Without an early end, so that many are looked at at once.
+        if !text.bytes().fold(false, |found, byte| found | escaped(byte)) {
+            return self.0.write_str(text);
+        }
         let mut written = 0;
         for (at, byte) in text.bytes().enumerate() {
             let escape = match byte {
