@@ -14,6 +14,7 @@ use ramz_domain::card::CardState;
 use ramz_domain::{CardId, limits};
 use ramz_store::{Head, Row, Sealed, Swap, Version};
 
+use super::by_card::HashesCards;
 use super::{EngineFault, Found, row};
 
 /// A card's row with its state decoded.
@@ -67,14 +68,15 @@ impl Swapped {
 
 /// The rows, and the places in the index.
 pub(super) struct Kept {
-    cards: Mutex<LruCache<CardId, Known>>,
+    cards: Mutex<LruCache<CardId, Known, HashesCards>>,
     places: Mutex<LruCache<Vec<u8>, Found>>,
 }
 
 impl Default for Kept {
     fn default() -> Kept {
         let most = NonZeroUsize::new(limits::CARDS_KEPT_MAX).unwrap_or(NonZeroUsize::MIN);
-        Kept { cards: Mutex::new(LruCache::new(most)), places: Mutex::new(LruCache::new(most)) }
+        let cards = LruCache::with_hasher(most, HashesCards::default());
+        Kept { cards: Mutex::new(cards), places: Mutex::new(LruCache::new(most)) }
     }
 }
 
