@@ -51,6 +51,11 @@ enum Content {
 /// Field, content and, if it may be copied, its range of the raw bytes.
 pub(crate) type Part<'a> = (u8, &'a [u8], Option<Range<usize>>);
 
+/// Room for as many fields as most messages are made from …
+const FIELDS_MADE: usize = 16;
+/// … and as are set in one that was read.
+const FIELDS_CHANGED: usize = 4;
+
 /// Fields that hold bytes, in every layout that follows the standard.
 const BINARY: [u8; 6] = [52, 55, 64, 65, 96, 128];
 
@@ -146,6 +151,12 @@ impl Message {
         self.as_read = false;
         let at = self.index(bit);
         let there = self.present & bit != 0;
+        if self.own.is_empty() {
+            // Whoever sets one field sets a few, or makes a message.
+            let most = if self.slots.is_empty() { FIELDS_MADE } else { FIELDS_CHANGED };
+            self.slots.reserve(most);
+            self.own.reserve(most);
+        }
         if there && let Content::Own(place) = self.slots[at].content {
             self.own[usize::from(place)] = value;
             return;

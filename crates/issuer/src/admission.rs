@@ -29,6 +29,8 @@ use crate::engine::{Engine, EngineFault, Job};
 use crate::limits::Limits;
 
 const REQUEST_COLUMN: &str = "admission.request";
+/// More than a record without its sealed request.
+const RECORD_BYTES: usize = 160;
 
 /// The admissions' door and their work.
 pub struct Admissions {
@@ -409,7 +411,9 @@ fn swap(
     sealed: Vec<Sealed>,
     due: Option<Moment>,
 ) -> Result<Swap, EngineFault> {
-    let body = minicbor::to_vec(record).map_err(|error| EngineFault::Row(error.to_string()))?;
+    let sealed_bytes = record.sealed.as_ref().map_or(0, |sealed| sealed.len());
+    let mut body = Vec::with_capacity(RECORD_BYTES + sealed_bytes);
+    minicbor::encode(record, &mut body).map_err(|error| EngineFault::Row(error.to_string()))?;
     Ok(Swap {
         table: Table::Admission,
         key,

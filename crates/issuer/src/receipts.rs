@@ -207,8 +207,8 @@ impl Awaited {
 
     /// What a receipt means for its text, or the receipt kept for a while if it is about none that is known.
     fn take_or_keep(&mut self, receipt: Receipt, now: Moment) -> Option<Noted> {
-        if self.find(&receipt).is_some() {
-            return self.take(&receipt, now);
+        if let Some(found) = self.find(&receipt) {
+            return self.take_found(found, &receipt, now);
         }
         if self.ahead.len() >= limits::RECEIPTS_AHEAD_MAX {
             self.ahead.pop_front();
@@ -219,7 +219,11 @@ impl Awaited {
 
     /// The part's hint goes; the text is noted once, when its fate is known.
     fn take(&mut self, receipt: &Receipt, now: Moment) -> Option<Noted> {
-        let (id, number) = self.find(receipt)?;
+        let found = self.find(receipt)?;
+        self.take_found(found, receipt, now)
+    }
+
+    fn take_found(&mut self, (id, number): (String, u64), receipt: &Receipt, now: Moment) -> Option<Noted> {
         let part = self.by_id.get(&id)?.iter().find(|part| part.number == number)?;
         let text = Arc::clone(&part.text);
         self.forget(&id, number);
@@ -237,24 +241,35 @@ impl Awaited {
 
     /// The newest part of this id and phone.
     fn find(&self, receipt: &Receipt) -> Option<(String, u64)> {
-        receipt.message_ids.iter().flat_map(|id| forms(id)).find_map(|id| {
+        let known = |id: String| {
             let part = self.by_id.get(&id)?.iter().rev().find(|part| part.phone == receipt.phone)?;
             Some((id, part.number))
-        })
+        };
+        // Most operators write it as in the answer.
+        let as_answered = |id: &String| known(plain(id)).or_else(|| forms(id).into_iter().find_map(known));
+        receipt.message_ids.iter().find_map(as_answered)
     }
 
     /// Receipts kept that are about one of these ids.
     fn early(&mut self, ids: &[String], phone: &Phone) -> Vec<Receipt> {
-        if self.ahead.is_empty() {
-            return Vec::new();
-        }
-        let ids: Vec<String> = ids.iter().map(|id| plain(id)).collect();
         let about = |receipt: &Receipt| {
             receipt.phone == *phone
-                && receipt.message_ids.iter().flat_map(|id| forms(id)).any(|id| ids.contains(&id))
+                && receipt
+                    .message_ids
+                    .iter()
+                    .flat_map(|id| forms(id))
+                    .any(|form| ids.iter().any(|id| plain(id) == form))
         };
-        let (early, ahead): (Vec<_>, Vec<_>) = self.ahead.drain(..).partition(about);
-        self.ahead = ahead.into();
+        // Few are kept, and fewer are meant: the others stay where they are.
+        let mut early = Vec::new();
+        let mut at = 0;
+        while let Some(receipt) = self.ahead.get(at) {
+            if about(receipt) {
+                early.extend(self.ahead.remove(at));
+            } else {
+                at += 1;
+            }
+        }
         early
     }
 }

@@ -198,7 +198,8 @@ impl Listener {
         if let Some(answer) = network::answer(&request) {
             return self.framed(answer);
         }
-        let malfunction = network::reply(&request, "96");
+        // A copy costs less than the answer that may be made from it, which hardly ever is.
+        let asked = request.clone();
         let answer = self.answer.answer(request, peer).await?;
         match frame::write(&self.layout, &self.header, &answer) {
             Ok(frame) => {
@@ -210,7 +211,7 @@ impl Listener {
             Err(error) => {
                 tracing::error!(%error, title = fact::title(&answer), "an answer that the layout cannot express");
                 // What was approved must not look declined: silence lets the other side reverse it.
-                if answer.get(39) == Some("00") { None } else { self.framed(malfunction) }
+                if answer.get(39) == Some("00") { None } else { self.framed(network::reply(&asked, "96")) }
             }
         }
     }

@@ -158,7 +158,9 @@ impl Shared {
 impl Queue {
     /// The next batch: from the front, each aggregate once, the others stay in their order.
     fn take(&mut self) -> Vec<Waiting> {
-        let (mut named, mut goes, mut room) = (HashSet::new(), Vec::new(), COMMIT_BATCH_MAX);
+        let most = self.waiting.len().min(COMMIT_BATCH_MAX);
+        let (mut named, mut goes) = (HashSet::with_capacity(most), Vec::with_capacity(most));
+        let mut room = COMMIT_BATCH_MAX;
         for next in &self.waiting {
             if room == 0 {
                 break;
@@ -229,10 +231,8 @@ async fn commit(store: &dyn Store, batch: Vec<Waiting>) {
         batch.into_iter().map(|waiting| (waiting.change, waiting.reply)).unzip();
     let mut parts = vec![(changes, replies)];
     while let Some((changes, mut replies)) = parts.pop() {
-        let count = changes.len();
-        // A batch of one cannot be halved, so it needs no copy.
-        let copy = if count > 1 { changes.clone() } else { Vec::new() };
-        match store.commit(changes).await {
+        let (count, changes) = (changes.len(), Arc::new(changes));
+        match store.commit_kept(Arc::clone(&changes)).await {
             Ok(outcomes) if outcomes.len() == count => {
                 for (reply, outcome) in replies.into_iter().zip(outcomes) {
                     // A caller that has gone needs no answer.
@@ -244,7 +244,7 @@ async fn commit(store: &dyn Store, batch: Vec<Waiting>) {
                 fail(replies, &StoreFault::Unknown(text));
             }
             Err(StoreFault::Statement(_)) if count > 1 => {
-                let mut first = copy;
+                let mut first = Arc::unwrap_or_clone(changes);
                 let second = first.split_off(count / 2);
                 let second_replies = replies.split_off(count / 2);
                 parts.push((second, second_replies));

@@ -4,6 +4,7 @@
 //! The guard is in the SQL (`WHERE key = $1 AND version = $2`), so that no caller can forget it.
 
 use std::fmt;
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use ramz_domain::Moment;
@@ -209,6 +210,12 @@ pub trait Store: Send + Sync + 'static {
     /// Commits a batch in one durable transaction: rows in key order, journal and outbox rows only for swaps that won.
     /// The outcomes are in the order of the changes. A batch names a row at most once.
     async fn commit(&self, batch: Vec<Change>) -> Result<Vec<Outcome>, StoreFault>;
+
+    /// The same, of a batch that its caller keeps, to halve it if a statement fails. A store that need not have the changes as its
+    /// own saves the copy.
+    async fn commit_kept(&self, batch: Arc<Vec<Change>>) -> Result<Vec<Outcome>, StoreFault> {
+        self.commit(Arc::unwrap_or_clone(batch)).await
+    }
 
     /// A row's journal entries after `seq`, oldest first, at most `limit`.
     async fn journal(&self, owner: &[u8], after: u64, limit: usize) -> Result<Vec<JournalEntry>, StoreFault>;

@@ -4,8 +4,6 @@
 //! One place for all stores, so that a test against memory tells what SQLite would say. Whether a swap wins is not
 //! here: that is the guard, and it stands in each store's own statements.
 
-use std::collections::HashSet;
-
 use ramz_domain::Moment;
 
 use crate::{Change, Head, Outcome, StoreFault, Swap, Table};
@@ -47,15 +45,13 @@ impl Change {
 /// # Errors
 /// [`StoreFault::Statement`] if a change is out of bounds or a row is named twice.
 pub(crate) fn in_row_order(batch: &[Change]) -> Result<Vec<usize>, StoreFault> {
-    let mut named = HashSet::with_capacity(batch.len());
-    for change in batch {
-        check(change)?;
-        if !named.insert(change.row()) {
-            return Err(refused("a batch names a row twice"));
-        }
-    }
+    batch.iter().try_for_each(check)?;
     let mut order: Vec<usize> = (0..batch.len()).collect();
     order.sort_by_key(|at| batch[*at].row());
+    // In this order a row that is named twice stands beside itself.
+    if order.windows(2).any(|two| batch[two[0]].row() == batch[two[1]].row()) {
+        return Err(refused("a batch names a row twice"));
+    }
     Ok(order)
 }
 
@@ -97,18 +93,17 @@ fn check_swap(swap: &Swap) -> Result<(), StoreFault> {
     if swap.table == Table::Card && swap.forget_after.is_some() {
         return Err(refused("a card is never forgotten: forget_after must be None"));
     }
-    let mut columns = HashSet::new();
-    for sealed in &swap.sealed {
-        if sealed.column.is_empty() || !columns.insert(sealed.column) {
+    for (at, sealed) in swap.sealed.iter().enumerate() {
+        let before = &swap.sealed[..at];
+        if sealed.column.is_empty() || before.iter().any(|other| other.column == sealed.column) {
             return Err(refused("a sealed column is named twice, or has no name"));
         }
     }
     check_journal(swap)?;
-    let mut ids = HashSet::new();
-    for message in &swap.outbox {
+    for (at, message) in swap.outbox.iter().enumerate() {
         check_moment(message.expires)?;
         check_moment(message.leased_until)?;
-        if !ids.insert(message.id) {
+        if swap.outbox[..at].iter().any(|other| other.id == message.id) {
             return Err(refused("two messages of one swap have the same id"));
         }
     }

@@ -443,11 +443,15 @@ impl CardState {
     /// The card at an instant: what ran out by then is over. Both steps of a decision are taken on this one value, so
     /// that they cannot see different times.
     pub fn at(&self, clock: Moment) -> CardAt {
+        self.clone().into_at(clock)
+    }
+
+    /// The same, for who needs the state as it was no more: the copy is most of what a decision costs.
+    pub fn into_at(mut self, clock: Moment) -> CardAt {
         let now = self.instant(clock);
-        let mut state = self.clone();
-        state.last = now;
-        state.forget(now);
-        CardAt { state, now }
+        self.last = now;
+        self.forget(now);
+        CardAt { state: self, now }
     }
 
     /// Expired challenges become stale; what was remembered long enough goes.

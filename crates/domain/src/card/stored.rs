@@ -1,5 +1,7 @@
 //! A card's state as bytes of its row.
 
+use std::convert::Infallible;
+
 use super::CardState;
 use crate::limits;
 
@@ -20,11 +22,27 @@ pub enum StateError {
     TooLarge(usize),
 }
 
+/// A row as it is written: most of what CBOR writes is a byte alone, which is not worth a call to copy it.
+struct Bytes(Vec<u8>);
+
+impl minicbor::encode::Write for Bytes {
+    type Error = Infallible;
+
+    fn write_all(&mut self, bytes: &[u8]) -> Result<(), Infallible> {
+        match bytes {
+            [one] => self.0.push(*one),
+            more => self.0.extend_from_slice(more),
+        }
+        Ok(())
+    }
+}
+
 impl CardState {
     /// The row's bytes.
     pub fn encode(&self) -> Result<Vec<u8>, StateError> {
-        let mut bytes = Vec::with_capacity(self.bytes_about());
+        let mut bytes = Bytes(Vec::with_capacity(self.bytes_about()));
         minicbor::encode(self, &mut bytes).map_err(|e| StateError::Damaged(e.to_string()))?;
+        let Bytes(bytes) = bytes;
         if bytes.len() > limits::CARD_BYTES_MAX { Err(StateError::TooLarge(bytes.len())) } else { Ok(bytes) }
     }
 

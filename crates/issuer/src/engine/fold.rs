@@ -3,6 +3,8 @@
 //! The row may be one that is kept (`kept`): the guard finds out if it is not the card's any more. A fold that writes
 //! nothing has no guard, and is decided on a freshly read row.
 
+use std::sync::Arc;
+
 use ramz_domain::card::{Answer, CardState, Entry, Mark, Notice};
 use ramz_domain::{CardId, ChallengeId, Moment, Phone, limits};
 use ramz_store::{Change, OutboxNew, Outcome, Sealed, StoreFault, Swap, Table};
@@ -10,9 +12,9 @@ use uuid::Uuid;
 use zeroize::Zeroizing;
 
 use super::evidence::Columns;
-use super::kept::{Known, Swapped};
+use super::kept::{Beside, Known, Swapped};
 use super::turns::Waiting;
-use super::{Dispatch, Engine, EngineFault, Job, Outgoing, row};
+use super::{Dispatch, Engine, EngineFault, Outgoing, row};
 
 /// How often an unknown outcome is read back before the callers are told of a fault.
 const UNKNOWN_ATTEMPTS: usize = 3;
@@ -20,8 +22,10 @@ const UNKNOWN_ATTEMPTS: usize = 3;
 /// What a fold has come to, before it is committed.
 struct Folded {
     answers: Vec<Result<Answer, EngineFault>>,
-    /// The new state, if any command writes.
-    next: Option<CardState>,
+    /// The card behind the commands so far.
+    state: Arc<CardState>,
+    /// Whether any of them writes.
+    writes: bool,
     entries: Vec<(Moment, Entry)>,
     sends: Vec<Send>,
     undos: Vec<(Mark, Zeroizing<Vec<u8>>)>,
@@ -41,43 +45,42 @@ impl Engine {
     /// Decides and commits all that waits, then answers. A lost swap is decided again from the fresh row; so is an
     /// unknown commit, where repeats are recognised by identity.
     pub(super) async fn fold(&self, card: CardId, waiting: Vec<Waiting>) {
-        let (jobs, answers): (Vec<Job>, Vec<_>) = waiting.into_iter().map(|w| (w.job, w.answer)).unzip();
-        let results = match self.fold_until_committed(card, &jobs).await {
+        let results = match self.fold_until_committed(card, &waiting).await {
             Ok(results) => results,
-            Err(fault) => jobs.iter().map(|_| Err(fault.clone())).collect(),
+            Err(fault) => waiting.iter().map(|_| Err(fault.clone())).collect(),
         };
-        for (sender, result) in answers.into_iter().zip(results) {
+        for (Waiting { answer, .. }, result) in waiting.into_iter().zip(results) {
             // A caller that went away has no use for the answer; the decision stands.
-            let _ = sender.send(result);
+            let _ = answer.send(result);
         }
     }
 
     async fn fold_until_committed(
         &self,
         card: CardId,
-        jobs: &[Job],
+        waiting: &[Waiting],
     ) -> Result<Vec<Result<Answer, EngineFault>>, EngineFault> {
         let mut unknown = 0;
         let mut kept = self.kept.take(card);
         for _ in 0..limits::SWAP_ATTEMPTS_MAX {
-            let (known, fresh) = match kept.take() {
+            let (Known { state, beside }, fresh) = match kept.take() {
                 Some(known) => (known, false),
                 None => (self.read(card).await?, true),
             };
-            let mut folded = self.decide_all(card, &known, jobs);
-            let Some(next) = folded.next.take() else {
-                if !fresh {
-                    // No swap would find out that this row is not the card's any more.
-                    continue;
+            // No swap would find out that a kept row is not the card's any more: what writes nothing is decided on a fresh one.
+            let Some(folded) = self.decide_all(card, &beside, state, fresh, waiting) else { continue };
+            if !folded.writes {
+                if fresh {
+                    self.kept.put(card, Known { state: folded.state, beside });
+                    return Ok(folded.answers);
                 }
-                self.kept.put(card, known);
-                return Ok(folded.answers);
-            };
-            let (swap, dispatches) = self.swap(card, &known, &next, &folded)?;
+                continue;
+            }
+            let (swap, dispatches) = self.swap(card, &beside, &folded)?;
             let swapped = Swapped::by(&swap);
             match self.committer.commit(Change::Swap(swap)).await {
                 Ok(Outcome::Won) => {
-                    self.kept.put(card, known.after(swapped, next));
+                    self.kept.put(card, beside.after(swapped, folded.state));
                     dispatches.into_iter().for_each(|dispatch| self.dispatch(dispatch));
                     return Ok(folded.answers);
                 }
@@ -97,33 +100,43 @@ impl Engine {
         Known::of(self.store.read(Table::Card, &card.0).await?.ok_or(EngineFault::NoCard)?)
     }
 
-    fn decide_all(&self, card: CardId, known: &Known, jobs: &[Job]) -> Folded {
-        let mut folded = Folded {
-            answers: Vec::new(),
-            next: None,
-            entries: Vec::new(),
-            sends: Vec::new(),
-            undos: Vec::new(),
-            notices: Vec::new(),
-            sealed: Vec::new(),
-        };
-        for job in jobs {
-            if job.made_from.is_some_and(|version| version != known.version || folded.next.is_some()) {
-                folded.answers.push(Err(EngineFault::Changed));
+    /// `None`: a command wrote nothing, and the state it was decided on is spent. A kept row's state is not copied for the first
+    /// command, which nearly always writes; a fresh one's is, for it is kept when nothing is written.
+    fn decide_all(
+        &self,
+        card: CardId,
+        beside: &Beside,
+        state: Arc<CardState>,
+        fresh: bool,
+        waiting: &[Waiting],
+    ) -> Option<Folded> {
+        let mut state = Some(state);
+        let mut writes = false;
+        let mut answers = Vec::with_capacity(waiting.len());
+        let (mut entries, mut sends, mut undos, mut notices) =
+            (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        let mut sealed: Vec<Sealed> = Vec::new();
+        for Waiting { job, .. } in waiting {
+            if job.made_from.is_some_and(|version| version != beside.version || writes) {
+                answers.push(Err(EngineFault::Changed));
                 continue;
             }
-            let state = folded.next.as_ref().unwrap_or(&known.state);
-            if job.issue.is_some_and(|issue| issue != state.issue()) {
-                folded.answers.push(Err(EngineFault::NoCard));
+            if job.issue.is_some_and(|issue| state.as_ref().is_some_and(|state| issue != state.issue())) {
+                answers.push(Err(EngineFault::NoCard));
                 continue;
             }
-            let at = state.at(self.clock.now());
+            let clock = self.clock.now();
+            let at = if fresh || writes {
+                state.as_ref()?.at(clock)
+            } else {
+                Arc::unwrap_or_clone(state.take()?).into_at(clock)
+            };
             let now = at.now();
-            let columns = Columns { stored: &known.sealed, folded: &folded.sealed };
+            let columns = Columns { stored: &beside.sealed, folded: &sealed };
             let evidence = match self.evidence(card, &at, job, &columns) {
                 Ok(evidence) => evidence,
                 Err(fault) => {
-                    folded.answers.push(Err(fault));
+                    answers.push(Err(fault));
                     continue;
                 }
             };
@@ -131,47 +144,46 @@ impl Engine {
             let undo = decided.undo.map(|identity| Some((identity, job.reversal.clone()?)));
             if undo == Some(None) {
                 // Never a 91 whose reversal could not be made.
-                folded.answers.push(Err(EngineFault::Row("a reversal has no data".into())));
+                answers.push(Err(EngineFault::Row("a reversal has no data".into())));
                 continue;
             }
-            folded.undos.extend(undo.flatten());
-            folded.notices.extend(decided.notices.iter().filter_map(|notice| match notice {
+            undos.extend(undo.flatten());
+            notices.extend(decided.notices.iter().filter_map(|notice| match notice {
                 Notice::PhoneWasOld => Some((*notice, Some(job.old_phone.clone()?))),
                 _ => Some((*notice, None)),
             }));
-            folded.entries.extend(decided.entries.into_iter().map(|entry| (now, entry)));
+            entries.extend(decided.entries.into_iter().map(|entry| (now, entry)));
             if let Some(next) = decided.next {
                 if let Some((challenge, pin)) = decided.send.and_then(|id| Some((id, next.to_send(id, now)?)))
                 {
                     let expires = pin.expires();
-                    folded.sends.push(Send { challenge, request: job.request, expires });
+                    sends.push(Send { challenge, request: job.request, expires });
                 }
-                folded.sealed.retain(|old: &Sealed| job.sealed.iter().all(|new| new.column != old.column));
-                folded.sealed.extend(job.sealed.iter().cloned());
-                folded.next = Some(next);
+                sealed.retain(|old: &Sealed| job.sealed.iter().all(|new| new.column != old.column));
+                sealed.extend(job.sealed.iter().cloned());
+                (state, writes) = (Some(Arc::new(next)), true);
             }
-            folded.answers.push(Ok(decided.answer));
+            answers.push(Ok(decided.answer));
         }
-        folded
+        Some(Folded { answers, state: state?, writes, entries, sends, undos, notices, sealed })
     }
 
     fn swap(
         &self,
         card: CardId,
-        known: &Known,
-        next: &CardState,
+        beside: &Beside,
         folded: &Folded,
     ) -> Result<(Swap, Vec<Dispatch>), EngineFault> {
-        let (journal, head) = row::chain(self.keys.as_ref(), card, known.head, &folded.entries)?;
+        let (journal, head) = row::chain(self.keys.as_ref(), card, beside.head, &folded.entries)?;
         let leased_until = self.clock.now().plus(limits::LEASE);
         let outbox = self.outbox_rows(card, folded, leased_until)?;
         let dispatches = outbox.iter().map(|new| Dispatch::of(card, new)).collect();
         let swap = Swap {
             table: Table::Card,
             key: card.0.to_vec(),
-            expected: Some(known.version),
-            body: row::body(next)?,
-            sealed: sealed(known, next, folded),
+            expected: Some(beside.version),
+            body: row::body(&folded.state)?,
+            sealed: sealed(beside, folded),
             head,
             journal,
             outbox,
@@ -218,11 +230,11 @@ impl Engine {
 }
 
 /// The columns that change; a seed that no token has any more goes.
-fn sealed(known: &Known, next: &CardState, folded: &Folded) -> Vec<Sealed> {
+fn sealed(beside: &Beside, folded: &Folded) -> Vec<Sealed> {
     let mut sealed = folded.sealed.clone();
     for (number, column) in row::SEED_COLUMNS.into_iter().enumerate() {
-        let used = next.tokens().iter().any(|token| usize::from(token.column) == number);
-        let is_there = known.sealed.iter().any(|(name, _)| name == column)
+        let used = folded.state.tokens().iter().any(|token| usize::from(token.column) == number);
+        let is_there = beside.sealed.iter().any(|(name, _)| name == column)
             || sealed.iter().any(|sealed| sealed.column == column);
         if !used && is_there {
             sealed.retain(|sealed| sealed.column != column);

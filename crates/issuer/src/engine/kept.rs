@@ -7,20 +7,28 @@
 //! Deliberately not here: rows opened under keys. Sealed columns stay sealed.
 
 use std::num::NonZeroUsize;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use lru::LruCache;
 use ramz_domain::card::CardState;
 use ramz_domain::{CardId, limits};
 use ramz_store::{Head, Row, Sealed, Swap, Version};
 
+use super::by_card::HashesCards;
 use super::{EngineFault, Found, row};
 
 /// A card's row with its state decoded.
 #[derive(Clone, Debug)]
 pub(super) struct Known {
+    /// Shared with whoever words an SMS meanwhile.
+    pub(super) state: Arc<CardState>,
+    pub(super) beside: Beside,
+}
+
+/// What a row has beside its state.
+#[derive(Clone, Debug)]
+pub(super) struct Beside {
     pub(super) version: Version,
-    pub(super) state: CardState,
     pub(super) sealed: Vec<(String, Vec<u8>)>,
     pub(super) head: Head,
 }
@@ -29,17 +37,19 @@ impl Known {
     /// A row as the store has it.
     pub(super) fn of(stored: Row) -> Result<Known, EngineFault> {
         let Row { version, body, sealed, head } = stored;
-        Ok(Known { version, state: row::state(&body)?, sealed, head })
+        Ok(Known { state: Arc::new(row::state(&body)?), beside: Beside { version, sealed, head } })
     }
+}
 
+impl Beside {
     /// The row that a swap from this one has left, once it has won.
-    pub(super) fn after(self, swap: Swapped, state: CardState) -> Known {
-        let Known { version, mut sealed, .. } = self;
+    pub(super) fn after(self, swap: Swapped, state: Arc<CardState>) -> Known {
+        let Beside { version, mut sealed, .. } = self;
         for Sealed { column, bytes } in swap.sealed {
             sealed.retain(|(name, _)| name != column);
             sealed.extend(bytes.map(|bytes| (column.to_owned(), bytes)));
         }
-        Known { version: version + 1, state, sealed, head: swap.head }
+        Known { state, beside: Beside { version: version + 1, sealed, head: swap.head } }
     }
 }
 
@@ -58,14 +68,15 @@ impl Swapped {
 
 /// The rows, and the places in the index.
 pub(super) struct Kept {
-    cards: Mutex<LruCache<CardId, Known>>,
+    cards: Mutex<LruCache<CardId, Known, HashesCards>>,
     places: Mutex<LruCache<Vec<u8>, Found>>,
 }
 
 impl Default for Kept {
     fn default() -> Kept {
         let most = NonZeroUsize::new(limits::CARDS_KEPT_MAX).unwrap_or(NonZeroUsize::MIN);
-        Kept { cards: Mutex::new(LruCache::new(most)), places: Mutex::new(LruCache::new(most)) }
+        let cards = LruCache::with_hasher(most, HashesCards::default());
+        Kept { cards: Mutex::new(cards), places: Mutex::new(LruCache::new(most)) }
     }
 }
 
@@ -73,11 +84,6 @@ impl Kept {
     /// Takes a card's row out, if it is here.
     pub(super) fn take(&self, card: CardId) -> Option<Known> {
         held(&self.cards).pop(&card)
-    }
-
-    /// A copy of a card's row, if it is here.
-    pub(super) fn look(&self, card: CardId) -> Option<Known> {
-        held(&self.cards).get(&card).cloned()
     }
 
     /// What a card's row says, if it is here.

@@ -9,6 +9,7 @@
 //! again after a lost swap. Rows are kept between folds to save reading them; nothing depends on that, and another node may
 //! own the card the next moment (`kept`).
 
+mod by_card;
 mod evidence;
 mod fold;
 mod kept;
@@ -29,7 +30,7 @@ use uuid::Uuid;
 use zeroize::Zeroizing;
 
 use crate::counts::Counts;
-use kept::Known;
+use kept::{Beside, Known};
 pub(crate) use later::Waited;
 pub(crate) use outgoing::{Outgoing, open_old_phone, open_reversal};
 pub use row::{CardColumns, JournalRecord, PAN_COLUMN, PHONE_COLUMN, Profile, verify_journal};
@@ -261,7 +262,7 @@ impl Engine {
     /// A card and its sealed columns, opened.
     pub async fn open(&self, card: CardId) -> Result<Option<(CardState, CardColumns)>, EngineFault> {
         let Some(stored) = self.store.read(Table::Card, &card.0).await? else { return Ok(None) };
-        let Known { version, state, sealed, head } = Known::of(stored)?;
+        let Known { state, beside: Beside { version, sealed, head } } = Known::of(stored)?;
         let entries = head.seq;
         let mut columns =
             CardColumns { version, entries, pan: None, phone: None, profile: Profile::default() };
@@ -281,7 +282,7 @@ impl Engine {
                 _ => {}
             }
         }
-        Ok(Some((state, columns)))
+        Ok(Some((Arc::unwrap_or_clone(state), columns)))
     }
 
     /// A card's state and its phone, for whoever sends this PIN: as this node knows them, if it knows the PIN as open. Another node
@@ -290,21 +291,23 @@ impl Engine {
         &self,
         card: CardId,
         challenge: ChallengeId,
-    ) -> Result<Option<(CardState, Option<Phone>)>, EngineFault> {
+    ) -> Result<Option<(Arc<CardState>, Option<Phone>)>, EngineFault> {
         let now = self.clock.now();
-        let known = match self.kept.look(card) {
-            Some(known) if known.state.to_send(challenge, now).is_some() => known,
-            _ => match self.store.read(Table::Card, &card.0).await? {
-                Some(stored) => Known::of(stored)?,
+        let phone =
+            |known: &Known| known.beside.sealed.iter().find(|(column, _)| column == PHONE_COLUMN).cloned();
+        let of = |known: &Known| (Arc::clone(&known.state), phone(known));
+        let known = self.kept.ask(card, |known| known.state.to_send(challenge, now).map(|_| of(known)));
+        let (state, phone) = match known.flatten() {
+            Some(known) => known,
+            None => match self.store.read(Table::Card, &card.0).await? {
+                Some(stored) => of(&Known::of(stored)?),
                 None => return Ok(None),
             },
         };
-        let Some((column, sealed)) = known.sealed.iter().find(|(column, _)| column == PHONE_COLUMN) else {
-            return Ok(Some((known.state, None)));
-        };
-        let clear = self.keys.open(Place { row: &card.0, column }, sealed)?;
+        let Some((column, sealed)) = phone else { return Ok(Some((state, None))) };
+        let clear = self.keys.open(Place { row: &card.0, column: &column }, &sealed)?;
         let phone = std::str::from_utf8(&clear).ok().and_then(|text| Phone::parse(text).ok());
-        Ok(Some((known.state, phone)))
+        Ok(Some((state, phone)))
     }
 
     /// Whether a card may use a static PIN, as this node knows it. Only who waits for whom hangs on it.

@@ -17,6 +17,9 @@ pub(crate) const SEED_COLUMNS: [&str; ramz_domain::limits::CARD_DEVICES_MAX] = [
 /// What the back office keeps beside: sealed too, for it names a person.
 pub(crate) const PROFILE_COLUMN: &str = "card.profile";
 
+/// What an entry's bytes begin with room for, so that they are not moved while they grow.
+const ENTRY_BYTES: usize = 160;
+
 /// A card's sealed columns, opened.
 #[derive(Debug)]
 pub struct CardColumns {
@@ -106,7 +109,8 @@ pub(crate) fn chain(
     let mut rows = Vec::with_capacity(entries.len());
     for (at, entry) in entries {
         let record = JournalRecord { at: *at, entry: entry.clone() };
-        let bytes = minicbor::to_vec(&record).map_err(|error| EngineFault::Row(error.to_string()))?;
+        let mut bytes = Vec::with_capacity(ENTRY_BYTES);
+        minicbor::encode(&record, &mut bytes).map_err(|error| EngineFault::Row(error.to_string()))?;
         let seq = head.seq + 1;
         let mac = keys.chain(version, ChainLink { card, seq, previous: &head.mac, entry: &bytes })?;
         rows.push(JournalEntry { seq, at: *at, entry: bytes, key_version: version, mac });

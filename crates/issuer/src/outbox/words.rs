@@ -1,5 +1,7 @@
 //! The text that an outbox row is for: made at sending, from what card and phone are then.
 
+use std::sync::Arc;
+
 use ramz_domain::card::{Activation, CardState, Challenge, NotSent, Notice, Policy, Texted, ToSend};
 use ramz_domain::{CardId, ChallengeId, Language, Phone, Pin};
 use ramz_keys::{PinSource, Place};
@@ -50,7 +52,7 @@ impl Outbox {
         let known = if attempt == 0 && dispatch.attempts == 1 {
             self.engine.addressee(card, challenge).await?
         } else {
-            self.engine.open(card).await?.map(|(state, columns)| (state, columns.phone))
+            self.engine.open(card).await?.map(|(state, columns)| (Arc::new(state), columns.phone))
         };
         let Some((state, phone)) = known else { return Ok(None) };
         let Some(to_send) = state.to_send(challenge, self.engine.clock.now()) else { return Ok(None) };

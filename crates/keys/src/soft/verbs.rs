@@ -1,5 +1,6 @@
 //! The verbs of the port, over a ring in memory.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
@@ -21,6 +22,9 @@ use crate::port::{
     PinBlockFormat, PinSource, Place, ReceiveKey, Received, Sources, Tag, TakenSeed,
 };
 
+/// The keys that are keys of an HMAC.
+const MAC_PURPOSES: [Purpose; 4] = [Purpose::Index, Purpose::Data, Purpose::Pin, Purpose::Journal];
+
 const SEAL_FORMAT: u8 = 1;
 const NONCE: usize = 12;
 /// Format, key version, nonce.
@@ -31,6 +35,8 @@ pub struct SoftKeys {
     pub(super) ring: KeyRing,
     pub(super) entropy: Arc<dyn Entropy>,
     pub(super) suites: Suites,
+    /// Each key's HMAC after its first block, which is the same for whatever is hashed. Wiped on drop, like the key.
+    schedules: BTreeMap<(Purpose, KeyVersion), Hmac<Sha256>>,
     /// Computed once: a third of a millisecond is much for what anybody may ask for.
     pub(super) receive: Option<ReceiveKey>,
 }
@@ -39,7 +45,15 @@ impl SoftKeys {
     /// Keys of a ring.
     pub fn new(ring: KeyRing, entropy: Arc<dyn Entropy>) -> SoftKeys {
         let receive = seeds::newest_receive_key(&ring);
-        SoftKeys { ring, entropy, suites: Suites::new(), receive }
+        let mut schedules = BTreeMap::new();
+        for purpose in MAC_PURPOSES {
+            for version in ring.versions(purpose) {
+                if let Ok(key) = ring.at(purpose, version) {
+                    schedules.insert((purpose, version), begun(key));
+                }
+            }
+        }
+        SoftKeys { ring, entropy, suites: Suites::new(), schedules, receive }
     }
 
     /// Keys of a key file.
@@ -51,14 +65,32 @@ impl SoftKeys {
     }
 
     fn tag(&self, version: KeyVersion, purpose: IndexPurpose, parts: &[&[u8]]) -> Result<Tag, KeyFault> {
-        let mut all = vec![b"ramz-index-1".as_slice(), word(purpose).as_bytes()];
-        all.extend_from_slice(parts);
-        Ok(Tag { version, bytes: mac(self.ring.at(Purpose::Index, version)?, &all) })
+        let all =
+            [b"ramz-index-1".as_slice(), word(purpose).as_bytes()].into_iter().chain(parts.iter().copied());
+        Ok(Tag { version, bytes: self.mac(Purpose::Index, version, all)? })
+    }
+
+    /// HMAC-SHA-256 over the parts, each length-prefixed.
+    fn mac<'a>(
+        &self,
+        purpose: Purpose,
+        version: KeyVersion,
+        parts: impl IntoIterator<Item = &'a [u8]>,
+    ) -> Result<[u8; 32], KeyFault> {
+        let mut mac = match self.schedules.get(&(purpose, version)) {
+            Some(schedule) => schedule.clone(),
+            None => begun(self.ring.at(purpose, version)?),
+        };
+        for part in parts {
+            mac.update(&(part.len() as u64).to_be_bytes());
+            mac.update(part);
+        }
+        Ok(mac.finalize().into_bytes().into())
     }
 
     /// A key for each row: a nonce then needs to be unique within one row's few seals only, not within a bank's.
     fn row_cipher(&self, version: KeyVersion, row: &[u8; 16]) -> Result<Aes256Gcm, KeyFault> {
-        let key = Zeroizing::new(mac(self.ring.at(Purpose::Data, version)?, &[b"ramz-row-1", row]));
+        let key = Zeroizing::new(self.mac(Purpose::Data, version, [b"ramz-row-1".as_slice(), row])?);
         Aes256Gcm::new_from_slice(key.as_slice()).map_err(|error| KeyFault::Store(error.to_string()))
     }
 
@@ -68,8 +100,8 @@ impl SoftKeys {
         if !(5..=8).contains(digits) {
             return Err(KeyFault::Store(format!("a PIN of {digits} digits was asked for; it has 5 to 8")));
         }
-        let key = self.ring.at(Purpose::Pin, *version)?;
-        let hash = Zeroizing::new(mac(key, &[b"ramz-pin-1", &[*digits], &card.0, &challenge.0, &payment.0]));
+        let parts: [&[u8]; 5] = [b"ramz-pin-1", &[*digits], &card.0, &challenge.0, &payment.0];
+        let hash = Zeroizing::new(self.mac(Purpose::Pin, *version, parts)?);
         let number = hash[..16].iter().fold(0u128, |sum, byte| sum << 8 | u128::from(*byte));
         let below = 10u128.pow(u32::from(*digits));
         u64::try_from(number % below).map_err(|error| KeyFault::Store(error.to_string()))
@@ -194,19 +226,14 @@ impl Keys for SoftKeys {
 
     fn chain(&self, version: KeyVersion, link: ChainLink<'_>) -> Result<[u8; 32], KeyFault> {
         let ChainLink { card, seq, previous, entry } = link;
-        let key = self.ring.at(Purpose::Journal, version)?;
-        Ok(mac(key, &[b"ramz-journal-1", &card.0, &seq.to_be_bytes(), previous, entry]))
+        let parts: [&[u8]; 5] = [b"ramz-journal-1", &card.0, &seq.to_be_bytes(), previous, entry];
+        self.mac(Purpose::Journal, version, parts)
     }
 }
 
-/// HMAC-SHA-256 over the parts, each length-prefixed.
-fn mac(key: &[u8], parts: &[&[u8]]) -> [u8; 32] {
-    let mut mac = Hmac::<Sha256>::new_from_slice(key).expect("HMAC takes a key of any length");
-    for part in parts {
-        mac.update(&(part.len() as u64).to_be_bytes());
-        mac.update(part);
-    }
-    mac.finalize().into_bytes().into()
+/// HMAC-SHA-256 under a key, with nothing hashed yet.
+fn begun(key: &[u8]) -> Hmac<Sha256> {
+    Hmac::new_from_slice(key).expect("HMAC takes a key of any length")
 }
 
 fn associated(place: Place<'_>, version: KeyVersion) -> Vec<u8> {

@@ -148,7 +148,8 @@ impl Gathered {
             }
         }
         to.flush().await?;
-        self.bytes.zeroize();
+        // What was gathered, and not all that there is room for: everything behind it was wiped before.
+        self.bytes[..].zeroize();
         self.bytes.clear();
         self.taken = 0;
         Ok(())

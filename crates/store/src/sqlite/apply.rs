@@ -4,7 +4,7 @@
 //! then on, nobody knows until the file is opened again.
 
 use ramz_domain::Moment;
-use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, params};
+use rusqlite::{CachedStatement, Connection, OptionalExtension, Transaction, TransactionBehavior, params};
 
 use super::fault::{of_commit, of_statement};
 use super::statements::{self, ENTRY, FORGET_ENTRIES, LEASE, MESSAGE, SETTLE};
@@ -25,8 +25,11 @@ pub(crate) fn batch(connection: &mut Connection, batch: &[Change]) -> Result<Vec
     let order = in_row_order(batch)?;
     let transaction = begin(connection)?;
     let mut found = Vec::with_capacity(batch.len());
-    for at in &order {
-        found.push(apply(&transaction, &batch[*at])?);
+    {
+        let mut prepared = Prepared { connection: &transaction, statements: Vec::new() };
+        for at in &order {
+            found.push(apply(&mut prepared, &batch[*at])?);
+        }
     }
     transaction.commit().map_err(|error| of_commit(&error))?;
     Ok(in_batch_order(&order, &found))
@@ -70,14 +73,34 @@ fn begin(connection: &mut Connection) -> Result<Transaction<'_>, StoreFault> {
     })
 }
 
-fn apply(transaction: &Transaction<'_>, change: &Change) -> Result<Outcome, StoreFault> {
-    let run = |doing: &str, sql: &str, params: &[&dyn rusqlite::ToSql]| {
-        let rows = transaction.prepare_cached(sql).and_then(|mut statement| statement.execute(params));
+/// The statements that a batch has used so far: looked up once a batch, and not once a change.
+struct Prepared<'c> {
+    connection: &'c Connection,
+    statements: Vec<(&'static str, CachedStatement<'c>)>,
+}
+
+impl<'c> Prepared<'c> {
+    fn get(&mut self, sql: &'static str) -> Result<&mut CachedStatement<'c>, rusqlite::Error> {
+        // Each text stands in one place, so where it stands names it; the same text elsewhere would be prepared twice.
+        let at = match self.statements.iter().position(|(known, _)| std::ptr::eq(*known, sql)) {
+            Some(at) => at,
+            None => {
+                self.statements.push((sql, self.connection.prepare_cached(sql)?));
+                self.statements.len() - 1
+            }
+        };
+        Ok(&mut self.statements[at].1)
+    }
+}
+
+fn apply(prepared: &mut Prepared<'_>, change: &Change) -> Result<Outcome, StoreFault> {
+    let mut run = |doing: &str, sql: &'static str, params: &[&dyn rusqlite::ToSql]| {
+        let rows = prepared.get(sql).and_then(|statement| statement.execute(params));
         rows.map(won).map_err(|error| of_statement(doing, &error))
     };
     match change {
         Change::Swap(swap) => {
-            let outcome = apply_swap(transaction, swap)
+            let outcome = apply_swap(prepared, swap)
                 .map_err(|error| of_statement(&format!("swapping a row of {}", swap.table), &error))?;
             outcome.ok_or_else(|| broken_head(swap.table))
         }
@@ -90,12 +113,12 @@ fn apply(transaction: &Transaction<'_>, change: &Change) -> Result<Outcome, Stor
 }
 
 /// `None`: the version fits, but the head does not continue the journal.
-fn apply_swap(transaction: &Transaction<'_>, swap: &Swap) -> Result<Option<Outcome>, rusqlite::Error> {
+fn apply_swap(prepared: &mut Prepared<'_>, swap: &Swap) -> Result<Option<Outcome>, rusqlite::Error> {
     let of = statements::of(swap.table);
     let (head_seq, head_mac) = (int(swap.head.seq), swap.head.mac.as_slice());
     let (due, forget_after) = (instant(swap.due), instant(swap.forget_after));
     let outcome = match swap.expected {
-        None => won(transaction.prepare_cached(of.insert)?.execute(params![
+        None => won(prepared.get(of.insert)?.execute(params![
             swap.key,
             swap.body,
             head_seq,
@@ -108,15 +131,15 @@ fn apply_swap(transaction: &Transaction<'_>, swap: &Swap) -> Result<Option<Outco
             let version = i64::try_from(version).unwrap_or(0);
             let row = params![swap.key, version, swap.body, head_seq, head_mac, due, forget_after];
             let rows = if swap.journal.is_empty() {
-                transaction.prepare_cached(of.swap)?.execute(row)?
+                prepared.get(of.swap)?.execute(row)?
             } else {
                 let before = int(head_before(swap));
                 let mut all = row.to_vec();
                 all.push(&before);
-                transaction.prepare_cached(of.swap_with_entries)?.execute(all.as_slice())?
+                prepared.get(of.swap_with_entries)?.execute(all.as_slice())?
             };
             if rows == 0 {
-                let mut present = transaction.prepare_cached(of.version)?;
+                let present = prepared.get(of.version)?;
                 let present: Option<i64> = present.query_row([&swap.key], |row| row.get(0)).optional()?;
                 if present == Some(version) {
                     return Ok(None);
@@ -126,24 +149,22 @@ fn apply_swap(transaction: &Transaction<'_>, swap: &Swap) -> Result<Option<Outco
         }
     };
     if outcome == Outcome::Won {
-        write_beside(transaction, swap)?;
+        write_beside(prepared, swap)?;
     }
     Ok(Some(outcome))
 }
 
 /// What goes with a swap that won: sealed columns, entries, messages.
-fn write_beside(transaction: &Transaction<'_>, swap: &Swap) -> Result<(), rusqlite::Error> {
+fn write_beside(prepared: &mut Prepared<'_>, swap: &Swap) -> Result<(), rusqlite::Error> {
     let of = statements::of(swap.table);
     for sealed in &swap.sealed {
         match &sealed.bytes {
-            Some(bytes) => {
-                transaction.prepare_cached(of.seal)?.execute(params![swap.key, sealed.column, bytes])?
-            }
-            None => transaction.prepare_cached(of.unseal)?.execute(params![swap.key, sealed.column])?,
+            Some(bytes) => prepared.get(of.seal)?.execute(params![swap.key, sealed.column, bytes])?,
+            None => prepared.get(of.unseal)?.execute(params![swap.key, sealed.column])?,
         };
     }
     for entry in &swap.journal {
-        transaction.prepare_cached(ENTRY)?.execute(params![
+        prepared.get(ENTRY)?.execute(params![
             swap.key,
             int(entry.seq),
             int(entry.at.unix_ms()),
@@ -153,7 +174,7 @@ fn write_beside(transaction: &Transaction<'_>, swap: &Swap) -> Result<(), rusqli
         ])?;
     }
     for message in &swap.outbox {
-        transaction.prepare_cached(MESSAGE)?.execute(params![
+        prepared.get(MESSAGE)?.execute(params![
             swap.key,
             message.id.as_slice(),
             message.body,

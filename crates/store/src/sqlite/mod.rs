@@ -15,6 +15,7 @@ mod statements;
 mod threads;
 
 use std::path::Path;
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use ramz_domain::Moment;
@@ -51,6 +52,10 @@ impl Store for SqliteStore {
     }
 
     async fn commit(&self, batch: Vec<Change>) -> Result<Vec<Outcome>, StoreFault> {
+        self.commit_kept(Arc::new(batch)).await
+    }
+
+    async fn commit_kept(&self, batch: Arc<Vec<Change>>) -> Result<Vec<Outcome>, StoreFault> {
         self.threads.write(|reply| Job::Commit { batch, reply }).await
     }
 

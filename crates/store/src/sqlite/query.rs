@@ -9,9 +9,9 @@ use crate::{Head, JournalEntry, Key, OutboxRow, Row, Table};
 
 /// One row with its sealed columns.
 pub(crate) fn row(connection: &Connection, table: Table, key: &[u8]) -> Result<Option<Row>, Error> {
-    let snapshot = connection.unchecked_transaction()?;
-    let row = row_in(&snapshot, table, key)?;
-    snapshot.commit()?;
+    let snapshot = Snapshot::begin(connection)?;
+    let row = row_in(connection, table, key)?;
+    snapshot.end()?;
     Ok(row)
 }
 
@@ -22,18 +22,18 @@ pub(crate) fn due(
     now: Moment,
     limit: usize,
 ) -> Result<Vec<(Key, Row)>, Error> {
-    let snapshot = connection.unchecked_transaction()?;
-    let keys: Vec<Key> = snapshot
+    let snapshot = Snapshot::begin(connection)?;
+    let keys: Vec<Key> = connection
         .prepare_cached(statements::of(table).due)?
         .query_map(params![int(now.unix_ms()), int(limit as u64)], |row| row.get(0))?
         .collect::<Result<_, _>>()?;
     let mut rows = Vec::with_capacity(keys.len());
     for key in keys {
-        if let Some(row) = row_in(&snapshot, table, &key)? {
+        if let Some(row) = row_in(connection, table, &key)? {
             rows.push((key, row));
         }
     }
-    snapshot.commit()?;
+    snapshot.end()?;
     Ok(rows)
 }
 
@@ -92,9 +92,33 @@ pub(crate) fn messages_due(
         .collect()
 }
 
-fn row_in(snapshot: &Connection, table: Table, key: &[u8]) -> Result<Option<Row>, Error> {
+/// A read transaction: what is read in it is of one instant. Its two statements are prepared once a connection, and not parsed for each
+/// row that is read.
+struct Snapshot<'c>(&'c Connection);
+
+impl<'c> Snapshot<'c> {
+    fn begin(connection: &'c Connection) -> Result<Snapshot<'c>, Error> {
+        connection.prepare_cached("BEGIN DEFERRED")?.execute([])?;
+        Ok(Snapshot(connection))
+    }
+
+    fn end(self) -> Result<(), Error> {
+        self.0.prepare_cached("COMMIT")?.execute([]).map(drop)
+    }
+}
+
+impl Drop for Snapshot<'_> {
+    fn drop(&mut self) {
+        // Left by an error or a panic: the connection must be as before for the next read.
+        if !self.0.is_autocommit() {
+            drop(self.0.execute_batch("ROLLBACK"));
+        }
+    }
+}
+
+fn row_in(connection: &Connection, table: Table, key: &[u8]) -> Result<Option<Row>, Error> {
     let of = statements::of(table);
-    let row = snapshot
+    let row = connection
         .prepare_cached(of.read)?
         .query_row([key], |row| {
             let head = Head { seq: number(row, 2)?, mac: row.get(3)? };
@@ -102,7 +126,7 @@ fn row_in(snapshot: &Connection, table: Table, key: &[u8]) -> Result<Option<Row>
         })
         .optional()?;
     let Some(mut row) = row else { return Ok(None) };
-    let mut statement = snapshot.prepare_cached(of.sealed)?;
+    let mut statement = connection.prepare_cached(of.sealed)?;
     let sealed = statement.query_map([key], |row| Ok((row.get(0)?, row.get(1)?)))?;
     row.sealed = sealed.collect::<Result<_, _>>()?;
     Ok(Some(row))

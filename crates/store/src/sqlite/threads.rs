@@ -29,7 +29,7 @@ pub(crate) type Reply<T> = oneshot::Sender<Result<T, StoreFault>>;
 /// What the writer does.
 pub(crate) enum Job {
     /// One batch, one transaction.
-    Commit { batch: Vec<Change>, reply: Reply<Vec<Outcome>> },
+    Commit { batch: Arc<Vec<Change>>, reply: Reply<Vec<Outcome>> },
     /// One transaction that removes.
     Forget { table: Table, now: Moment, limit: usize, reply: Reply<usize> },
     /// Opens the file if it could not be opened again, for somebody who wants to read.
@@ -146,7 +146,10 @@ impl Writer {
             // Callers that went away are not asked for: what was handed in is done.
             match job {
                 Job::Commit { batch, reply } => {
-                    drop(reply.send(self.write(|connection| apply::batch(connection, &batch))));
+                    let done = self.write(|connection| apply::batch(connection, &batch));
+                    // Whoever keeps the batch drops its changes, on the thread that made them.
+                    drop(batch);
+                    drop(reply.send(done));
                 }
                 Job::Forget { table, now, limit, reply } => {
                     drop(reply.send(self.write(|connection| apply::forget(connection, table, now, limit))));

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, bail};
 use ramz_api::client::PinRequests;
 use ramz_api::pin_request::{Checked, PayeeChecked};
-use ramz_domain::{Clock as _, Entropy, Pan, PayeeName, PaymentKind, Pin, Rial};
+use ramz_domain::{Clock as _, Entropy, Pan, PayeeName, PaymentKind, Phone, Pin, Rial};
 use ramz_iso8583::{Message, Mti};
 use ramz_keys::{KeyRing, Keys as _, PinBlockFormat, SoftKeys, ZoneCipher, ZoneKey};
 use ramz_link::{Link, LinkConfig, Names, Shape};
@@ -17,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use super::phones::Phones;
-use super::{TIMEOUT, Times, say};
+use super::{Steps, TIMEOUT, say};
 use crate::lab::measured;
 use crate::system::SystemEntropy;
 use crate::system::clock::SystemClock;
@@ -41,6 +41,13 @@ pub(super) struct Payee {
     pub(super) terminal: String,
     pub(super) name: String,
     pub(super) origin: String,
+}
+
+/// One of a worker's cards.
+struct Card {
+    number: usize,
+    pan: Pan,
+    phone: Phone,
 }
 
 /// A switch's link to a bank's ISO 8583 port, signed on.
@@ -74,24 +81,29 @@ pub(super) async fn work(
     cards: Vec<usize>,
     ready: Arc<Barrier>,
     time: Duration,
-) -> anyhow::Result<Times> {
-    let mut times = Times::new()?;
+) -> anyhow::Result<Vec<Steps>> {
+    let mut pairs = Vec::new();
     let mut until = None;
+    let of =
+        |number: &usize| measured::card(*number).map(|(pan, phone)| Card { number: *number, pan, phone });
+    let cards: Vec<Card> = cards.iter().map(of).collect::<anyhow::Result<_>>()?;
     for round in 1..=measured::USES {
         for card in &cards {
             if until.is_some_and(|until| Instant::now() >= until) {
-                return Ok(times);
+                return Ok(pairs);
             }
-            let paired = target.pair(*card, round, &mut times).await;
-            paired.with_context(|| format!("measured card {card}, use {round}"))?;
-            if until.is_none() {
+            let paired = target.pair(card, round).await;
+            let steps = paired.with_context(|| format!("measured card {}, use {round}", card.number))?;
+            if until.is_some() {
+                pairs.push(steps);
+            } else {
                 ready.wait().await;
-                (times, until) = (Times::new()?, Some(Instant::now() + time));
+                until = Some(Instant::now() + time);
             }
         }
     }
     say::line("the cards are used up; give more of them (--cards)");
-    Ok(times)
+    Ok(pairs)
 }
 
 impl Target {
@@ -112,21 +124,20 @@ impl Target {
     }
 
     /// One PIN asked for, read, and paid with.
-    async fn pair(&self, card: usize, round: usize, times: &mut Times) -> anyhow::Result<()> {
-        let (pan, phone) = measured::card(card)?;
+    async fn pair(&self, Card { pan, phone, .. }: &Card, round: usize) -> anyhow::Result<Steps> {
         let trace = self.trace.fetch_add(1, Ordering::Relaxed);
         let amount = Rial::new(1_000 + trace % 1_000_000)?;
-        let sms = self.phones.expect(&phone, amount);
+        let texted = self.phones.expect(phone, amount);
         let began = Instant::now();
-        self.ask(&pan, amount).await?;
-        times.request.record(micros(began))?;
-        let pin = sms.pin(&phone, amount).await?;
-        times.sms.record(micros(began))?;
+        self.ask(pan, amount).await?;
+        let request = micros(began);
+        let pin = texted.pin(phone, amount).await?;
+        let sms = micros(began);
         let began = Instant::now();
-        let answer = self.link.ask(self.payment(&pan, amount, &pin, trace)?, TIMEOUT).await?;
-        times.payment.record(micros(began))?;
+        let answer = self.link.ask(self.payment(pan, amount, &pin, trace)?, TIMEOUT).await?;
+        let payment = micros(began);
         match answer.get(39) {
-            Some("00") => Ok(()),
+            Some("00") => Ok(Steps { request, sms, payment }),
             code => bail!(
                 "answered {code:?} in round {round}; was the lab started with --measured-cards, and afresh?"
             ),
