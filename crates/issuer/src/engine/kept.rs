@@ -14,7 +14,6 @@ use ramz_domain::card::CardState;
 use ramz_domain::{CardId, limits};
 use ramz_store::{Head, Row, Sealed, Swap, Version};
 
-use super::by_card::HashesCards;
 use super::{EngineFault, Found, row};
 
 /// A card's row with its state decoded.
@@ -68,15 +67,14 @@ impl Swapped {
 
 /// The rows, and the places in the index.
 pub(super) struct Kept {
-    cards: Mutex<LruCache<CardId, Known, HashesCards>>,
+    cards: Mutex<LruCache<CardId, Known>>,
     places: Mutex<LruCache<Vec<u8>, Found>>,
 }
 
 impl Default for Kept {
     fn default() -> Kept {
         let most = NonZeroUsize::new(limits::CARDS_KEPT_MAX).unwrap_or(NonZeroUsize::MIN);
-        let cards = LruCache::with_hasher(most, HashesCards::default());
-        Kept { cards: Mutex::new(cards), places: Mutex::new(LruCache::new(most)) }
+        Kept { cards: Mutex::new(LruCache::new(most)), places: Mutex::new(LruCache::new(most)) }
     }
 }
 

@@ -3,13 +3,11 @@
 //!
 //! Only in memory, and lost with a fold that fails: for what nothing follows from, like a delivery receipt.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use ramz_domain::card::Command;
 use ramz_domain::{CardId, Moment, limits};
-
-use super::by_card::ByCard;
 
 /// Commands of one card.
 pub(crate) type Waited = (CardId, Vec<Command>);
@@ -20,7 +18,7 @@ pub(crate) struct Later(Mutex<Held>);
 
 #[derive(Default)]
 struct Held {
-    by_card: ByCard<Vec<Command>>,
+    by_card: HashMap<CardId, Vec<Command>>,
     /// Until when, in the order of coming. A card that had its turn meanwhile is still named here.
     order: VecDeque<(Moment, CardId)>,
 }

@@ -9,7 +9,6 @@
 //! again after a lost swap. Rows are kept between folds to save reading them; nothing depends on that, and another node may
 //! own the card the next moment (`kept`).
 
-mod by_card;
 mod evidence;
 mod fold;
 mod kept;

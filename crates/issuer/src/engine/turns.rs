@@ -1,12 +1,12 @@
 //! Turns: each card's commands wait in one bounded queue, and one task at a time works it off.
 
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use ramz_domain::card::{Answer, AppCommand, Command};
 use ramz_domain::{CardId, limits};
 use tokio::sync::oneshot;
 
-use super::by_card::ByCard;
 use super::{Engine, EngineFault, Job};
 
 /// A command, and who waits for its answer.
@@ -24,10 +24,10 @@ impl Waiting {
 
 /// The cards that are being worked on, each with the commands that came meanwhile.
 #[derive(Default)]
-pub(super) struct Turns(Mutex<ByCard<Vec<Waiting>>>);
+pub(super) struct Turns(Mutex<HashMap<CardId, Vec<Waiting>>>);
 
 impl Turns {
-    fn lock(&self) -> MutexGuard<'_, ByCard<Vec<Waiting>>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<CardId, Vec<Waiting>>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

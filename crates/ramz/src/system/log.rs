@@ -5,11 +5,8 @@
 use std::io::IsTerminal as _;
 
 use tracing_subscriber::filter::Targets;
-use tracing_subscriber::fmt::format::JsonFields;
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
-
-use super::log_line::JsonLine;
 
 /// Targets that would print secrets. Appended last: the last directive for a target wins.
 const NEVER: [&str; 3] = ["rusmpp=off", "rusmppc=off", "rusmpp_core=off"];
@@ -23,7 +20,7 @@ pub(crate) fn start(filter: &str) -> anyhow::Result<()> {
     } else {
         // One object a line: the event's own fields at the top, and its span, which names the request it belongs to. No field
         // of ours is called timestamp, level, message, target or span: it would stand there twice.
-        logs.with(lines.fmt_fields(JsonFields::new()).event_format(JsonLine)).try_init()
+        logs.with(lines.json().flatten_event(true).with_span_list(false)).try_init()
     };
     started.map_err(|error| anyhow::anyhow!("cannot start logging: {error}"))
 }

@@ -3,7 +3,6 @@
 pub(crate) mod clock;
 pub(crate) mod files;
 pub(crate) mod log;
-mod log_line;
 pub(crate) mod tcp;
 pub(crate) mod tls;
 

@@ -45,7 +45,8 @@ fn worker<'a>(files: impl Iterator<Item = &'a File>, policy: &HeaderValue) -> Fi
     let kept: Map<_, _> = kept.map(|file| (file.path.clone(), Value::from(file.integrity()))).collect();
     let told = Value::from(kept).to_string();
     let rules = [policy.as_bytes(), headers::PERMISSIONS.as_bytes()].concat();
-    let version = Sha256::new().chain_update(&told).chain_update(files::worker()).chain_update(rules).finalize();
+    let version =
+        Sha256::new().chain_update(&told).chain_update(files::worker()).chain_update(rules).finalize();
     let version = hex::encode(&version[..8]);
     let told = format!("const VERSION = \"{version}\";\nconst FILES = {told};\n");
     let script = [told.as_bytes(), files::worker()].concat();
@@ -117,7 +118,10 @@ mod tests {
     fn another_file_or_policy_is_another_version() {
         let version = |content: &'static str, policy: &'static str| {
             let file = File::new("/a.js", "text/javascript", false, Bytes::from_static(content.as_bytes()));
-            let worker = String::from_utf8(worker([&file].into_iter(), &HeaderValue::from_static(policy)).plain.to_vec()).unwrap();
+            let worker = String::from_utf8(
+                worker([&file].into_iter(), &HeaderValue::from_static(policy)).plain.to_vec(),
+            )
+            .unwrap();
             worker.lines().next().unwrap().to_owned()
         };
         assert_eq!(version("1", "a"), version("1", "a"));
