@@ -37,6 +37,13 @@ export class Lab {
     return this.known.cards.filter((card) => card.bank === bank)[n - 1];
   }
 
+  /** Two cards of one bank with one phone. */
+  twoOfOnePhone() {
+    const { cards } = this.known;
+    const one = cards.find(({ bank, phone, pan }) => phone && cards.some((card) => card.bank === bank && card.phone === phone && card.pan !== pan));
+    return cards.filter(({ bank, phone }) => bank === one.bank && phone === one.phone);
+  }
+
   bank(id) {
     return this.known.banks.find((bank) => bank.id === id);
   }

@@ -76,6 +76,7 @@ export function face(shell, card, { slot, step }) {
       digits.textContent = "";
       delete digits.dataset.code;
       digits.removeAttribute("aria-label");
+      // The last code was said; nobody listens to it again.
       shell.said("");
     },
   };

@@ -117,8 +117,6 @@ export class Shell {
   }
 
   changed() {
-    // The last code was said; on a locked phone nobody listens to it again.
-    if (!this.phone.isOpen) this.said("");
     // It may have closed by itself: another window has changed the PIN, or erased all. What opens it goes on by itself.
     if (!this.fits(this.screen) && !(this.screen === "unlock" && this.phone.isOpen)) this.replace(this.first());
     else this.bar();
