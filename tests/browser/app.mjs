@@ -3,28 +3,14 @@
 
 import assert from "node:assert/strict";
 
+import { finger } from "./holder.mjs";
 import { until } from "./lab.mjs";
-import { otherThan, Payer, persian } from "./payer.mjs";
+import { otherThan, paid, persian, refusal } from "./payer.mjs";
 import { APP_PIN, App } from "./ramznegar.mjs";
 import { Customer } from "./terminal.mjs";
 
 const SCREENS_MAX = 4;
 const SECONDS_MAX = 60;
-
-/** Pays a basket with a code: what the page says, or its receipt. */
-async function paid(desk, lab, card, code, amount = 2_500_000) {
-  const payer = await Payer.of(desk, lab, amount);
-  await payer.typeCard(card);
-  await payer.pay(code);
-  await payer.receipt();
-  assert.equal((await payer.state()).state, "paid");
-}
-
-async function refusedWith(desk, lab, card, code, amount = 2_500_000) {
-  const payer = await Payer.of(desk, lab, amount);
-  await payer.typeCard(card);
-  return payer.refused(code);
-}
 
 export const tests = {
   async "from the receipt to the first code in four screens and a minute, and the code pays a basket once"(desk, lab) {
@@ -48,7 +34,7 @@ export const tests = {
     assert.ok(screens.length <= SCREENS_MAX);
     const code = await app.code();
     await paid(desk, lab, card, code);
-    assert.equal((await refusedWith(desk, lab, card, code)).code, "55", "once");
+    assert.equal((await refusal(desk, lab, card, code)).code, "55", "once");
   },
 
   async "the SMS's half is filled in where the browser reads SMS, and its field says what it is to the others"(desk, lab) {
@@ -109,13 +95,13 @@ export const tests = {
     await buyer.type(await app.code({ slot: "first" }));
     await buyer.screen("done");
     assert.equal(before - (await lab.balance(card)), cash + 90_000);
-    assert.equal((await refusedWith(desk, lab, card, await app.code({ slot: "first" }))).code, "55", "a first PIN is none on the web");
+    assert.equal((await refusal(desk, lab, card, await app.code({ slot: "first" }))).code, "55", "a first PIN is none on the web");
   },
 
   async "a code pays no more than its ceiling, chosen without a network"(desk, lab) {
     const card = lab.card(lab.known.banks[0].id, 1);
     const app = await App.ready(desk, lab, card);
-    const told = await refusedWith(desk, lab, card, await app.code({ step: 1 }));
+    const told = await refusal(desk, lab, card, await app.code({ step: 1 }));
     assert.equal(told.code, "61");
     assert.match(told.text, /سقف این رمز پویا/);
     await paid(desk, lab, card, await app.code());
@@ -127,7 +113,7 @@ export const tests = {
     const picture = await app.picture();
     await app.lock();
     await app.unlockWrongly(picture);
-    const told = await refusedWith(desk, lab, card, await app.code());
+    const told = await refusal(desk, lab, card, await app.code());
     assert.equal(told.code, "55");
     // What the bank counted it tells in the app.
     await app.get(".question .quiet").first().click();
@@ -148,10 +134,7 @@ export const tests = {
   async "a finger opens the app, on a phone that can, and a change of the PIN asks for it again"(desk, lab) {
     const card = lab.card(lab.known.banks[0].id, 1);
     const app = await App.of(desk, lab, card);
-    const session = await app.page.context().newCDPSession(app.page);
-    await session.send("WebAuthn.enable");
-    const options = { protocol: "ctap2", transport: "internal", hasUserVerification: true, hasResidentKey: true, hasPrf: true, isUserVerified: true, automaticPresenceSimulation: true };
-    await session.send("WebAuthn.addVirtualAuthenticator", { options });
+    await finger(app.page);
     await app.activate(await app.halves());
     await app.choosePin();
     await app.addCard();
@@ -272,7 +255,7 @@ export const tests = {
       for (const device of await phone.devices()) if (!device.this && device.cards > 0) await phone.revokeDevice(device.device);
     });
     const gone = await one.code();
-    assert.equal((await refusedWith(desk, lab, card, gone)).code, "55");
+    assert.equal((await refusal(desk, lab, card, gone)).code, "55");
     await one.page.reload();
     await one.screen("revoked");
     await one.get("main .act").click();

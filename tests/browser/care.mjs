@@ -5,25 +5,10 @@ import assert from "node:assert/strict";
 
 import { look } from "./applooks.mjs";
 import { until } from "./lab.mjs";
-import { otherThan, Payer } from "./payer.mjs";
+import { otherThan, paid, refusal } from "./payer.mjs";
 import { APP_PIN, App } from "./ramznegar.mjs";
 
 const NEW_PIN = "314159";
-
-/** Pays a basket with a code. */
-async function paying(desk, lab, card, code, amount = 2_500_000) {
-  const payer = await Payer.of(desk, lab, amount);
-  await payer.typeCard(card);
-  await payer.pay(code);
-  await payer.receipt();
-  assert.equal((await payer.state()).state, "paid");
-}
-
-async function refused(desk, lab, card, code, amount = 2_500_000) {
-  const payer = await Payer.of(desk, lab, amount);
-  await payer.typeCard(card);
-  return (await payer.refused(code)).code;
-}
 
 /** What is done in the settings, from the codes on. */
 class Care {
@@ -95,7 +80,7 @@ export const tests = {
     assert.equal((await care.cards())[0].second.ceiling, 1);
     await care.back("settings");
     await care.back("codes");
-    assert.equal(await refused(desk, lab, card, await app.code()), "61");
+    assert.equal((await refusal(desk, lab, card, await app.code())).code, "61");
     await care.card();
     await care.get(".refusals li", { hasText: "مبلغ از سقف رمز بیشتر بود" }).first().waitFor();
     // First without a control code: whether it is a raise the bank knows.
@@ -106,7 +91,7 @@ export const tests = {
     assert.equal((await care.cards())[0].second.ceiling, 0);
     await care.back("settings");
     await care.back("codes");
-    await paying(desk, lab, card, await app.code());
+    await paid(desk, lab, card, await app.code());
   },
 
   async "both PINs are switched on the card's page, after a question that may be called off"(desk, lab) {
@@ -179,7 +164,7 @@ export const tests = {
     await care.back("codes");
     await app.lock();
     await app.unlock(NEW_PIN);
-    await paying(desk, lab, card, await app.code());
+    await paid(desk, lab, card, await app.code());
   },
 
   async "without a network the PIN is not changed, and the advice is there"(desk, lab) {
@@ -206,7 +191,7 @@ export const tests = {
     const lost = await App.ready(desk, lab, card);
     const kept = await App.ready(desk, lab, card);
     const care = new Care(kept);
-    await paying(desk, lab, card, await lost.code());
+    await paid(desk, lab, card, await lost.code());
     await care.open("devices");
     const other = care.get(".devices > li", { hasNot: kept.page.locator(".badge") });
     await other.locator('[data-choice^="rename"]').first().click();
@@ -217,7 +202,7 @@ export const tests = {
     await care.get("dialog .act").click();
     await care.get(".devices b", { hasText: "گوشی گم‌شده" }).waitFor({ state: "detached" });
     desk.expect("401 (Unauthorized)");
-    assert.equal(await refused(desk, lab, card, await lost.code()), "55");
+    assert.equal((await refusal(desk, lab, card, await lost.code())).code, "55");
     // Whoever has it sees that it is off, wherever he is in the app.
     await new Care(lost).open("devices");
     await lost.screen("revoked");
@@ -291,7 +276,7 @@ async function walk(desk, lab, lang) {
   const app = await App.ready(desk, lab, card, { lang });
   const care = new Care(app);
   const see = (screen) => look(desk, app.page, `care-${screen}`, lang);
-  assert.equal(await refused(desk, lab, card, await app.code({ step: 1 })), "61");
+  assert.equal((await refusal(desk, lab, card, await app.code({ step: 1 }))).code, "61");
   await care.card();
   await care.get(".refusals li").first().waitFor();
   await see("card");

@@ -10,6 +10,19 @@ export function freed(desk, lab, card) {
   });
 }
 
+/** A platform with a finger that it knows, as Chromium plays one. */
+export async function finger(page, options = {}) {
+  const session = await page.context().newCDPSession(page);
+  await session.send("WebAuthn.enable");
+  const { authenticatorId } = await session.send("WebAuthn.addVirtualAuthenticator", {
+    options: {
+      protocol: "ctap2", ctap2Version: "ctap2_1", transport: "internal", hasResidentKey: true, hasUserVerification: true, hasPrf: true,
+      isUserVerified: true, automaticPresenceSimulation: true, ...options,
+    },
+  });
+  return { session, authenticatorId };
+}
+
 export class Holder {
   /** A fresh browser at the door of the card's bank. */
   static async of(desk, lab, card, window = {}) {
@@ -134,15 +147,7 @@ export class Holder {
   }
 
   /** The platform has a finger that it knows. */
-  async finger(options = {}) {
-    const session = await this.page.context().newCDPSession(this.page);
-    await session.send("WebAuthn.enable");
-    const { authenticatorId } = await session.send("WebAuthn.addVirtualAuthenticator", {
-      options: {
-        protocol: "ctap2", ctap2Version: "ctap2_1", transport: "internal", hasResidentKey: true, hasUserVerification: true, hasPrf: true,
-        isUserVerified: true, automaticPresenceSimulation: true, ...options,
-      },
-    });
-    return { session, authenticatorId };
+  finger(options) {
+    return finger(this.page, options);
   }
 }

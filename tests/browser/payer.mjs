@@ -110,3 +110,21 @@ export class Payer {
     });
   }
 }
+
+/** Pays a basket with a code. */
+export async function paid(desk, lab, card, code, amount = 2_500_000) {
+  const payer = await Payer.of(desk, lab, amount);
+  await payer.typeCard(card);
+  lab.pins.add(code);
+  await payer.pay(code);
+  await payer.receipt();
+  assert.equal((await payer.state()).state, "paid");
+}
+
+/** Tries to, and says what the page answers. */
+export async function refusal(desk, lab, card, code, amount = 2_500_000) {
+  const payer = await Payer.of(desk, lab, amount);
+  await payer.typeCard(card);
+  lab.pins.add(code);
+  return payer.refused(code);
+}

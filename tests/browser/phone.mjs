@@ -5,21 +5,13 @@ import assert from "node:assert/strict";
 
 import { freed, Holder } from "./holder.mjs";
 import { until } from "./lab.mjs";
-import { Payer } from "./payer.mjs";
+import { paid } from "./payer.mjs";
 
 const PIN = "271828";
 const OTHER = "314159";
 const MINUTE_MS = 60_000;
 
 const cardOf = (lab, n = 1) => lab.card(lab.known.banks[1].id, n);
-
-async function paid(desk, lab, card, code) {
-  const at = await Payer.of(desk, lab, 250_000);
-  await at.typeCard(card);
-  lab.pins.add(code);
-  await at.pay(code);
-  await at.receipt();
-}
 
 /** The code of one minute long ago: what the seed under this PIN is. */
 async function codeThen(holder, reference, slot = "second", ceiling = 3) {

@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 
 import { PHONE } from "./chromium.mjs";
+import { freed } from "./holder.mjs";
 import { otherThan } from "./payer.mjs";
 import { Customer, textDuring } from "./terminal.mjs";
 
@@ -13,11 +14,7 @@ export class App {
   /** The app of the card's bank in a fresh phone, whose clock is the lab's. */
   static async of(desk, lab, card, { lang = "fa", ...window } = {}) {
     const page = await desk.window({ viewport: PHONE, locale: lang === "fa" ? "fa-IR" : "en-GB", ...window });
-    // The card is what it was, whatever happens: nothing of it is an app's.
-    desk.afterwards(async () => {
-      await lab.service(card, "931000");
-      await lab.service(card, "920000");
-    });
+    freed(desk, lab, card);
     return new App(desk, lab, card, page).opened();
   }
 
