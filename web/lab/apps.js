@@ -1,7 +1,7 @@
 // What is on the phone beside its messages: the banks' apps. They are the real ones, each from its bank's own door, and what they keep
 // stays in this browser: one browser is one phone, whichever number is in the hand.
 
-import { say, spokenAgain } from '/assets/words.js';
+import { say, spoken, spokenAgain } from '/assets/words.js';
 import { node } from '/assets/text.js';
 import { bankName } from '/assets/fields.js';
 import { hueOf } from '/assets/hues.js';
@@ -55,7 +55,7 @@ function open(place) {
   const bank = shown();
   if (bank) {
     if (!frames.has(bank.id)) {
-      const frame = node('iframe', { allow: ALLOW, src: `${bank.app}/`, 'data-bank': bank.id });
+      const frame = node('iframe', { allow: ALLOW, src: `${bank.app}/?lang=${spoken()}`, 'data-bank': bank.id });
       frames.set(bank.id, frame);
       view.append(frame);
     }
@@ -76,7 +76,7 @@ function draw() {
   }
   if (bank) {
     document.getElementById('app-name').textContent = bankName(bank);
-    document.getElementById('app-window').href = `${bank.app}/`;
+    document.getElementById('app-window').href = `${bank.app}/?lang=${spoken()}`;
   }
   const ordered = [...banks].sort((a, b) => (b.id === first) - (a.id === first));
   const focused = home.contains(document.activeElement) ? document.activeElement.dataset.place : null;

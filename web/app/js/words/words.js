@@ -22,7 +22,8 @@ function kept() {
   } catch {
     // A browser that keeps nothing still speaks.
   }
-  word ??= navigator.language;
+  // A page that leads here says what it speaks.
+  word ??= new URLSearchParams(location.search).get("lang") ?? navigator.language;
   return word.startsWith("en") ? "en" : "fa";
 }
 
