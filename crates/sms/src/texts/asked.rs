@@ -186,11 +186,17 @@ mod tests {
         char::from_u32(zero + u32::from(digit)).unwrap()
     }
 
+    /// So many characters that are no digits. Rust may know digits of a newer Unicode than the expression does.
+    fn between(most: usize) -> impl Strategy<Value = String> {
+        let text = proptest::collection::vec(any::<char>(), 0..=most);
+        text.prop_map(|text| text.into_iter().filter(|c| !c.is_numeric()).collect())
+    }
+
     proptest! {
         #[test]
         fn the_count_of_all_digits_decides(
-            digits in proptest::collection::vec((0_u8..10, any::<u8>(), "[^\\p{N}]{0,6}"), 0..20),
-            before in "[^\\p{N}]{0,20}",
+            digits in proptest::collection::vec((0_u8..10, any::<u8>(), between(6)), 0..20),
+            before in between(20),
         ) {
             let mut text = before;
             let mut plain = String::new();
