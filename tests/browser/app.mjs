@@ -219,7 +219,6 @@ export const tests = {
     await app.activate(await app.halves());
     await app.choosePin();
     await app.addCard();
-    await paid(desk, lab, card, await app.code());
   },
 
   async "the browser offers to install it, and its manifest is the bank's"(desk, lab) {
