@@ -113,7 +113,6 @@ export class Asking {
     const now = Date.now();
     await this.kept.change((state) => {
       state.offsetMs = Math.round(bankMs - (asked + now) / 2);
-      state.learnedAtMs = now;
       // Control codes of minutes to come were sent by a clock that was ahead, and the bank took none of them; but it takes the next minute's.
       for (const card of state.cards) card.controlUsed = Math.min(card.controlUsed, stepAt(bankMs) + 1);
     });

@@ -20,7 +20,6 @@ import { Trouble } from "./trouble.js";
  * @property {Activated | null} activated
  * @property {number} counter of the last write
  * @property {number | null} offsetMs what the bank's clock is ahead of the phone's
- * @property {number | null} learnedAtMs when that was learned, by the phone's clock
  * @property {Bytes | null} salt of the app's PIN; another with each PIN
  * @property {Card[]} cards
  * @property {Pending[]} pending
@@ -32,7 +31,7 @@ const KEY = "state";
 
 /** @returns {State} */
 const nothing = () => ({
-  pair: null, secret: null, activated: null, counter: 0, offsetMs: null, learnedAtMs: null, salt: null, cards: [], pending: [], fingerprint: null,
+  pair: null, secret: null, activated: null, counter: 0, offsetMs: null, salt: null, cards: [], pending: [], fingerprint: null,
 });
 
 /** @template T @param {IDBRequest<T>} request @returns {Promise<T>} */

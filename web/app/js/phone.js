@@ -81,8 +81,7 @@ export class Phone extends EventTarget {
   }
 
   get clock() {
-    const { offsetMs, learnedAtMs } = this.#kept.state;
-    return { offsetMs, learnedAtMs };
+    return { offsetMs: this.#kept.state.offsetMs };
   }
 
   get fingerprint() {

@@ -1,12 +1,12 @@
 // One card: what its PINs may do, what stands in their way, what was refused.
 
 import { hueOf } from "/assets/hues.js";
-import { amount, language, moment, say } from "../words/words.js";
+import { amount, language, say } from "../words/words.js";
 import { ask } from "./ask.js";
 import { icon } from "./icons.js";
 import { live } from "./live.js";
 import { el } from "./node.js";
-import { notices } from "./notices.js";
+import { lockOf, notices } from "./notices.js";
 import { refusalList, refusalsOf } from "./refusals.js";
 import { endingOf, group, row, toggle } from "./rows.js";
 
@@ -21,11 +21,12 @@ export function cardcare(shell, { reference }) {
 
   function draw() {
     const card = /** @type {Card} */ (find());
+    const lock = lockOf(phone, card.control);
     const told = notices(phone, card).filter(({ dataset }) => dataset.notice !== "offline");
     return [
       plastic(card),
       navigator.onLine ? null : notice("offline", say("needsNet")),
-      isLocked(card.control) ? notice("lock", say("controlLocked"), until(card.control)) : null,
+      lock ? notice("lock", say("controlLocked"), lock) : null,
       ...told,
       slot(card, "second"), slot(card, "first"),
       clock(card, told.some(({ dataset }) => dataset.notice === "clock")),
@@ -44,17 +45,12 @@ export function cardcare(shell, { reference }) {
     return node;
   }
 
-  /** Bank time: what a lock's end is told in. @param {{ locked: boolean, locked_until: string | null }} slot */
-  function isLocked({ locked, locked_until }) {
-    return locked && (!locked_until || Date.parse(locked_until) > Date.now() + (phone.clock.offsetMs ?? 0));
-  }
-
   /** @param {Card} card @param {Slot} name */
   function slot(card, name) {
     const { on, ceiling } = card[name];
-    const lock = isLocked(card[name]) ? el("li", {}, notice("lock", say("locked"), until(card[name]))) : null;
+    const lock = lockOf(phone, card[name]);
     return group([say(name), " ", el("small", {}, say(`${name}For`))],
-      lock,
+      lock ? el("li", {}, notice("lock", say("locked"), lock)) : null,
       toggle({ name, sign: name === "second" ? "web" : "shop", title: say("dynamic"), sub: say(`${name}${on ? "On" : "Off"}Means`), on, act: () => turn(card, name) }),
       row({ name: `${name}-ceiling`, sign: "ceiling", title: say("ceiling"), sub: ceilingWords(card, ceiling), act: () => setCeiling(card, name) }));
   }
@@ -101,11 +97,6 @@ export function cardcare(shell, { reference }) {
   // What was refused lately is what one comes for.
   shell.learn();
   return shown;
-}
-
-/** @param {{ locked_until: string | null }} slot */
-function until({ locked_until }) {
-  return locked_until ? say("lockedUntil", { time: moment(locked_until) }) : say("lockedUntilAtm");
 }
 
 /** @param {Parameters<typeof icon>[0]} sign @param {...string} words */

@@ -1,10 +1,10 @@
 // The face: big digits in a ring that runs down with the minute.
 
+import { STEP_MS } from "../crypto/ocra.js";
 import { figures, say } from "../words/words.js";
 import { icon } from "./icons.js";
 import { el, svg } from "./node.js";
 
-const STEP_MS = 60_000;
 const TICK_MS = 200;
 /** From here on it may not reach the bank in its minute. The bank takes it a minute longer; still, one hurries. */
 const LATE_S = 10;

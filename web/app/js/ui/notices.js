@@ -10,6 +10,17 @@ import { troublePlace } from "./trouble.js";
 const CLOCK_OFF_MS = 30_000;
 
 /**
+ * Until when a lock holds, in words; nothing if there is none any more. Its end is told in the bank's time.
+ * @param {import("../phone.js").Phone} phone
+ * @param {{ locked: boolean, locked_until: string | null }} slot
+ */
+export function lockOf(phone, { locked, locked_until }) {
+  const now = Date.now() + (phone.clock.offsetMs ?? 0);
+  if (!locked || (locked_until && Date.parse(locked_until) <= now)) return null;
+  return locked_until ? say("lockedUntil", { time: moment(locked_until) }) : say("lockedUntilAtm");
+}
+
+/**
  * What is shown in place of a code, if the bank would take none.
  * @param {import("./shell.js").Shell} shell
  * @param {import("../phone.js").Phone["cards"][number]} card
@@ -17,13 +28,9 @@ const CLOCK_OFF_MS = 30_000;
  * @returns {HTMLElement | null}
  */
 export function slotOff(shell, card, slot) {
-  const { on, locked, locked_until } = card[slot];
-  const now = Date.now() + (shell.phone.clock.offsetMs ?? 0);
-  if (locked && (!locked_until || Date.parse(locked_until) > now)) {
-    const until = locked_until ? say("lockedUntil", { time: moment(locked_until) }) : say("lockedUntilAtm");
-    return el("div", { class: "off" }, icon("lock", "big"), el("p", {}, el("b", {}, say("locked")), " ", until));
-  }
-  if (on) return null;
+  const lock = lockOf(shell.phone, card[slot]);
+  if (lock) return el("div", { class: "off" }, icon("lock", "big"), el("p", {}, el("b", {}, say("locked")), " ", lock));
+  if (card[slot].on) return null;
   const trouble = troublePlace();
   const button = el("button", { type: "button", class: "act wide", onclick: turnOn }, say(slot === "first" ? "firstOn" : "secondOn"));
   async function turnOn() {
