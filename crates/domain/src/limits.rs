@@ -211,6 +211,8 @@ pub const RECONNECT_LAST: Duration = Duration::from_secs(10);
 pub const COMMIT_QUEUE_MAX: usize = 4096;
 /// Changes one transaction takes.
 pub const COMMIT_BATCH_MAX: usize = 512;
+/// How long a database is waited for: a connection to it, and each of its answers. Who waits longer has been given up by his own caller.
+pub const STORE_WAIT_MAX: Duration = Duration::from_secs(5);
 /// Commands waiting for one card.
 pub const CARD_QUEUE_MAX: usize = 128;
 /// Payments that wait for one card's turn at the static PIN: a quarter of what one connection of the switch may have in flight.

@@ -6,14 +6,16 @@ mod group;
 pub mod journal;
 mod memory;
 mod port;
+mod postgres;
 mod rows;
 mod sqlite;
 
 pub use group::{Committer, Watch};
 pub use memory::MemoryStore;
 pub use port::{
-    Change, Head, JournalEntry, Key, OutboxNew, OutboxRow, Outcome, Row, Sealed, Store, StoreFault, Swap,
-    Table, Version,
+    Change, Head, JournalEntry, Key, Lanes, OutboxNew, OutboxRow, Outcome, Row, Sealed, Store, StoreFault,
+    Swap, Table, Version,
 };
-pub use rows::{KEY_BYTES_MAX, KEY_BYTES_MIN};
+pub use postgres::{PostgresConfig, PostgresError, PostgresStore, Schema};
+pub use rows::{KEY_BYTES_MAX, KEY_BYTES_MIN, shard_of};
 pub use sqlite::{Inspected, OpenError, SqliteStore, inspect};

@@ -201,6 +201,15 @@ pub enum StoreFault {
     Unavailable(String),
 }
 
+/// How many batches a store takes at once, and what one may hold.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Lanes {
+    /// Batches at once; an aggregate is always in the same lane, so no two of them have a row in common.
+    pub count: usize,
+    /// Whether a batch holds changes of one shard only ([`crate::shard_of`]).
+    pub by_shard: bool,
+}
+
 /// What must survive.
 #[async_trait]
 pub trait Store: Send + Sync + 'static {
@@ -215,6 +224,11 @@ pub trait Store: Send + Sync + 'static {
     /// own saves the copy.
     async fn commit_kept(&self, batch: Arc<Vec<Change>>) -> Result<Vec<Outcome>, StoreFault> {
         self.commit(Arc::unwrap_or_clone(batch)).await
+    }
+
+    /// How the group commit feeds it: one batch after another, of any rows, unless a store says otherwise.
+    fn lanes(&self) -> Lanes {
+        Lanes { count: 1, by_shard: false }
     }
 
     /// A row's journal entries after `seq`, oldest first, at most `limit`.

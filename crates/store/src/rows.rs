@@ -13,6 +13,11 @@ pub const KEY_BYTES_MIN: usize = 1;
 /// … and at most as many as two keyed hashes.
 pub const KEY_BYTES_MAX: usize = 64;
 
+/// The shard of an aggregate: the last byte of its key, which is a random one in every kind of key.
+pub fn shard_of(key: &[u8]) -> u8 {
+    key.last().copied().unwrap_or(0)
+}
+
 /// What one change writes, as the unit that one batch may hold once. In this order a transaction takes its rows.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub(crate) enum RowName<'a> {

@@ -20,9 +20,9 @@ pub(crate) struct Migration {
 
 /// Every migration of this release, in order. New ones are added at the end.
 pub(crate) const LANDED: &[Migration] = &[
-    Migration { number: 1, sql: include_str!("../../migrations/0001_start.sql") },
-    Migration { number: 2, sql: include_str!("../../migrations/0002_phones.sql") },
-    Migration { number: 3, sql: include_str!("../../migrations/0003_devices.sql") },
+    Migration { number: 1, sql: include_str!("../../migrations/sqlite/0001_start.sql") },
+    Migration { number: 2, sql: include_str!("../../migrations/sqlite/0002_phones.sql") },
+    Migration { number: 3, sql: include_str!("../../migrations/sqlite/0003_devices.sql") },
 ];
 
 /// Why a file cannot be brought to this schema.

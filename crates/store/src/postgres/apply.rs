@@ -1,0 +1,121 @@
+//! One batch, one transaction, one trip: BEGIN, a statement for each table and kind, COMMIT, all sent before the first answer.
+//!
+//! Which fault follows is decided here. A statement's error means that nothing is written, for the COMMIT behind it then ends
+//! nothing but the attempt. A connection that ends, or a COMMIT that errs, leaves the outcome unknown: the statements were
+//! sent with it.
+
+use std::collections::HashSet;
+
+use ramz_domain::limits;
+use tokio_postgres::{Error, Row as Found};
+
+use super::fault::{self, During, Failure};
+use super::pool::{Pool, Question, Taken};
+use super::sql::{Form, Statements};
+use super::steps::{self, Kind, Step, group};
+use crate::rows::{broken_head, in_batch_order, in_row_order};
+use crate::{Change, Outcome, StoreFault};
+
+/// How often a batch is tried again that another transaction was in the way of, or a fail-over.
+const ATTEMPTS: usize = 5;
+
+/// Commits a batch.
+pub(crate) async fn batch(writers: &Pool, form: Form, batch: &[Change]) -> Result<Vec<Outcome>, StoreFault> {
+    let mut order = in_row_order(batch)?;
+    if order.is_empty() {
+        return Ok(Vec::new());
+    }
+    // Kinds one after the other, rows in key order within: a stable sort keeps it.
+    order.sort_by_key(|at| group(&batch[*at], form));
+    let steps = steps::of(form, batch, &order);
+    let mut why = String::new();
+    for _ in 0..ATTEMPTS {
+        let taken = writers.take().await?;
+        match transact(&taken, form, &steps).await {
+            Ok(found) => return Ok(in_batch_order(&order, &outcomes(&steps, &order, &found))),
+            Err(Ended { failure, broken }) => {
+                if matches!(failure, Failure::Fault(StoreFault::Unknown(_))) {
+                    taken.leave_in_doubt().await;
+                } else if broken {
+                    taken.leave();
+                }
+                match failure {
+                    Failure::Again(text) => why = text,
+                    Failure::Fault(fault) => return Err(fault),
+                }
+            }
+        }
+    }
+    Err(StoreFault::Unavailable(format!("gave up after {ATTEMPTS} attempts: {why}")))
+}
+
+struct Ended {
+    failure: Failure,
+    /// Whether the connection must not be used again.
+    broken: bool,
+}
+
+async fn transact(taken: &Taken<'_>, form: Form, steps: &[Step<'_>]) -> Result<Vec<Vec<Found>>, Ended> {
+    let all = Statements::of(form);
+    let ends = |sql: &'static String| Question { sql, values: Vec::new() };
+    // A statement that stands alone commits by itself.
+    let framed = steps.len() > 1;
+    let first = framed.then(|| ends(&all.begin));
+    let last = framed.then(|| ends(&all.commit));
+    let middle = steps.iter().map(|step| Question { sql: step.sql, values: step.values() });
+    let questions: Vec<Question<'_>> = first.into_iter().chain(middle).chain(last).collect();
+    let Ok(asked) = tokio::time::timeout(limits::STORE_WAIT_MAX, taken.ask(&questions)).await else {
+        let text = "the database did not answer in time".to_owned();
+        return Err(Ended { failure: Failure::Fault(StoreFault::Unknown(text)), broken: true });
+    };
+    let mut answers = asked.map_err(|error| {
+        let text = format!("preparing a statement: {}", fault::words(&error));
+        Ended { failure: Failure::Again(text), broken: true }
+    })?;
+    let before = usize::from(framed);
+    // What follows from an earlier error says nothing of its own.
+    let failed =
+        |answer: &Result<Vec<Found>, Error>| answer.as_ref().is_err_and(|error| !fault::follows(error));
+    if let Some(at) = answers.iter().position(failed) {
+        let during = if at + 1 == answers.len() { During::Commit } else { During::Statement };
+        let kind = steps.get(at.wrapping_sub(before)).map(|step| step.kind);
+        if let Err(error) = &answers[at] {
+            return Err(ended(error, during, kind));
+        }
+    }
+    answers.truncate(before + steps.len());
+    Ok(answers.drain(before..).map(Result::unwrap_or_default).collect())
+}
+
+fn ended(error: &Error, during: During, kind: Option<Kind>) -> Ended {
+    let broken = fault::ends_connection(error);
+    let failure = match kind {
+        Some(Kind::Swap(table)) if fault::is_broken_head(error) => Failure::Fault(broken_head(table)),
+        Some(Kind::Insert(table) | Kind::Swap(table)) => {
+            fault::of(error, during, &format!("writing rows of {table}"))
+        }
+        Some(Kind::Lease) => fault::of(error, during, "leasing messages"),
+        Some(Kind::Settle) => fault::of(error, during, "settling messages"),
+        None => fault::of(error, during, "a transaction"),
+    };
+    Ended { failure, broken }
+}
+
+/// Which changes won, in row order: those whose rows a statement gave back.
+fn outcomes(steps: &[Step<'_>], order: &[usize], found: &[Vec<Found>]) -> Vec<Outcome> {
+    let mut outcomes = vec![Outcome::Lost; order.len()];
+    for (step, found) in steps.iter().zip(found) {
+        let won: HashSet<(&[u8], &[u8])> = found.iter().map(name_of).collect();
+        for (outcome, name) in outcomes[step.changes.clone()].iter_mut().zip(&step.names) {
+            if won.contains(name) {
+                *outcome = Outcome::Won;
+            }
+        }
+    }
+    outcomes
+}
+
+/// A row's key, or a message's owner and id.
+fn name_of(found: &Found) -> (&[u8], &[u8]) {
+    (found.get(0), if found.len() > 1 { found.get(1) } else { &[] })
+}

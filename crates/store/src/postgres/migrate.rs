@@ -1,0 +1,151 @@
+//! Brings a database to this release's schema, with several nodes starting at once, and an older release beside.
+//!
+//! A migration and the row that says it has landed are one transaction, and the row goes first: who comes second waits at its
+//! key, finds it taken, and has nothing to do. No lock of the database is needed for that.
+//!
+//! Each file says which schema a release must know to work with it (`-- works with: N`): migrations add first and take away later, so
+//! nodes of two releases run side by side, and an older one that would not be safe is refused.
+
+use sha2::{Digest as _, Sha256};
+use tokio_postgres::Client;
+use tokio_postgres::error::SqlState;
+
+use super::fault::words;
+use super::place::{Place, PostgresError};
+
+/// One step of the schema.
+struct Migration {
+    number: i64,
+    sql: &'static str,
+}
+
+/// Every migration of this release, in order. New ones are added at the end, and none is ever edited.
+const LANDED: &[Migration] =
+    &[Migration { number: 1, sql: include_str!("../../migrations/postgres/0001_start.sql") }];
+
+const TABLE: &str = "CREATE TABLE IF NOT EXISTS migration (
+    number     BIGINT NOT NULL PRIMARY KEY,
+    checksum   TEXT   NOT NULL,
+    works_with BIGINT NOT NULL
+)";
+
+/// Whoever creates a table that another one is just creating is told so, and then finds it.
+const RACES: usize = 10;
+
+/// What a database's schema is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Schema {
+    /// Its newest migration; 0 if there is none.
+    pub found: i64,
+    /// This release's newest one.
+    pub known: i64,
+}
+
+/// Looks at the schema, and brings it up to this release if it may.
+pub(crate) async fn bring_up(place: &Place, migrate: bool) -> Result<Schema, PostgresError> {
+    let mut client = place.open().await?.client;
+    if migrate {
+        create_table(&client).await?;
+        for migration in LANDED {
+            land(&mut client, migration).await?;
+        }
+    }
+    let schema = look(&client).await?;
+    if schema.found < schema.known {
+        let Schema { found, known } = schema;
+        let why =
+            format!("the database has schema {found}, this release needs {known}: run `ramz store migrate`");
+        return Err(PostgresError::Schema(why));
+    }
+    Ok(schema)
+}
+
+/// What there is, and whether this release may work with it.
+async fn look(client: &Client) -> Result<Schema, PostgresError> {
+    let known = LANDED.last().map_or(0, |migration| migration.number);
+    let there = client.query_one("SELECT to_regclass('migration') IS NOT NULL", &[]).await.map_err(failed)?;
+    if !there.get::<_, bool>(0) {
+        return Ok(Schema { found: 0, known });
+    }
+    let rows = client.query("SELECT number, checksum, works_with FROM migration ORDER BY number", &[]);
+    let rows = rows.await.map_err(failed)?;
+    let mut found = 0;
+    for row in &rows {
+        let (number, checksum, works_with): (i64, &str, i64) = (row.get(0), row.get(1), row.get(2));
+        found = number;
+        let ours = LANDED.iter().find(|migration| migration.number == number);
+        if ours.is_some_and(|ours| sum(ours.sql) != checksum) {
+            return Err(PostgresError::Schema(format!(
+                "migration {number} was altered after it landed: put it back, and write a new one instead"
+            )));
+        }
+        if works_with > known {
+            return Err(PostgresError::Schema(format!(
+                "the database has schema {number}, which needs a release that knows {works_with}; this one knows {known}: start the newer release"
+            )));
+        }
+    }
+    Ok(Schema { found, known })
+}
+
+async fn create_table(client: &Client) -> Result<(), PostgresError> {
+    for _ in 0..RACES {
+        match client.batch_execute(TABLE).await {
+            Ok(()) => return Ok(()),
+            Err(error)
+                if [&SqlState::UNIQUE_VIOLATION, &SqlState::DUPLICATE_TABLE, &SqlState::DUPLICATE_OBJECT]
+                    .iter()
+                    .any(|code| error.code() == Some(code)) => {}
+            Err(error) => return Err(failed(error)),
+        }
+    }
+    Err(PostgresError::Schema("the table of migrations could not be created".into()))
+}
+
+async fn land(client: &mut Client, migration: &Migration) -> Result<(), PostgresError> {
+    let transaction = client.transaction().await.map_err(failed)?;
+    let landing =
+        "INSERT INTO migration (number, checksum, works_with) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING";
+    // A node that is landing it may take longer than a lock is waited for otherwise.
+    transaction.batch_execute("SET LOCAL lock_timeout = '10min'").await.map_err(failed)?;
+    let landing = transaction
+        .execute(landing, &[&migration.number, &sum(migration.sql), &works_with(migration.sql)])
+        .await
+        .map_err(failed)?;
+    if landing == 1 {
+        transaction.batch_execute(migration.sql).await.map_err(failed)?;
+        transaction.commit().await.map_err(failed)?;
+        tracing::info!(number = migration.number, "brought the schema up");
+    }
+    Ok(())
+}
+
+fn sum(sql: &str) -> String {
+    hex::encode(Sha256::digest(sql))
+}
+
+/// The schema that a release must know to work with this one, as the file says.
+fn works_with(sql: &str) -> i64 {
+    let said = sql.lines().find_map(|line| line.strip_prefix("-- works with: "));
+    // A file that says nothing works with nobody older: with itself, at the least.
+    said.and_then(|number| number.trim().parse().ok()).unwrap_or(i64::MAX)
+}
+
+fn failed(error: tokio_postgres::Error) -> PostgresError {
+    PostgresError::Schema(format!("the schema could not be read or brought up: {}", words(&error)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn migrations_are_numbered_and_say_whom_they_work_with() {
+        for (number, migration) in (1..).zip(LANDED) {
+            assert_eq!(migration.number, number);
+            let works_with = works_with(migration.sql);
+            assert!((1..=number).contains(&works_with), "migration {number} works with {works_with}");
+        }
+        assert_eq!(works_with("CREATE TABLE t ();"), i64::MAX);
+    }
+}

@@ -1,0 +1,214 @@
+//! Where the database is, and opening connections that keep what was promised.
+//!
+//! Of several hosts only one that takes writes is used (`target_session_attrs=read-write`, whatever the URL says), so a node
+//! follows a fail-over and never decides on a standby's rows. Each connection refuses a server that would lose what it has
+//! acknowledged: `fsync=off` always, and without synchronous standbys where high availability is asked for.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject as _;
+use tokio_postgres::config::{SslMode, TargetSessionAttrs};
+use tokio_postgres::{Client, Config, NoTls};
+use tokio_postgres_rustls::MakeRustlsConnect;
+use zeroize::Zeroizing;
+
+use super::fault::words;
+use super::sql::Form;
+
+/// A host that does not answer by then is left for the next one.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
+/// Sent bytes that nobody acknowledges for so long end a connection: a server that vanished, not one that is slow.
+const UNACKNOWLEDGED_MAX: Duration = Duration::from_secs(5);
+/// An idle connection to a server that vanished is found out by then.
+const KEEPALIVE_IDLE: Duration = Duration::from_secs(10);
+
+/// What every connection is told first. Plans are made once, and walk indexes in the order of a batch's keys, so two nodes never
+/// wait for each other crosswise. A lock is waited for, but not for ever.
+const SESSION: &str = "SET default_transaction_isolation = 'read committed';
+SET plan_cache_mode = force_generic_plan; SET enable_seqscan = off; SET jit = off;
+SET lock_timeout = '3s'; SET idle_in_transaction_session_timeout = '10s'; SET client_min_messages = error";
+
+/// What a server says of itself, and of this connection.
+const ABOUT: &str = "SELECT current_setting('fsync'), current_setting('synchronous_commit'),
+    current_setting('synchronous_standby_names'), pg_backend_pid()";
+
+/// A PostgreSQL store: where it is, and how it is used.
+#[derive(Clone)]
+pub struct PostgresConfig {
+    /// `postgresql://user@host:port,host:port/database`, without a password. Settings as libpq has them.
+    pub url: String,
+    /// The user's password.
+    pub password: Option<Zeroizing<Vec<u8>>>,
+    /// PEM: who may have signed the servers' certificates. Without it the URL must say `sslmode=disable`.
+    pub ca: Option<Vec<u8>>,
+    /// Connections at most: half of them commit, the others read. At least two.
+    pub connections: usize,
+    /// Whether opening brings the schema up to this release.
+    pub migrate: bool,
+    /// Whether the database is a distributed engine, which places rows by shard.
+    pub sharded: bool,
+    /// Whether every commit must be on a standby, and reads be confirmed by one.
+    pub high_availability: bool,
+}
+
+/// Why a PostgreSQL store cannot be opened.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum PostgresError {
+    /// The configuration cannot be used.
+    #[error("store: {0}")]
+    Config(String),
+    /// No host took the connection.
+    #[error("store: no PostgreSQL server that takes writes could be reached: {0}")]
+    Connect(String),
+    /// The server would lose what it has acknowledged.
+    #[error("store: {0}")]
+    Unsafe(&'static str),
+    /// The schema does not fit this release.
+    #[error("store: {0}")]
+    Schema(String),
+}
+
+/// The database, and how to come to it.
+pub(crate) struct Place {
+    config: Config,
+    tls: Option<MakeRustlsConnect>,
+    high_availability: bool,
+    pub(crate) form: Form,
+}
+
+/// A connection that was just opened.
+pub(crate) struct Opened {
+    pub(crate) client: Client,
+    /// The server's process, by which it can be ended from another connection.
+    pub(crate) backend: Backend,
+}
+
+/// One connection's process at the server. The name is random, so it is not another's that has got its number since.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct Backend {
+    pub(crate) pid: i32,
+    pub(crate) name: String,
+}
+
+impl Place {
+    /// Reads a configuration; connects nowhere.
+    pub(crate) fn new(of: &PostgresConfig) -> Result<Place, PostgresError> {
+        let wrong = |why: String| PostgresError::Config(why);
+        // The parser's own words may hold parts of the URL, and with it a password that should not be there.
+        let mut config: Config = of.url.parse().map_err(|_| {
+            wrong("the URL is none of PostgreSQL's: write postgresql://user@host:5432/database".into())
+        })?;
+        if config.get_password().is_some() {
+            return Err(wrong("the URL has a password in it: put it in a file, and name that".into()));
+        }
+        if config.get_hosts().is_empty() || config.get_dbname().is_none() || config.get_user().is_none() {
+            return Err(wrong("the URL must name a host, a user and a database".into()));
+        }
+        if of.connections < 2 {
+            return Err(wrong("at least two connections are needed: one commits, one reads".into()));
+        }
+        if let Some(password) = &of.password {
+            config.password(password.as_slice());
+        }
+        config
+            .target_session_attrs(TargetSessionAttrs::ReadWrite)
+            .tcp_user_timeout(UNACKNOWLEDGED_MAX)
+            .keepalives_idle(KEEPALIVE_IDLE);
+        if config.get_connect_timeout().is_none() {
+            config.connect_timeout(CONNECT_TIMEOUT);
+        }
+        let tls = match &of.ca {
+            Some(pem) => {
+                config.ssl_mode(SslMode::Require);
+                Some(MakeRustlsConnect::new(tls(pem)?))
+            }
+            None if config.get_ssl_mode() == SslMode::Disable => None,
+            None => {
+                let why = "the database is spoken to under TLS: give ca_file, or write ?sslmode=disable in the URL where the network between is trusted";
+                return Err(wrong(why.into()));
+            }
+        };
+        let form = if of.sharded { Form::Sharded } else { Form::Whole };
+        Ok(Place { config, tls, high_availability: of.high_availability, form })
+    }
+
+    /// Opens a connection, on whichever host takes writes.
+    pub(crate) async fn open(&self) -> Result<Opened, PostgresError> {
+        let refused = |error: tokio_postgres::Error| PostgresError::Connect(words(&error));
+        let mut config = self.config.clone();
+        let name = format!("ramz {}", uniquely());
+        config.application_name(&name);
+        let client = match &self.tls {
+            Some(tls) => {
+                let (client, connection) = config.connect(tls.clone()).await.map_err(refused)?;
+                drive(connection);
+                client
+            }
+            None => {
+                let (client, connection) = config.connect(NoTls).await.map_err(refused)?;
+                drive(connection);
+                client
+            }
+        };
+        client.batch_execute(SESSION).await.map_err(refused)?;
+        let about = client.query_one(ABOUT, &[]).await.map_err(refused)?;
+        let setting = |at: usize| about.get::<_, &str>(at);
+        if setting(0) == "off" {
+            let why = "the server runs with fsync=off: it would lose what it has acknowledged";
+            return Err(PostgresError::Unsafe(why));
+        }
+        if self.high_availability && setting(2).is_empty() {
+            let why = "high availability is asked for, and the server has no synchronous standbys: set synchronous_standby_names, or high_availability = false";
+            return Err(PostgresError::Unsafe(why));
+        }
+        if !["on", "remote_apply"].contains(&setting(1)) {
+            client.batch_execute("SET synchronous_commit = on").await.map_err(refused)?;
+        }
+        Ok(Opened { backend: Backend { pid: about.get(3), name }, client })
+    }
+
+    /// Whether what is read must be confirmed by a standby.
+    pub(crate) fn confirms_reads(&self) -> bool {
+        self.high_availability
+    }
+}
+
+/// Runs a connection until it ends; why it ended, its client is told.
+fn drive<C>(connection: C)
+where
+    C: Future<Output = Result<(), tokio_postgres::Error>> + Send + 'static,
+{
+    tokio::spawn(async move { drop(connection.await) });
+}
+
+/// A name that no other connection has: of this process and its start, and counted.
+fn uniquely() -> String {
+    use std::sync::LazyLock;
+    use std::sync::atomic::{AtomicU64, Ordering};
+    static NEXT: AtomicU64 = AtomicU64::new(0);
+    static PROCESS: LazyLock<u64> = LazyLock::new(|| {
+        use std::hash::{BuildHasher as _, RandomState};
+        // Seeded by the system for each process: not a secret, only its own.
+        RandomState::new().hash_one(std::process::id())
+    });
+    format!("{:016x}-{}", *PROCESS, NEXT.fetch_add(1, Ordering::Relaxed))
+}
+
+fn tls(pem: &[u8]) -> Result<rustls::ClientConfig, PostgresError> {
+    let wrong = |why: String| PostgresError::Config(format!("ca_file: {why}"));
+    let mut roots = rustls::RootCertStore::empty();
+    for certificate in CertificateDer::pem_slice_iter(pem) {
+        let certificate = certificate.map_err(|error| wrong(error.to_string()))?;
+        roots.add(certificate).map_err(|error| wrong(error.to_string()))?;
+    }
+    if roots.is_empty() {
+        return Err(wrong("no certificate in it".into()));
+    }
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let versions =
+        rustls::ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
+    let versions = versions.map_err(|error| wrong(error.to_string()))?;
+    Ok(versions.with_root_certificates(roots).with_no_client_auth())
+}

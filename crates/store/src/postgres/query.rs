@@ -1,0 +1,255 @@
+//! What is read. Reads of single rows are gathered: whatever waits while the last ones are on their way goes as one statement a
+//! table, in one trip, like the changes of the group commit.
+//!
+//! With high availability a read is answered only once what it saw is on a standby: an empty transaction of our own is
+//! committed behind it, and a commit waits for the standby. What another node committed is visible as soon as its server has it, and
+//! if that node's wait was cut short, before a standby has it.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use ramz_domain::{Moment, limits};
+use tokio::sync::{mpsc, oneshot};
+use tokio_postgres::{Error, Row as Found};
+
+use super::fault::{self, During, Failure};
+use super::pool::{Parameter, Pool, Question};
+use super::sql::{Form, Statements};
+use super::steps::int;
+use crate::{Head, JournalEntry, Key, OutboxRow, Row, StoreFault, Table, shard_of};
+
+/// Rows that one trip reads.
+const READ_BATCH_MAX: usize = 256;
+/// How often a read is tried again after its connection ended.
+const ATTEMPTS: usize = 3;
+/// Its commit waits for the standby, as every commit does. It writes nothing that anybody reads.
+const CONFIRM: &str = "SELECT pg_logical_emit_message(true, 'ramz', '')";
+
+/// A read that waits.
+pub(crate) struct Wanted {
+    pub(crate) table: Table,
+    pub(crate) key: Key,
+    pub(crate) reply: oneshot::Sender<Result<Option<Row>, StoreFault>>,
+}
+
+/// How rows are read.
+#[derive(Clone, Copy)]
+pub(crate) struct Reading {
+    pub(crate) form: Form,
+    /// Whether a standby confirms.
+    pub(crate) confirmed: bool,
+}
+
+/// Reads whatever waits, until nobody can ask any more. Several may run.
+pub(crate) async fn run(
+    readers: Arc<Pool>,
+    how: Reading,
+    wanted: Arc<tokio::sync::Mutex<mpsc::Receiver<Wanted>>>,
+) {
+    let mut waiting = Vec::with_capacity(READ_BATCH_MAX);
+    loop {
+        if wanted.lock().await.recv_many(&mut waiting, READ_BATCH_MAX).await == 0 {
+            return;
+        }
+        waiting.retain(|wanted: &Wanted| !wanted.reply.is_closed());
+        let answer = rows(&readers, how, &waiting).await;
+        for wanted in waiting.drain(..) {
+            let answer = match &answer {
+                Ok(rows) => Ok(rows.get(&(wanted.table, wanted.key)).cloned()),
+                Err(fault) => Err(fault.clone()),
+            };
+            // A caller that has gone needs no answer.
+            drop(wanted.reply.send(answer));
+        }
+    }
+}
+
+async fn rows(
+    readers: &Pool,
+    how: Reading,
+    wanted: &[Wanted],
+) -> Result<HashMap<(Table, Key), Row>, StoreFault> {
+    let mut groups: HashMap<(Table, u8), Vec<&[u8]>> = HashMap::new();
+    for Wanted { table, key, .. } in wanted {
+        let shard = if how.form == Form::Sharded { shard_of(key) } else { 0 };
+        groups.entry((*table, shard)).or_default().push(key);
+    }
+    let groups: Vec<_> = groups.into_iter().collect();
+    let shards: Vec<i16> = groups.iter().map(|((_, shard), _)| i16::from(*shard)).collect();
+    let mut questions = Vec::with_capacity(groups.len() + 1);
+    for (((table, _), keys), shard) in groups.iter().zip(&shards) {
+        let values: Vec<Parameter<'_>> = match how.form {
+            Form::Whole => vec![keys],
+            Form::Sharded => vec![shard, keys],
+        };
+        questions.push(Question { sql: &Statements::of(how.form).table(*table).read, values });
+    }
+    if how.confirmed {
+        questions.push(Question { sql: CONFIRM, values: Vec::new() });
+    }
+    let answers = ask(readers, "reading rows", &questions).await?;
+    let mut rows = HashMap::with_capacity(wanted.len());
+    for (((table, _), _), found) in groups.iter().zip(&answers) {
+        for found in found {
+            let (key, row) = row(found).map_err(|error| unreadable(&error))?;
+            rows.insert((*table, key), row);
+        }
+    }
+    Ok(rows)
+}
+
+/// Asks in one trip; again on another connection if its own ended. What is not answered in time has no answer.
+async fn ask(readers: &Pool, doing: &str, questions: &[Question<'_>]) -> Result<Vec<Vec<Found>>, StoreFault> {
+    let mut why = String::new();
+    for _ in 0..ATTEMPTS {
+        let taken = readers.take().await?;
+        let asking = async { taken.ask(questions).await?.into_iter().collect::<Result<Vec<_>, _>>() };
+        let Ok(answer) = tokio::time::timeout(limits::STORE_WAIT_MAX, asking).await else {
+            taken.leave();
+            return Err(StoreFault::Unavailable(format!("{doing}: the database did not answer in time")));
+        };
+        let error = match answer {
+            Ok(found) => return Ok(found),
+            Err(error) => error,
+        };
+        if fault::ends_connection(&error) {
+            taken.leave();
+        }
+        match fault::of(&error, During::Reading, doing) {
+            Failure::Again(text) => why = text,
+            Failure::Fault(fault) => return Err(fault),
+        }
+    }
+    Err(StoreFault::Unavailable(why))
+}
+
+async fn query(
+    readers: &Pool,
+    doing: &str,
+    sql: &'static str,
+    values: Vec<Parameter<'_>>,
+) -> Result<Vec<Found>, StoreFault> {
+    let mut answers = ask(readers, doing, &[Question { sql, values }]).await?;
+    Ok(answers.pop().unwrap_or_default())
+}
+
+/// Rows whose work is due, oldest first.
+pub(crate) async fn due(
+    readers: &Pool,
+    table: Table,
+    now: Moment,
+    limit: usize,
+) -> Result<Vec<(Key, Row)>, StoreFault> {
+    let sql = &Statements::of(Form::Whole).table(table).due;
+    let found =
+        query(readers, "finding due rows", sql, vec![&int(now.unix_ms()), &int(limit as u64)]).await?;
+    found.iter().map(|found| row(found).map_err(|error| unreadable(&error))).collect()
+}
+
+/// Keys in order.
+pub(crate) async fn keys(
+    readers: &Pool,
+    table: Table,
+    after: &[u8],
+    limit: usize,
+) -> Result<Vec<Key>, StoreFault> {
+    let sql = &Statements::of(Form::Whole).table(table).keys;
+    let found = query(readers, "listing keys", sql, vec![&after, &int(limit as u64)]).await?;
+    found.iter().map(|found| found.try_get(0).map_err(|error| unreadable(&error))).collect()
+}
+
+/// Journal entries in order.
+pub(crate) async fn journal(
+    readers: &Pool,
+    form: Form,
+    owner: &[u8],
+    after: u64,
+    limit: usize,
+) -> Result<Vec<JournalEntry>, StoreFault> {
+    let (shard, after, limit) = (i16::from(shard_of(owner)), int(after), int(limit as u64));
+    let values: Vec<Parameter<'_>> = match form {
+        Form::Whole => vec![&owner, &after, &limit],
+        Form::Sharded => vec![&shard, &owner, &after, &limit],
+    };
+    let found = query(readers, "reading a journal", &Statements::of(form).journal, values).await?;
+    found.iter().map(|found| entry(found).map_err(|error| unreadable(&error))).collect()
+}
+
+/// Messages whose lease is over, oldest lease first.
+pub(crate) async fn messages_due(
+    readers: &Pool,
+    now: Moment,
+    limit: usize,
+) -> Result<Vec<OutboxRow>, StoreFault> {
+    let sql = &Statements::of(Form::Whole).messages_due;
+    let found =
+        query(readers, "finding messages", sql, vec![&int(now.unix_ms()), &int(limit as u64)]).await?;
+    found.iter().map(|found| message(found).map_err(|error| unreadable(&error))).collect()
+}
+
+/// Forgets rows with all that is theirs; says how many went. Two trips: which, then those that still may.
+pub(crate) async fn forget(
+    writers: &Pool,
+    table: Table,
+    now: Moment,
+    limit: usize,
+) -> Result<usize, StoreFault> {
+    let of = Statements::of(Form::Whole).table(table);
+    let now = int(now.unix_ms());
+    let old = query(writers, "finding old rows", &of.old, vec![&now, &int(limit as u64)]).await?;
+    let old: Vec<&[u8]> = old.iter().map(|found| found.get(0)).collect();
+    if old.is_empty() {
+        return Ok(0);
+    }
+    // Whoever is cut off here does not know, and need not: what is gone is not found again.
+    Ok(query(writers, "forgetting rows", &of.forget, vec![&old, &now]).await?.len())
+}
+
+fn unreadable(error: &Error) -> StoreFault {
+    StoreFault::Unavailable(format!("a row cannot be read: {}", fault::words(error)))
+}
+
+fn number(found: &Found, column: usize) -> Result<u64, Error> {
+    let number: i64 = found.try_get(column)?;
+    // Never negative when it was written: the schema has checks.
+    Ok(number.unsigned_abs())
+}
+
+fn mac(found: &Found, column: usize) -> Result<[u8; 32], Error> {
+    let bytes: &[u8] = found.try_get(column)?;
+    let mut mac = [0; 32];
+    if bytes.len() == mac.len() {
+        mac.copy_from_slice(bytes);
+    }
+    Ok(mac)
+}
+
+fn row(found: &Found) -> Result<(Key, Row), Error> {
+    let head = Head { seq: number(found, 3)?, mac: mac(found, 4)? };
+    let names: Option<Vec<String>> = found.try_get(5)?;
+    let bytes: Option<Vec<Vec<u8>>> = found.try_get(6)?;
+    let sealed = names.unwrap_or_default().into_iter().zip(bytes.unwrap_or_default()).collect();
+    Ok((found.try_get(0)?, Row { version: number(found, 1)?, body: found.try_get(2)?, sealed, head }))
+}
+
+fn entry(found: &Found) -> Result<JournalEntry, Error> {
+    Ok(JournalEntry {
+        seq: number(found, 0)?,
+        at: Moment::from_unix_ms(number(found, 1)?),
+        entry: found.try_get(2)?,
+        key_version: u32::try_from(number(found, 3)?).unwrap_or(u32::MAX),
+        mac: mac(found, 4)?,
+    })
+}
+
+fn message(found: &Found) -> Result<OutboxRow, Error> {
+    let id: &[u8] = found.try_get(1)?;
+    Ok(OutboxRow {
+        owner: found.try_get(0)?,
+        id: id.try_into().unwrap_or_default(),
+        body: found.try_get(2)?,
+        expires: Moment::from_unix_ms(number(found, 3)?),
+        leased_until: Moment::from_unix_ms(number(found, 4)?),
+        attempts: u32::try_from(number(found, 5)?).unwrap_or(u32::MAX),
+    })
+}

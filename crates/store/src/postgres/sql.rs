@@ -1,0 +1,345 @@
+//! The statements, as text. The guard is here: `r.key = c.key AND r.version = c.expected`.
+//!
+//! A batch's changes of one table and kind are one statement over arrays (`unnest`), and what goes with a swap that won is
+//! written by the same statement, from the rows that its guard has let through (`won`). In the sharded form every statement
+//! that a payment waits for also says which shard it is for, with `=`, and touches no other.
+//!
+//! A swap whose version fits but whose head does not sets `head_seq` to NULL, which the column refuses: the transaction
+//! fails as a whole, in the trip that also has its COMMIT.
+
+use std::fmt::Write as _;
+use std::sync::LazyLock;
+
+use crate::Table;
+
+/// What a statement writes beside the rows: only what a batch has of it is in the text.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub(crate) struct Beside {
+    pub(crate) sealed: bool,
+    pub(crate) unsealed: bool,
+    pub(crate) entries: bool,
+    pub(crate) messages: bool,
+}
+
+impl Beside {
+    const COUNT: usize = 16;
+
+    fn number(self) -> usize {
+        [self.sealed, self.unsealed, self.entries, self.messages]
+            .iter()
+            .fold(0, |number, bit| number * 2 + usize::from(*bit))
+    }
+
+    fn numbered(number: usize) -> Beside {
+        let bit = |at: usize| number >> at & 1 == 1;
+        Beside { sealed: bit(3), unsealed: bit(2), entries: bit(1), messages: bit(0) }
+    }
+}
+
+/// Whether statements name the one shard that they are for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Form {
+    /// One server has all rows.
+    Whole,
+    /// A distributed engine has the rows of each shard in one place.
+    Sharded,
+}
+
+/// All statements in one form. Each text stands in one place, so where it stands names it.
+pub(crate) struct Statements {
+    pub(crate) begin: String,
+    pub(crate) commit: String,
+    pub(crate) lease: String,
+    pub(crate) settle: String,
+    pub(crate) journal: String,
+    pub(crate) messages_due: String,
+    pub(crate) tables: Vec<OfTable>,
+}
+
+/// The statements of one table.
+pub(crate) struct OfTable {
+    /// keys → rows with their sealed columns, of one instant.
+    pub(crate) read: String,
+    /// Keys in order.
+    pub(crate) keys: String,
+    /// Rows whose work is due.
+    pub(crate) due: String,
+    /// Keys that may be forgotten.
+    pub(crate) old: String,
+    /// Forgets rows that still may be, with all that is theirs.
+    pub(crate) forget: String,
+    insert: Vec<String>,
+    swap: Vec<String>,
+}
+
+impl OfTable {
+    /// New rows, where there are none, with what goes with them.
+    pub(crate) fn insert(&self, beside: Beside) -> &str {
+        &self.insert[beside.number()]
+    }
+
+    /// Guarded swaps, with what goes with them.
+    pub(crate) fn swap(&self, beside: Beside) -> &str {
+        &self.swap[beside.number()]
+    }
+}
+
+impl Statements {
+    /// Those of a form.
+    pub(crate) fn of(form: Form) -> &'static Statements {
+        static WHOLE: LazyLock<Statements> = LazyLock::new(|| all(Form::Whole));
+        static SHARDED: LazyLock<Statements> = LazyLock::new(|| all(Form::Sharded));
+        match form {
+            Form::Whole => &WHOLE,
+            Form::Sharded => &SHARDED,
+        }
+    }
+
+    /// Those of a table.
+    pub(crate) fn table(&self, table: Table) -> &OfTable {
+        let at = Table::ALL.iter().position(|known| *known == table).unwrap_or(0);
+        &self.tables[at]
+    }
+}
+
+fn all(form: Form) -> Statements {
+    let besides = || (0..Beside::COUNT).map(Beside::numbered);
+    let of = |table: &Table| OfTable {
+        read: read(*table, form),
+        keys: format!("SELECT key FROM {table} WHERE key > $1 ORDER BY key LIMIT $2"),
+        due: due(*table),
+        old: format!("SELECT key FROM {table} WHERE forget_after <= $1 ORDER BY forget_after, key LIMIT $2"),
+        forget: forget(*table),
+        insert: besides().map(|beside| insert(*table, beside, form)).collect(),
+        swap: besides().map(|beside| swap(*table, beside, form)).collect(),
+    };
+    Statements {
+        begin: "BEGIN".into(),
+        commit: "COMMIT".into(),
+        lease: lease(form),
+        settle: settle(form),
+        journal: journal(form),
+        messages_due: "SELECT owner, id, body, expires, leased_until, attempts FROM outbox
+             WHERE leased_until <= $1 ORDER BY leased_until, owner, id LIMIT $2"
+            .into(),
+        tables: Table::ALL.iter().map(of).collect(),
+    }
+}
+
+/// A statement in the making: its text, and how many parameters it has.
+struct Text {
+    text: String,
+    parameters: usize,
+    /// The parameter that says which shard; it comes first.
+    shard: Option<usize>,
+}
+
+impl Text {
+    fn new(form: Form) -> Text {
+        let mut text = Text { text: String::new(), parameters: 0, shard: None };
+        if form == Form::Sharded {
+            text.parameters = 1;
+            text.shard = Some(1);
+        }
+        text
+    }
+
+    fn push(&mut self, text: &str) {
+        self.text.push_str(text);
+    }
+
+    /// `unnest($n::…[], …) AS name(column, …)`.
+    fn arrays(&mut self, name: &str, columns: &[(&str, &str)]) {
+        let parameter = |at: usize, kind: &str| format!("${}::{kind}[]", self.parameters + at + 1);
+        let arrays: Vec<String> =
+            columns.iter().enumerate().map(|(at, (_, kind))| parameter(at, kind)).collect();
+        let names: Vec<&str> = columns.iter().map(|(column, _)| *column).collect();
+        self.parameters += columns.len();
+        let (arrays, names) = (arrays.join(", "), names.join(", "));
+        // Writing to a String does not fail.
+        let _ = write!(self.text, "unnest({arrays}) AS {name}({names})");
+    }
+
+    /// The shard of a row with this key, as a value.
+    fn shard_of(&mut self, key: &str) {
+        let value = match self.shard {
+            Some(parameter) => format!("${parameter}::int2"),
+            None => format!("get_byte({key}, length({key}) - 1)::int2"),
+        };
+        self.push(&value);
+    }
+
+    /// ` AND table.shard = $1`, where it must be said.
+    fn in_shard(&mut self, table: &str) {
+        if let Some(parameter) = self.shard {
+            let _ = write!(self.text, " AND {table}.shard = ${parameter}::int2");
+        }
+    }
+
+    /// What goes with the rows that won, then which they are.
+    fn beside(mut self, table: Table, beside: Beside) -> String {
+        if beside.sealed {
+            let _ = write!(
+                self.text,
+                ", sealed AS (INSERT INTO {table}_sealed (shard, key, name, bytes) SELECT "
+            );
+            self.shard_of("s.key");
+            self.push(", s.key, s.name, s.bytes FROM ");
+            self.arrays("s", &[("key", "bytea"), ("name", "text"), ("bytes", "bytea")]);
+            self.push(" JOIN won ON won.key = s.key");
+            self.push(" ON CONFLICT (key, name, shard) DO UPDATE SET bytes = excluded.bytes)");
+        }
+        if beside.unsealed {
+            let _ = write!(self.text, ", unsealed AS (DELETE FROM {table}_sealed AS d USING ");
+            self.arrays("u", &[("key", "bytea"), ("name", "text")]);
+            self.push(" JOIN won ON won.key = u.key WHERE d.key = u.key AND d.name = u.name");
+            self.in_shard("d");
+            self.push(")");
+        }
+        if beside.entries {
+            self.push(
+                ", entries AS (INSERT INTO journal (shard, owner, seq, at, entry, key_version, mac) SELECT ",
+            );
+            self.shard_of("j.owner");
+            self.push(", j.owner, j.seq, j.at, j.entry, j.key_version, j.mac FROM ");
+            let columns = [
+                ("owner", "bytea"),
+                ("seq", "int8"),
+                ("at", "int8"),
+                ("entry", "bytea"),
+                ("key_version", "int8"),
+                ("mac", "bytea"),
+            ];
+            self.arrays("j", &columns);
+            self.push(" JOIN won ON won.key = j.owner)");
+        }
+        if beside.messages {
+            self.push(", messages AS (INSERT INTO outbox (shard, owner, id, body, expires, leased_until, attempts) SELECT ");
+            self.shard_of("m.owner");
+            self.push(", m.owner, m.id, m.body, m.expires, m.leased_until, 1 FROM ");
+            let columns = [
+                ("owner", "bytea"),
+                ("id", "bytea"),
+                ("body", "bytea"),
+                ("expires", "int8"),
+                ("leased_until", "int8"),
+            ];
+            self.arrays("m", &columns);
+            self.push(" JOIN won ON won.key = m.owner)");
+        }
+        self.push(" SELECT key FROM won");
+        self.text
+    }
+}
+
+fn insert(table: Table, beside: Beside, form: Form) -> String {
+    let mut text = Text::new(form);
+    let _ = write!(text.text, "WITH won AS (INSERT INTO {table} ");
+    text.push("(shard, key, version, body, head_seq, head_mac, due, forget_after) SELECT ");
+    text.shard_of("c.key");
+    text.push(", c.key, 1, c.body, c.head_seq, c.head_mac, c.due, c.forget_after FROM ");
+    let columns = [
+        ("key", "bytea"),
+        ("body", "bytea"),
+        ("head_seq", "int8"),
+        ("head_mac", "bytea"),
+        ("due", "int8"),
+        ("forget_after", "int8"),
+    ];
+    text.arrays("c", &columns);
+    text.push(" ON CONFLICT (key, shard) DO NOTHING RETURNING key)");
+    text.beside(table, beside)
+}
+
+fn swap(table: Table, beside: Beside, form: Form) -> String {
+    let mut text = Text::new(form);
+    let _ = write!(text.text, "WITH won AS (UPDATE {table} AS r SET version = r.version + 1, body = c.body,");
+    text.push(" head_seq = CASE WHEN r.head_seq = c.head_before");
+    text.push(" AND (c.head_before < c.head_seq OR r.head_mac = c.head_mac) THEN c.head_seq END,");
+    text.push(" head_mac = c.head_mac, due = c.due, forget_after = c.forget_after FROM ");
+    let columns = [
+        ("key", "bytea"),
+        ("expected", "int8"),
+        ("body", "bytea"),
+        ("head_before", "int8"),
+        ("head_seq", "int8"),
+        ("head_mac", "bytea"),
+        ("due", "int8"),
+        ("forget_after", "int8"),
+    ];
+    text.arrays("c", &columns);
+    text.push(" WHERE r.key = c.key AND r.version = c.expected");
+    text.in_shard("r");
+    text.push(" RETURNING r.key)");
+    text.beside(table, beside)
+}
+
+fn read(table: Table, form: Form) -> String {
+    let mut text = Text::new(form);
+    text.push("SELECT r.key, r.version, r.body, r.head_seq, r.head_mac, s.names, s.bytes");
+    let _ = write!(
+        text.text,
+        " FROM {table} AS r LEFT JOIN LATERAL (SELECT array_agg(d.name ORDER BY d.name) AS names,"
+    );
+    let _ = write!(text.text, " array_agg(d.bytes ORDER BY d.name) AS bytes FROM {table}_sealed AS d");
+    text.push(" WHERE d.key = r.key");
+    text.in_shard("d");
+    text.parameters += 1;
+    let _ = write!(text.text, ") AS s ON true WHERE r.key = ANY(${}::bytea[])", text.parameters);
+    text.in_shard("r");
+    text.text
+}
+
+/// The sweeper's: over all shards, and no payment waits for it.
+fn due(table: Table) -> String {
+    format!(
+        "SELECT r.key, r.version, r.body, r.head_seq, r.head_mac, s.names, s.bytes FROM
+            (SELECT * FROM {table} WHERE due <= $1 ORDER BY due, key LIMIT $2) AS r
+         LEFT JOIN LATERAL (SELECT array_agg(d.name ORDER BY d.name) AS names, array_agg(d.bytes ORDER BY d.name) AS bytes
+            FROM {table}_sealed AS d WHERE d.key = r.key AND d.shard = r.shard) AS s ON true
+         ORDER BY r.due, r.key"
+    )
+}
+
+fn forget(table: Table) -> String {
+    format!(
+        "WITH gone AS (DELETE FROM {table} WHERE key = ANY($1::bytea[]) AND forget_after <= $2 RETURNING key, shard),
+         sealed AS (DELETE FROM {table}_sealed AS d USING gone WHERE d.key = gone.key AND d.shard = gone.shard),
+         entries AS (DELETE FROM journal AS j USING gone WHERE j.owner = gone.key AND j.shard = gone.shard)
+         SELECT key FROM gone"
+    )
+}
+
+fn lease(form: Form) -> String {
+    let mut text = Text::new(form);
+    text.push("UPDATE outbox AS o SET leased_until = l.until, attempts = o.attempts + 1 FROM ");
+    text.arrays("l", &[("owner", "bytea"), ("id", "bytea"), ("expected", "int8"), ("until", "int8")]);
+    text.push(" WHERE o.owner = l.owner AND o.id = l.id AND o.leased_until = l.expected");
+    text.in_shard("o");
+    text.push(" RETURNING o.owner, o.id");
+    text.text
+}
+
+fn settle(form: Form) -> String {
+    let mut text = Text::new(form);
+    text.push("DELETE FROM outbox AS o USING ");
+    text.arrays("l", &[("owner", "bytea"), ("id", "bytea")]);
+    text.push(" WHERE o.owner = l.owner AND o.id = l.id");
+    text.in_shard("o");
+    text.push(" RETURNING o.owner, o.id");
+    text.text
+}
+
+fn journal(form: Form) -> String {
+    let mut text = Text::new(form);
+    let at = text.parameters;
+    let _ = write!(
+        text.text,
+        "SELECT j.seq, j.at, j.entry, j.key_version, j.mac FROM journal AS j WHERE j.owner = ${} AND j.seq > ${}",
+        at + 1,
+        at + 2
+    );
+    text.in_shard("j");
+    let _ = write!(text.text, " ORDER BY j.seq LIMIT ${}", at + 3);
+    text.text
+}

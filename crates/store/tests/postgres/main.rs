@@ -1,0 +1,39 @@
+//! The PostgreSQL store on a real server.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on should stop")]
+
+mod conformance;
+mod server;
+
+use std::sync::LazyLock;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use ramz_store::{PostgresConfig, PostgresStore};
+use server::Server;
+
+/// One server for all tests that need nothing special of it.
+static SERVER: LazyLock<Server> = LazyLock::new(Server::start);
+
+/// How a store at this address is opened.
+fn config(url: String) -> PostgresConfig {
+    PostgresConfig {
+        url,
+        password: None,
+        ca: None,
+        connections: 4,
+        migrate: true,
+        sharded: false,
+        high_availability: false,
+    }
+}
+
+/// A schema that no other test has.
+fn fresh() -> PostgresConfig {
+    static NEXT: AtomicUsize = AtomicUsize::new(0);
+    config(SERVER.schema(&format!("s{}", NEXT.fetch_add(1, Ordering::Relaxed))))
+}
+
+/// An empty store.
+async fn store() -> PostgresStore {
+    PostgresStore::open(&fresh()).await.unwrap()
+}
