@@ -12,6 +12,7 @@ mod load;
 mod prompt;
 mod role;
 pub(crate) mod say;
+mod store;
 mod terminal;
 mod token;
 
@@ -71,6 +72,8 @@ enum Command {
     Keys(keys::Options),
     /// Check a card's journal
     Journal(journal::Options),
+    /// Bring a database's schema up, or move a store from a file into a database
+    Store(store::Options),
     /// Check or show the configuration
     Config(configuration::Options),
     /// Look whether a role can run here: files, keys, certificates, ports, neighbours; and what to do if not
@@ -101,6 +104,7 @@ pub(crate) fn run(ramz: Ramz) -> anyhow::Result<()> {
             Command::Token(options) => token::run(options).await,
             Command::Keys(options) => keys::run(options),
             Command::Journal(options) => journal::run(options).await,
+            Command::Store(options) => store::run(options).await,
             Command::Config(options) => configuration::run(&options),
             Command::Doctor(options) => doctor::run(options).await,
             Command::Load(options) => load::run(options).await,

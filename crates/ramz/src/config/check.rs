@@ -58,6 +58,12 @@ impl Remarks {
         self.errors.push(Remark { at: at.into(), what: what.into() });
     }
 
+    fn errors_of(&mut self, at: &str, checked: Result<(), String>) {
+        if let Err(what) = checked {
+            self.error(at, what);
+        }
+    }
+
     fn warn(&mut self, at: impl Into<String>, what: impl Into<String>) {
         self.warnings.push(Remark { at: at.into(), what: what.into() });
     }
@@ -188,6 +194,7 @@ fn issuer(config: &IssuerConfig, remarks: &mut Remarks) {
         remarks.warn("issuer.listen.switch", what);
     }
     metrics("issuer.listen.metrics", &listen.metrics, remarks);
+    remarks.errors_of("issuer.store.url", config.store.check());
     peer("issuer.bank.host.address", &bank.host.address, remarks);
     for address in config.sms.addresses() {
         peer("issuer.sms.address", address, remarks);
@@ -272,6 +279,7 @@ fn gateway(config: &GatewayConfig, remarks: &mut Remarks) {
     let page = &config.page;
     door("gateway.listen.page", &config.listen.page, remarks);
     metrics("gateway.listen.metrics", &config.listen.metrics, remarks);
+    remarks.errors_of("gateway.store.url", config.store.check());
     let mut with_keys = page.clone();
     for merchant in with_keys.merchants.iter_mut().filter(|merchant| merchant.api_key_file.is_some()) {
         // The key is in its file: that is for `ramz doctor` to look at.

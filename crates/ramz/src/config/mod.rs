@@ -3,6 +3,7 @@
 mod check;
 mod show;
 mod sms;
+mod store;
 mod terminal;
 
 use std::path::{Path, PathBuf};
@@ -13,6 +14,7 @@ use serde::de::DeserializeOwned;
 use toml::{Table, Value};
 
 pub(crate) use check::Remarks;
+pub(crate) use store::{Kept, StoreConfig};
 pub(crate) use terminal::TerminalConfig;
 
 use crate::system::tls::TlsConfig;
@@ -52,13 +54,6 @@ pub(crate) struct IssuerListen {
     pub(crate) admin: String,
     pub(crate) app: String,
     pub(crate) metrics: String,
-}
-
-/// `[….store]`.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct StoreConfig {
-    pub(crate) path: PathBuf,
 }
 
 /// `[….keys]`.

@@ -11,11 +11,11 @@ use ramz_api::net::{Connector, Door};
 use ramz_api::tap::SharedTap;
 use ramz_domain::{Clock, Entropy};
 use ramz_keys::SoftKeys;
-use ramz_store::SqliteStore;
+use ramz_store::{PostgresStore, SqliteStore, Store};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use crate::config::{KeysConfig, StoreConfig};
+use crate::config::{Kept, KeysConfig, StoreConfig};
 use crate::system::files::read_secret;
 use crate::system::tcp::{TcpConnector, TcpDoor};
 use crate::system::tls::{MutualTls, Tls, TlsConfig, TlsDoor};
@@ -67,7 +67,13 @@ pub(crate) fn open_keys(config: &KeysConfig, entropy: &Arc<dyn Entropy>) -> anyh
         .with_context(|| format!("key file {path}"))
 }
 
-pub(crate) fn open_store(config: &StoreConfig) -> anyhow::Result<Arc<SqliteStore>> {
-    let opened = SqliteStore::open(&config.path);
-    Ok(Arc::new(opened.with_context(|| format!("store {}", config.path.display()))?))
+/// Opens a store: a file, or a database.
+pub(crate) async fn open_store(config: &StoreConfig) -> anyhow::Result<Arc<dyn Store>> {
+    Ok(match config.kept() {
+        Kept::File(path) => {
+            let opened = SqliteStore::open(path);
+            Arc::new(opened.with_context(|| format!("store {}", path.display()))?)
+        }
+        Kept::Database(config) => Arc::new(PostgresStore::open(&config.database()?).await?),
+    })
 }

@@ -60,6 +60,11 @@ pub(crate) async fn bring_up(place: &Place, migrate: bool) -> Result<Schema, Pos
     Ok(schema)
 }
 
+/// What schema there is, without bringing it up.
+pub(crate) async fn schema(place: &Place) -> Result<Schema, PostgresError> {
+    look(&place.open().await?.client).await
+}
+
 /// What there is, and whether this release may work with it.
 async fn look(client: &Client) -> Result<Schema, PostgresError> {
     let known = LANDED.last().map_or(0, |migration| migration.number);

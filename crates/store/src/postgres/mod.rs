@@ -62,6 +62,22 @@ impl PostgresStore {
         Ok(PostgresStore { writers, readers, wanted, how, lanes })
     }
 
+    /// Looks whether a configuration could be used, without connecting. What is in `ca` is not looked at.
+    ///
+    /// # Errors
+    /// [`PostgresError::Config`].
+    pub fn check(config: &PostgresConfig) -> Result<(), PostgresError> {
+        place::read(config).map(drop)
+    }
+
+    /// What schema a database has, without changing anything.
+    ///
+    /// # Errors
+    /// As [`PostgresStore::open`].
+    pub async fn look(config: &PostgresConfig) -> Result<Schema, PostgresError> {
+        migrate::schema(&Place::new(config)?).await
+    }
+
     /// Brings a database's schema up to this release, and says what it is.
     ///
     /// # Errors

@@ -95,41 +95,8 @@ pub(crate) struct Backend {
 impl Place {
     /// Reads a configuration; connects nowhere.
     pub(crate) fn new(of: &PostgresConfig) -> Result<Place, PostgresError> {
-        let wrong = |why: String| PostgresError::Config(why);
-        // The parser's own words may hold parts of the URL, and with it a password that should not be there.
-        let mut config: Config = of.url.parse().map_err(|_| {
-            wrong("the URL is none of PostgreSQL's: write postgresql://user@host:5432/database".into())
-        })?;
-        if config.get_password().is_some() {
-            return Err(wrong("the URL has a password in it: put it in a file, and name that".into()));
-        }
-        if config.get_hosts().is_empty() || config.get_dbname().is_none() || config.get_user().is_none() {
-            return Err(wrong("the URL must name a host, a user and a database".into()));
-        }
-        if of.connections < 2 {
-            return Err(wrong("at least two connections are needed: one commits, one reads".into()));
-        }
-        if let Some(password) = &of.password {
-            config.password(password.as_slice());
-        }
-        config
-            .target_session_attrs(TargetSessionAttrs::ReadWrite)
-            .tcp_user_timeout(UNACKNOWLEDGED_MAX)
-            .keepalives_idle(KEEPALIVE_IDLE);
-        if config.get_connect_timeout().is_none() {
-            config.connect_timeout(CONNECT_TIMEOUT);
-        }
-        let tls = match &of.ca {
-            Some(pem) => {
-                config.ssl_mode(SslMode::Require);
-                Some(MakeRustlsConnect::new(tls(pem)?))
-            }
-            None if config.get_ssl_mode() == SslMode::Disable => None,
-            None => {
-                let why = "the database is spoken to under TLS: give ca_file, or write ?sslmode=disable in the URL where the network between is trusted";
-                return Err(wrong(why.into()));
-            }
-        };
+        let config = read(of)?;
+        let tls = of.ca.as_deref().map(tls).transpose()?.map(MakeRustlsConnect::new);
         let form = if of.sharded { Form::Sharded } else { Form::Whole };
         Ok(Place { config, tls, high_availability: of.high_availability, form })
     }
@@ -173,6 +140,48 @@ impl Place {
     pub(crate) fn confirms_reads(&self) -> bool {
         self.high_availability
     }
+}
+
+/// The settings as the connecting library has them.
+pub(crate) fn read(of: &PostgresConfig) -> Result<Config, PostgresError> {
+    let wrong = |why: &str| PostgresError::Config(why.into());
+    // The parser's own words may hold parts of the URL, and with it a password that should not be there.
+    let mut config: Config = of
+        .url
+        .parse()
+        .map_err(|_| wrong("the URL is none of PostgreSQL's: write postgresql://user@host:5432/database"))?;
+    if config.get_password().is_some() {
+        return Err(wrong("the URL has a password in it: put it in a file, and name that"));
+    }
+    if config.get_hosts().is_empty() || config.get_dbname().is_none() || config.get_user().is_none() {
+        return Err(wrong("the URL must name a host, a user and a database"));
+    }
+    if of.connections < 2 {
+        return Err(wrong("at least two connections are needed: one commits, one reads"));
+    }
+    if of.high_availability && of.sharded {
+        return Err(wrong(
+            "of a distributed engine's servers nobody here knows whether they have standbys: high_availability is for one server and its standbys",
+        ));
+    }
+    if let Some(password) = &of.password {
+        config.password(password.as_slice());
+    }
+    config
+        .target_session_attrs(TargetSessionAttrs::ReadWrite)
+        .tcp_user_timeout(UNACKNOWLEDGED_MAX)
+        .keepalives_idle(KEEPALIVE_IDLE);
+    if config.get_connect_timeout().is_none() {
+        config.connect_timeout(CONNECT_TIMEOUT);
+    }
+    if of.ca.is_some() {
+        config.ssl_mode(SslMode::Require);
+    } else if config.get_ssl_mode() != SslMode::Disable {
+        return Err(wrong(
+            "the database is spoken to under TLS: give ca_file, or write ?sslmode=disable in the URL where the network between is trusted",
+        ));
+    }
+    Ok(config)
 }
 
 /// Runs a connection until it ends; why it ended, its client is told.

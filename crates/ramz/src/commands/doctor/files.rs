@@ -1,4 +1,4 @@
-//! What lies on the disk: certificates, keys, secrets, the store; and the clock, as far as files tell it.
+//! What lies on the disk: certificates, keys, secrets; and the clock, as far as files tell it.
 
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
@@ -6,7 +6,6 @@ use std::sync::Arc;
 
 use ramz_domain::{Clock as _, Moment};
 use ramz_keys::{Keys as _, PinBlockFormat};
-use ramz_store::{Inspected, inspect};
 
 use super::Findings;
 use crate::config::KeysConfig;
@@ -18,14 +17,10 @@ use crate::system::tls::{Tls, TlsConfig, files::Loaded};
 
 /// A certificate that runs out sooner wants to be renewed.
 const EXPIRES_SOON_S: i64 = 14 * 86_400;
-/// Less room for a store is worth a warning …
-const ROOM_LOW: u64 = 1 << 30;
-/// … and with less it stands still within hours.
-const ROOM_NONE: u64 = 64 << 20;
 /// This release was made after it: a clock that is earlier is wrong.
 const RELEASED_S: i64 = 1_735_689_600;
 
-fn now_s() -> i64 {
+pub(super) fn now_s() -> i64 {
     i64::try_from(SystemClock.now().unix_ms() / 1000).unwrap_or(i64::MAX)
 }
 
@@ -146,58 +141,4 @@ pub(super) fn keys(role: &str, config: &KeysConfig, zones: &[(&str, u8)], findin
             );
         }
     }
-}
-
-/// The store's file, its schema, and the room for it.
-pub(super) fn store(role: &str, path: &Path, findings: &mut Findings) {
-    let (what, shown) = (format!("{role} store"), path.display());
-    let folder = match path.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => folder,
-        _ => Path::new("."),
-    };
-    match inspect(path) {
-        Ok(Inspected::Store { found, known }) if found == known => {
-            findings.good(&what, format!("{shown}: schema {found}, this release's"));
-        }
-        Ok(Inspected::Store { found, known }) => {
-            let found = format!("{shown}: schema {found}; the next start brings it to {known}");
-            findings.warn(&what, found, "keep a copy before that start");
-        }
-        Ok(Inspected::InUse { holder }) => {
-            findings.warn(&what, format!("{shown}: open in {holder}"), "well, if that is this role, running");
-        }
-        Ok(Inspected::Missing) if writable(folder) => {
-            findings.good(&what, format!("{shown}: is made at the first start"));
-        }
-        Ok(Inspected::Missing) => {
-            let found = format!("{shown}: its folder is missing, or not writable for this user");
-            findings.bad(&what, found, "make the folder, the role's user its owner");
-        }
-        Err(error) => findings.bad(&what, format!("{shown}: {error}"), "look at the file, or take a copy"),
-    }
-    let future = std::fs::metadata(path).is_ok_and(|data| data.mtime() > now_s() + 60);
-    if future {
-        findings.bad(
-            "clock",
-            format!("is behind the last write of {shown}"),
-            "set it: locks and PINs would last too long",
-        );
-    }
-    let what = format!("{role} disk");
-    match rustix::fs::statvfs(folder) {
-        Ok(disk) => {
-            let free = disk.f_bavail.saturating_mul(disk.f_frsize);
-            let found = format!("{} MiB free in {}", free >> 20, folder.display());
-            match free {
-                ..ROOM_NONE => findings.bad(what, found, "make room: without it nothing is answered"),
-                ROOM_NONE..ROOM_LOW => findings.warn(what, found, "make room"),
-                _ => findings.good(what, found),
-            }
-        }
-        Err(error) => findings.bad(what, format!("{}: {error}", folder.display()), "make the folder"),
-    }
-}
-
-fn writable(folder: &Path) -> bool {
-    rustix::fs::access(folder, rustix::fs::Access::WRITE_OK | rustix::fs::Access::EXEC_OK).is_ok()
 }

@@ -5,6 +5,7 @@
 
 mod files;
 mod peers;
+mod store;
 
 use std::fmt::Write as _;
 use std::io::IsTerminal as _;
@@ -166,7 +167,7 @@ async fn one(role: Role, config: &Config, connect: bool, findings: &mut Findings
             for file in config.sms.password_files() {
                 files::secret(word, "SMPP password", file, findings);
             }
-            files::store(word, &config.store.path, findings);
+            store::look(word, &config.store, findings).await;
             peers::ports(
                 word,
                 &[&listen.api, &listen.switch, &listen.admin, &listen.app, &listen.metrics],
@@ -202,7 +203,7 @@ async fn one(role: Role, config: &Config, connect: bool, findings: &mut Findings
                     files::secret(word, &format!("API key of {}", merchant.id), file, findings);
                 }
             }
-            files::store(word, &config.store.path, findings);
+            store::look(word, &config.store, findings).await;
             peers::ports(word, &[&config.listen.page, &config.listen.metrics], findings).await;
             peers::secured(word, "router", &config.page.router, tls.as_ref(), findings).await;
             for link in links {

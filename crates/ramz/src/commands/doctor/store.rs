@@ -1,0 +1,99 @@
+//! What a role keeps its rows in: the file with its schema and the room for it, or the database.
+
+use std::os::unix::fs::MetadataExt as _;
+use std::path::Path;
+
+use ramz_store::{Inspected, PostgresStore, Schema, inspect};
+
+use super::Findings;
+use super::files::now_s;
+use crate::config::{Kept, StoreConfig};
+
+/// Less room for a store is worth a warning …
+const ROOM_LOW: u64 = 1 << 30;
+/// … and with less it stands still within hours.
+const ROOM_NONE: u64 = 64 << 20;
+
+pub(super) async fn look(role: &str, config: &StoreConfig, findings: &mut Findings) {
+    match config.kept() {
+        Kept::File(path) => file(role, path, findings),
+        Kept::Database(config) => database(role, config, findings).await,
+    }
+}
+
+/// Whether the database is there, takes writes, keeps what it acknowledges, and has a schema for this release.
+async fn database(role: &str, config: &StoreConfig, findings: &mut Findings) {
+    let what = format!("{role} store");
+    let looked = match config.database() {
+        Ok(config) => PostgresStore::look(&config).await.map_err(|error| error.to_string()),
+        Err(error) => Err(format!("{error:#}")),
+    };
+    match looked {
+        Ok(Schema { found, known }) if found >= known => {
+            findings.good(what, format!("PostgreSQL: schema {found}, this release's is {known}"));
+        }
+        Ok(Schema { found, known }) => {
+            let found = format!("PostgreSQL: schema {found}, this release needs {known}");
+            findings.warn(
+                what,
+                found,
+                "run `ramz store migrate`, or let the next start do it (migrate = true)",
+            );
+        }
+        Err(error) => findings.bad(what, error, "look at the address, the servers, and what the user may do"),
+    }
+}
+
+/// The store's file, its schema, and the room for it.
+fn file(role: &str, path: &Path, findings: &mut Findings) {
+    let (what, shown) = (format!("{role} store"), path.display());
+    let folder = match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    };
+    match inspect(path) {
+        Ok(Inspected::Store { found, known }) if found == known => {
+            findings.good(&what, format!("{shown}: schema {found}, this release's"));
+        }
+        Ok(Inspected::Store { found, known }) => {
+            let found = format!("{shown}: schema {found}; the next start brings it to {known}");
+            findings.warn(&what, found, "keep a copy before that start");
+        }
+        Ok(Inspected::InUse { holder }) => {
+            findings.warn(&what, format!("{shown}: open in {holder}"), "well, if that is this role, running");
+        }
+        Ok(Inspected::Missing) if writable(folder) => {
+            findings.good(&what, format!("{shown}: is made at the first start"));
+        }
+        Ok(Inspected::Missing) => {
+            let found = format!("{shown}: its folder is missing, or not writable for this user");
+            findings.bad(&what, found, "make the folder, the role's user its owner");
+        }
+        Err(error) => findings.bad(&what, format!("{shown}: {error}"), "look at the file, or take a copy"),
+    }
+    let future = std::fs::metadata(path).is_ok_and(|data| data.mtime() > now_s() + 60);
+    if future {
+        findings.bad(
+            "clock",
+            format!("is behind the last write of {shown}"),
+            "set it: locks and PINs would last too long",
+        );
+    }
+    let what = format!("{role} disk");
+    match rustix::fs::statvfs(folder) {
+        Ok(disk) => {
+            let free = disk.f_bavail.saturating_mul(disk.f_frsize);
+            let found = format!("{} MiB free in {}", free >> 20, folder.display());
+            match free {
+                ..ROOM_NONE => findings.bad(what, found, "make room: without it nothing is answered"),
+                ROOM_NONE..ROOM_LOW => findings.warn(what, found, "make room"),
+                _ => findings.good(what, found),
+            }
+        }
+        Err(error) => findings.bad(what, format!("{}: {error}", folder.display()), "make the folder"),
+    }
+}
+
+fn writable(folder: &Path) -> bool {
+    rustix::fs::access(folder, rustix::fs::Access::WRITE_OK | rustix::fs::Access::EXEC_OK).is_ok()
+}
