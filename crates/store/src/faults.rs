@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use async_trait::async_trait;
 use ramz_domain::Moment;
 
-use crate::{Change, JournalEntry, Key, OutboxRow, Outcome, Row, Store, StoreFault, Table};
+use crate::{Change, JournalEntry, Key, Lanes, OutboxRow, Outcome, Row, Store, StoreFault, Table};
 
 /// How a commit fails.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -115,6 +115,10 @@ impl Store for FaultyStore {
             Some(Failing::UnknownNotWritten) => Err(StoreFault::Unknown("fails on demand".into())),
             Some(Failing::Unavailable) => Err(StoreFault::Unavailable("fails on demand".into())),
         }
+    }
+
+    fn lanes(&self) -> Lanes {
+        self.inner.lanes()
     }
 
     async fn journal(&self, owner: &[u8], after: u64, limit: usize) -> Result<Vec<JournalEntry>, StoreFault> {

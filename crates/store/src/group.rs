@@ -4,6 +4,9 @@
 //! many callers share one sync of the disk. A batch holds an aggregate at most once (a card and its messages are one
 //! aggregate); a second change of the same one waits for the next batch, in the order of the calls.
 //!
+//! A store that can take several batches at once has several lanes ([`Store::lanes`]). An aggregate's shard says in which one its
+//! changes go, always the same, so lanes have no row in common. Where rows are placed by shard a batch holds one shard's changes.
+//!
 //! What a caller is told follows from the store's answer: a statement's error is bisected until the poisoned change stands
 //! alone, and faults alone; an unknown commit is unknown to every change that was in it.
 
@@ -15,26 +18,35 @@ use ramz_domain::limits::{COMMIT_BATCH_MAX, COMMIT_QUEUE_MAX};
 use tokio::sync::{Notify, oneshot, watch};
 use tokio::time::Instant;
 
-use crate::{Change, Outcome, Store, StoreFault};
+use crate::{Change, Lanes, Outcome, Store, StoreFault, shard_of};
 
 /// Gathers changes into batches. One per process and store; shared by reference (`Arc`).
 ///
 /// Dropping it, like [`Committer::shutdown`], lets everything that was handed in be committed first.
 pub struct Committer {
     shared: Arc<Shared>,
-    ended: watch::Receiver<bool>,
+    /// How many lanes have ended.
+    ended: watch::Receiver<usize>,
 }
 
 struct Shared {
-    queue: Mutex<Queue>,
-    /// Something was handed in, or the queue was closed.
-    changed: Notify,
+    queues: Mutex<Queues>,
+    /// For each lane: something was handed in, or the queues were closed.
+    changed: Vec<Notify>,
 }
 
+struct Queues {
+    lanes: Vec<Queue>,
+    /// In all of them.
+    waiting: usize,
+    closed: bool,
+}
+
+/// What waits in one lane.
 #[derive(Default)]
 struct Queue {
     waiting: VecDeque<Waiting>,
-    closed: bool,
+    by_shard: bool,
 }
 
 struct Waiting {
@@ -49,7 +61,7 @@ pub trait Watch: Send + Sync {
 }
 
 impl Committer {
-    /// Starts the task that commits, on the current tokio runtime. It ends when the committer is dropped or shut down.
+    /// Starts a task for each lane, on the current tokio runtime. They end when the committer is dropped or shut down.
     ///
     /// # Panics
     /// Outside a tokio runtime.
@@ -62,10 +74,22 @@ impl Committer {
     /// # Panics
     /// Outside a tokio runtime.
     pub fn watched(store: Arc<dyn Store>, watch: Option<Arc<dyn Watch>>) -> Committer {
-        let shared = Arc::new(Shared { queue: Mutex::default(), changed: Notify::new() });
-        let (end, ended) = watch::channel(false);
-        let closing = Closing { shared: shared.clone(), end };
-        tokio::spawn(async move { run(store, watch, closing).await });
+        let Lanes { count, by_shard } = store.lanes();
+        let count = count.max(1);
+        let queues = Queues {
+            lanes: (0..count).map(|_| Queue { by_shard, ..Queue::default() }).collect(),
+            waiting: 0,
+            closed: false,
+        };
+        let changed = (0..count).map(|_| Notify::new()).collect();
+        let shared = Arc::new(Shared { queues: Mutex::new(queues), changed });
+        let (end, ended) = watch::channel(0);
+        let end = Arc::new(end);
+        for lane in 0..count {
+            let closing = Closing { shared: shared.clone(), lane, end: Arc::clone(&end) };
+            let (store, watch) = (Arc::clone(&store), watch.clone());
+            tokio::spawn(async move { run(store, watch, closing).await });
+        }
         Committer { shared, ended }
     }
 
@@ -98,7 +122,8 @@ impl Committer {
     pub async fn shutdown(&self) {
         self.shared.close();
         // An error says that the task is gone, which is what we wait for.
-        drop(self.ended.clone().wait_for(|ended| *ended).await);
+        let lanes = self.shared.changed.len();
+        drop(self.ended.clone().wait_for(|ended| *ended == lanes).await);
     }
 }
 
@@ -123,35 +148,49 @@ fn ended() -> StoreFault {
 }
 
 impl Shared {
-    fn queue(&self) -> MutexGuard<'_, Queue> {
-        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    fn queues(&self) -> MutexGuard<'_, Queues> {
+        self.queues.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn hand_in(&self, changes: Vec<Change>) -> Result<Answers, StoreFault> {
         let mut answers = Vec::with_capacity(changes.len());
+        let mut went = vec![false; self.changed.len()];
         {
-            let mut queue = self.queue();
-            if queue.closed {
+            let mut queues = self.queues();
+            if queues.closed {
                 return Err(StoreFault::Unavailable("the group commit is shut down".into()));
             }
-            if queue.waiting.len() + changes.len() > COMMIT_QUEUE_MAX {
+            if queues.waiting + changes.len() > COMMIT_QUEUE_MAX {
                 return Err(StoreFault::Unavailable(format!(
                     "{COMMIT_QUEUE_MAX} changes wait for the group commit already: the store is too slow for this load"
                 )));
             }
+            queues.waiting += changes.len();
             for change in changes {
+                let lane = usize::from(shard_of(change.aggregate().1)) % went.len();
                 let (reply, answer) = oneshot::channel();
-                queue.waiting.push_back(Waiting { change, reply });
+                queues.lanes[lane].waiting.push_back(Waiting { change, reply });
+                went[lane] = true;
                 answers.push(answer);
             }
         }
-        self.changed.notify_one();
+        for (changed, _) in self.changed.iter().zip(went).filter(|(_, went)| *went) {
+            changed.notify_one();
+        }
         Ok(answers)
     }
 
+    /// A lane's next batch, and whether more may come.
+    fn take(&self, lane: usize) -> (Vec<Waiting>, bool) {
+        let mut queues = self.queues();
+        let batch = queues.lanes[lane].take();
+        queues.waiting -= batch.len();
+        (batch, queues.closed)
+    }
+
     fn close(&self) {
-        self.queue().closed = true;
-        self.changed.notify_one();
+        self.queues().closed = true;
+        self.changed.iter().for_each(Notify::notify_one);
     }
 }
 
@@ -161,9 +200,15 @@ impl Queue {
         let most = self.waiting.len().min(COMMIT_BATCH_MAX);
         let (mut named, mut goes) = (HashSet::with_capacity(most), Vec::with_capacity(most));
         let mut room = COMMIT_BATCH_MAX;
+        let shard = |waiting: &Waiting| shard_of(waiting.change.aggregate().1);
+        let only = self.waiting.front().filter(|_| self.by_shard).map(shard);
         for next in &self.waiting {
             if room == 0 {
                 break;
+            }
+            if only.is_some_and(|only| only != shard(next)) {
+                goes.push(false);
+                continue;
             }
             // A key that is left behind in `named` also holds back what follows it.
             let first = named.insert(next.change.aggregate());
@@ -181,34 +226,34 @@ impl Queue {
     }
 }
 
-/// Held by the task: when it ends, also by a panic of the store, nobody is left waiting or let in.
+/// Held by a lane's task: when it ends, also by a panic of the store, nobody is left waiting or let in, in no lane.
 struct Closing {
     shared: Arc<Shared>,
-    end: watch::Sender<bool>,
+    lane: usize,
+    end: Arc<watch::Sender<usize>>,
 }
 
 impl Drop for Closing {
     fn drop(&mut self) {
         let left = {
-            let mut queue = self.shared.queue();
-            queue.closed = true;
-            std::mem::take(&mut queue.waiting)
+            let mut queues = self.shared.queues();
+            let left = std::mem::take(&mut queues.lanes[self.lane].waiting);
+            queues.waiting -= left.len();
+            left
         };
+        self.shared.close();
         for waiting in left {
             let fault = StoreFault::Unavailable("the group commit ended; this change was not tried".into());
             drop(waiting.reply.send(Err(fault)));
         }
-        self.end.send_replace(true);
+        self.end.send_modify(|ended| *ended += 1);
     }
 }
 
 async fn run(store: Arc<dyn Store>, watch: Option<Arc<dyn Watch>>, closing: Closing) {
-    let shared = &closing.shared;
+    let (shared, lane) = (&closing.shared, closing.lane);
     loop {
-        let (batch, closed) = {
-            let mut queue = shared.queue();
-            (queue.take(), queue.closed)
-        };
+        let (batch, closed) = shared.take(lane);
         if !batch.is_empty() {
             let (changes, began) = (batch.len(), Instant::now());
             commit(&*store, batch).await;
@@ -220,7 +265,7 @@ async fn run(store: Arc<dyn Store>, watch: Option<Arc<dyn Watch>>, closing: Clos
         } else if closed {
             return;
         } else {
-            shared.changed.notified().await;
+            shared.changed[lane].notified().await;
         }
     }
 }
@@ -314,6 +359,18 @@ mod tests {
         assert_eq!(names(&queue.take()), "a2 b2");
         assert_eq!(names(&queue.take()), "a!");
         assert_eq!(names(&queue.take()), "a3");
+        assert!(queue.take().is_empty());
+    }
+
+    #[test]
+    fn where_rows_are_placed_by_shard_a_batch_holds_one_shard() {
+        let mut queue = Queue { by_shard: true, ..Queue::default() };
+        for (key, body) in [("1a", 1), ("1b", 1), ("2a", 1), ("1a", 2), ("3b", 1), ("4a", 1)] {
+            queue.waiting.push_back(waiting(swap(Table::Card, key, body)));
+        }
+        assert_eq!(names(&queue.take()), "1a1 2a1 4a1");
+        assert_eq!(names(&queue.take()), "1b1 3b1");
+        assert_eq!(names(&queue.take()), "1a2");
         assert!(queue.take().is_empty());
     }
 

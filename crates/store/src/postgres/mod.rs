@@ -78,6 +78,11 @@ impl PostgresStore {
         migrate::schema(&Place::new(config)?).await
     }
 
+    /// Every statement on rows, and whether a payment may wait for it: to hold them to the rules of a distributed engine.
+    pub fn statements(sharded: bool) -> Vec<(&'static str, bool)> {
+        sql::list(if sharded { Form::Sharded } else { Form::Whole })
+    }
+
     /// Brings a database's schema up to this release, and says what it is.
     ///
     /// # Errors

@@ -102,6 +102,19 @@ impl Statements {
     }
 }
 
+/// Every statement, and whether a payment may wait for it.
+pub(crate) fn list(form: Form) -> Vec<(&'static str, bool)> {
+    let all = Statements::of(form);
+    let of_table = |of: &'static OfTable| {
+        let sweeping = [&of.keys, &of.due, &of.old, &of.forget].map(|sql| (sql.as_str(), false));
+        let paying = of.insert.iter().chain(&of.swap).chain([&of.read]).map(|sql| (sql.as_str(), true));
+        sweeping.into_iter().chain(paying)
+    };
+    let beside = [&all.lease, &all.settle, &all.journal].map(|sql| (sql.as_str(), true));
+    let due = [(all.messages_due.as_str(), false)];
+    all.tables.iter().flat_map(of_table).chain(beside).chain(due).collect()
+}
+
 fn all(form: Form) -> Statements {
     let besides = || (0..Beside::COUNT).map(Beside::numbered);
     let of = |table: &Table| OfTable {
