@@ -1,9 +1,10 @@
 //! Measures durable swaps: the group commit at 1, 64 and 256 callers, and one-row transactions beside it.
 //!
-//!     cargo run --release -p ramz-store --example commits [folder]
+//!     cargo run --release -p ramz-store --example commits [folder | postgresql://user@host/database?sslmode=disable]
 //!
 //! Each change is what an authorisation writes: a new state of 1 KiB, one journal entry, and for every other one an
-//! outbox row that is settled at once. The folder (default: a temporary one) says which disk is measured.
+//! outbox row that is settled at once. The folder (default: a temporary one) says which disk is measured; a database is emptied
+//! by nobody, so give it a new one each time.
 
 use std::io::{self, Write};
 use std::path::PathBuf;
@@ -12,25 +13,26 @@ use std::time::{Duration, Instant};
 
 use ramz_domain::Moment;
 use ramz_store::{
-    Change, Committer, Head, JournalEntry, OutboxNew, Outcome, SqliteStore, Store, StoreFault, Swap, Table,
+    Change, Committer, Head, JournalEntry, OutboxNew, Outcome, PostgresConfig, PostgresStore, SqliteStore,
+    Store, StoreFault, Swap, Table,
 };
 
 const CARDS_PER_CALLER: u64 = 40;
 const FOR: Duration = Duration::from_secs(3);
 
-fn key(caller: u64, card: u64) -> Vec<u8> {
+fn key(run: u64, caller: u64, card: u64) -> Vec<u8> {
     // Spread like random ids, so that rows do not lie beside each other by luck.
-    let spread = (caller * CARDS_PER_CALLER + card).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-    [spread.to_be_bytes(), card.to_be_bytes()].concat()
+    let spread = ((run * 1024 + caller) * CARDS_PER_CALLER + card).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    [spread.to_be_bytes(), spread.swap_bytes().to_be_bytes()].concat()
 }
 
-fn swap(caller: u64, card: u64, round: u64) -> Change {
+fn swap(run: u64, caller: u64, card: u64, round: u64) -> Change {
     let at = Moment::from_unix_ms(1_700_000_000_000 + round);
     let mac = [u8::try_from(round % 251).unwrap_or(0); 32];
     let entry = JournalEntry { seq: round + 1, at, entry: vec![0x5a; 120], key_version: 1, mac };
     Change::Swap(Swap {
         table: Table::Card,
-        key: key(caller, card),
+        key: key(run, caller, card),
         expected: (round > 0).then_some(round),
         body: vec![0xc3; 1024],
         sealed: Vec::new(),
@@ -69,7 +71,7 @@ impl Path {
 }
 
 /// Every caller swaps its cards in turn: how long each commit took.
-async fn measure(callers: u64, path: impl Fn() -> Path) -> io::Result<(Duration, Vec<Duration>)> {
+async fn measure(run: u64, callers: u64, path: impl Fn() -> Path) -> io::Result<(Duration, Vec<Duration>)> {
     let begin = Instant::now();
     let mut tasks = Vec::new();
     for caller in 0..callers {
@@ -78,9 +80,9 @@ async fn measure(callers: u64, path: impl Fn() -> Path) -> io::Result<(Duration,
             let mut took = Vec::new();
             for round in 0.. {
                 for card in 0..CARDS_PER_CALLER {
-                    let settle = Change::Settle { owner: key(caller, card), id: message_id(round) };
+                    let settle = Change::Settle { owner: key(run, caller, card), id: message_id(round) };
                     let settle = (round % 2 == 1).then_some(settle);
-                    for change in std::iter::once(swap(caller, card, round)).chain(settle) {
+                    for change in std::iter::once(swap(run, caller, card, round)).chain(settle) {
                         let from = Instant::now();
                         let outcome = path.commit(change).await.map_err(io::Error::other)?;
                         if outcome != Outcome::Won {
@@ -116,21 +118,42 @@ fn report(what: &str, callers: u64, (elapsed, took): (Duration, Vec<Duration>)) 
     writeln!(io::stdout(), "{line}")
 }
 
+/// A store for one measurement. In a database all of them are one store, and the keys differ.
+async fn open(place: &str, number: u64) -> io::Result<Arc<dyn Store>> {
+    if !place.starts_with("postgres") {
+        let path = PathBuf::from(place).join(format!("measure-{}-{number}.db", std::process::id()));
+        return SqliteStore::open(path)
+            .map(|store| Arc::new(store) as Arc<dyn Store>)
+            .map_err(io::Error::other);
+    }
+    let config = PostgresConfig {
+        url: place.to_owned(),
+        password: None,
+        ca: None,
+        connections: std::env::var("CONNECTIONS").ok().and_then(|count| count.parse().ok()).unwrap_or(4),
+        migrate: true,
+        sharded: false,
+        high_availability: false,
+    };
+    Ok(Arc::new(PostgresStore::open(&config).await.map_err(io::Error::other)?))
+}
+
 #[tokio::main]
 async fn main() -> io::Result<()> {
     let folder = tempfile::tempdir()?;
-    let place = std::env::args_os().nth(1).map_or_else(|| folder.path().to_owned(), PathBuf::from);
+    let place = std::env::args().nth(1).unwrap_or_else(|| folder.path().display().to_string());
     let mut number = 0;
-    let mut open = || {
-        number += 1;
-        let path = place.join(format!("measure-{}-{number}.db", std::process::id()));
-        SqliteStore::open(path).map(|store| Arc::new(store) as Arc<dyn Store>).map_err(io::Error::other)
-    };
     for callers in [1, 64, 256] {
-        let store = open()?;
-        report("one row, one COMMIT", callers, measure(callers, || Path::Single(store.clone())).await?)?;
-        let committer = Arc::new(Committer::start(open()?));
-        report("group commit", callers, measure(callers, || Path::Group(committer.clone())).await?)?;
+        number += 2;
+        let store = open(&place, number).await?;
+        report(
+            "one row, one COMMIT",
+            callers,
+            measure(number, callers, || Path::Single(store.clone())).await?,
+        )?;
+        let committer = Arc::new(Committer::start(open(&place, number + 1).await?));
+        let grouped = measure(number + 1, callers, || Path::Group(committer.clone())).await?;
+        report("group commit", callers, grouped)?;
         committer.shutdown().await;
     }
     Ok(())

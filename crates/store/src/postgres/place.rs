@@ -24,10 +24,12 @@ const UNACKNOWLEDGED_MAX: Duration = Duration::from_secs(5);
 /// An idle connection to a server that vanished is found out by then.
 const KEEPALIVE_IDLE: Duration = Duration::from_secs(10);
 
-/// What every connection is told first. Plans are made once, and walk indexes in the order of a batch's keys, so two nodes never
-/// wait for each other crosswise. A lock is waited for, but not for ever.
+/// What every connection is told first. Plans are made once, often while tables are empty: only walks along an index in the order of
+/// a batch's keys are good then and later, and two nodes that walk so never wait for each other crosswise. A lock is waited
+/// for, but not for ever.
 const SESSION: &str = "SET default_transaction_isolation = 'read committed';
-SET plan_cache_mode = force_generic_plan; SET enable_seqscan = off; SET jit = off;
+SET plan_cache_mode = force_generic_plan; SET enable_seqscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off;
+SET jit = off;
 SET lock_timeout = '3s'; SET idle_in_transaction_session_timeout = '10s'; SET client_min_messages = error";
 
 /// What a server says of itself, and of this connection.

@@ -189,6 +189,12 @@ impl Text {
         }
     }
 
+    /// ` WHERE` the row is one that won. Written so that the server hashes what won once, and looks up in it: joins are made to walk
+    /// indexes here, and a walk through all that won for each would be their square.
+    fn that_won(&mut self, key: &str) {
+        let _ = write!(self.text, " WHERE ({key} IN (SELECT won.key FROM won)) IS TRUE");
+    }
+
     /// What goes with the rows that won, then which they are.
     fn beside(mut self, table: Table, beside: Beside) -> String {
         if beside.sealed {
@@ -199,13 +205,14 @@ impl Text {
             self.shard_of("s.key");
             self.push(", s.key, s.name, s.bytes FROM ");
             self.arrays("s", &[("key", "bytea"), ("name", "text"), ("bytes", "bytea")]);
-            self.push(" JOIN won ON won.key = s.key");
+            self.that_won("s.key");
             self.push(" ON CONFLICT (key, name, shard) DO UPDATE SET bytes = excluded.bytes)");
         }
         if beside.unsealed {
             let _ = write!(self.text, ", unsealed AS (DELETE FROM {table}_sealed AS d USING ");
             self.arrays("u", &[("key", "bytea"), ("name", "text")]);
-            self.push(" JOIN won ON won.key = u.key WHERE d.key = u.key AND d.name = u.name");
+            self.that_won("u.key");
+            self.push(" AND d.key = u.key AND d.name = u.name");
             self.in_shard("d");
             self.push(")");
         }
@@ -224,7 +231,8 @@ impl Text {
                 ("mac", "bytea"),
             ];
             self.arrays("j", &columns);
-            self.push(" JOIN won ON won.key = j.owner)");
+            self.that_won("j.owner");
+            self.push(")");
         }
         if beside.messages {
             self.push(", messages AS (INSERT INTO outbox (shard, owner, id, body, expires, leased_until, attempts) SELECT ");
@@ -238,7 +246,8 @@ impl Text {
                 ("leased_until", "int8"),
             ];
             self.arrays("m", &columns);
-            self.push(" JOIN won ON won.key = m.owner)");
+            self.that_won("m.owner");
+            self.push(")");
         }
         self.push(" SELECT key FROM won");
         self.text
