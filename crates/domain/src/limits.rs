@@ -92,6 +92,18 @@ pub const ASKER_REQUESTS_PER_S: u32 = 500;
 /// Phones, payees, payers, IINs and askers that a node limits at once: some 20 MB. A phone is kept for twelve minutes after
 /// one SMS, so this is 350 SMS a second to ever other phones. More pass.
 pub const WINDOWS_MAX: usize = 262_144;
+/// How often nodes that share a store tell each other what they let through.
+pub const NODES_TELL_EVERY: Duration = Duration::from_secs(1);
+/// Keys of which a node tells in one go; what is more is told in the next.
+pub const NODES_TELL_KEYS: usize = 512;
+/// Goes that a node's row keeps: who was away for so many seconds has missed some.
+pub const NODES_TELLS_KEPT: usize = 8;
+/// Nodes that one hears; more are not known to any bank.
+pub const NODES_MAX: usize = 64;
+/// A node that has said nothing for so long is none any more.
+pub const NODE_KEPT: Duration = Duration::from_secs(60);
+/// A node whose clock is further off the store's is not ready: PINs and locks live by both.
+pub const CLOCKS_APART_MAX: Duration = Duration::from_secs(2);
 /// What an asker may call a payer: at least as much as 96 bits in Base64 …
 pub const PAYER_CHARS_MIN: usize = 16;
 /// … and at most a hash in hexadecimal digits.

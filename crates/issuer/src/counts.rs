@@ -1,6 +1,7 @@
 //! What the issuer has done and how long it took, counted for its metrics. No card, no amount: only how often and how long.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -49,6 +50,8 @@ pub struct Counts {
     reversals: ByWord,
     verifications: ByWord,
     sms: ByWord,
+    node_tells: ByWord,
+    other_nodes: AtomicUsize,
     sms_seconds: Histogram,
     host_seconds: Histogram,
     commit_seconds: Histogram,
@@ -68,6 +71,8 @@ impl Default for Counts {
             reversals: ByWord::default(),
             verifications: ByWord::default(),
             sms: ByWord::default(),
+            node_tells: ByWord::of(&["told", "heard"]),
+            other_nodes: AtomicUsize::new(0),
             sms_seconds: Histogram::seconds(),
             host_seconds: Histogram::seconds(),
             commit_seconds: Histogram::seconds(),
@@ -129,6 +134,16 @@ impl Counts {
         self.sms_seconds.took(took);
     }
 
+    /// This node told the others what it let through, or heard it from one.
+    pub(crate) fn exchanged(&self, way: &str) {
+        self.node_tells.add(way);
+    }
+
+    /// So many other nodes share the store.
+    pub(crate) fn other_nodes(&self, count: usize) {
+        self.other_nodes.store(count, Ordering::Relaxed);
+    }
+
     /// The card host was asked, and answered or not.
     pub(crate) fn host_took(&self, took: Duration) {
         self.host_seconds.took(took);
@@ -185,10 +200,18 @@ impl Show for Counts {
                 "response_code",
             ),
             ("ramz_sms_total", "SMS that came to their end, by outcome.", &self.sms, "outcome"),
+            (
+                "ramz_node_tells_total",
+                "What nodes let through: told to the others, heard from one.",
+                &self.node_tells,
+                "way",
+            ),
         ] {
             page.counter(name, help);
             counts.show(page, name, label);
         }
+        page.gauge("ramz_other_nodes", "Other nodes that share the store.");
+        page.sample("ramz_other_nodes", &[], self.other_nodes.load(Ordering::Relaxed));
         for (name, help, histogram) in [
             ("ramz_sms_seconds", "From taking an SMS in hand to its end.", &self.sms_seconds),
             (

@@ -9,6 +9,7 @@ mod devices;
 pub mod engine;
 pub mod inline;
 pub mod limits;
+mod nodes;
 pub mod outbox;
 pub mod phones;
 mod receipts;

@@ -1,4 +1,4 @@
-//! What this node lets through for phone, payee, payer, IIN and asker. The card's own limit is in its row, in
+//! What the nodes let through for phone, payee, payer, IIN and asker. The card's own limit is in its row, in
 //! `ramz_domain::card`.
 //!
 //! Of an asker the *rate* is limited, and it is told so (429). All else is silent: the 202 has long been given, and what is
@@ -6,10 +6,10 @@
 
 use ramz_api::address;
 use ramz_domain::card::{Mark, NotSent};
-use ramz_domain::{DeviceId, Digest, Iin, Moment, Phone};
+use ramz_domain::{DeviceId, Digest, Iin, Moment, Phone, limits};
 use ramz_keys::{IndexPurpose, KeyFault, Keys};
 
-use crate::windows::{Rate, Windows};
+use crate::windows::{Rate, Taken, Windows};
 
 /// A family's cards, each with a typing error.
 const CARDS_OF_A_DEVICE: Rate = Rate { most: 32, within: std::time::Duration::from_secs(3600) };
@@ -50,9 +50,21 @@ pub struct Limits {
 }
 
 impl Limits {
-    /// Nothing taken yet.
-    pub fn new(rates: Rates) -> Limits {
-        Limits { rates, windows: Windows::default(), app: Windows::default() }
+    /// Nothing taken yet. `shared`: other nodes have the same cards.
+    pub fn new(rates: Rates, shared: bool) -> Limits {
+        let windows = if shared { Windows::shared } else { Windows::default };
+        Limits { rates, windows: windows(), app: windows() }
+    }
+
+    /// What other nodes should hear of, and have not: of all, and of the app's door.
+    pub(crate) fn untold(&self) -> [Vec<Taken>; 2] {
+        [&self.windows, &self.app].map(|windows| windows.untold(limits::NODES_TELL_KEYS))
+    }
+
+    /// What another node took.
+    pub(crate) fn told(&self, [all, app]: &[Vec<Taken>; 2], now: Moment) {
+        self.windows.told(all, now);
+        self.app.told(app, now);
     }
 
     /// One request of an asker; too many: in how many seconds the next one passes.

@@ -28,6 +28,7 @@ use crate::counts::Counts;
 use crate::engine::{Engine, Parts, Rules};
 use crate::inline::{BankAtTerminal, Inline, Zone};
 use crate::limits::Limits;
+use crate::nodes::Nodes;
 use crate::outbox::{self, BankName, Outbox};
 use crate::phones::Texts;
 use crate::receipts::Receipts;
@@ -141,7 +142,7 @@ pub fn start(config: &Config, ports: Ports, shutdown: &CancellationToken) -> Res
     }
     let Checked { policy, rates, switch: (switch_shape, switch_format), host: (host_shape, host_format) } =
         checked;
-    let limits = Arc::new(Limits::new(rates));
+    let limits = Arc::new(Limits::new(rates, ports.store.is_shared()));
     let keys = &ports.keys;
     let switch_zone = zone(keys.as_ref(), &config.switch.zone, switch_format)?;
     let host_zone = zone(keys.as_ref(), &config.host.zone, host_format)?;
@@ -202,6 +203,7 @@ pub fn start(config: &Config, ports: Ports, shutdown: &CancellationToken) -> Res
         texts: Arc::clone(&texts),
     };
     tasks.spawn(swept.run(shutdown.clone()));
+    tasks.spawn(Nodes::new(Arc::clone(&engine), Arc::clone(&limits)).run(shutdown.clone()));
     if let Some(inbound) = ports.sender.texts() {
         tasks.spawn(texts.run(inbound, shutdown.clone()));
     }
@@ -264,8 +266,15 @@ pub fn start(config: &Config, ports: Ports, shutdown: &CancellationToken) -> Res
     let office = web::back_office::routes(Arc::new(office));
     tasks.spawn(serve(ports.admin, times[1].timing(office), Arc::clone(entropy), shutdown.clone()));
     let (sender, doors, watched) = (ports.sender, times.to_vec(), ports.watched);
-    let health =
-        Health { host: Arc::clone(&host), sender, counts, doors, watched, shutdown: shutdown.clone() };
+    let health = Health {
+        engine: Arc::clone(&engine),
+        host: Arc::clone(&host),
+        sender,
+        counts,
+        doors,
+        watched,
+        shutdown: shutdown.clone(),
+    };
     let all = shown(tasks, ports.metrics, health, Arc::clone(entropy));
     Ok(Running { engine, host, api, switch, admin, app, tasks: all })
 }

@@ -1,5 +1,5 @@
 //! The sweeper: takes up what a crash or a full queue left behind, and lets go what is over: admissions, phones without cards,
-//! activations, revoked devices.
+//! activations, revoked devices, nodes that are gone.
 
 use std::sync::Arc;
 
@@ -15,7 +15,7 @@ use crate::outbox::Outbox;
 use crate::phones::Texts;
 
 /// Tables whose rows are forgotten one day.
-const FORGOTTEN: [Table; 4] = [Table::Admission, Table::Phone, Table::Device, Table::Activation];
+const FORGOTTEN: [Table; 5] = [Table::Admission, Table::Phone, Table::Device, Table::Activation, Table::Node];
 
 /// What may have been left behind.
 pub(crate) struct Swept {

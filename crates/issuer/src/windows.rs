@@ -1,14 +1,16 @@
 //! Limits over many cards that this node keeps in memory: phone, payee, payer, IIN, asker.
 //!
-//! One bucket a key: it holds as many as a window allows, and fills again evenly while the window passes. Not durable, and
-//! each node's own, on purpose: a row of its own would be one more write for every PIN. What holds over nodes and
-//! restarts is the card's limit, in the card's row; these make it tighter where one node sees the whole picture.
-//! With n nodes at most n times as much passes, and after a restart one window's worth anew.
+//! One bucket a key: it holds as many as a window allows, and fills again evenly while the window passes. Not durable, on
+//! purpose: a row of its own would be one more write for every PIN. What holds exactly over nodes and restarts is the card's limit,
+//! in the card's row. Nodes that share a store tell each other what they took (`nodes`), once a bucket is a quarter empty; so
+//! of n nodes each may let through that quarter, and a moment's worth, more than all of them should. After a restart it
+//! is one window's worth anew.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use minicbor::{Decode, Encode};
 use ramz_domain::{Digest, Moment, limits};
 
 /// So many within so long.
@@ -26,6 +28,9 @@ const RATES_MAX: usize = 3;
 /// Half of a digest: enough to tell keys apart, and half the memory.
 type Key = [u8; 16];
 
+/// A bucket of which this part is taken is one that other nodes hear of.
+const TOLD_FROM: u64 = 4;
+
 /// When each bucket of a key is full again, in microseconds since the epoch. A key whose buckets are full is not kept.
 type FullAt = [u64; RATES_MAX];
 
@@ -37,24 +42,64 @@ pub struct Windows(Mutex<Buckets>);
 struct Buckets {
     full_at: HashMap<Key, FullAt>,
     cleaned: u64,
+    /// What was taken here and not told to the other nodes yet; nothing, if there are none.
+    untold: Option<HashMap<Key, Untold>>,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Untold {
+    micros: FullAt,
+    worth_it: bool,
+}
+
+/// What one node took of a key's buckets: how much later each is full again, in microseconds.
+#[derive(Clone, PartialEq, Eq, Debug, Encode, Decode)]
+pub(crate) struct Taken {
+    #[cbor(n(0), with = "minicbor::bytes")]
+    key: Key,
+    #[n(1)]
+    micros: FullAt,
 }
 
 impl Windows {
+    /// Windows of a node that has others beside it.
+    pub(crate) fn shared() -> Windows {
+        Windows(Mutex::new(Buckets { untold: Some(HashMap::new()), ..Buckets::default() }))
+    }
+
+    /// What the other nodes should hear, of at most so many keys; it counts as told.
+    pub(crate) fn untold(&self, most: usize) -> Vec<Taken> {
+        let mut buckets = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(untold) = &mut buckets.untold else { return Vec::new() };
+        let keys: Vec<Key> =
+            untold.iter().filter(|(_, untold)| untold.worth_it).map(|(key, _)| *key).take(most).collect();
+        let told = |key| untold.remove(&key).map(|Untold { micros, .. }| Taken { key, micros });
+        keys.into_iter().filter_map(told).collect()
+    }
+
+    /// What another node took.
+    pub(crate) fn told(&self, taken: &[Taken], now: Moment) {
+        let mut buckets = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        for Taken { key, micros } in taken {
+            buckets.add(*key, *micros, micros_of(now));
+        }
+    }
+
     /// Takes one of each rate for a key, or none of any: then says when one would be there again.
     pub(crate) fn take(&self, key: Digest, rates: &[Rate], now: Moment) -> Result<(), Moment> {
-        let (key, now) = (half(key), micros(now));
+        let (key, now) = (half(key), micros_of(now));
         let mut buckets = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(until) = buckets.refused_until(key, rates, now) {
             return Err(Moment::from_unix_ms(until.div_ceil(1000)));
         }
-        buckets.add(key, rates, now);
+        buckets.take(key, rates, now);
         Ok(())
     }
 
     /// Until when a key's next one would be refused, if it would.
     pub(crate) fn held_until(&self, key: Digest, rates: &[Rate], now: Moment) -> Option<Moment> {
         let buckets = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let until = buckets.refused_until(half(key), rates, micros(now));
+        let until = buckets.refused_until(half(key), rates, micros_of(now));
         until.map(|until| Moment::from_unix_ms(until.div_ceil(1000)))
     }
 }
@@ -69,17 +114,38 @@ impl Buckets {
         rates.iter().zip(known).filter_map(refused).max()
     }
 
-    fn add(&mut self, key: Key, rates: &[Rate], now: u64) {
+    /// One of each rate.
+    fn take(&mut self, key: Key, rates: &[Rate], now: u64) {
+        let mut micros = FullAt::default();
+        for (rate, micros) in rates.iter().zip(&mut micros) {
+            *micros = each(rate);
+        }
+        let Some(full_at) = self.add(key, micros, now) else { return };
+        let Some(untold) = &mut self.untold else { return };
+        if untold.len() >= limits::WINDOWS_MAX {
+            untold.retain(|_, untold| untold.worth_it);
+        }
+        let mine = untold.entry(key).or_default();
+        for (all, micros) in mine.micros.iter_mut().zip(micros) {
+            *all += micros;
+        }
+        let emptied = |(rate, full_at): (&Rate, u64)| (full_at - now) * TOLD_FROM >= window(rate);
+        mine.worth_it |= rates.iter().zip(full_at).any(emptied);
+    }
+
+    /// So much of each bucket. `None`: more keys are in use than are remembered.
+    fn add(&mut self, key: Key, micros: FullAt, now: u64) -> Option<FullAt> {
         if self.full_at.len() >= limits::WINDOWS_MAX && !self.full_at.contains_key(&key) {
             self.clean(now);
             if self.full_at.len() >= limits::WINDOWS_MAX {
-                return;
+                return None;
             }
         }
         let known = self.full_at.entry(key).or_default();
-        for (rate, full_at) in rates.iter().zip(known) {
-            *full_at = (*full_at).max(now) + each(rate);
+        for (micros, full_at) in micros.into_iter().zip(known.iter_mut()).filter(|(micros, _)| *micros > 0) {
+            *full_at = (*full_at).max(now) + micros;
         }
+        Some(*known)
     }
 
     /// Forgets what is full; at most once a second, for it looks at all of them.
@@ -89,6 +155,9 @@ impl Buckets {
         }
         self.cleaned = now;
         self.full_at.retain(|_, full_at| full_at.iter().any(|at| *at > now));
+        if let Some(untold) = &mut self.untold {
+            untold.retain(|key, _| self.full_at.contains_key(key));
+        }
         if self.full_at.len() >= limits::WINDOWS_MAX {
             tracing::warn!("more keys are being limited than are remembered; new ones pass");
         }
@@ -101,7 +170,7 @@ fn half(key: Digest) -> Key {
     half
 }
 
-fn micros(now: Moment) -> u64 {
+fn micros_of(now: Moment) -> u64 {
     now.unix_ms().saturating_mul(1000)
 }
 
@@ -165,6 +234,22 @@ mod tests {
             }
         });
         assert_eq!(passed.into_inner(), 5);
+    }
+
+    #[test]
+    fn what_another_node_took_counts_once_it_is_worth_telling() {
+        let (here, there) = (Windows::shared(), Windows::shared());
+        let take = |at: &Windows, s| at.take(key("a"), &[FIVE_AN_HOUR], second(s)).is_ok();
+        assert!(take(&here, 0));
+        assert!(here.untold(9).is_empty(), "a fifth is not worth it");
+        assert!(take(&here, 0));
+        let told = here.untold(9);
+        assert_eq!((told.len(), here.untold(9).len()), (1, 0), "all of it, and once");
+        there.told(&told, second(1));
+        assert_eq!((0..9).filter(|_| take(&there, 1)).count(), 3);
+        here.told(&there.untold(9), second(1));
+        assert!(!take(&here, 2));
+        assert_eq!(Windows::default().untold(9), Vec::new(), "a node alone keeps nothing to tell");
     }
 
     #[test]

@@ -121,6 +121,15 @@ impl Store for FaultyStore {
         self.inner.lanes()
     }
 
+    fn is_shared(&self) -> bool {
+        self.inner.is_shared()
+    }
+
+    async fn clock(&self) -> Result<Option<Moment>, StoreFault> {
+        self.may_read()?;
+        self.inner.clock().await
+    }
+
     async fn journal(&self, owner: &[u8], after: u64, limit: usize) -> Result<Vec<JournalEntry>, StoreFault> {
         self.may_read()?;
         self.inner.journal(owner, after, limit).await

@@ -18,6 +18,8 @@ use crate::{
 #[derive(Default)]
 pub struct MemoryStore {
     state: Mutex<State>,
+    shared: bool,
+    clock: Mutex<Option<Moment>>,
 }
 
 #[derive(Default)]
@@ -48,6 +50,16 @@ impl MemoryStore {
     /// An empty store.
     pub fn new() -> MemoryStore {
         MemoryStore::default()
+    }
+
+    /// An empty store that says that other nodes may have the same rows.
+    pub fn shared() -> MemoryStore {
+        MemoryStore { shared: true, ..MemoryStore::default() }
+    }
+
+    /// From now on it has a clock of its own, which stands still.
+    pub fn set_clock(&self, now: Moment) {
+        *self.clock.lock().unwrap_or_else(PoisonError::into_inner) = Some(now);
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -191,6 +203,14 @@ impl Store for MemoryStore {
             }
         }
         Ok(in_batch_order(&order, &found))
+    }
+
+    fn is_shared(&self) -> bool {
+        self.shared
+    }
+
+    async fn clock(&self) -> Result<Option<Moment>, StoreFault> {
+        Ok(*self.clock.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     async fn journal(&self, owner: &[u8], after: u64, limit: usize) -> Result<Vec<JournalEntry>, StoreFault> {

@@ -26,11 +26,13 @@ pub enum Table {
     Device,
     /// An activation of the app, found by the half of its code on the receipt.
     Activation,
+    /// A node that shares the store with others, and what it tells them.
+    Node,
 }
 
 impl Table {
     /// All of them.
-    pub const ALL: [Table; 7] = [
+    pub const ALL: [Table; 8] = [
         Table::Card,
         Table::CardIndex,
         Table::Admission,
@@ -38,6 +40,7 @@ impl Table {
         Table::Phone,
         Table::Device,
         Table::Activation,
+        Table::Node,
     ];
 }
 
@@ -231,6 +234,16 @@ pub trait Store: Send + Sync + 'static {
         Lanes { count: 1, by_shard: false }
     }
 
+    /// Whether other nodes may have the same rows.
+    fn is_shared(&self) -> bool {
+        false
+    }
+
+    /// What time it is where the rows are, if that is another clock than this machine's.
+    async fn clock(&self) -> Result<Option<Moment>, StoreFault> {
+        Ok(None)
+    }
+
     /// A row's journal entries after `seq`, oldest first, at most `limit`.
     async fn journal(&self, owner: &[u8], after: u64, limit: usize) -> Result<Vec<JournalEntry>, StoreFault>;
 
@@ -257,6 +270,7 @@ impl fmt::Display for Table {
             Table::Phone => "phone",
             Table::Device => "device",
             Table::Activation => "activation",
+            Table::Node => "node",
         })
     }
 }

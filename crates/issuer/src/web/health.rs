@@ -9,15 +9,19 @@ use axum::response::IntoResponse;
 use axum::routing::get;
 use ramz_api::metrics::{self, Page, Show};
 use ramz_api::serve::DoorTimes;
+use ramz_domain::limits;
 use ramz_link::Link;
 use ramz_sms::port::Sender;
 use tokio_util::sync::CancellationToken;
 
 use super::lines;
 use crate::counts::Counts;
+use crate::engine::Engine;
 
 /// What is looked at.
 pub struct Health {
+    /// Has the store and the clock.
+    pub engine: Arc<Engine>,
     /// To the card host.
     pub host: Arc<Link>,
     /// To the operator.
@@ -47,9 +51,28 @@ async fn ready(State(health): State<Arc<Health>>) -> impl IntoResponse {
     }
     let (host, sms) = (health.host.is_up(), health.sender.is_up());
     let word = |up: bool| if up { "up" } else { "down" };
-    let status = if host && sms { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    let (store, store_is) = store(&health.engine).await;
+    let status = if host && sms && store { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     let binds = lines::readiness(&health.sender.lines());
-    (status, format!("card host {}\nSMS {}\n{binds}", word(host), word(sms)))
+    (status, format!("card host {}\nSMS {}\n{binds}store {store_is}\n", word(host), word(sms)))
+}
+
+/// Whether the store answers, and agrees on the time: what one node decides by its clock, another must find right.
+async fn store(engine: &Engine) -> (bool, String) {
+    match engine.store.clock().await {
+        Ok(None) => (true, "up".into()),
+        Ok(Some(theirs)) => {
+            let ours = engine.clock.now();
+            let apart = ours.since(theirs).max(theirs.since(ours));
+            let ms = apart.as_millis();
+            if apart <= limits::CLOCKS_APART_MAX {
+                (true, "up".into())
+            } else {
+                (false, format!("up, and its clock is {ms} ms from ours: set them"))
+            }
+        }
+        Err(fault) => (false, format!("down: {fault}")),
+    }
 }
 
 async fn exposition(State(health): State<Arc<Health>>) -> impl IntoResponse {

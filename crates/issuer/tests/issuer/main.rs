@@ -40,6 +40,8 @@ mod macs;
 #[cfg(test)]
 mod messages;
 #[cfg(test)]
+mod nodes;
+#[cfg(test)]
 mod outbox;
 #[cfg(test)]
 mod page;

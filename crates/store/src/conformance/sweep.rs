@@ -8,7 +8,8 @@ use super::sample::{at, commit, entry, swap};
 use super::{Wrong, refused, same};
 use crate::{Outcome, Store, Table};
 
-const SWEPT: [Table; 5] = [Table::Admission, Table::Payment, Table::Phone, Table::Device, Table::Activation];
+const SWEPT: [Table; 6] =
+    [Table::Admission, Table::Payment, Table::Phone, Table::Device, Table::Activation, Table::Node];
 
 async fn insert(
     store: &dyn Store,

@@ -20,8 +20,10 @@ struct Migration {
 }
 
 /// Every migration of this release, in order. New ones are added at the end, and none is ever edited.
-const LANDED: &[Migration] =
-    &[Migration { number: 1, sql: include_str!("../../migrations/postgres/0001_start.sql") }];
+const LANDED: &[Migration] = &[
+    Migration { number: 1, sql: include_str!("../../migrations/postgres/0001_start.sql") },
+    Migration { number: 2, sql: include_str!("../../migrations/postgres/0002_nodes.sql") },
+];
 
 const TABLE: &str = "CREATE TABLE IF NOT EXISTS migration (
     number     BIGINT NOT NULL PRIMARY KEY,

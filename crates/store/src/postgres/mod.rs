@@ -113,6 +113,14 @@ impl Store for PostgresStore {
         Lanes { count: self.lanes, by_shard: self.how.form == Form::Sharded }
     }
 
+    fn is_shared(&self) -> bool {
+        true
+    }
+
+    async fn clock(&self) -> Result<Option<Moment>, StoreFault> {
+        query::clock(&self.readers).await.map(Some)
+    }
+
     async fn journal(&self, owner: &[u8], after: u64, limit: usize) -> Result<Vec<JournalEntry>, StoreFault> {
         query::journal(&self.readers, self.how.form, owner, after, limit).await
     }

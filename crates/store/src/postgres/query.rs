@@ -133,6 +133,14 @@ async fn query(
     Ok(answers.pop().unwrap_or_default())
 }
 
+/// The server's time.
+pub(crate) async fn clock(readers: &Pool) -> Result<Moment, StoreFault> {
+    const CLOCK: &str = "SELECT (extract(epoch FROM clock_timestamp()) * 1000)::int8";
+    let found = query(readers, "asking for the time", CLOCK, Vec::new()).await?;
+    let ms = found.first().map(|found| number(found, 0)).transpose().map_err(|error| unreadable(&error))?;
+    Ok(Moment::from_unix_ms(ms.unwrap_or_default()))
+}
+
 /// Rows whose work is due, oldest first.
 pub(crate) async fn due(
     readers: &Pool,

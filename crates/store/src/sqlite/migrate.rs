@@ -23,6 +23,7 @@ pub(crate) const LANDED: &[Migration] = &[
     Migration { number: 1, sql: include_str!("../../migrations/sqlite/0001_start.sql") },
     Migration { number: 2, sql: include_str!("../../migrations/sqlite/0002_phones.sql") },
     Migration { number: 3, sql: include_str!("../../migrations/sqlite/0003_devices.sql") },
+    Migration { number: 4, sql: include_str!("../../migrations/sqlite/0004_nodes.sql") },
 ];
 
 /// Why a file cannot be brought to this schema.

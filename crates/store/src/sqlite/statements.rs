@@ -89,6 +89,7 @@ pub(crate) fn of(table: Table) -> &'static Statements {
     static PHONE: Statements = statements!("phone");
     static DEVICE: Statements = statements!("device");
     static ACTIVATION: Statements = statements!("activation");
+    static NODE: Statements = statements!("node");
     match table {
         Table::Card => &CARD,
         Table::CardIndex => &CARD_INDEX,
@@ -97,6 +98,7 @@ pub(crate) fn of(table: Table) -> &'static Statements {
         Table::Phone => &PHONE,
         Table::Device => &DEVICE,
         Table::Activation => &ACTIVATION,
+        Table::Node => &NODE,
     }
 }
 

@@ -1,0 +1,65 @@
+//! Several nodes over one store: what one lets through counts at the others, and a node whose clock is wrong is not ready.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use ramz_domain::Clock as _;
+use ramz_issuer::config::LimitsConfig;
+use ramz_store::MemoryStore;
+
+use crate::bank::{Bank, Build, CARD, Node, until};
+use crate::messages::{Wish, pan};
+use crate::settings::limits;
+use crate::wires::http;
+
+/// Status of a request of one asker, to this node. The clock stands still, so what was taken stays taken.
+async fn ask(bank: &Bank, node: &Node, amount: u64) -> u16 {
+    node.pin_request("page", &bank.key(), &Wish::purchase(amount).json(&pan(CARD))).await.status
+}
+
+/// A number that a node shows among its metrics.
+async fn metric(node: &Node, name: &str) -> u64 {
+    let page = http(node.metrics, "GET", "/metrics", &[], "").await.body;
+    let line = page.lines().find_map(|line| line.strip_prefix(name)).unwrap();
+    line.trim().parse().unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_one_node_lets_through_counts_at_another() {
+    let limits = LimitsConfig { asker_per_s: 8, ..limits() };
+    let shared = Build { limits: limits.clone(), ..Build::over(Arc::new(MemoryStore::shared())) };
+    let (bank, first) = Bank::open(shared).await;
+    let second = bank.node().await;
+    for amount in 1..=8 {
+        assert_eq!(ask(&bank, &first, amount).await, 202);
+    }
+    assert_eq!(ask(&bank, &first, 9).await, 429);
+    let heard = async || metric(&second, "ramz_node_tells_total{way=\"heard\"}").await > 0;
+    until("the second node hears of it", heard).await.unwrap();
+    assert_eq!(ask(&bank, &second, 10).await, 429, "the asker has had eight, wherever");
+    assert_eq!(metric(&second, "ramz_other_nodes").await, 1);
+
+    // Over a store that is one node's, two would let through eight each: it is the exchange that counts.
+    let (bank, first) = Bank::open(Build { limits, ..Build::default() }).await;
+    let second = bank.node().await;
+    for amount in 1..=8 {
+        assert_eq!(ask(&bank, &first, amount).await, 202);
+    }
+    assert_eq!(ask(&bank, &second, 10).await, 202);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_that_is_off_the_stores_clock_is_not_ready() {
+    let store = Arc::new(MemoryStore::shared());
+    let (bank, node) = Bank::open(Build::over(store.clone())).await;
+    let ready = async || http(node.metrics, "GET", "/readyz", &[], "").await;
+    let now = bank.clock.now();
+    store.set_clock(now.plus(Duration::from_secs(2)));
+    let reply = ready().await;
+    assert!(reply.status == 200 && reply.body.contains("store up"), "{}", reply.body);
+    store.set_clock(now.plus(Duration::from_millis(2_001)));
+    let reply = ready().await;
+    assert!(reply.status == 503 && reply.body.contains("2001 ms from ours"), "{}", reply.body);
+    bank.advance(5);
+    assert!(ready().await.body.contains("2999 ms from ours"));
+}
