@@ -146,7 +146,11 @@ impl Outbox {
             let mut rows = self.engine.store.outbox_due(now, limits::SWEEP_ROWS).await?;
             let page = rows.len();
             // Reversals first: they wait for no slot, and must not wait for the operator either.
-            rows.sort_by_key(|row| !matches!(Outgoing::decode(&row.body), Ok(Outgoing::Reversal { .. })));
+            rows.sort_by_key(|row| !is_reversal(row));
+            // Another node may have a line to the operator: texts are left to it.
+            if self.engine.store.is_shared() && !self.sender.is_up() {
+                rows.retain(is_reversal);
+            }
             let before = taken;
             for row in rows {
                 if let Some(dispatch) = self.take_over(row).await {
@@ -229,6 +233,7 @@ impl Outbox {
         match fate {
             Fate::Leave(why) => {
                 tracing::warn!(%card, bank, sms = %hex::encode(id), %why, "SMS not sent yet");
+                self.give_back(&dispatch).await;
             }
             Fate::Settle { outcome, parts } => {
                 self.engine.counts.sent(outcome, began.elapsed());
@@ -239,6 +244,19 @@ impl Outbox {
                     tracing::warn!(%card, sms = %hex::encode(id), %fault, "SMS not settled; it may go out again");
                 }
             }
+        }
+    }
+
+    /// Where other nodes could send it, a message that this one cannot is theirs at once, and not when its lease is over.
+    async fn give_back(&self, dispatch: &Dispatch) {
+        let now = self.engine.clock.now();
+        if !self.engine.store.is_shared() || self.sender.is_up() || now >= dispatch.leased_until {
+            return;
+        }
+        let Dispatch { card, id, leased_until: expected, .. } = *dispatch;
+        let lease = Change::Lease { owner: card.0.to_vec(), id, expected, until: now };
+        if let Err(fault) = self.engine.committer.commit(lease).await {
+            tracing::warn!(%card, sms = %hex::encode(id), %fault, "an SMS was not given back; others take it when its lease is over");
         }
     }
 
@@ -293,6 +311,10 @@ impl Outbox {
             _ => self.limits.phone(keys, to, now)?,
         })
     }
+}
+
+fn is_reversal(row: &OutboxRow) -> bool {
+    matches!(Outgoing::decode(&row.body), Ok(Outgoing::Reversal { .. }))
 }
 
 /// How long a row is left alone once it is taken over. Texts that may come late are looked at less and less often: in a long outage

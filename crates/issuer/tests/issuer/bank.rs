@@ -228,10 +228,15 @@ impl Bank {
 
     /// Starts a node over the bank's store.
     pub(crate) async fn node(&self) -> Node {
+        self.node_with(&self.operator).await
+    }
+
+    /// The same, with a line of its own to the operator.
+    pub(crate) async fn node_with(&self, operator: &Arc<Operator>) -> Node {
         let runtime = Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
         let (config, shutdown) = (config(self.host_address, &self.build), CancellationToken::new());
         let (clock, entropy, keys) = (self.clock.clone(), self.entropy.clone(), self.keys.clone());
-        let (store, sender, rules) = (self.store(), self.operator.clone(), self.build.rules.clone());
+        let (store, sender, rules) = (self.store(), operator.clone(), self.build.rules.clone());
         let has_app = self.build.app.is_some();
         let (tap, stop, way): (SharedTap, _, _) = (self.trace.clone(), shutdown.clone(), self.way.clone());
         let started = runtime.spawn(async move {

@@ -8,7 +8,8 @@ use ramz_issuer::config::LimitsConfig;
 use ramz_store::MemoryStore;
 
 use crate::bank::{Bank, Build, CARD, Node, until};
-use crate::messages::{Wish, pan};
+use crate::doubles::{Mood, Operator};
+use crate::messages::{Wish, pan, phone};
 use crate::settings::limits;
 use crate::wires::http;
 
@@ -46,6 +47,20 @@ async fn what_one_node_lets_through_counts_at_another() {
         assert_eq!(ask(&bank, &first, amount).await, 202);
     }
     assert_eq!(ask(&bank, &second, 10).await, 202);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_text_goes_out_by_the_node_that_has_a_line() {
+    let (bank, first) = Bank::open(Build::over(Arc::new(MemoryStore::shared()))).await;
+    let line = Operator::new(bank.clock.clone());
+    let _second = bank.node_with(&line).await;
+    bank.operator.is_in(Mood::Down);
+    // The clock stands still: no lease runs out, so it is the first node that gives the text away.
+    assert_eq!(bank.ask_pin(&first, CARD, &Wish::purchase(70_000)).await.status, 202);
+    until("the second node sends it", async || line.texts(&phone(CARD)).len() == 1).await.unwrap();
+    assert_eq!(bank.operator.texts(&phone(CARD)).len(), 0);
+    bank.settled().await.unwrap();
+    assert_eq!((line.offered_late(), line.texts(&phone(CARD)).len()), (0, 1));
 }
 
 #[tokio::test(flavor = "multi_thread")]
