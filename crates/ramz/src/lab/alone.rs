@@ -2,7 +2,7 @@
 //! a process that somebody else starts from the settings. For `ramz load --issuer`, which measures that process.
 
 use std::net::TcpListener;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::Context as _;
@@ -48,13 +48,18 @@ pub(crate) struct Shop {
 
 impl Alone {
     /// Makes the folder and starts card host and SMSC.
-    pub(crate) async fn start(shutdown: &CancellationToken) -> anyhow::Result<Alone> {
+    ///
+    /// The issuer will keep its rows in a database if one is given: an empty one, for its cards are this folder's.
+    pub(crate) async fn start(database: Option<&str>, shutdown: &CancellationToken) -> anyhow::Result<Alone> {
         let temporary = tempfile::Builder::new().prefix("ramz-load-").tempdir()?;
         let entropy: Arc<dyn Entropy> = Arc::new(SystemEntropy);
         let folder = Folder::open(temporary.path().to_owned(), entropy.as_ref())?;
         certificates::make(&folder)?;
         let ports = free_ports()?;
         settings::write(&folder, &ports, "ascii")?;
+        if let Some(url) = database {
+            keep_in(url, &folder.file(&format!("{}.toml", BANKS[BANK].id)))?;
+        }
         let reread = tokio::sync::watch::channel(0).1;
         let around = Surroundings { clock: Arc::new(SystemClock), entropy, tap: Arc::new(NoTap), reread };
         let handsets = Handsets::new();
@@ -97,6 +102,15 @@ impl Alone {
     pub(crate) fn shop(&self) -> Shop {
         Shop { acquirer: ACQUIRER, merchant: MERCHANT, terminal: TERMINAL, name: MERCHANT_FA, origin: ORIGIN }
     }
+}
+
+/// Has the issuer of these settings keep its rows in a database.
+fn keep_in(url: &str, settings: &Path) -> anyhow::Result<()> {
+    let mut table: toml::Table = std::fs::read_to_string(settings)?.parse()?;
+    let store = table.get_mut("issuer").and_then(|issuer| issuer.get_mut("store"));
+    let store = store.and_then(toml::Value::as_table_mut).context("the issuer's settings have no store")?;
+    store.insert("url".into(), url.into());
+    Ok(std::fs::write(settings, toml::to_string(&table)?)?)
 }
 
 /// A lab's ports that nobody listens on now.

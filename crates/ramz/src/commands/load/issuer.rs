@@ -1,4 +1,5 @@
-//! One issuer alone as the target: `ramz issuer` as a process of its own, from files, with SQLite in a temporary folder. This
+//! One issuer alone as the target: `ramz issuer` as a process of its own, from files, with SQLite in a temporary folder or a
+//! database. This
 //! process is everything else: page, switch, card host, SMSC, phones. So both share the machine's cores.
 
 use std::process::Stdio;
@@ -18,9 +19,9 @@ use super::{Options, TIMEOUT, closed_loop, plain, say};
 use crate::lab::alone::Alone;
 use crate::system::tls::{MutualTls, Tls};
 
-/// Starts the issuer, works it, and then writes the same rows into SQLite without an issuer.
+/// Starts the issuer, works it, and then, if it was on SQLite, writes the same rows into that without an issuer.
 pub(super) async fn measure(options: &Options, shutdown: &CancellationToken) -> anyhow::Result<()> {
-    let alone = Alone::start(shutdown).await?;
+    let alone = Alone::start(options.database.as_deref(), shutdown).await?;
     let mut issuer = process(&alone).await?;
     alone.add_cards(options.cards).await?;
     let (url, tls) = alone.api();
@@ -40,6 +41,10 @@ pub(super) async fn measure(options: &Options, shutdown: &CancellationToken) -> 
     let rate = closed_loop(target, options, &[("the issuer", issuer.id()), ("this process", None)]).await?;
     shutdown.cancel();
     issuer.kill().await?;
+    if options.database.is_some() {
+        say::line(format!("durable card changes: {:.0}/s, two a pair", 2.0 * rate));
+        return Ok(());
+    }
     let alone_rate = plain::measure(&alone.beside("plain.db"), options.seconds.min(5)).await?;
     say::line(format!(
         "the same rows in SQLite, group commit of 64 pairs, one thread and nothing else: {alone_rate:.0}/s"

@@ -34,6 +34,9 @@ pub(super) struct Options {
     /// Measure one issuer alone instead: it is started from this binary, with a store of its own in a temporary folder
     #[arg(long, conflicts_with = "lab")]
     issuer: bool,
+    /// Let that issuer keep its rows in this PostgreSQL database, which must be new: postgresql://user@host/database?sslmode=disable
+    #[arg(long, value_name = "URL", requires = "issuer")]
+    database: Option<String>,
     /// Workers
     #[arg(long, value_name = "N", default_value_t = 32)]
     workers: usize,
