@@ -5,11 +5,12 @@
 mod conformance;
 mod rules;
 mod server;
+mod size;
 
 use std::sync::LazyLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use ramz_store::{PostgresConfig, PostgresStore};
+use ramz_store::PostgresConfig;
 use server::Server;
 
 /// One server for all tests that need nothing special of it.
@@ -34,7 +35,3 @@ fn fresh() -> PostgresConfig {
     config(SERVER.schema(&format!("s{}", NEXT.fetch_add(1, Ordering::Relaxed))))
 }
 
-/// An empty store.
-async fn store() -> PostgresStore {
-    PostgresStore::open(&fresh()).await.unwrap()
-}
