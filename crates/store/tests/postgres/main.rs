@@ -4,6 +4,7 @@
 
 mod conformance;
 mod rules;
+#[expect(dead_code, reason = "other crates' tests use the rest")]
 mod server;
 mod size;
 
