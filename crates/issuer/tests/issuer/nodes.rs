@@ -28,7 +28,7 @@ async fn metric(node: &Node, name: &str) -> u64 {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_one_node_lets_through_counts_at_another() {
     let limits = LimitsConfig { asker_per_s: 8, ..limits() };
-    let shared = Build { limits: limits.clone(), ..Build::over(Arc::new(MemoryStore::shared())) };
+    let shared = Build { limits, ..Build::over(Arc::new(MemoryStore::shared())) };
     let (bank, first) = Bank::open(shared).await;
     let second = bank.node().await;
     for amount in 1..=8 {
