@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 pub mod conformance;
+pub mod copy;
 pub mod faults;
 mod group;
 pub mod journal;

@@ -32,7 +32,7 @@ use crate::counts::Counts;
 use kept::{Beside, Known};
 pub(crate) use later::Waited;
 pub(crate) use outgoing::{Outgoing, open_old_phone, open_reversal};
-pub use row::{CardColumns, JournalRecord, PAN_COLUMN, PHONE_COLUMN, Profile, verify_journal};
+pub use row::{CardColumns, JournalRecord, PAN_COLUMN, PHONE_COLUMN, Profile, journal_mac, verify_journal};
 pub(crate) use row::{
     PROFILE_COLUMN, SEED_COLUMNS, body as row_body, chain, found as row_found, index_body, index_key,
 };

@@ -121,9 +121,17 @@ pub(crate) fn chain(
 
 /// Checks a card's whole journal against its head: how many entries there are, or where the chain is broken.
 pub async fn verify_journal(store: &dyn Store, keys: &dyn Keys, card: CardId) -> Result<u64, String> {
-    let mac = |previous: &[u8; 32], entry: &JournalEntry| -> Result<[u8; 32], KeyFault> {
-        keys.chain(entry.key_version, ChainLink { card, seq: entry.seq, previous, entry: &entry.entry })
-    };
+    let mac = |previous: &[u8; 32], entry: &JournalEntry| journal_mac(keys, card, previous, entry);
     let verified = ramz_store::journal::verify_row(store, Table::Card, &card.0, mac).await;
     verified.map_err(|broken| broken.to_string())
+}
+
+/// The MAC that an entry of a card's journal must have, behind one with the MAC `previous`.
+pub fn journal_mac(
+    keys: &dyn Keys,
+    card: CardId,
+    previous: &[u8; 32],
+    entry: &JournalEntry,
+) -> Result<[u8; 32], KeyFault> {
+    keys.chain(entry.key_version, ChainLink { card, seq: entry.seq, previous, entry: &entry.entry })
 }

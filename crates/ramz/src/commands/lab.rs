@@ -26,6 +26,9 @@ pub(super) struct Options {
     /// Add so many cards for `ramz load`
     #[arg(long, value_name = "N", default_value_t = 0)]
     measured_cards: usize,
+    /// Keep rows in PostgreSQL, not in files: its address, with {} where the bank's id stands, or `gateway`
+    #[arg(long, value_name = "URL")]
+    database: Option<String>,
     /// What to log: a level, or levels of targets
     #[arg(long, value_name = "FILTER", default_value = "warn")]
     log: String,
@@ -33,8 +36,8 @@ pub(super) struct Options {
 
 impl Options {
     fn lab(&self) -> lab::Options {
-        let (data, layout) = (self.data.clone(), self.layout.clone());
-        lab::Options { data, port: self.port, layout, measured_cards: self.measured_cards }
+        let (data, layout, database) = (self.data.clone(), self.layout.clone(), self.database.clone());
+        lab::Options { data, port: self.port, layout, measured_cards: self.measured_cards, database }
     }
 
     pub(super) fn log_filter(&self) -> String {

@@ -56,7 +56,7 @@ impl Alone {
         let folder = Folder::open(temporary.path().to_owned(), entropy.as_ref())?;
         certificates::make(&folder)?;
         let ports = free_ports()?;
-        settings::write(&folder, &ports, "ascii")?;
+        settings::write(&folder, &ports, "ascii", None)?;
         if let Some(url) = database {
             keep_in(url, &folder.file(&format!("{}.toml", BANKS[BANK].id)))?;
         }

@@ -46,6 +46,8 @@ pub(crate) struct Options {
     pub(crate) layout: String,
     /// Cards for `ramz load`, at the first bank.
     pub(crate) measured_cards: usize,
+    /// PostgreSQL in place of files: its address, with `{}` for the bank's id, or `gateway`.
+    pub(crate) database: Option<String>,
 }
 
 /// A lab that runs.
@@ -70,7 +72,7 @@ pub(crate) async fn start(options: Options, shutdown: &CancellationToken) -> any
     let entropy: Arc<dyn Entropy> = Arc::new(SystemEntropy);
     let folder = Folder::open(path, entropy.as_ref())?;
     certificates::make(&folder)?;
-    settings::write(&folder, &ports, &layout(options.layout)?)?;
+    settings::write(&folder, &ports, &layout(options.layout)?, options.database.as_deref())?;
     let clock = Arc::new(LabClock::default());
     let trace = Trace::new(Arc::clone(&clock) as Arc<dyn Clock>);
     let around = Surroundings {

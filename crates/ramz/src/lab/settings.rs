@@ -10,14 +10,22 @@ use super::pinned::{
     PinnedBank, Ports, TERMINAL,
 };
 
-/// Writes `<bank>.toml`, `<bank>-operator.toml`, `<bank>-terminal.toml`, `<bank>-pos.toml`, `router.toml` and `gateway.toml`. Every ISO 8583 link speaks `layout`.
-pub(crate) fn write(folder: &Folder, ports: &Ports, layout: &str) -> anyhow::Result<()> {
+/// Writes `<bank>.toml`, `<bank>-operator.toml`, `<bank>-terminal.toml`, `<bank>-pos.toml`, `router.toml` and `gateway.toml`. Every ISO 8583 link speaks
+/// `layout`. Rows are kept in files, or in `database`, where `{}` stands for whose they are.
+pub(crate) fn write(
+    folder: &Folder,
+    ports: &Ports,
+    layout: &str,
+    database: Option<&str>,
+) -> anyhow::Result<()> {
+    let store = |of: &str| match database {
+        Some(url) => json!({ "url": url.replace("{}", of) }),
+        None => json!({ "path": folder.file(&format!("{of}.db")) }),
+    };
     for (number, bank) in BANKS.iter().enumerate() {
-        put(
-            folder,
-            &format!("{}.toml", bank.id),
-            &json!({ "issuer": issuer(folder, ports, number, bank, layout) }),
-        )?;
+        let mut settings = issuer(folder, ports, number, bank, layout);
+        settings["store"] = store(bank.id);
+        put(folder, &format!("{}.toml", bank.id), &json!({ "issuer": settings }))?;
         let url = format!("https://localhost:{}", ports.bank(number, BankPort::Admin));
         let operator = json!({ "operator": { "url": url, "tls": tls(folder, OPERATOR) } });
         put(folder, &format!("{}-operator.toml", bank.id), &operator)?;
@@ -32,7 +40,9 @@ pub(crate) fn write(folder: &Folder, ports: &Ports, layout: &str) -> anyhow::Res
         }
     }
     put(folder, "router.toml", &json!({ "router": router(folder, ports) }))?;
-    put(folder, "gateway.toml", &json!({ "gateway": gateway(folder, ports, layout) }))
+    let mut settings = gateway(folder, ports, layout);
+    settings["store"] = store("gateway");
+    put(folder, "gateway.toml", &json!({ "gateway": settings }))
 }
 
 fn put(folder: &Folder, name: &str, value: &serde_json::Value) -> anyhow::Result<()> {
@@ -75,7 +85,6 @@ fn issuer(
             "metrics": port(BankPort::Metrics),
         },
         "tls": tls(folder, bank.id),
-        "store": { "path": folder.file(&format!("{}.db", bank.id)) },
         "keys": { "file": folder.file(&format!("{}.keys", bank.id)), "passphrase_file": folder.file("passphrase") },
         "sms": {
             "address": port(BankPort::Smpp),
@@ -167,7 +176,6 @@ fn gateway(folder: &Folder, ports: &Ports, layout: &str) -> serde_json::Value {
     json!({
         "listen": { "page": at(ports.gateway()), "metrics": at(ports.gateway_metrics()) },
         "tls": tls(folder, GATEWAY),
-        "store": { "path": folder.file("gateway.db") },
         "keys": { "file": folder.file("gateway.keys"), "passphrase_file": folder.file("passphrase") },
         "page": {
             "public_url": format!("http://localhost:{}", ports.gateway()),

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::processes::certificates::Tls;
+use crate::processes::database::Kept;
 use crate::processes::process::{Process, free_ports};
 use crate::processes::surroundings::TlsClient;
 use crate::processes::until;
@@ -19,6 +20,8 @@ pub(crate) const PORTS: u16 = 40;
 pub(crate) struct Lab {
     pub(crate) process: Process,
     pub(crate) folder: tempfile::TempDir,
+    /// What its banks and its gateway keep their rows in.
+    pub(crate) kept: Kept,
     pub(crate) port: u16,
     pub(crate) json: Value,
     pub(crate) portal: Site,
@@ -35,8 +38,13 @@ impl Lab {
         let port = free_ports(PORTS);
         let data = folder.path().join("data");
         let number = port.to_string();
-        let arguments =
-            ["lab", "--port", &number, "--no-open", "--log", log, "--data", data.to_str().unwrap()];
+        let mut arguments =
+            vec!["lab", "--port", &number, "--no-open", "--log", log, "--data", data.to_str().unwrap()];
+        let kept = Kept::as_told(&data);
+        let database = kept.url();
+        if let Some(url) = &database {
+            arguments.extend(["--database", url]);
+        }
         let mut process = Process::start(arguments, &folder.path().join("lab.log"));
         assert_eq!(process.line(), format!("lab ready http://localhost:{port}/"));
         let portal = Site::plain(&format!("http://localhost:{port}"));
@@ -51,7 +59,8 @@ impl Lab {
         };
         let shutdown = CancellationToken::new();
         let stop = shutdown.clone().drop_guard();
-        Lab { process, folder, port, json, portal, payee, trace: AtomicU64::new(1), shutdown, _stop: stop }
+        let trace = AtomicU64::new(1);
+        Lab { process, folder, kept, port, json, portal, payee, trace, shutdown, _stop: stop }
     }
 
     pub(crate) fn text(&self, pointer: &str) -> &str {

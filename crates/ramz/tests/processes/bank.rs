@@ -17,6 +17,7 @@ use serde_json::{Value, json};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use super::certificates::{Authority, Tls};
+use super::database::Kept;
 use super::process::{Process, free_ports};
 use super::surroundings::{Loopback, Random, Wall};
 use super::wires::{Payee, Site, Switch, pin_in, written};
@@ -50,6 +51,8 @@ pub(crate) struct Bank {
     /// The first of the issuer's four ports: API, switch, back office, metrics.
     pub(crate) port: u16,
     pub(crate) shutdown: CancellationToken,
+    /// What its roles keep their rows in.
+    pub(crate) kept: Kept,
     host_port: u16,
     smpp_port: u16,
     _stop: DropGuard,
@@ -58,6 +61,11 @@ pub(crate) struct Bank {
 impl Bank {
     /// Starts card host and SMSC, and writes the issuer's files, but for its key file.
     pub(crate) async fn open() -> Bank {
+        Bank::keeping(Kept::as_told).await
+    }
+
+    /// The same with a store of this kind, in the bank's folder if it is a file.
+    pub(crate) async fn keeping(kept: impl FnOnce(&Path) -> Kept) -> Bank {
         let folder = tempfile::tempdir().unwrap();
         let authority = Authority::new(&folder.path().join("tls"));
         let shutdown = CancellationToken::new();
@@ -88,6 +96,7 @@ impl Bank {
             port: free_ports(4),
             _stop: shutdown.clone().drop_guard(),
             shutdown,
+            kept: kept(folder.path()),
             host_port,
             smpp_port,
             folder,
@@ -149,7 +158,7 @@ impl Bank {
         json!({
             "listen": { "api": listen(0), "switch": listen(1), "admin": listen(2), "metrics": listen(3) },
             "tls": self.tls("issuer.test").settings(),
-            "store": { "path": self.file("issuer.db") },
+            "store": self.kept.settings("issuer"),
             "keys": { "file": self.file("issuer.keys"), "passphrase_file": self.file("passphrase") },
             "sms": {
                 "address": format!("127.0.0.1:{}", self.smpp_port),

@@ -5,7 +5,10 @@
 
 pub(crate) mod bank;
 pub(crate) mod certificates;
+pub(crate) mod database;
 pub(crate) mod process;
+#[path = "../../../store/tests/postgres/server.rs"]
+pub(crate) mod server;
 pub(crate) mod surroundings;
 pub(crate) mod wires;
 

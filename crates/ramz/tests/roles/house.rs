@@ -104,7 +104,7 @@ fn gateway(bank: &Bank, router_port: u16, port: u16) -> Value {
     json!({ "gateway": {
         "listen": { "page": format!("127.0.0.1:{port}"), "metrics": format!("127.0.0.1:{}", port + 1) },
         "tls": bank.tls("gateway.test").settings(),
-        "store": { "path": bank.file("gateway.db") },
+        "store": bank.kept.settings("gateway"),
         "keys": { "file": bank.file("gateway.keys"), "passphrase_file": bank.file("passphrase") },
         "page": {
             "public_url": format!("http://localhost:{port}"),

@@ -1,6 +1,5 @@
 //! `ramz journal verify`: a journal that was altered behind our back is found. `ramz journal show`: what is in it.
 
-use rusqlite::Connection;
 use serde_json::json;
 
 use crate::processes::bank::{ASKER, Bank, IIN, OPERATOR, card, payee};
@@ -45,19 +44,17 @@ async fn an_altered_entry_is_told() {
         whole.out
     );
 
-    let owner = hex::decode(&ids[1]).unwrap();
+    let owner = bank.kept.bytes(&ids[1]);
     let alter = |sql: &str| {
-        let file = Connection::open(bank.file("issuer.db")).unwrap();
-        assert_eq!(file.execute(sql, [&owner]).unwrap(), 1, "{sql}");
+        assert_eq!(
+            bank.kept.sql("issuer", &format!("{sql} WHERE owner = {owner} AND seq = 2 RETURNING seq")),
+            "2"
+        );
     };
-    let entry: Vec<u8> = {
-        let file = Connection::open(bank.file("issuer.db")).unwrap();
-        file.query_row("SELECT entry FROM journal WHERE owner = ?1 AND seq = 2", [&owner], |row| row.get(0))
-            .unwrap()
-    };
-    let set = |bytes: &[u8]| {
-        alter(&format!("UPDATE journal SET entry = x'{}' WHERE owner = ?1 AND seq = 2", hex::encode(bytes)))
-    };
+    let entry = format!("SELECT {} FROM journal WHERE owner = {owner} AND seq = 2", bank.kept.hex("entry"));
+    let entry = hex::decode(bank.kept.sql("issuer", &entry)).unwrap();
+    let set =
+        |entry: &[u8]| alter(&format!("UPDATE journal SET entry = {}", bank.kept.bytes(&hex::encode(entry))));
     // Each byte, by its lowest bit.
     for at in [0, entry.len() / 2, entry.len() - 1] {
         let mut altered = entry.clone();
@@ -67,7 +64,7 @@ async fn an_altered_entry_is_told() {
     }
     set(&entry);
     assert_eq!(verify(&bank).code, Some(0), "put back, it is whole again");
-    alter("DELETE FROM journal WHERE owner = ?1 AND seq = 2");
+    alter("DELETE FROM journal");
     broken(&verify(&bank), &ids[1]);
 }
 

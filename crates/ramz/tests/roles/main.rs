@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on should stop")]
 
 mod changing;
+mod copying;
 mod doctor;
 mod house;
 mod importing;

@@ -5,6 +5,7 @@ use std::fs;
 use serde_json::{Value, json};
 
 use crate::processes::bank::Bank;
+use crate::processes::database::Kept;
 use crate::processes::process::{RAMZ, Said, run};
 
 /// What stands on standard error beside logs: one line.
@@ -33,7 +34,7 @@ fn issuer(bank: &Bank, settings: &Value) -> Said {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_issuer_that_cannot_start_says_why_in_one_line() {
-    let bank = Bank::open().await;
+    let bank = Bank::keeping(Kept::files).await;
     bank.quick_keys();
     bank.write("wrong-passphrase", "wrong horse\n");
     bank.write("empty", "\n");
@@ -88,7 +89,7 @@ async fn an_issuer_that_cannot_start_says_why_in_one_line() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn files_that_are_no_settings_are_refused_by_name() {
-    let bank = Bank::open().await;
+    let bank = Bank::keeping(Kept::files).await;
     for (name, text, names) in [
         ("table.toml", "[isuer]\n", vec!["isuer", "issuer"]),
         ("broken.toml", "[issuer\n", vec!["broken.toml"]),

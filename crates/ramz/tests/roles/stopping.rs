@@ -1,6 +1,7 @@
 //! An issuer alone: what it still answers when it is asked to stop, and that its store is its own.
 
 use crate::processes::bank::{ASKER, Bank, EXPIRY, IIN, OPERATOR, card, payee};
+use crate::processes::database::Kept;
 use crate::processes::process::run;
 use crate::processes::until;
 use crate::processes::wires::{Site, fresh_key, pan};
@@ -115,7 +116,7 @@ async fn the_second_signal_ends_it_at_once() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn two_processes_do_not_share_a_store() {
-    let bank = Bank::open().await;
+    let bank = Bank::keeping(Kept::files).await;
     bank.quick_keys();
     let mut first = bank.start();
     let mut settings = bank.issuer_settings();

@@ -43,16 +43,26 @@ pub struct Schema {
     pub known: i64,
 }
 
+/// A database that is being copied into has this row among its migrations: the half of a store is none.
+const COPY: i64 = 0;
+
 /// Looks at the schema, and brings it up to this release if it may.
 pub(crate) async fn bring_up(place: &Place, migrate: bool) -> Result<Schema, PostgresError> {
     let mut client = place.open().await?.client;
+    let schema = prepare(&mut client, migrate).await?;
+    whole(&client).await?;
+    Ok(schema)
+}
+
+/// The same for a copy, which goes on where one has stopped.
+pub(crate) async fn prepare(client: &mut Client, migrate: bool) -> Result<Schema, PostgresError> {
     if migrate {
-        create_table(&client).await?;
+        create_table(client).await?;
         for migration in LANDED {
-            land(&mut client, migration).await?;
+            land(client, migration).await?;
         }
     }
-    let schema = look(&client).await?;
+    let schema = look(client).await?;
     if schema.found < schema.known {
         let Schema { found, known } = schema;
         let why =
@@ -64,7 +74,41 @@ pub(crate) async fn bring_up(place: &Place, migrate: bool) -> Result<Schema, Pos
 
 /// What schema there is, without bringing it up.
 pub(crate) async fn schema(place: &Place) -> Result<Schema, PostgresError> {
-    look(&place.open().await?.client).await
+    let client = place.open().await?.client;
+    let schema = look(&client).await?;
+    if schema.found > 0 {
+        whole(&client).await?;
+    }
+    Ok(schema)
+}
+
+/// Refuses a database that a copy has not come to its end in.
+async fn whole(client: &Client) -> Result<(), PostgresError> {
+    if is_unfinished(client).await? {
+        let why = "a copy into this database has not come to its end: run `ramz store copy` again";
+        return Err(PostgresError::Schema(why.into()));
+    }
+    Ok(())
+}
+
+/// Whether a copy into the database was begun, and not ended.
+pub(crate) async fn is_unfinished(client: &Client) -> Result<bool, PostgresError> {
+    let found =
+        client.query_opt("SELECT FROM migration WHERE number = $1", &[&COPY]).await.map_err(failed)?;
+    Ok(found.is_some())
+}
+
+/// Says in the database that a copy has begun. No release works with that.
+pub(crate) async fn begin_copy(client: &Client) -> Result<(), PostgresError> {
+    let sql = "INSERT INTO migration (number, checksum, works_with) VALUES ($1, 'copy', $2)";
+    client.execute(sql, &[&COPY, &i64::MAX]).await.map_err(failed)?;
+    Ok(())
+}
+
+/// Says that it has ended.
+pub(crate) async fn end_copy(client: &Client) -> Result<(), PostgresError> {
+    client.execute("DELETE FROM migration WHERE number = $1", &[&COPY]).await.map_err(failed)?;
+    Ok(())
 }
 
 /// What there is, and whether this release may work with it.
@@ -74,7 +118,8 @@ async fn look(client: &Client) -> Result<Schema, PostgresError> {
     if !there.get::<_, bool>(0) {
         return Ok(Schema { found: 0, known });
     }
-    let rows = client.query("SELECT number, checksum, works_with FROM migration ORDER BY number", &[]);
+    let rows = "SELECT number, checksum, works_with FROM migration WHERE number > $1 ORDER BY number";
+    let rows = client.query(rows, &[&COPY]);
     let rows = rows.await.map_err(failed)?;
     let mut found = 0;
     for row in &rows {

@@ -5,9 +5,9 @@
 //! connections, one that commits and one that reads, each bounded ([`pool`]).
 
 mod apply;
-mod fault;
-mod migrate;
-mod place;
+pub(crate) mod fault;
+pub(crate) mod migrate;
+pub(crate) mod place;
 mod pool;
 mod query;
 mod sql;

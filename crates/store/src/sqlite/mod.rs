@@ -9,7 +9,7 @@ mod apply;
 mod fault;
 mod inspect;
 mod migrate;
-mod place;
+pub(crate) mod place;
 mod query;
 mod statements;
 mod threads;

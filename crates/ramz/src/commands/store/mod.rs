@@ -1,10 +1,12 @@
 //! `ramz store`: what an operator does to a store as a whole.
 
+mod copy;
+
 use clap::{Args, Subcommand, ValueEnum};
 use ramz_store::{PostgresStore, Schema};
 
 use super::{Settings, say};
-use crate::config::{Config, GatewayConfig, IssuerConfig, StoreConfig};
+use crate::config::{Config, GatewayConfig, IssuerConfig, KeysConfig, StoreConfig};
 
 #[derive(Debug, Args)]
 pub(super) struct Options {
@@ -31,11 +33,15 @@ struct Which {
 }
 
 impl Which {
-    fn store(&self) -> anyhow::Result<StoreConfig> {
+    /// The role's store, and the keys that its journals are chained under, if it has any.
+    fn store(&self) -> anyhow::Result<(StoreConfig, Option<KeysConfig>)> {
         let config: Config = self.settings.load()?;
         Ok(match self.role {
-            Role::Issuer => config.table::<IssuerConfig>("issuer")?.store,
-            Role::Gateway => config.table::<GatewayConfig>("gateway")?.store,
+            Role::Issuer => {
+                let config = config.table::<IssuerConfig>("issuer")?;
+                (config.store, Some(config.keys))
+            }
+            Role::Gateway => (config.table::<GatewayConfig>("gateway")?.store, None),
         })
     }
 }
@@ -44,11 +50,20 @@ impl Which {
 enum Store {
     /// Bring a database's schema up to this release. Nodes of the release before may go on running beside it
     Migrate(Which),
+    /// Copy a store's file (`path`) into its empty database (`url`), and check every row. The role must be stopped
+    ///
+    /// Interrupted, it goes on where it stopped when it is run again; no node starts on the half of a copy. The exit code is 0 if
+    /// both sides are the same and every journal is whole. From then on the database is the truth: keep the file away from the role.
+    Copy(Which),
 }
 
 pub(super) async fn run(options: Options) -> anyhow::Result<()> {
     match options.command {
-        Store::Migrate(which) => migrate(&which.store()?).await,
+        Store::Migrate(which) => migrate(&which.store()?.0).await,
+        Store::Copy(which) => {
+            let (store, keys) = which.store()?;
+            copy::run(&store, keys.as_ref()).await
+        }
     }
 }
 
