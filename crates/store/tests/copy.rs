@@ -54,7 +54,7 @@ fn at(ms: u64) -> Moment {
 /// A key as the roles have them: 16 or 32 bytes that nobody can guess.
 fn key(table: Table, number: u64) -> Vec<u8> {
     let hash = Sha256::digest(format!("{table} {number}"));
-    hash[..if number % 2 == 0 { 16 } else { 32 }].to_vec()
+    hash[..if number.is_multiple_of(2) { 16 } else { 32 }].to_vec()
 }
 
 fn mac(key: &[u8], previous: &[u8; 32], entry: &JournalEntry) -> [u8; 32] {
@@ -93,19 +93,19 @@ fn swap(table: Table, number: u64, expected: Option<u64>, head: Head) -> (Change
         table,
         expected,
         body: vec![b'b'; (number % 7) as usize],
-        sealed: if number % 3 == 0 {
+        sealed: if number.is_multiple_of(3) {
             vec![sealed("pan", &key), sealed("Phone", b""), sealed("_x", b"\0")]
         } else {
             vec![]
         },
         head,
         journal,
-        outbox: if table == Table::Card && number % 5 == 0 && expected.is_none() {
+        outbox: if table == Table::Card && number.is_multiple_of(5) && expected.is_none() {
             vec![message]
         } else {
             vec![]
         },
-        due: (number % 2 == 0).then(|| at(100 + number)),
+        due: number.is_multiple_of(2).then(|| at(100 + number)),
         forget_after: (table != Table::Card && number % 3 == 1).then(|| at(200 + number)),
         key,
     });
@@ -121,13 +121,13 @@ async fn filled(rows: u64) -> (TempDir, PathBuf) {
         let (first, heads): (Vec<Change>, Vec<Head>) =
             (0..rows).map(|number| swap(table, number, None, Head::EMPTY)).unzip();
         store.commit(first).await.unwrap();
-        let again = (0..rows).zip(heads).filter(|(number, _)| number % 3 == 0);
+        let again = (0..rows).zip(heads).filter(|(number, _)| number.is_multiple_of(3));
         store
             .commit(again.map(|(number, head)| swap(table, number, Some(1), head).0).collect())
             .await
             .unwrap();
     }
-    let leases = (0..rows).filter(|number| number % 10 == 0).map(|number| Change::Lease {
+    let leases = (0..rows).filter(|number| number.is_multiple_of(10)).map(|number| Change::Lease {
         owner: key(Table::Card, number),
         id: [number as u8; 16],
         expected: at(500 + number),
