@@ -35,4 +35,3 @@ fn fresh() -> PostgresConfig {
     static NEXT: AtomicUsize = AtomicUsize::new(0);
     config(SERVER.schema(&format!("s{}", NEXT.fetch_add(1, Ordering::Relaxed))))
 }
-

@@ -17,6 +17,8 @@ use tempfile::TempDir;
 
 /// Whom the servers run as if the test is root, which PostgreSQL refuses to be: the package's user.
 const USER: &str = "postgres";
+/// What its folders are called.
+const PREFIX: &str = "ramz-pg-";
 /// A server that does not answer by then has failed.
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -197,8 +199,9 @@ fn programs() -> PathBuf {
 }
 
 fn own_folder() -> TempDir {
+    forget_the_dead();
     // Short: a socket's path must fit into 107 bytes.
-    let folder = tempfile::Builder::new().prefix("pg").tempdir_in("/tmp").unwrap();
+    let folder = tempfile::Builder::new().prefix(PREFIX).tempdir_in("/tmp").unwrap();
     if rustix::process::geteuid().is_root() {
         let users = fs::read_to_string("/etc/passwd").unwrap();
         let user = users.lines().find(|line| line.starts_with(&format!("{USER}:"))).unwrap();
@@ -206,6 +209,19 @@ fn own_folder() -> TempDir {
         chown(folder.path(), number(2), number(3)).unwrap();
     }
     folder
+}
+
+/// Removes what servers that live as long as a test's process, and killed tests, have left behind: nobody drops their folders.
+fn forget_the_dead() {
+    for entry in fs::read_dir("/tmp").unwrap().flatten() {
+        let is_ours = entry.file_name().to_str().is_some_and(|name| name.starts_with(PREFIX));
+        let age = entry.metadata().ok().and_then(|data| data.modified().ok()?.elapsed().ok());
+        let pid = fs::read_to_string(entry.path().join("data/postmaster.pid")).unwrap_or_default();
+        let runs = pid.lines().next().is_some_and(|pid| Path::new("/proc").join(pid).exists());
+        if is_ours && !runs && age > Some(Duration::from_secs(3600)) {
+            let _ = fs::remove_dir_all(entry.path());
+        }
+    }
 }
 
 fn said(command: &mut Command, what: &str) {
