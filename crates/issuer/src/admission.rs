@@ -18,7 +18,7 @@ use ramz_domain::{
 use ramz_keys::{IndexPurpose, KeyFault, Keys, Place};
 use ramz_store::{Change, Head, Outcome, Row, Sealed, Swap, Table};
 use subtle::ConstantTimeEq as _;
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
 use tracing::Instrument as _;
@@ -69,6 +69,13 @@ struct Record {
     sealed: Option<ByteVec>,
 }
 
+/// A record whose work is to be done, and where it lies.
+struct Open {
+    key: Vec<u8>,
+    version: u64,
+    record: Record,
+}
+
 /// What an asker is told.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Admitted {
@@ -104,16 +111,31 @@ impl Admissions {
         request: &Checked,
     ) -> Result<Admitted, EngineFault> {
         let (this, asker, request) = (Arc::clone(self), asker.to_owned(), request.clone());
-        let recording = self.tasks.spawn(async move { this.record(&asker, key, &request).await });
-        recording.await.unwrap_or(Err(EngineFault::Stopping))
+        let (answer, answered) = oneshot::channel();
+        // One task for the record and for the work that follows it.
+        self.tasks.spawn(async move {
+            let (admitted, open) = match this.record(&asker, key, &request).await {
+                Ok((admitted, open)) => (Ok(admitted), open),
+                Err(fault) => (Err(fault), None),
+            };
+            // An asker that went away hears nothing.
+            let _ = answer.send(admitted);
+            if let Some(open) = open
+                && let Some(slot) = this.place_for_work()
+            {
+                this.work(open, request, slot).await;
+            }
+        });
+        answered.await.unwrap_or(Err(EngineFault::Stopping))
     }
 
+    /// The answer, and the record if it was written now.
     async fn record(
-        self: &Arc<Self>,
+        &self,
         asker: &str,
         key: Uuid,
         request: &Checked,
-    ) -> Result<Admitted, EngineFault> {
+    ) -> Result<(Admitted, Option<Open>), EngineFault> {
         let engine = &self.engine;
         let row_key = Digest::of(&[b"admission", asker.as_bytes(), key.as_bytes()]).0.to_vec();
         let now = engine.clock.now();
@@ -136,18 +158,14 @@ impl Admissions {
         let swap = swap(row_key.clone(), None, &record, Vec::new(), due)?;
         if engine.committer.commit(Change::Swap(swap)).await? == Outcome::Won {
             let id = record_id(&record);
-            self.start_work(row_key, 1, record, request.clone());
-            return Ok(Admitted::Yes(id));
+            return Ok((Admitted::Yes(id), Some(Open { key: row_key, version: 1, record })));
         }
         let row = engine.store.read(Table::Admission, &row_key).await?;
         let known = record_of(&row.ok_or(EngineFault::NoCard)?)?;
         let again =
             engine.keys.index_at(known.key_version, IndexPurpose::Admission, &parts(request).each())?;
-        if bool::from(again.bytes.ct_eq(&known.digest)) {
-            Ok(Admitted::Yes(record_id(&known)))
-        } else {
-            Ok(Admitted::Conflict)
-        }
+        let same = bool::from(again.bytes.ct_eq(&known.digest));
+        Ok((if same { Admitted::Yes(record_id(&known)) } else { Admitted::Conflict }, None))
     }
 
     /// Takes up what was cut off: for the sweeper. Says how many records it took.
@@ -179,7 +197,10 @@ impl Admissions {
             return Ok(false);
         }
         let request = self.opened(&record, row)?;
-        self.start_work(key, row.version + 1, record, request);
+        if let Some(slot) = self.place_for_work() {
+            let (this, open) = (Arc::clone(self), Open { key, version: row.version + 1, record });
+            self.tasks.spawn(async move { this.work(open, request, slot).await });
+        }
         Ok(true)
     }
 
@@ -197,36 +218,41 @@ impl Admissions {
         tokio::time::sleep(limits::CARD_WORK_AFTER + spread).await;
     }
 
-    /// The card's work, beside the answer. With too much in hand it is left to the sweeper.
-    fn start_work(self: &Arc<Self>, key: Vec<u8>, version: u64, record: Record, request: Checked) {
-        let Ok(slot) = Arc::clone(&self.work).try_acquire_owned() else {
+    /// A place for a card's work, if there is one. With too much in hand it is left to the sweeper.
+    fn place_for_work(&self) -> Option<OwnedSemaphorePermit> {
+        let slot = Arc::clone(&self.work).try_acquire_owned().ok();
+        if slot.is_none() {
             tracing::warn!("too much card work in hand; the sweeper will take this request up");
-            return;
-        };
-        let this = Arc::clone(self);
-        let asked = record.request;
-        let work = async move {
-            this.let_the_answer_go_first().await;
+        }
+        slot
+    }
+
+    /// The card's work, after the answer.
+    async fn work(&self, open: Open, request: Checked, slot: OwnedSemaphorePermit) {
+        let asked = open.record.request;
+        let work = async {
+            self.let_the_answer_go_first().await;
+            let Open { key, version, record } = open;
             let (id, began) = (record.id, Instant::now());
             let worked = async {
-                let outcome = this.work_on(&record, &request).await?;
-                this.finish(key, version, record).await.map(|()| outcome)
+                let outcome = self.work_on(&record, &request).await?;
+                self.finish(key, version, record).await.map(|()| outcome)
             };
             match worked.await {
                 Ok(outcome) => {
-                    this.engine.counts.worked(outcome.word());
+                    self.engine.counts.worked(outcome.word());
                     tracing::info!(admission = %id, %outcome, ms = hop::ms_since(began), "card work done");
                 }
                 Err(fault) => {
                     tracing::error!(admission = %id, %fault, "card work failed; it will be taken up again");
                 }
             }
-            drop(slot);
         };
         match asked {
-            Some(asked) => self.tasks.spawn(work.instrument(hop::span(Uuid::from_bytes(asked.into())))),
-            None => self.tasks.spawn(work),
-        };
+            Some(asked) => work.instrument(hop::span(Uuid::from_bytes(asked.into()))).await,
+            None => work.await,
+        }
+        drop(slot);
     }
 
     /// What became of it: for the log, no asker is told.

@@ -20,6 +20,7 @@ use ramz_domain::{Clock, Entropy, limits};
 use ramz_iso8583::{Layout, Message, MtiClass, decode};
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use tokio::sync::{Notify, mpsc, watch};
+use tokio::task::yield_now;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 use tokio_util::sync::{CancellationToken, DropGuard};
 use zeroize::Zeroizing;
@@ -338,6 +339,8 @@ impl Inner {
     async fn write<W: AsyncWrite + Unpin>(&self, mut to: W, mut queued: mpsc::Receiver<Outgoing>) -> Ended {
         let mut bytes = Zeroizing::new(Vec::with_capacity(2 * WRITE_BYTES));
         while let Some(first) = queued.recv().await {
+            // Whoever is about to ask as well comes into the same write.
+            yield_now().await;
             let mut next = Some(first);
             while let Some(Outgoing { flight, frame, fact }) = next {
                 if flight.is_none_or(|id| self.claim(id)) {

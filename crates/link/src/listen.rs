@@ -14,7 +14,7 @@ use ramz_domain::limits;
 use ramz_iso8583::{DecodeError, Layout, Message, decode};
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use tokio::sync::{Semaphore, mpsc};
-use tokio::task::{JoinError, JoinSet};
+use tokio::task::{JoinError, JoinSet, yield_now};
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use zeroize::Zeroizing;
@@ -31,6 +31,8 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 const IDLE_MAX: Duration = Duration::from_secs(15 * 60);
 /// A peer that takes nothing of what is written to it for so long is cut.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(30);
+/// Bytes that are gathered into one write, with one answer more.
+const WRITE_BYTES: usize = 16 * 1024;
 /// At a shutdown, what is in flight may take as long as a host may, and a little more to be written.
 const DRAIN_MAX: Duration = Duration::from_secs(limits::HOST_TIMEOUT.as_secs() + 2);
 
@@ -245,11 +247,14 @@ async fn write_all<W: AsyncWrite + Unpin>(
     mut to: W,
     mut queued: mpsc::Receiver<Frame>,
 ) -> Result<(), String> {
-    let mut frames = Vec::new();
-    let mut bytes = Zeroizing::new(Vec::with_capacity(8 * 1024));
-    while queued.recv_many(&mut frames, 32).await > 0 {
-        for frame in frames.drain(..) {
+    let mut bytes = Zeroizing::new(Vec::with_capacity(2 * WRITE_BYTES));
+    while let Some(first) = queued.recv().await {
+        // Answers that are about to be ready come into the same write.
+        yield_now().await;
+        let mut next = Some(first);
+        while let Some(frame) = next {
             bytes.extend_from_slice(&frame);
+            next = if bytes.len() < WRITE_BYTES { queued.try_recv().ok() } else { None };
         }
         let written = timeout(WRITE_TIMEOUT, async {
             to.write_all(&bytes).await?;

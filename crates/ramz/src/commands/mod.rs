@@ -91,7 +91,8 @@ pub(crate) fn run(ramz: Ramz) -> anyhow::Result<()> {
         Command::Lab(options) => options.log_filter(),
         _ => "warn".to_owned(),
     };
-    log::start(&filter)?;
+    // Dropped last: what the end of the rest says is written too.
+    let _log = log::start(&filter)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(async {
         match ramz.command {

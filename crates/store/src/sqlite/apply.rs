@@ -131,7 +131,11 @@ fn apply_swap(prepared: &mut Prepared<'_>, swap: &Swap) -> Result<Option<Outcome
             let version = i64::try_from(version).unwrap_or(0);
             let row = params![swap.key, version, swap.body, head_seq, head_mac, due, forget_after];
             let rows = if swap.journal.is_empty() {
-                prepared.get(of.swap)?.execute(row)?
+                // Most rows keep their last day; of the others the first says no, and the second looks at everything again.
+                match prepared.get(of.swap_kept_as_long)?.execute(row)? {
+                    0 => prepared.get(of.swap)?.execute(row)?,
+                    rows => rows,
+                }
             } else {
                 let before = int(head_before(swap));
                 let mut all = row.to_vec();

@@ -1,4 +1,5 @@
-//! What is read: each call in one read transaction, so that a row and its sealed columns are of one instant.
+//! What is read: each call in one read transaction, so that a row and its sealed columns are of one instant. Calls that wait together
+//! share one.
 
 use ramz_domain::Moment;
 use rusqlite::{Connection, Error, OptionalExtension, Row as Found, params};
@@ -93,25 +94,33 @@ pub(crate) fn messages_due(
 }
 
 /// A read transaction: what is read in it is of one instant. Its two statements are prepared once a connection, and not parsed for each
-/// row that is read.
-struct Snapshot<'c>(&'c Connection);
+/// row that is read. Within another one it is a part of that.
+pub(crate) struct Snapshot<'c>(Option<&'c Connection>);
 
 impl<'c> Snapshot<'c> {
-    fn begin(connection: &'c Connection) -> Result<Snapshot<'c>, Error> {
+    pub(crate) fn begin(connection: &'c Connection) -> Result<Snapshot<'c>, Error> {
+        if !connection.is_autocommit() {
+            return Ok(Snapshot(None));
+        }
         connection.prepare_cached("BEGIN DEFERRED")?.execute([])?;
-        Ok(Snapshot(connection))
+        Ok(Snapshot(Some(connection)))
     }
 
-    fn end(self) -> Result<(), Error> {
-        self.0.prepare_cached("COMMIT")?.execute([]).map(drop)
+    pub(crate) fn end(self) -> Result<(), Error> {
+        match self.0 {
+            Some(connection) => connection.prepare_cached("COMMIT")?.execute([]).map(drop),
+            None => Ok(()),
+        }
     }
 }
 
 impl Drop for Snapshot<'_> {
     fn drop(&mut self) {
         // Left by an error or a panic: the connection must be as before for the next read.
-        if !self.0.is_autocommit() {
-            drop(self.0.execute_batch("ROLLBACK"));
+        if let Some(connection) = self.0
+            && !connection.is_autocommit()
+        {
+            drop(connection.execute_batch("ROLLBACK"));
         }
     }
 }

@@ -19,6 +19,9 @@ pub(crate) struct Statements {
     pub(crate) swap_with_entries: &'static str,
     /// Swap without entries: the head must be as it is.
     pub(crate) swap: &'static str,
+    /// The same of a row that is forgotten when it was to be anyway: SQLite writes an index anew for each column that is set, also to
+    /// what it was.
+    pub(crate) swap_kept_as_long: &'static str,
     /// Sets a sealed column.
     pub(crate) seal: &'static str,
     /// Removes a sealed column.
@@ -56,6 +59,12 @@ macro_rules! statements {
                 $table,
                 " SET version = version + 1, body = ?3, due = ?6, forget_after = ?7",
                 " WHERE key = ?1 AND version = ?2 AND head_seq = ?4 AND head_mac = ?5"
+            ),
+            swap_kept_as_long: concat!(
+                "UPDATE ",
+                $table,
+                " SET version = version + 1, body = ?3, due = ?6",
+                " WHERE key = ?1 AND version = ?2 AND head_seq = ?4 AND head_mac = ?5 AND forget_after IS ?7"
             ),
             seal: concat!(
                 "INSERT INTO ",
@@ -150,7 +159,7 @@ mod tests {
         for table in Table::ALL {
             let of = of(table);
             all.extend([of.read, of.sealed, of.version, of.insert, of.swap_with_entries, of.swap, of.seal]);
-            all.extend([of.unseal, of.due, of.forget, of.keys]);
+            all.extend([of.swap_kept_as_long, of.unseal, of.due, of.forget, of.keys]);
             if table != Table::Card {
                 all.push(of.old);
             }

@@ -14,12 +14,16 @@ use tokio::sync::{mpsc, oneshot};
 use super::apply;
 use super::fault::of_reading;
 use super::place::{OpenError, Place};
+use super::query::Snapshot;
 use crate::{Change, Outcome, StoreFault, Table};
 
 /// Connections that read. Reads are short, and two of them fill a machine that also commits.
 const READERS: usize = 4;
 /// Reads that wait for a reader; beyond it their callers wait in turn.
 const READS_WAITING_MAX: usize = 1024;
+/// Reads that a reader takes at once. They share a snapshot: after each commit of the writer's a reader's pages are of no use any more
+/// and are read again, and so they are that for many reads and not for each.
+const READS_TOGETHER: usize = 32;
 /// Batches that wait for the writer: the group commit sends one at a time, the rest is the sweeper's.
 const BATCHES_WAITING_MAX: usize = 16;
 
@@ -38,6 +42,18 @@ pub(crate) enum Job {
 
 /// A read, told whether there is a connection.
 type Read = Box<dyn FnOnce(Option<&Connection>) + Send>;
+
+/// Does reads that were all asked for before: each sees what was committed by then, and all see the same. Should the snapshot not
+/// begin, or end early, each has its own.
+fn read_together(connection: Option<&Connection>, reads: &mut Vec<Read>) {
+    let snapshot = connection.map(Snapshot::begin);
+    reads.drain(..).for_each(|read| read(connection));
+    if let Some(Ok(snapshot)) = snapshot
+        && let Err(error) = snapshot.end()
+    {
+        tracing::warn!(%error, "a snapshot could not be ended, and is given up");
+    }
+}
 
 /// A reader's connection; none while the file could not be opened again.
 type Slot = Mutex<Option<Connection>>;
@@ -76,10 +92,12 @@ impl Threads {
         for at in 0..READERS {
             let (slots, waiting) = (slots.clone(), waiting.clone());
             let body = Box::new(move || {
+                let mut reads = Vec::with_capacity(READS_TOGETHER);
                 loop {
-                    let read = held(&waiting).blocking_recv();
-                    let Some(read) = read else { return };
-                    read(held(&slots[at]).as_ref());
+                    if held(&waiting).blocking_recv_many(&mut reads, READS_TOGETHER) == 0 {
+                        return;
+                    }
+                    read_together(held(&slots[at]).as_ref(), &mut reads);
                 }
             });
             threads.running.push(spawn(format!("store-read-{at}"), body)?);
@@ -214,6 +232,7 @@ fn held<T>(lock: &Mutex<T>) -> MutexGuard<'_, T> {
 mod tests {
     use tempfile::TempDir;
 
+    use super::super::query;
     use super::*;
 
     /// A setting that only lasts as long as its connection.
@@ -241,6 +260,47 @@ mod tests {
     fn marked(writer: &Writer) -> usize {
         let readers = writer.slots.iter().filter(|slot| is_marked(held(slot).as_ref().unwrap())).count();
         readers + usize::from(is_marked(writer.connection.as_ref().unwrap()))
+    }
+
+    #[test]
+    fn reads_that_waited_together_see_one_instant_and_the_next_ones_a_later_one() {
+        let folder = TempDir::new().unwrap();
+        let place = Place::take(&folder.path().join("s.db")).unwrap();
+        let (mut writer, reader) = (place.writer().unwrap(), place.reader().unwrap());
+        let seen = Arc::new(Mutex::new(Vec::new()));
+        let look = || -> Read {
+            let seen = Arc::clone(&seen);
+            Box::new(move |connection| {
+                let row = query::row(connection.unwrap(), Table::Card, b"a").unwrap();
+                held(&seen).push(row.is_some());
+            })
+        };
+        let fail: Read = Box::new(|connection| {
+            assert!(connection.unwrap().execute_batch("SELECT * FROM nothing").is_err())
+        });
+        let write: Read = Box::new(move |_| {
+            let outcomes = apply::batch(&mut writer, &[inserted()]).unwrap();
+            assert_eq!(outcomes, [Outcome::Won]);
+        });
+        read_together(Some(&reader), &mut vec![look(), fail, write, look()]);
+        assert!(reader.is_autocommit());
+        read_together(Some(&reader), &mut vec![look(), look()]);
+        assert_eq!(*held(&seen), [false, false, true, true]);
+    }
+
+    fn inserted() -> Change {
+        Change::Swap(crate::Swap {
+            table: Table::Card,
+            key: b"a".to_vec(),
+            expected: None,
+            body: vec![1],
+            sealed: Vec::new(),
+            head: crate::Head::EMPTY,
+            journal: Vec::new(),
+            outbox: Vec::new(),
+            due: None,
+            forget_after: None,
+        })
     }
 
     #[test]

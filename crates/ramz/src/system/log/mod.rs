@@ -1,9 +1,12 @@
-//! Logs: JSON lines on standard error, readable ones on a terminal.
+//! Logs: JSON lines on standard error, readable ones on a terminal. How they get there is in [`lines`].
 //!
 //! The SMPP library prints message texts and passwords; it is silenced here, whatever the filter says.
 
+mod lines;
+
 use std::io::IsTerminal as _;
 
+pub(crate) use lines::Gathering;
 use tracing_subscriber::filter::Targets;
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
@@ -11,10 +14,13 @@ use tracing_subscriber::util::SubscriberInitExt as _;
 /// Targets that would print secrets. Appended last: the last directive for a target wins.
 const NEVER: [&str; 3] = ["rusmpp=off", "rusmppc=off", "rusmpp_core=off"];
 
-/// Starts logging. `filter` is a level, or levels of targets: `info`, or `warn,ramz_issuer=debug`.
-pub(crate) fn start(filter: &str) -> anyhow::Result<()> {
+/// Starts logging. `filter` is a level, or levels of targets: `info`, or `warn,ramz_issuer=debug`. What is logged is written when what
+/// this returns is dropped, at the latest.
+pub(crate) fn start(filter: &str) -> anyhow::Result<Gathering> {
+    let (gathered, gathering) = lines::gather(Box::new(std::io::stderr()))?;
+    gathered.before_panics();
     let logs = tracing_subscriber::registry().with(quiet(filter)?);
-    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
+    let lines = tracing_subscriber::fmt::layer().with_writer(gathered);
     let started = if std::io::stderr().is_terminal() {
         logs.with(lines.compact()).try_init()
     } else {
@@ -22,7 +28,8 @@ pub(crate) fn start(filter: &str) -> anyhow::Result<()> {
         // of ours is called timestamp, level, message, target or span: it would stand there twice.
         logs.with(lines.json().flatten_event(true).with_span_list(false)).try_init()
     };
-    started.map_err(|error| anyhow::anyhow!("cannot start logging: {error}"))
+    started.map_err(|error| anyhow::anyhow!("cannot start logging: {error}"))?;
+    Ok(gathering)
 }
 
 fn quiet(filter: &str) -> anyhow::Result<Targets> {
