@@ -14,6 +14,8 @@ use crate::server::Server;
 use crate::three::wrong_in;
 
 const CARDS: usize = 90;
+/// By then what was under way when it was killed has failed.
+const SETTLED_WITHIN: Duration = Duration::from_millis(700);
 /// Without a primary for so long.
 const WITHOUT: Duration = Duration::from_secs(2);
 /// After the promotion nodes pay again by then.
@@ -57,9 +59,11 @@ async fn a_fail_over_loses_nothing_that_was_answered() {
     };
     timeout(DONE_WITHIN, some).await.unwrap();
     first.kill();
-    sleep(Duration::from_millis(500)).await;
+    sleep(SETTLED_WITHIN).await;
     let (approved, refused) = (load.approved(), load.refused.load(Ordering::SeqCst));
+    load.away.store(true, Ordering::SeqCst);
     sleep(WITHOUT).await;
+    load.away.store(false, Ordering::SeqCst);
     let (without, turned_away) = (load.approved(), load.refused.load(Ordering::SeqCst) - refused);
     second.promote();
     let promoted = Instant::now();

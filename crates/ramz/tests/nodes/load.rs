@@ -56,6 +56,8 @@ pub(crate) struct Load {
     pub(crate) admitted: Mutex<Vec<(usize, Uuid)>>,
     pub(crate) faults: Mutex<Vec<String>>,
     pub(crate) refused: AtomicUsize,
+    /// There is no database, and has been none for a while: nothing can be unknown.
+    pub(crate) away: AtomicBool,
     seeded: Seeded,
     next: AtomicUsize,
     last: AtomicUsize,
@@ -83,6 +85,7 @@ impl Load {
             admitted: Mutex::default(),
             faults: Mutex::default(),
             refused: AtomicUsize::new(0),
+            away: AtomicBool::new(false),
             seeded,
             next: AtomicUsize::new(0),
             last: AtomicUsize::new(0),
@@ -180,7 +183,11 @@ impl Load {
                 Ok(Ok(reply)) if reply.status == 202 => {
                     return reply.json()["request"].as_str().unwrap().parse().unwrap();
                 }
-                Ok(Ok(reply)) if reply.status == 503 || reply.status == 500 => {
+                Ok(Ok(reply)) if reply.status == 503 => {
+                    self.refused.fetch_add(1, Ordering::SeqCst);
+                }
+                // A commit of unknown outcome: an incident.
+                Ok(Ok(reply)) if reply.status == 500 && !self.away.load(Ordering::SeqCst) => {
                     self.refused.fetch_add(1, Ordering::SeqCst);
                 }
                 Ok(Ok(reply)) => {
@@ -237,6 +244,10 @@ impl Load {
             Some("00") => Some(Answer::Approved),
             Some("55") => Some(Answer::Wrong),
             Some("75") => Some(Answer::Locked),
+            Some("96") if self.away.load(Ordering::SeqCst) => {
+                self.fault("96 though there is no database to be in doubt of: 91 was to be said".into());
+                Some(Answer::NotNow)
+            }
             Some("91" | "96") => {
                 self.refused.fetch_add(1, Ordering::SeqCst);
                 Some(Answer::NotNow)

@@ -43,7 +43,8 @@ async fn three_nodes_on_one_database_are_one_clerk() {
         node.ready().await;
     }
     let ends = nodes.iter().map(|node| node.ends(&bank, &bank.shutdown)).collect();
-    let cards = 60 + usize::try_from(lasts.as_secs()).unwrap() * 4;
+    // More than are used up in that time.
+    let cards = 100 + usize::try_from(lasts.as_secs()).unwrap() * 15;
     let load = Load::new(bank, ends, cards, seeded.clone()).await;
     let mut clients = load.begin();
     let until = Instant::now() + lasts;
