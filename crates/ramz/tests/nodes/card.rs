@@ -16,12 +16,12 @@ pub(crate) enum Op {
     /// A PIN is asked for; answered when its SMS is read.
     Issue(PinOf),
     /// A PIN is presented in a transaction, first or again.
-    Pay(u64, Pin),
+    Pay(u64, Shown),
 }
 
 /// What is presented.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Pin {
+pub(crate) enum Shown {
     Of(PinOf),
     /// One that no SMS said.
     Wrong,
@@ -91,19 +91,19 @@ impl Model for Card {
 }
 
 /// What the clerk would do and say.
-fn decided(book: &Book, transaction: u64, pin: Pin) -> (Book, Answer) {
+fn decided(book: &Book, transaction: u64, pin: Shown) -> (Book, Answer) {
     if let Some(said) = book.answers.get(&transaction) {
         return (book.clone(), *said);
     }
     let mut next = book.clone();
     // What was spent for this very transaction, and not answered, is answered now.
-    let own = matches!(pin, Pin::Of(pin) if book.pins.get(&pin) == Some(&Some(transaction)));
+    let own = matches!(pin, Shown::Of(pin) if book.pins.get(&pin) == Some(&Some(transaction)));
     if book.failures >= LOCKS_AT && !own {
         return (next, Answer::Locked);
     }
     let anything_open = book.pins.values().any(Option::is_none);
     match pin {
-        Pin::Of(pin) if own || book.pins.get(&pin) == Some(&None) => {
+        Shown::Of(pin) if own || book.pins.get(&pin) == Some(&None) => {
             next.pins.insert(pin, Some(transaction));
             next.answers.insert(transaction, Answer::Approved);
             if !own {
@@ -112,7 +112,7 @@ fn decided(book: &Book, transaction: u64, pin: Pin) -> (Book, Answer) {
             (next, Answer::Approved)
         }
         // Over: counted nowhere, and remembered nowhere.
-        Pin::Of(pin) if book.pins.contains_key(&pin) => (next, Answer::Wrong),
+        Shown::Of(pin) if book.pins.contains_key(&pin) => (next, Answer::Wrong),
         _ if !anything_open => (next, Answer::Wrong),
         _ => {
             next.failures += 1;
@@ -141,11 +141,11 @@ mod tests {
     const ISSUED: (Op, Answer) = (Op::Issue(7), Answer::Issued);
 
     fn pay(transaction: u64, answer: Answer) -> (Op, Answer) {
-        (Op::Pay(transaction, Pin::Of(7)), answer)
+        (Op::Pay(transaction, Shown::Of(7)), answer)
     }
 
     fn guess(transaction: u64, answer: Answer) -> (Op, Answer) {
-        (Op::Pay(transaction, Pin::Wrong), answer)
+        (Op::Pay(transaction, Shown::Wrong), answer)
     }
 
     #[test]
@@ -191,7 +191,7 @@ mod tests {
         let at_once = |first: Answer, second: Answer| {
             let issued = Call { op: ISSUED.0, called: 0, answered: Some((1, ISSUED.1)) };
             let call = |transaction, called, answer| Call {
-                op: Op::Pay(transaction, Pin::Of(7)),
+                op: Op::Pay(transaction, Shown::Of(7)),
                 called,
                 answered: Some((called + 10, answer)),
             };

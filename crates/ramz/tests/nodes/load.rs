@@ -12,7 +12,7 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, timeout};
 use uuid::Uuid;
 
-use crate::card::{Answer, Op, Pin};
+use crate::card::{Answer, Op, Shown};
 use crate::history::History;
 use crate::node::Ends;
 use crate::processes::bank::{Bank, EXPIRY, IIN, card, payee};
@@ -216,7 +216,7 @@ impl Load {
         let digits = if wrong { another(pin) } else { pin.to_owned() };
         let payment = payee().payment(self.cards[card].pan.expose(), EXPIRY, amount, transaction);
         let message = self.ends[0].switch.with_pin(payment, &digits);
-        let op = Op::Pay(transaction, if wrong { Pin::Wrong } else { Pin::Of(amount) });
+        let op = Op::Pay(transaction, if wrong { Shown::Wrong } else { Shown::Of(amount) });
         let (mut node, mut was_sent) = (client, false);
         let answer = loop {
             let mut now = message.clone();
