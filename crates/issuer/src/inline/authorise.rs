@@ -180,6 +180,8 @@ impl Inline {
                 let answer = self.no_answer(&payment, card, identity).await;
                 answer.map(|answer| sent_when(answer, sent))
             }
+            // The first of it may be on its way at another node, whose host answers.
+            _ if again => Err(Refused::Silence),
             _ => Err(Refused::No(Refusal::IssuerInoperative)),
         }
     }

@@ -23,6 +23,7 @@ use ramz_iso8583::de48::{self, Tags};
 use ramz_iso8583::{Message, MtiClass};
 use ramz_keys::{PinBlock, PinBlockFormat};
 use ramz_link::{Answer, Link};
+use ramz_store::StoreFault;
 use zeroize::Zeroizing;
 
 use crate::config::OnSilence;
@@ -77,6 +78,11 @@ impl From<EngineFault> for Refused {
             EngineFault::PinBlock(_) => Refused::Format(52, "a PIN block under the zone's key"),
             EngineFault::Busy => Refused::No(Refusal::TooOften),
             EngineFault::NoCard => Refused::No(Refusal::NoSuchCard),
+            // A database that fails over, or is full: no host was asked.
+            EngineFault::Store(StoreFault::Unavailable(why)) => {
+                tracing::error!(%why, "an authorisation is refused: the store is away");
+                Refused::No(Refusal::IssuerInoperative)
+            }
             fault => Refused::Fault(fault),
         }
     }

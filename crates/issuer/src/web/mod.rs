@@ -9,6 +9,7 @@ pub mod verifications;
 use ramz_api::net::Peer;
 use ramz_api::problem::{self, Problem};
 use ramz_domain::Entropy;
+use ramz_store::StoreFault;
 
 use crate::engine::EngineFault;
 
@@ -21,6 +22,11 @@ fn certified(peer: &Peer) -> Option<&str> {
 pub(crate) fn fault(entropy: &dyn Entropy, fault: &EngineFault) -> Problem {
     match fault {
         EngineFault::Busy | EngineFault::Stopping => Problem::issuer_unavailable(1),
+        // A database that fails over, or is full: nothing is wrong with the request, and nothing of it is written.
+        EngineFault::Store(StoreFault::Unavailable(why)) => {
+            tracing::error!(%why, "a request is refused: the store is away");
+            Problem::issuer_unavailable(1)
+        }
         fault => {
             let incident = problem::incident(entropy);
             tracing::error!(%incident, %fault, "a request failed");

@@ -1,0 +1,104 @@
+//! The primary is killed under load, and its standby takes its place: nothing that was answered is lost, and the nodes go on.
+
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use serde_json::json;
+use tokio::time::{Instant, sleep, timeout};
+
+use crate::load::Load;
+use crate::node::Node;
+use crate::processes::bank::Bank;
+use crate::seeded::Seeded;
+use crate::server::Server;
+use crate::three::wrong_in;
+
+const CARDS: usize = 90;
+/// By then what was under way when it was killed has failed.
+const SETTLED_WITHIN: Duration = Duration::from_millis(700);
+/// Without a primary for so long.
+const WITHOUT: Duration = Duration::from_secs(2);
+/// After the promotion nodes pay again by then.
+const AGAIN_WITHIN: Duration = Duration::from_secs(15);
+const DONE_WITHIN: Duration = Duration::from_secs(90);
+
+fn follows(server: &Server, name: &str) {
+    server.sql("postgres", &format!("ALTER SYSTEM SET synchronous_standby_names = '{name}'"));
+    server.sql("postgres", "SELECT pg_reload_conf()");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_fail_over_loses_nothing_that_was_answered() {
+    let seeded = Seeded::from_environment();
+    let mut first = Server::start();
+    let second = first.standby("second");
+    let third = second.standby("third");
+    follows(&first, "second");
+    // In force once it is the primary.
+    follows(&second, "third");
+    let bank = Bank::open().await;
+    bank.quick_keys();
+    let (one, other) = (first.port, second.port);
+    let url = format!("postgresql://ramz@127.0.0.1:{one},127.0.0.1:{other}/ramz?sslmode=disable");
+    let store = json!({ "url": url, "high_availability": true });
+    let mut nodes: Vec<Node> = ["one", "two"].map(|name| Node::new(&bank, name, &store, |_| {})).into();
+    for node in &mut nodes {
+        node.begin(&bank);
+        node.up();
+    }
+    for node in &nodes {
+        node.ready().await;
+    }
+    let ends = nodes.iter().map(|node| node.ends(&bank, &bank.shutdown)).collect();
+    let load = Load::new(bank, ends, CARDS, seeded.clone()).await;
+    let mut clients = load.begin();
+    let some = async {
+        while load.approved() < 20 {
+            sleep(Duration::from_millis(20)).await;
+        }
+    };
+    timeout(DONE_WITHIN, some).await.unwrap();
+    first.kill();
+    sleep(SETTLED_WITHIN).await;
+    let (approved, refused) = (load.approved(), load.refused.load(Ordering::SeqCst));
+    load.away.store(true, Ordering::SeqCst);
+    sleep(WITHOUT).await;
+    load.away.store(false, Ordering::SeqCst);
+    let (without, turned_away) = (load.approved(), load.refused.load(Ordering::SeqCst) - refused);
+    second.promote();
+    let promoted = Instant::now();
+    let again = async {
+        while load.approved() < without + 5 {
+            sleep(Duration::from_millis(20)).await;
+        }
+    };
+    let again = timeout(AGAIN_WITHIN, again).await;
+    let after = promoted.elapsed();
+    load.end();
+    let finished = timeout(DONE_WITHIN, async { while clients.join_next().await.is_some() {} }).await;
+    let said: String = nodes.iter_mut().map(|node| node.process().complaints()).collect();
+    assert!(again.is_ok() && finished.is_ok(), "the nodes do not go on ({seeded}) {said}");
+    assert_eq!(without, approved, "approved without a database ({seeded})");
+    assert!(turned_away > 0, "nobody was told that there is no database ({seeded})");
+    let wrong = wrong_in(&load, second.url("")).await;
+    assert_eq!(wrong, Vec::<String>::new(), "({seeded})\n{}", wrong.join("\n"));
+    let (calls, open) = load.history.counts();
+    println!(
+        "{calls} calls, {open} unanswered, {} approved, {turned_away} turned away; again after {after:.1?}",
+        load.approved()
+    );
+    drop(third);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_synchronous_standbys_no_node_starts_in_high_availability() {
+    let server = Server::start();
+    let bank = Bank::open().await;
+    bank.quick_keys();
+    let store = json!({ "url": server.url(""), "high_availability": true });
+    let mut node = Node::new(&bank, "one", &store, |_| {});
+    node.begin(&bank);
+    assert!(!node.process().ends().success());
+    let said = node.process().said();
+    assert!(said.contains("the server has no synchronous standbys"), "{said}");
+}

@@ -1,0 +1,86 @@
+//! Issuer processes that share one bank, and one database.
+
+use serde_json::{Value, json};
+use tokio_util::sync::CancellationToken;
+
+use crate::processes::bank::{ASKER, Bank, OPERATOR, ZONE_KEY, start};
+use crate::processes::process::{Process, free_ports};
+use crate::processes::surroundings::TlsClient;
+use crate::processes::until;
+use crate::processes::wires::{Site, Switch};
+
+/// One node: its doors stay the same when it is started again.
+pub(crate) struct Node {
+    name: String,
+    port: u16,
+    process: Option<Process>,
+}
+
+impl Node {
+    /// Writes its settings: the bank's, with ports and a store of its own.
+    pub(crate) fn new(bank: &Bank, name: &str, store: &Value, change: impl FnOnce(&mut Value)) -> Node {
+        let port = free_ports(4);
+        let listen = |nth: u16| format!("127.0.0.1:{}", port + nth);
+        let mut settings = bank.issuer_settings();
+        settings["listen"] =
+            json!({ "api": listen(0), "switch": listen(1), "admin": listen(2), "metrics": listen(3) });
+        settings["store"] = store.clone();
+        settings["bank"]["policy"] = json!({ "valid_for_s": 600, "ask_again_after_s": 600 });
+        change(&mut settings);
+        bank.settings(&format!("{name}.toml"), &json!({ "issuer": settings }));
+        Node { name: name.to_owned(), port, process: None }
+    }
+
+    /// Starts it, and waits for nothing.
+    pub(crate) fn begin(&mut self, bank: &Bank) {
+        let (settings, log) = (format!("{}.toml", self.name), format!("{}.log", self.name));
+        self.process = Some(start("issuer", &bank.file(&settings), &bank.file(&log)));
+    }
+
+    /// Waits until it reaches database, card host and SMSC.
+    pub(crate) async fn ready(&self) {
+        let metrics = Site::plain(&format!("http://localhost:{}", self.port + 3));
+        until("a node is ready", async || {
+            let request = axum::http::Request::get("/readyz").body(axum::body::Bytes::new()).unwrap();
+            metrics.call(request).await.ok().filter(|reply| reply.status == 200)
+        })
+        .await;
+    }
+
+    /// Waits for its line.
+    pub(crate) fn up(&mut self) {
+        let process = self.process.as_mut().unwrap();
+        assert!(process.line().contains("ready"));
+    }
+
+    /// `kill -9`.
+    pub(crate) fn kill(&mut self) {
+        if let Some(mut process) = self.process.take() {
+            process.kill();
+        }
+    }
+
+    pub(crate) fn process(&mut self) -> &mut Process {
+        self.process.as_mut().unwrap()
+    }
+
+    /// Its ends, as outside programs have them.
+    pub(crate) fn ends(&self, bank: &Bank, shutdown: &CancellationToken) -> Ends {
+        let site = |nth: u16, name| {
+            let url = format!("https://localhost:{}", self.port + nth);
+            Site::new(TlsClient::with(&bank.tls(name)), &url)
+        };
+        Ends {
+            api: site(0, ASKER),
+            office: site(2, OPERATOR),
+            switch: Switch::to(&format!("127.0.0.1:{}", self.port + 1), &ZONE_KEY, shutdown),
+        }
+    }
+}
+
+/// What reaches a node.
+pub(crate) struct Ends {
+    pub(crate) api: Site,
+    pub(crate) office: Site,
+    pub(crate) switch: Switch,
+}
