@@ -123,7 +123,7 @@ async fn a_hosts_answer_of_unknown_outcome_is_relayed_once_it_is_known() {
 }
 
 #[tokio::test]
-async fn a_store_that_cannot_be_read_is_96_and_no_try() {
+async fn a_store_that_cannot_be_read_is_91_and_no_try() {
     faulty(async |bank, node, store| {
         let wish = Wish::purchase(67_000);
         let pin = bank.pin(&node, CARD, &wish).await?;
@@ -132,7 +132,7 @@ async fn a_store_that_cannot_be_read_is_96_and_no_try() {
         bank.crash(node);
         let node = bank.node().await;
         store.fail_reads(true);
-        same(bank.pay(&node, CARD, &wish, &wrong(&pin)).await?, "96".into(), "a wrong PIN")?;
+        same(bank.pay(&node, CARD, &wish, &wrong(&pin)).await?, "91".into(), "a wrong PIN")?;
         same(bank.ask_pin(&node, CARD, &wish).await.status, 202, "a PIN request is admitted all the same")?;
         store.fail_reads(false);
         same(bank.state(CARD).await.failures(), 0, "failures")?;

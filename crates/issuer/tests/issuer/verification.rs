@@ -338,7 +338,7 @@ async fn a_verification_that_cannot_be_kept_is_not_approved() {
         for plan in [vec![Some(Failing::Unavailable)], vec![None, Some(Failing::Unavailable)]] {
             store.next_commits(plan);
             let reply = verify(&node, &ask).await;
-            same((reply.status, reply.problem().as_str()), (500, "fault"), "not kept")?;
+            same((reply.status, reply.problem().as_str()), (503, "issuer-unavailable"), "not kept")?;
         }
         let reply = verify(&node, &ask).await;
         same(said(&reply), approved(), "the same again")?;

@@ -9,8 +9,8 @@ use tokio::time::{Instant, sleep, timeout};
 use crate::load::Load;
 use crate::node::Node;
 use crate::processes::bank::Bank;
+use crate::processes::server::Server;
 use crate::seeded::Seeded;
-use crate::server::Server;
 use crate::three::wrong_in;
 
 const CARDS: usize = 90;

@@ -19,9 +19,6 @@ mod processes;
 mod row;
 #[path = "../kill/seeded.rs"]
 mod seeded;
-#[path = "../../../store/tests/postgres/server.rs"]
-#[expect(dead_code, reason = "every target uses another part of the harness")]
-mod server;
 mod taking_over;
 mod teeth;
 mod three;

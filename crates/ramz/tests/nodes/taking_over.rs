@@ -9,9 +9,9 @@ use tokio::time::sleep;
 use crate::node::Node;
 use crate::processes::bank::{Bank, IIN, card, payee};
 use crate::processes::process::free_ports;
+use crate::processes::server::Server;
 use crate::processes::until;
 use crate::processes::wires::{fresh_key, pan};
-use crate::server::Server;
 
 const VALID_FOR: Duration = Duration::from_secs(30);
 /// A lease, a sweep, and some room.

@@ -14,9 +14,9 @@ use crate::load::Load;
 use crate::node::Node;
 use crate::processes::bank::Bank;
 use crate::processes::process::run;
+use crate::processes::server::Server;
 use crate::processes::surroundings::Random;
 use crate::seeded::Seeded;
-use crate::server::Server;
 
 const LASTS: Duration = Duration::from_secs(20);
 /// Time-outs, leases and sweeps: by then everybody has an answer.
