@@ -8,7 +8,7 @@
 //! ```
 //!
 //! The port does not do for this: it neither shows what is due or may be forgotten, nor inserts a row at a version. So this room has
-//! a narrow way of its own to read the one store ([`file`]) and to write the other ([`database`]). An interrupted copy goes on
+//! a narrow way of its own to read the one store (`file`) and to write the other (`database`). An interrupted copy goes on
 //! where its rows end, if they are the file's first ones, bit for bit.
 
 mod chains;
