@@ -44,7 +44,8 @@ impl Table {
     ];
 }
 
-/// A row's key: 16 random bytes (card, payment) or the bytes of a keyed hash. At most 64 bytes.
+/// A row's key: 16 random bytes (card, payment) or the bytes of a keyed hash. At most 64 bytes. A journal is found by it alone, so
+/// rows with entries have keys that no other table has.
 pub type Key = Vec<u8>;
 
 /// A row's version: 1 when inserted, one more after each swap.

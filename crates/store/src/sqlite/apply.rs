@@ -7,9 +7,9 @@ use ramz_domain::Moment;
 use rusqlite::{CachedStatement, Connection, OptionalExtension, Transaction, TransactionBehavior, params};
 
 use super::fault::{of_commit, of_statement};
-use super::statements::{self, ENTRY, FORGET_ENTRIES, LEASE, MESSAGE, SETTLE};
+use super::statements::{self, ENTRY, FORGET_ENTRIES, LEASE, MESSAGE, NEXT_ENTRY, SETTLE};
 use crate::rows::{broken_head, head_before, in_batch_order, in_row_order};
-use crate::{Change, Outcome, StoreFault, Swap, Table};
+use crate::{Change, JournalEntry, Outcome, StoreFault, Swap, Table};
 
 /// A number that the checks have found to fit, or a bound that means "all".
 pub(crate) fn int(number: u64) -> i64 {
@@ -52,12 +52,15 @@ pub(crate) fn forget(
         keys.collect::<Result<_, _>>().map_err(fault)?
     };
     for key in &old {
+        transaction
+            .prepare_cached(FORGET_ENTRIES)
+            .and_then(|mut s| s.execute(params![key, 0]))
+            .map_err(fault)?;
         // Sealed columns go with the row (ON DELETE CASCADE).
         transaction
             .prepare_cached(of.forget)
             .and_then(|mut s| s.execute(params![key, now]))
             .map_err(fault)?;
-        transaction.prepare_cached(FORGET_ENTRIES).and_then(|mut s| s.execute([key])).map_err(fault)?;
     }
     transaction.commit().map_err(|error| of_commit(&error))?;
     Ok(old.len())
@@ -114,51 +117,112 @@ fn apply(prepared: &mut Prepared<'_>, change: &Change) -> Result<Outcome, StoreF
 
 /// `None`: the version fits, but the head does not continue the journal.
 fn apply_swap(prepared: &mut Prepared<'_>, swap: &Swap) -> Result<Option<Outcome>, rusqlite::Error> {
+    let rows = match (swap.expected, swap.journal.split_first()) {
+        (None, _) => insert(prepared, swap)?,
+        // A version that no row can have loses, like any other that is not the row's.
+        (Some(version), None) => swap_alone(prepared, swap, i64::try_from(version).unwrap_or(0))?,
+        (Some(version), Some((first, others))) => {
+            swap_with_entries(prepared, swap, i64::try_from(version).unwrap_or(0), first, others)?
+        }
+    };
+    if won(rows) == Outcome::Won {
+        write_beside(prepared, swap)?;
+    } else if let Some(version) = swap.expected {
+        let present = prepared.get(statements::of(swap.table).version)?;
+        let present: Option<i64> = present.query_row([&swap.key], |row| row.get(0)).optional()?;
+        if present == i64::try_from(version).ok() && present.is_some() {
+            return Ok(None);
+        }
+    }
+    Ok(Some(won(rows)))
+}
+
+/// A new row with its entries, if there is none yet.
+fn insert(prepared: &mut Prepared<'_>, swap: &Swap) -> Result<usize, rusqlite::Error> {
+    let of = statements::of(swap.table);
+    let rows = prepared.get(of.insert)?.execute(params![
+        swap.key,
+        swap.body,
+        int(swap.head.seq),
+        swap.head.mac.as_slice(),
+        instant(swap.due),
+        instant(swap.forget_after)
+    ])?;
+    if let (1.., Some((first, others))) = (rows, swap.journal.split_first()) {
+        write_entry(prepared, ENTRY, swap, first)?;
+        write_after(prepared, swap, others)?;
+        prepared.get(of.link)?.execute([&swap.key])?;
+    }
+    Ok(rows)
+}
+
+/// A swap without entries.
+fn swap_alone(prepared: &mut Prepared<'_>, swap: &Swap, version: i64) -> Result<usize, rusqlite::Error> {
     let of = statements::of(swap.table);
     let (head_seq, head_mac) = (int(swap.head.seq), swap.head.mac.as_slice());
     let (due, forget_after) = (instant(swap.due), instant(swap.forget_after));
-    let outcome = match swap.expected {
-        None => won(prepared.get(of.insert)?.execute(params![
-            swap.key,
-            swap.body,
-            head_seq,
-            head_mac,
-            due,
-            forget_after
-        ])?),
-        Some(version) => {
-            // A version that no row can have loses, like any other that is not the row's.
-            let version = i64::try_from(version).unwrap_or(0);
-            let row = params![swap.key, version, swap.body, head_seq, head_mac, due, forget_after];
-            let rows = if swap.journal.is_empty() {
-                // Most rows keep their last day; of the others the first says no, and the second looks at everything again.
-                match prepared.get(of.swap_kept_as_long)?.execute(row)? {
-                    0 => prepared.get(of.swap)?.execute(row)?,
-                    rows => rows,
-                }
-            } else {
-                let before = int(head_before(swap));
-                let mut all = row.to_vec();
-                all.push(&before);
-                prepared.get(of.swap_with_entries)?.execute(all.as_slice())?
-            };
-            if rows == 0 {
-                let present = prepared.get(of.version)?;
-                let present: Option<i64> = present.query_row([&swap.key], |row| row.get(0)).optional()?;
-                if present == Some(version) {
-                    return Ok(None);
-                }
-            }
-            won(rows)
-        }
-    };
-    if outcome == Outcome::Won {
-        write_beside(prepared, swap)?;
+    let row = params![swap.key, version, swap.body, head_seq, head_mac, due, forget_after];
+    // Most rows keep their last day; of the others the first says no, and the second looks at everything again.
+    match prepared.get(of.swap_kept_as_long)?.execute(row)? {
+        0 => prepared.get(of.swap)?.execute(row),
+        rows => Ok(rows),
     }
-    Ok(Some(outcome))
 }
 
-/// What goes with a swap that won: sealed columns, entries, messages.
+/// The entries, guarded as the swap is, and then the swap, which names the last of them.
+fn swap_with_entries(
+    prepared: &mut Prepared<'_>,
+    swap: &Swap,
+    version: i64,
+    first: &JournalEntry,
+    others: &[JournalEntry],
+) -> Result<usize, rusqlite::Error> {
+    let of = statements::of(swap.table);
+    let written = prepared.get(of.first_entry)?.execute(params![
+        swap.key,
+        version,
+        int(first.seq),
+        int(first.at.unix_ms()),
+        first.entry,
+        first.key_version,
+        first.mac.as_slice(),
+    ])?;
+    if written == 0 {
+        return Ok(0);
+    }
+    write_after(prepared, swap, others)?;
+    let (head_seq, head_mac) = (int(swap.head.seq), swap.head.mac.as_slice());
+    let (due, forget_after) = (instant(swap.due), instant(swap.forget_after));
+    let before = int(head_before(swap));
+    let row = params![swap.key, version, swap.body, head_seq, head_mac, due, forget_after, before];
+    match prepared.get(of.swap_with_entries)?.execute(row)? {
+        // Both have the same guard. Should they ever differ, the transaction must not go on with entries of nobody.
+        0 => Err(rusqlite::Error::StatementChangedRows(0)),
+        rows => Ok(rows),
+    }
+}
+
+/// Entries behind the one that was just written.
+fn write_after(
+    prepared: &mut Prepared<'_>,
+    swap: &Swap,
+    entries: &[JournalEntry],
+) -> Result<(), rusqlite::Error> {
+    entries.iter().try_for_each(|entry| write_entry(prepared, NEXT_ENTRY, swap, entry))
+}
+
+fn write_entry(
+    prepared: &mut Prepared<'_>,
+    sql: &'static str,
+    swap: &Swap,
+    entry: &JournalEntry,
+) -> Result<(), rusqlite::Error> {
+    let (seq, at) = (int(entry.seq), int(entry.at.unix_ms()));
+    let row = params![swap.key, seq, at, entry.entry, entry.key_version, entry.mac.as_slice()];
+    prepared.get(sql)?.execute(row).map(drop)
+}
+
+/// What else goes with a swap that won: sealed columns, messages.
 fn write_beside(prepared: &mut Prepared<'_>, swap: &Swap) -> Result<(), rusqlite::Error> {
     let of = statements::of(swap.table);
     for sealed in &swap.sealed {
@@ -166,16 +230,6 @@ fn write_beside(prepared: &mut Prepared<'_>, swap: &Swap) -> Result<(), rusqlite
             Some(bytes) => prepared.get(of.seal)?.execute(params![swap.key, sealed.column, bytes])?,
             None => prepared.get(of.unseal)?.execute(params![swap.key, sealed.column])?,
         };
-    }
-    for entry in &swap.journal {
-        prepared.get(ENTRY)?.execute(params![
-            swap.key,
-            int(entry.seq),
-            int(entry.at.unix_ms()),
-            entry.entry,
-            entry.key_version,
-            entry.mac.as_slice(),
-        ])?;
     }
     for message in &swap.outbox {
         prepared.get(MESSAGE)?.execute(params![

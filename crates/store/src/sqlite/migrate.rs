@@ -24,6 +24,7 @@ pub(crate) const LANDED: &[Migration] = &[
     Migration { number: 2, sql: include_str!("../../migrations/sqlite/0002_phones.sql") },
     Migration { number: 3, sql: include_str!("../../migrations/sqlite/0003_devices.sql") },
     Migration { number: 4, sql: include_str!("../../migrations/sqlite/0004_nodes.sql") },
+    Migration { number: 5, sql: include_str!("../../migrations/sqlite/0005_journal_in_line.sql") },
 ];
 
 /// Why a file cannot be brought to this schema.
@@ -87,7 +88,11 @@ pub(crate) fn landed(connection: &Connection) -> Result<Vec<(u32, String)>, rusq
 
 #[cfg(test)]
 mod tests {
+    use ramz_domain::Moment;
+
+    use super::super::{apply, query};
     use super::*;
+    use crate::{Change, Head, JournalEntry, Outcome, Swap, Table};
 
     const ONE: Migration = Migration { number: 1, sql: "CREATE TABLE a (x INTEGER) STRICT;" };
     const TWO: Migration = Migration { number: 2, sql: "CREATE TABLE b (x INTEGER) STRICT;" };
@@ -127,6 +132,68 @@ mod tests {
             file.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0)).unwrap();
         assert_eq!(objects, 0);
         run(&mut file, &[ONE, TWO]).unwrap();
+    }
+
+    /// What was written by owner is found again in line, and goes on from there.
+    #[test]
+    fn entries_of_before_lie_in_line() {
+        let mut file = Connection::open_in_memory().unwrap();
+        run(&mut file, &LANDED[..4]).unwrap();
+        let rows = [("card", 7_u8, 3_u64), ("phone", 1, 1), ("card", 5, 0), ("activation", 6, 2)];
+        for (table, key, entries) in rows {
+            let row = format!("INSERT INTO {table} VALUES (?1, 1, x'00', ?2, zeroblob(32), NULL, NULL)");
+            file.execute(&row, params![[key], entries as i64]).unwrap();
+            for seq in 1..=entries {
+                let entry = "INSERT INTO journal VALUES (?1, ?2, 9, ?3, 4, zeroblob(32))";
+                file.execute(entry, params![[key], seq as i64, [key, seq as u8]]).unwrap();
+            }
+        }
+        run(&mut file, LANDED).unwrap();
+        let of = |file: &Connection, key: u8, after| {
+            let found = query::journal(file, &[key], after, 10).unwrap();
+            found.into_iter().map(|entry| (entry.seq, entry.entry)).collect::<Vec<_>>()
+        };
+        for (_, key, entries) in rows {
+            let wanted: Vec<_> = (1..=entries).map(|seq| (seq, vec![key, seq as u8])).collect();
+            assert_eq!(of(&file, key, 0), wanted);
+            assert_eq!(of(&file, key, 1), wanted[wanted.len().min(1)..]);
+        }
+        let entry = JournalEntry {
+            seq: 4,
+            at: Moment::from_unix_ms(9),
+            entry: vec![7, 4],
+            key_version: 4,
+            mac: [1; 32],
+        };
+        let next = Swap {
+            table: Table::Card,
+            key: vec![7],
+            expected: Some(1),
+            body: Vec::new(),
+            sealed: Vec::new(),
+            head: Head { seq: 4, mac: entry.mac },
+            journal: vec![entry],
+            outbox: Vec::new(),
+            due: None,
+            forget_after: None,
+        };
+        assert_eq!(apply::batch(&mut file, &[Change::Swap(next)]).unwrap(), [Outcome::Won]);
+        assert_eq!(of(&file, 7, 2), [(3, vec![7, 3]), (4, vec![7, 4])]);
+    }
+
+    /// Whatever somebody writes into the file, a walk along a row's entries ends.
+    #[test]
+    fn a_way_back_that_was_made_a_circle_ends() {
+        let mut file = Connection::open_in_memory().unwrap();
+        run(&mut file, LANDED).unwrap();
+        file.execute_batch(
+            "PRAGMA ignore_check_constraints = ON;
+             INSERT INTO card VALUES (x'07', 1, x'', 2, zeroblob(32), NULL, NULL, 2);
+             INSERT INTO journal VALUES (1, 2, x'07', 1, 9, x'', 4, zeroblob(32)), (2, 1, x'07', 2, 9, x'', 4, zeroblob(32));",
+        )
+        .unwrap();
+        let found = query::journal(&file, &[7], 0, 10).unwrap();
+        assert_eq!(found.iter().map(|entry| entry.seq).collect::<Vec<_>>(), [1, 2]);
     }
 
     #[test]

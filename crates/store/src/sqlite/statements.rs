@@ -15,8 +15,12 @@ pub(crate) struct Statements {
     pub(crate) version: &'static str,
     /// New row, if there is none.
     pub(crate) insert: &'static str,
-    /// Swap with entries: the head moves on from where they begin.
+    /// The first entry of a swap, behind the row's last one. It has the swap's guard: no row, no entry.
+    pub(crate) first_entry: &'static str,
+    /// Swap with entries, which have just been written: the head moves on from where they begin.
     pub(crate) swap_with_entries: &'static str,
+    /// Names the entry just written as the last one of a row that is new.
+    pub(crate) link: &'static str,
     /// Swap without entries: the head must be as it is.
     pub(crate) swap: &'static str,
     /// The same of a row that is forgotten when it was to be anyway: SQLite writes an index anew for each column that is set, also to
@@ -48,12 +52,19 @@ macro_rules! statements {
                 " (key, version, body, head_seq, head_mac, due, forget_after) VALUES (?1, 1, ?2, ?3, ?4, ?5, ?6)",
                 " ON CONFLICT (key) DO NOTHING"
             ),
+            first_entry: concat!(
+                "INSERT INTO journal (previous, owner, seq, at, entry, key_version, mac)",
+                " SELECT last_entry, ?1, ?3, ?4, ?5, ?6, ?7 FROM ",
+                $table,
+                " WHERE key = ?1 AND version = ?2 AND head_seq = ?3 - 1"
+            ),
             swap_with_entries: concat!(
                 "UPDATE ",
                 $table,
-                " SET version = version + 1, body = ?3, head_seq = ?4, head_mac = ?5, due = ?6, forget_after = ?7",
-                " WHERE key = ?1 AND version = ?2 AND head_seq = ?8"
+                " SET version = version + 1, body = ?3, head_seq = ?4, head_mac = ?5, due = ?6, forget_after = ?7,",
+                " last_entry = last_insert_rowid() WHERE key = ?1 AND version = ?2 AND head_seq = ?8"
             ),
+            link: concat!("UPDATE ", $table, " SET last_entry = last_insert_rowid() WHERE key = ?1"),
             swap: concat!(
                 "UPDATE ",
                 $table,
@@ -111,14 +122,40 @@ pub(crate) fn of(table: Table) -> &'static Statements {
     }
 }
 
-/// One journal entry.
-pub(crate) const ENTRY: &str =
-    "INSERT INTO journal (owner, seq, at, entry, key_version, mac) VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
+/// The first entry of a new row.
+pub(crate) const ENTRY: &str = "INSERT INTO journal (previous, owner, seq, at, entry, key_version, mac)
+     VALUES (NULL, ?1, ?2, ?3, ?4, ?5, ?6)";
+/// An entry behind the one that was just written.
+pub(crate) const NEXT_ENTRY: &str = "INSERT INTO journal (previous, owner, seq, at, entry, key_version, mac)
+     VALUES (last_insert_rowid(), ?1, ?2, ?3, ?4, ?5, ?6)";
+
+/// The way back from a row's last entry to the one after ?2. The numbers must fall, so that it ends whatever somebody has done to
+/// the file.
+macro_rules! way_back {
+    () => {
+        "WITH RECURSIVE last (id) AS (
+             SELECT last_entry FROM card WHERE key = ?1 UNION ALL SELECT last_entry FROM card_index WHERE key = ?1
+             UNION ALL SELECT last_entry FROM admission WHERE key = ?1 UNION ALL SELECT last_entry FROM payment WHERE key = ?1
+             UNION ALL SELECT last_entry FROM phone WHERE key = ?1 UNION ALL SELECT last_entry FROM device WHERE key = ?1
+             UNION ALL SELECT last_entry FROM activation WHERE key = ?1 UNION ALL SELECT last_entry FROM node WHERE key = ?1),
+         way (id, previous, seq) AS (
+             SELECT j.id, j.previous, j.seq FROM last CROSS JOIN journal AS j
+             WHERE j.id = last.id AND j.owner = ?1 AND j.seq > ?2
+             UNION ALL
+             SELECT j.id, j.previous, j.seq FROM way CROSS JOIN journal AS j
+             WHERE j.id = way.previous AND j.owner = ?1 AND j.seq < way.seq AND j.seq > ?2)"
+    };
+}
+
 /// A row's entries in order.
-pub(crate) const ENTRIES: &str = "SELECT seq, at, entry, key_version, mac FROM journal
-     WHERE owner = ?1 AND seq > ?2 ORDER BY seq LIMIT ?3";
-/// A forgotten row's entries go with it.
-pub(crate) const FORGET_ENTRIES: &str = "DELETE FROM journal WHERE owner = ?1";
+pub(crate) const ENTRIES: &str = concat!(
+    way_back!(),
+    " SELECT j.seq, j.at, j.entry, j.key_version, j.mac FROM way CROSS JOIN journal AS j
+     WHERE j.id = way.id ORDER BY way.seq LIMIT ?3"
+);
+/// A row's entries go with it when it is forgotten, before it does: it knows the way.
+pub(crate) const FORGET_ENTRIES: &str =
+    concat!(way_back!(), " DELETE FROM journal WHERE id IN (SELECT id FROM way)");
 /// One message. Writing it is its first lease.
 pub(crate) const MESSAGE: &str = "INSERT INTO outbox (owner, id, body, expires, leased_until, attempts)
      VALUES (?1, ?2, ?3, ?4, ?5, 1)";
@@ -155,11 +192,12 @@ mod tests {
     fn no_statement_scans_a_table_or_sorts() {
         let connection = Connection::open_in_memory().unwrap();
         super::super::migrate::LANDED.iter().for_each(|step| connection.execute_batch(step.sql).unwrap());
-        let mut all = vec![ENTRY, ENTRIES, FORGET_ENTRIES, MESSAGE, LEASE, SETTLE, MESSAGES_DUE];
+        let mut all = vec![ENTRY, NEXT_ENTRY, MESSAGE, LEASE, SETTLE, MESSAGES_DUE];
         for table in Table::ALL {
             let of = of(table);
-            all.extend([of.read, of.sealed, of.version, of.insert, of.swap_with_entries, of.swap, of.seal]);
-            all.extend([of.swap_kept_as_long, of.unseal, of.due, of.forget, of.keys]);
+            all.extend([of.read, of.sealed, of.version, of.insert, of.first_entry, of.swap_with_entries]);
+            all.extend([of.link, of.swap, of.swap_kept_as_long, of.seal, of.unseal]);
+            all.extend([of.due, of.forget, of.keys]);
             if table != Table::Card {
                 all.push(of.old);
             }
@@ -167,6 +205,12 @@ mod tests {
         for sql in all {
             let plan = plan(&connection, sql);
             assert!(!plan.contains("SCAN") && !plan.contains("TEMP B-TREE"), "{sql}\n{plan}");
+        }
+        // The way back is walked from end to end, and sorted; each table is only looked into.
+        for sql in [ENTRIES, FORGET_ENTRIES] {
+            let plan = plan(&connection, sql);
+            let scans: Vec<&str> = plan.lines().filter(|line| line.starts_with("SCAN")).collect();
+            assert!(scans.iter().all(|line| ["SCAN way", "SCAN last"].contains(line)), "{sql}\n{plan}");
         }
     }
 }
