@@ -7,7 +7,7 @@ use ramz_domain::Moment;
 use rusqlite::{CachedStatement, Connection, OptionalExtension, Transaction, TransactionBehavior, params};
 
 use super::fault::{of_commit, of_statement};
-use super::statements::{self, ENTRY, FORGET_ENTRIES, LEASE, MESSAGE, NEXT_ENTRY, SETTLE};
+use super::statements::{self, ENTRY, LEASE, MESSAGE, NEXT_ENTRY, SETTLE};
 use crate::rows::{broken_head, head_before, in_batch_order, in_row_order};
 use crate::{Change, JournalEntry, Outcome, StoreFault, Swap, Table};
 
@@ -53,7 +53,7 @@ pub(crate) fn forget(
     };
     for key in &old {
         transaction
-            .prepare_cached(FORGET_ENTRIES)
+            .prepare_cached(of.forget_entries)
             .and_then(|mut s| s.execute(params![key, 0]))
             .map_err(fault)?;
         // Sealed columns go with the row (ON DELETE CASCADE).

@@ -18,13 +18,14 @@ use super::migrate;
 
 /// A program beside us (a person's `sqlite3`) may hold the file this long before we give up on a transaction.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(2);
-/// Prepared statements one connection keeps: all of ours.
-const STATEMENTS_KEPT: usize = 64;
+/// Prepared statements one connection keeps: all of ours, some fifteen for each table.
+const STATEMENTS_KEPT: usize = 160;
 /// Pages of the log (4 KiB each) before they are moved into the file. A hot page is moved once however often it was written, and
 /// each move waits for the disk: at SQLite's own 1,000 a busy writer did little else. A crash leaves at most so much to read back.
 const CHECKPOINT_PAGES: u32 = 16 * 1024;
-/// Page cache of a connection, in KiB. A full batch fits, so that nothing spills before COMMIT.
-const CACHE_KIB: i64 = 16 * 1024;
+/// Page cache of a connection, in KiB. A usual batch fits, so that nothing spills before COMMIT. What is not in it the system has; and
+/// SQLite walks over all of it at the end of a transaction that moved rows between pages.
+const CACHE_KIB: i64 = 4 * 1024;
 
 /// Why a store's file cannot be opened. The texts name the file and say what to do.
 #[derive(Debug, thiserror::Error)]

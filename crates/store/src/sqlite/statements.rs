@@ -34,10 +34,29 @@ pub(crate) struct Statements {
     pub(crate) due: &'static str,
     /// Keys that may be forgotten.
     pub(crate) old: &'static str,
+    /// Forgets a row's entries, before the row itself: it knows the way.
+    pub(crate) forget_entries: &'static str,
     /// Forgets one row, if it still may be.
     pub(crate) forget: &'static str,
     /// Keys in order.
     pub(crate) keys: &'static str,
+}
+
+/// The way back from a row's last entry, which `$last` finds, to the one after ?2. The numbers must fall, so that it ends whatever
+/// somebody has done to the file.
+macro_rules! way_back {
+    ($($last:expr),+) => {
+        concat!(
+            "WITH RECURSIVE last (id) AS (",
+            $($last),+,
+            "), way (id, previous, seq) AS (
+                 SELECT j.id, j.previous, j.seq FROM last CROSS JOIN journal AS j
+                 WHERE j.id = last.id AND j.owner = ?1 AND j.seq > ?2
+                 UNION ALL
+                 SELECT j.id, j.previous, j.seq FROM way CROSS JOIN journal AS j
+                 WHERE j.id = way.previous AND j.owner = ?1 AND j.seq < way.seq AND j.seq > ?2)"
+        )
+    };
 }
 
 macro_rules! statements {
@@ -94,6 +113,10 @@ macro_rules! statements {
                 $table,
                 " WHERE forget_after IS NOT NULL AND forget_after <= ?1 ORDER BY forget_after, key LIMIT ?2"
             ),
+            forget_entries: concat!(
+                way_back!("SELECT last_entry FROM ", $table, " WHERE key = ?1"),
+                " DELETE FROM journal WHERE id IN (SELECT id FROM way)"
+            ),
             forget: concat!("DELETE FROM ", $table, " WHERE key = ?1 AND forget_after <= ?2"),
             keys: concat!("SELECT key FROM ", $table, " WHERE key > ?1 ORDER BY key LIMIT ?2"),
         }
@@ -129,33 +152,17 @@ pub(crate) const ENTRY: &str = "INSERT INTO journal (previous, owner, seq, at, e
 pub(crate) const NEXT_ENTRY: &str = "INSERT INTO journal (previous, owner, seq, at, entry, key_version, mac)
      VALUES (last_insert_rowid(), ?1, ?2, ?3, ?4, ?5, ?6)";
 
-/// The way back from a row's last entry to the one after ?2. The numbers must fall, so that it ends whatever somebody has done to
-/// the file.
-macro_rules! way_back {
-    () => {
-        "WITH RECURSIVE last (id) AS (
-             SELECT last_entry FROM card WHERE key = ?1 UNION ALL SELECT last_entry FROM card_index WHERE key = ?1
-             UNION ALL SELECT last_entry FROM admission WHERE key = ?1 UNION ALL SELECT last_entry FROM payment WHERE key = ?1
-             UNION ALL SELECT last_entry FROM phone WHERE key = ?1 UNION ALL SELECT last_entry FROM device WHERE key = ?1
-             UNION ALL SELECT last_entry FROM activation WHERE key = ?1 UNION ALL SELECT last_entry FROM node WHERE key = ?1),
-         way (id, previous, seq) AS (
-             SELECT j.id, j.previous, j.seq FROM last CROSS JOIN journal AS j
-             WHERE j.id = last.id AND j.owner = ?1 AND j.seq > ?2
-             UNION ALL
-             SELECT j.id, j.previous, j.seq FROM way CROSS JOIN journal AS j
-             WHERE j.id = way.previous AND j.owner = ?1 AND j.seq < way.seq AND j.seq > ?2)"
-    };
-}
-
-/// A row's entries in order.
+/// A row's entries in order. Whose key it is nobody says, so each table is asked for its last entry.
 pub(crate) const ENTRIES: &str = concat!(
-    way_back!(),
+    way_back!(
+        "SELECT last_entry FROM card WHERE key = ?1 UNION ALL SELECT last_entry FROM card_index WHERE key = ?1
+         UNION ALL SELECT last_entry FROM admission WHERE key = ?1 UNION ALL SELECT last_entry FROM payment WHERE key = ?1
+         UNION ALL SELECT last_entry FROM phone WHERE key = ?1 UNION ALL SELECT last_entry FROM device WHERE key = ?1
+         UNION ALL SELECT last_entry FROM activation WHERE key = ?1 UNION ALL SELECT last_entry FROM node WHERE key = ?1"
+    ),
     " SELECT j.seq, j.at, j.entry, j.key_version, j.mac FROM way CROSS JOIN journal AS j
      WHERE j.id = way.id ORDER BY way.seq LIMIT ?3"
 );
-/// A row's entries go with it when it is forgotten, before it does: it knows the way.
-pub(crate) const FORGET_ENTRIES: &str =
-    concat!(way_back!(), " DELETE FROM journal WHERE id IN (SELECT id FROM way)");
 /// One message. Writing it is its first lease.
 pub(crate) const MESSAGE: &str = "INSERT INTO outbox (owner, id, body, expires, leased_until, attempts)
      VALUES (?1, ?2, ?3, ?4, ?5, 1)";
@@ -207,7 +214,7 @@ mod tests {
             assert!(!plan.contains("SCAN") && !plan.contains("TEMP B-TREE"), "{sql}\n{plan}");
         }
         // The way back is walked from end to end, and sorted; each table is only looked into.
-        for sql in [ENTRIES, FORGET_ENTRIES] {
+        for sql in Table::ALL.iter().map(|table| of(*table).forget_entries).chain([ENTRIES]) {
             let plan = plan(&connection, sql);
             let scans: Vec<&str> = plan.lines().filter(|line| line.starts_with("SCAN")).collect();
             assert!(scans.iter().all(|line| ["SCAN way", "SCAN last"].contains(line)), "{sql}\n{plan}");

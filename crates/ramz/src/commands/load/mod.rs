@@ -1,5 +1,6 @@
 //! `ramz load`: measures from a second process, in a closed loop: ask for a PIN over HTTP, read its SMS, pay with it over
-//! ISO 8583. So many workers, each with cards of its own, each waiting for its answer.
+//! ISO 8583. So many workers, each with cards of its own, each waiting for its answer. With a rate the loop is open: pairs begin when they
+//! are due, and what is late counts from then.
 //!
 //! Two things can be measured: a running lab ([`lab`]), with router, trace and portal on the way, and one issuer alone
 //! ([`issuer`]), which is started as a process of its own while switch, card host and SMSC run in this one.
@@ -21,7 +22,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use super::say;
-use pair::Target;
+use pair::{Pace, Target};
 use processor::Processor;
 
 const TIMEOUT: Duration = Duration::from_secs(15);
@@ -40,6 +41,9 @@ pub(super) struct Options {
     /// Workers
     #[arg(long, value_name = "N", default_value_t = 32)]
     workers: usize,
+    /// Begin so many pairs a second, each when it is due, and not as soon as the one before is done; times count from when it was due
+    #[arg(long, value_name = "PAIRS", value_parser = clap::value_parser!(u32).range(1..))]
+    rate: Option<u32>,
     /// How long, in seconds
     #[arg(long, value_name = "S", default_value_t = 10)]
     seconds: u64,
@@ -99,7 +103,8 @@ async fn closed_loop(
     let mut workers = JoinSet::new();
     for worker in 0..options.workers {
         let cards: Vec<usize> = (worker..options.cards).step_by(options.workers).collect();
-        workers.spawn(pair::work(Arc::clone(&target), cards, Arc::clone(&ready), time));
+        let pace = options.rate.map(|rate| Pace::of(rate, worker, options.workers));
+        workers.spawn(pair::work(Arc::clone(&target), cards, Arc::clone(&ready), time, pace));
     }
     tokio::select! {
         _ = ready.wait() => {}

@@ -12,7 +12,7 @@ use ramz_iso8583::{Message, Mti};
 use ramz_keys::{KeyRing, Keys as _, PinBlockFormat, SoftKeys, ZoneCipher, ZoneKey};
 use ramz_link::{Link, LinkConfig, Names, Shape};
 use tokio::sync::Barrier;
-use tokio::time::timeout;
+use tokio::time::{sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
@@ -74,6 +74,27 @@ pub(super) async fn switch(
     Ok(link)
 }
 
+/// When a worker's pairs are due, from the beginning on.
+#[derive(Clone, Copy)]
+pub(super) struct Pace {
+    first: Duration,
+    every: Duration,
+}
+
+impl Pace {
+    /// The share of one of so many workers in so many pairs a second: they take turns.
+    pub(super) fn of(rate: u32, worker: usize, workers: usize) -> Pace {
+        let turn = Duration::from_secs(1) / rate;
+        let turns = |count: usize| turn * u32::try_from(count).unwrap_or(u32::MAX);
+        Pace { first: turns(worker), every: turns(workers) }
+    }
+
+    /// When the pair after so many is due.
+    fn due(self, began: Instant, pairs: usize) -> Instant {
+        began + self.first + self.every * u32::try_from(pairs).unwrap_or(u32::MAX)
+    }
+}
+
 /// One worker: its cards in turn, each used at most as often as a card remembers answers for. The first pair opens its connections
 /// and is not counted; the time begins when every worker has had one.
 pub(super) async fn work(
@@ -81,24 +102,29 @@ pub(super) async fn work(
     cards: Vec<usize>,
     ready: Arc<Barrier>,
     time: Duration,
+    pace: Option<Pace>,
 ) -> anyhow::Result<Vec<Steps>> {
     let mut pairs = Vec::new();
-    let mut until = None;
+    let mut began: Option<Instant> = None;
     let of =
         |number: &usize| measured::card(*number).map(|(pan, phone)| Card { number: *number, pan, phone });
     let cards: Vec<Card> = cards.iter().map(of).collect::<anyhow::Result<_>>()?;
     for round in 1..=measured::USES {
         for card in &cards {
-            if until.is_some_and(|until| Instant::now() >= until) {
+            let due = began.zip(pace).map(|(began, pace)| pace.due(began, pairs.len()));
+            if let Some(due) = due {
+                sleep_until(due.into()).await;
+            }
+            if began.is_some_and(|began| began.elapsed() >= time) {
                 return Ok(pairs);
             }
-            let paired = target.pair(card, round).await;
+            let paired = target.pair(card, round, due.unwrap_or_else(Instant::now)).await;
             let steps = paired.with_context(|| format!("measured card {}, use {round}", card.number))?;
-            if until.is_some() {
+            if began.is_some() {
                 pairs.push(steps);
             } else {
                 ready.wait().await;
-                until = Some(Instant::now() + time);
+                began = Some(Instant::now());
             }
         }
     }
@@ -123,16 +149,20 @@ impl Target {
         Ok(Target { requests, phones, link, keys, payee, name, trace })
     }
 
-    /// One PIN asked for, read, and paid with.
-    async fn pair(&self, Card { pan, phone, .. }: &Card, round: usize) -> anyhow::Result<Steps> {
+    /// One PIN asked for, read, and paid with; what comes before the payment counts from when the pair was due.
+    async fn pair(
+        &self,
+        Card { pan, phone, .. }: &Card,
+        round: usize,
+        due: Instant,
+    ) -> anyhow::Result<Steps> {
         let trace = self.trace.fetch_add(1, Ordering::Relaxed);
         let amount = Rial::new(1_000 + trace % 1_000_000)?;
         let texted = self.phones.expect(phone, amount);
-        let began = Instant::now();
         self.ask(pan, amount).await?;
-        let request = micros(began);
+        let request = micros(due);
         let pin = texted.pin(phone, amount).await?;
-        let sms = micros(began);
+        let sms = micros(due);
         let began = Instant::now();
         let answer = self.link.ask(self.payment(pan, amount, &pin, trace)?, TIMEOUT).await?;
         let payment = micros(began);
