@@ -7,7 +7,7 @@ use serde_json::json;
 use tokio::time::{Instant, sleep, timeout};
 
 use crate::load::Load;
-use crate::node::Node;
+use crate::node::{Mortal as _, Node};
 use crate::processes::bank::Bank;
 use crate::processes::server::Server;
 use crate::seeded::Seeded;

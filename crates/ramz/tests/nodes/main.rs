@@ -7,16 +7,18 @@
 
 mod books;
 mod card;
+mod day;
 mod failing_over;
 mod history;
+mod inside;
 mod line;
 mod linear;
 mod load;
+mod misled;
 mod node;
 #[path = "../processes/mod.rs"]
 #[expect(dead_code, reason = "every target uses another part of the harness")]
 mod processes;
-mod row;
 #[path = "../kill/seeded.rs"]
 mod seeded;
 mod taking_over;
