@@ -11,6 +11,7 @@ mod day;
 mod failing_over;
 mod history;
 mod inside;
+#[path = "../../../store/tests/postgres/line.rs"]
 mod line;
 mod linear;
 mod load;

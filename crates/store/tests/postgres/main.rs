@@ -3,6 +3,9 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on should stop")]
 
 mod conformance;
+mod doubt;
+#[expect(dead_code, reason = "other crates' tests use the rest")]
+mod line;
 mod rules;
 #[expect(dead_code, reason = "other crates' tests use the rest")]
 mod server;
