@@ -10,6 +10,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use ramz_api::net::{BoxStream, Door, Peer};
 use ramz_api::tap::NoTap;
+use ramz_domain::ambient::random_bytes;
 use ramz_issuer::engine::TheRules;
 use ramz_issuer::{Ports, start};
 use ramz_keys::SoftKeys;
@@ -133,6 +134,7 @@ async fn open(url: &str) -> PostgresStore {
         migrate: true,
         sharded: false,
         high_availability: false,
+        named: random_bytes(&Random),
     };
     loop {
         if let Ok(store) = PostgresStore::open(&config).await {

@@ -81,6 +81,7 @@ pub(crate) async fn wrong_in(load: &Load, url: String) -> Vec<String> {
         migrate: false,
         sharded: false,
         high_availability: false,
+        named: [7; 8],
     };
     let store = PostgresStore::open(&config).await.unwrap();
     let passphrase = std::fs::read_to_string(load.bank.file("passphrase")).unwrap();

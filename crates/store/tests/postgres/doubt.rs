@@ -96,3 +96,18 @@ async fn what_no_standby_has_is_not_read() {
     }
     assert_eq!(read.unwrap().unwrap().version, 2);
 }
+
+/// Rows of a standby that lags are old, and it takes no writes.
+#[tokio::test(flavor = "multi_thread")]
+async fn of_several_servers_the_one_that_takes_writes_is_used() {
+    let primary = Server::start();
+    let standby = primary.standby("one");
+    let hosts = format!("127.0.0.1:{},127.0.0.1:{}", standby.port, primary.port);
+    let own = format!("127.0.0.1:{}", primary.port);
+    let url = primary.url("&target_session_attrs=any").replace(&own, &hosts);
+    let store = PostgresStore::open(&config(url)).await.unwrap();
+    assert_eq!(store.commit(vec![swap(None, b"before")]).await.unwrap(), [Outcome::Won]);
+    standby.sql("postgres", "SELECT pg_wal_replay_pause()");
+    assert_eq!(store.commit(vec![swap(Some(1), b"after")]).await.unwrap(), [Outcome::Won]);
+    assert_eq!(found(&store).await, (2, b"after".to_vec()));
+}

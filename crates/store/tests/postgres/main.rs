@@ -4,6 +4,7 @@
 
 mod conformance;
 mod doubt;
+mod fill;
 #[expect(dead_code, reason = "other crates' tests use the rest")]
 mod line;
 mod rules;
@@ -30,6 +31,7 @@ fn config(url: String) -> PostgresConfig {
         migrate: true,
         sharded: false,
         high_availability: false,
+        named: [7; 8],
     }
 }
 
