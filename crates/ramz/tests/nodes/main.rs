@@ -9,6 +9,8 @@ mod books;
 mod card;
 mod day;
 mod failing_over;
+#[path = "../../../store/tests/postgres/fill.rs"]
+mod fill;
 mod history;
 mod inside;
 #[path = "../../../store/tests/postgres/line.rs"]
@@ -22,6 +24,9 @@ mod node;
 mod processes;
 #[path = "../kill/seeded.rs"]
 mod seeded;
+mod size;
 mod taking_over;
 mod teeth;
 mod three;
+
+use processes::server;
