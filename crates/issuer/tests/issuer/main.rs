@@ -63,7 +63,7 @@ mod request_id;
 mod reverse;
 #[cfg(test)]
 mod secrets;
-#[cfg(test)]
+// Without `cfg(test)`: the file has its own exception from the lints.
 #[path = "../../../store/tests/postgres/server.rs"]
 #[expect(dead_code, reason = "other tests use the rest")]
 mod server;

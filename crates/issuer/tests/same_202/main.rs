@@ -31,7 +31,7 @@ mod measure;
 mod messages;
 #[cfg(test)]
 mod rank;
-#[cfg(test)]
+// Without `cfg(test)`: the file has its own exception from the lints.
 #[path = "../../../store/tests/postgres/server.rs"]
 #[expect(dead_code, reason = "other tests use the rest")]
 mod server;

@@ -30,6 +30,7 @@ const CARDS: usize = 150;
 const DAYS: usize = 3;
 
 /// What the books say after a bad day of nodes so misled.
+#[expect(clippy::print_stdout, reason = "with `--nocapture` it says how hard the day was")]
 async fn told(breaks: Breaks, seeded: &Seeded) -> Vec<String> {
     let server = Server::start();
     let bank = Bank::open().await;
@@ -52,7 +53,6 @@ async fn told(breaks: Breaks, seeded: &Seeded) -> Vec<String> {
     while clients.join_next().await.is_some() {}
     let wrong = wrong_in(&load, server.url("")).await;
     let (calls, open) = load.history.counts();
-    // Shown with `--nocapture`.
     println!(
         "{breaks:?}: {hardship}; {calls} calls, {open} unanswered, {} approved, {} cards left; {} wrong ({seeded})",
         load.approved(),
