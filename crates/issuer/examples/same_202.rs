@@ -18,6 +18,8 @@ mod bank;
 #[path = "../tests/issuer/doubles.rs"]
 #[expect(dead_code, reason = "a part of the surroundings is used")]
 mod doubles;
+#[path = "../tests/issuer/durable.rs"]
+mod durable;
 #[path = "../tests/same_202/held.rs"]
 mod held;
 #[path = "../tests/same_202/leaky.rs"]
@@ -31,6 +33,9 @@ mod measure;
 mod messages;
 #[path = "../tests/same_202/rank.rs"]
 mod rank;
+#[path = "../../store/tests/postgres/server.rs"]
+#[expect(dead_code, reason = "other tests use the rest")]
+mod server;
 #[path = "../tests/issuer/settings.rs"]
 mod settings;
 #[path = "../tests/issuer/wire.rs"]

@@ -134,6 +134,7 @@ async fn open(place: &str, number: u64) -> io::Result<Arc<dyn Store>> {
         migrate: true,
         sharded: false,
         high_availability: false,
+        named: [7; 8],
     };
     Ok(Arc::new(PostgresStore::open(&config).await.map_err(io::Error::other)?))
 }

@@ -39,6 +39,7 @@ fn fresh() -> (PostgresConfig, String) {
         migrate: true,
         sharded: false,
         high_availability: false,
+        named: [7; 8],
     };
     (config, name)
 }

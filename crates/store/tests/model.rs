@@ -1,16 +1,26 @@
-//! Random batches on memory and on SQLite side by side: the same outcomes, faults and contents, step by step.
+//! Random batches on memory and on SQLite side by side, and on memory and PostgreSQL: the same outcomes, faults and contents, step by
+//! step.
 //!
-//! The suite says what a store must do; this says that tests on memory tell what SQLite would have done.
+//! The suite says what a store must do; this says that tests on memory tell what the others would have done.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on should stop")]
+
+#[path = "postgres/server.rs"]
+#[expect(dead_code, reason = "other tests use the rest")]
+mod server;
+
+use std::sync::LazyLock;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
 use ramz_domain::Moment;
 use ramz_store::{
-    Change, Head, JournalEntry, MemoryStore, OutboxNew, Sealed, SqliteStore, Store, StoreFault, Swap, Table,
+    Change, Head, JournalEntry, MemoryStore, OutboxNew, PostgresConfig, PostgresStore, Sealed, SqliteStore,
+    Store, StoreFault, Swap, Table,
 };
+use server::Server;
 
 #[derive(Clone, Debug)]
 enum Step {
@@ -129,24 +139,46 @@ async fn contents(store: &dyn Store) -> String {
     all.join("\n")
 }
 
-async fn run(steps: Vec<Step>) -> Result<(), TestCaseError> {
-    let folder = tempfile::tempdir().unwrap();
-    let sqlite = SqliteStore::open(folder.path().join("s.db")).unwrap();
+/// Holds a store to what memory says.
+async fn run(store: &dyn Store, steps: Vec<Step>) -> Result<(), TestCaseError> {
     let memory = MemoryStore::new();
     for step in steps {
         match step {
             Step::Commit(batch) => {
                 let expected = bare(memory.commit(batch.clone()).await);
-                prop_assert_eq!(bare(sqlite.commit(batch.clone()).await), expected, "{:?}", batch);
+                prop_assert_eq!(bare(store.commit(batch.clone()).await), expected, "{:?}", batch);
             }
             Step::Forget(table, now, limit) => {
                 let expected = bare(memory.forget(table, now, limit).await);
-                prop_assert_eq!(bare(sqlite.forget(table, now, limit).await), expected);
+                prop_assert_eq!(bare(store.forget(table, now, limit).await), expected);
             }
         }
-        prop_assert_eq!(contents(&sqlite).await, contents(&memory).await);
+        prop_assert_eq!(contents(store).await, contents(&memory).await);
     }
     Ok(())
+}
+
+static SERVER: LazyLock<Server> = LazyLock::new(Server::start);
+
+/// A store in a schema of its own.
+async fn postgres(sharded: bool) -> PostgresStore {
+    static NEXT: AtomicUsize = AtomicUsize::new(0);
+    let url = SERVER.schema(&format!("m{}", NEXT.fetch_add(1, Ordering::Relaxed)));
+    let config = PostgresConfig {
+        url,
+        password: None,
+        ca: None,
+        connections: 2,
+        migrate: true,
+        sharded,
+        high_availability: false,
+        named: [7; 8],
+    };
+    PostgresStore::open(&config).await.unwrap()
+}
+
+fn runtime() -> tokio::runtime::Runtime {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap()
 }
 
 proptest! {
@@ -154,7 +186,20 @@ proptest! {
 
     #[test]
     fn memory_and_sqlite_say_the_same(steps in vec(step(), 1..40)) {
-        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-        runtime.block_on(run(steps))?;
+        let folder = tempfile::tempdir().unwrap();
+        let sqlite = SqliteStore::open(folder.path().join("s.db")).unwrap();
+        runtime().block_on(run(&sqlite, steps))?;
+    }
+}
+
+// Fewer, and in a schema each: every step asks the server for everything.
+proptest! {
+    #![proptest_config(ProptestConfig {
+        cases: 16, failure_persistence: None, max_shrink_iters: 200, ..ProptestConfig::default()
+    })]
+
+    #[test]
+    fn memory_and_postgres_say_the_same(sharded in any::<bool>(), steps in vec(step(), 1..30)) {
+        runtime().block_on(async { run(&postgres(sharded).await, steps).await })?;
     }
 }

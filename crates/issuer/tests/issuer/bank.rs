@@ -20,7 +20,7 @@ use ramz_issuer::{Ports, Running, start};
 use ramz_keys::{IndexPurpose, KeyRing, Keys as _, SoftKeys, ZoneKey};
 use ramz_link::{Link, LinkConfig, Names};
 use ramz_sim::host::{Account, AccountState, CardHost};
-use ramz_store::{MemoryStore, SqliteStore, Store, Table};
+use ramz_store::{MemoryStore, Store, Table};
 use tokio::runtime::{Builder, Runtime};
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::{CancellationToken, DropGuard};
@@ -126,10 +126,10 @@ impl Build {
         Build { static_pin, ..self }
     }
 
-    pub(crate) fn sqlite() -> Build {
-        let folder = tempfile::tempdir().unwrap();
-        let store = SqliteStore::open(folder.path().join("bank.db")).unwrap();
-        Build { folder: Some(folder), ..Build::over(Arc::new(store)) }
+    /// Over a store that survives, as the environment says.
+    pub(crate) fn durable() -> Build {
+        let (store, folder) = crate::durable::open();
+        Build { folder, ..Build::over(store) }
     }
 }
 
@@ -536,7 +536,7 @@ pub(crate) async fn tried(build: Build, scenario: impl AsyncFn(&Bank, Node) -> T
     bank.journals_are_whole().await
 }
 
-/// Each scenario as two tests: over the memory store and over SQLite.
+/// Each scenario as two tests: over the memory store, and over one that survives (SQLite, or PostgreSQL).
 macro_rules! on_both_stores {
     ($($scenario:ident),* $(,)?) => {$(
         mod $scenario {
@@ -547,8 +547,8 @@ macro_rules! on_both_stores {
             }
 
             #[tokio::test]
-            async fn in_sqlite() {
-                let told = crate::bank::tried(crate::bank::Build::sqlite(), super::$scenario).await;
+            async fn durably() {
+                let told = crate::bank::tried(crate::bank::Build::durable(), super::$scenario).await;
                 assert_eq!(told, Ok(()));
             }
         }

@@ -4,11 +4,13 @@
 use ramz_iso8583::Message;
 
 use crate::bank::{Bank, CARD, FIRST_PIN, Node, Told, on_both_stores, same, until};
+use crate::guess::wrong;
 use crate::messages::{Wish, code, pan, repeated, reversal, set_pin};
 
 on_both_stores! {
     a_repeat_of_a_payment_in_doubt_is_silence_while_the_host_is_away,
     a_repeat_with_a_first_pin_is_silence_while_the_host_is_away,
+    a_repeat_of_what_the_row_does_not_know_is_silence_while_the_host_is_away,
     an_approval_does_not_follow_its_reversal,
     a_reversal_with_zeros_for_the_amount_that_stays_is_full,
     two_pins_for_one_payment_differ,
@@ -26,6 +28,31 @@ async fn a_repeat_with_a_first_pin_is_silence_while_the_host_is_away(bank: &Bank
     payment.set(22, "051");
     set_pin(&mut payment, FIRST_PIN, &bank.soft);
     silent_until_the_host_is_back(bank, &node, &payment, 31_500).await
+}
+
+/// Its first message may be on its way at another node, whose host answers. A first message while the host is away is 91, for nothing
+/// was asked.
+async fn a_repeat_of_what_the_row_does_not_know_is_silence_while_the_host_is_away(
+    bank: &Bank,
+    node: Node,
+) -> Told {
+    let (first, second) = (Wish::purchase(31_600), Wish::purchase(31_700));
+    let pin = bank.pin(&node, CARD, &first).await?;
+    let other_pin = bank.pin(&node, CARD, &second).await?;
+    bank.cut_off(&node).await?;
+    let (payment, other) = (bank.payment(CARD, &first, &pin), bank.payment(CARD, &second, &other_pin));
+    drop(node.asking(0, &repeated(&payment)));
+    node.was_silent(1).await?;
+    same(code(&node.ask_over(1, &other).await?), "91".into(), "a first message, while the host is away")?;
+    // A spend that came back as a repeat with the wrong PIN counts nothing, and says nothing.
+    drop(node.asking(1, &repeated(&bank.payment(CARD, &Wish::purchase(31_800), &wrong(&pin)))));
+    node.was_silent(2).await?;
+    same(bank.state(CARD).await.failures(), 0, "failures")?;
+    same(bank.spent(CARD), 0, "debited")?;
+    bank.reconnect(&node).await?;
+    let elsewhere = bank.node().await;
+    same(code(&elsewhere.ask(&repeated(&payment)).await?), "00".into(), "the repeat, once the host is back")?;
+    same(bank.host.asked(&payment).debits, 1, "debits")
 }
 
 /// The host debits and its answer is lost; while it is away a repeat is silence, and then the answer is had.

@@ -2,7 +2,7 @@
 //! is moved by hand.
 //!
 //! What must hold is written as scenarios: functions of a [`bank::Bank`] that say `Err` with a sentence when it does
-//! not hold. Each runs over the memory store and over SQLite; those that guard a PIN run once more in `teeth`, over a
+//! not hold. Each runs over the memory store and over SQLite, or PostgreSQL with `RAMZ_TEST_STORE=postgres`; those that guard a PIN run once more in `teeth`, over a
 //! part that is broken on purpose, and must then fail.
 
 #[cfg(test)]
@@ -23,6 +23,8 @@ mod devices;
 mod doubles;
 #[cfg(test)]
 mod doubt;
+#[cfg(test)]
+mod durable;
 #[cfg(test)]
 mod faults;
 #[cfg(test)]
@@ -61,6 +63,10 @@ mod request_id;
 mod reverse;
 #[cfg(test)]
 mod secrets;
+// Without `cfg(test)`: the file has its own exception from the lints.
+#[path = "../../../store/tests/postgres/server.rs"]
+#[expect(dead_code, reason = "other tests use the rest")]
+mod server;
 #[cfg(test)]
 mod settings;
 #[cfg(test)]

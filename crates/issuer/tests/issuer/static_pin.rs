@@ -19,8 +19,8 @@ macro_rules! with_static_pins {
             }
 
             #[tokio::test]
-            async fn in_sqlite() {
-                let build = crate::bank::Build::sqlite().with_static_pins();
+            async fn durably() {
+                let build = crate::bank::Build::durable().with_static_pins();
                 assert_eq!(crate::bank::tried(build, super::$scenario).await, Ok(()));
             }
         }

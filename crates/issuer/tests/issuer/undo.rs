@@ -28,8 +28,8 @@ macro_rules! where_the_bank_reverses {
             }
 
             #[tokio::test]
-            async fn in_sqlite() {
-                let build = Build { on_silence: OnSilence::Reverse, ..Build::sqlite() };
+            async fn durably() {
+                let build = Build { on_silence: OnSilence::Reverse, ..Build::durable() };
                 assert_eq!(tried(build, super::$scenario).await, Ok(()));
             }
         }

@@ -15,6 +15,9 @@ mod bank;
 #[expect(dead_code, reason = "a part of the surroundings is used")]
 mod doubles;
 #[cfg(test)]
+#[path = "../issuer/durable.rs"]
+mod durable;
+#[cfg(test)]
 mod held;
 #[cfg(test)]
 mod leaky;
@@ -28,6 +31,10 @@ mod measure;
 mod messages;
 #[cfg(test)]
 mod rank;
+// Without `cfg(test)`: the file has its own exception from the lints.
+#[path = "../../../store/tests/postgres/server.rs"]
+#[expect(dead_code, reason = "other tests use the rest")]
+mod server;
 #[cfg(test)]
 #[path = "../issuer/settings.rs"]
 mod settings;

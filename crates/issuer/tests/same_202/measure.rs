@@ -194,10 +194,10 @@ pub(crate) async fn measure(plan: Plan) -> Result<Measured, String> {
     // All that is asked here comes within one second of a clock that stands; the card's own limits are the defaults.
     const NONE: u32 = 1_000_000;
     let limits = LimitsConfig { payee_in_hour: NONE, iin_per_s: NONE, asker_per_s: NONE, ..limits() };
-    let sqlite = Build::sqlite();
-    let held = Held::new(Arc::clone(&sqlite.store));
+    let durable = Build::durable();
+    let held = Held::new(Arc::clone(&durable.store));
     let store: Arc<dyn Store> = held.clone();
-    let bank = Bank::without_cards(Build { limits, store, ..sqlite }).await;
+    let bank = Bank::without_cards(Build { limits, store, ..durable }).await;
     let node = bank.node().await;
     furnish(&bank, &node, plan).await?;
     if plan.condition == Condition::Contention {

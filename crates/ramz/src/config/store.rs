@@ -3,6 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
+use ramz_domain::Entropy;
+use ramz_domain::ambient::random_bytes;
 use ramz_store::{PostgresConfig, PostgresStore};
 use serde::Deserialize;
 use zeroize::Zeroizing;
@@ -42,8 +44,8 @@ impl StoreConfig {
         &self.path
     }
 
-    /// The database as the store takes it; reads the files that are named.
-    pub(crate) fn database(&self) -> anyhow::Result<PostgresConfig> {
+    /// The database as the store takes it; reads the files that are named. Its connections are named at random.
+    pub(crate) fn database(&self, entropy: &dyn Entropy) -> anyhow::Result<PostgresConfig> {
         anyhow::ensure!(!self.url.is_empty(), "store: url is empty: there is no database");
         let password = if self.password_file.as_os_str().is_empty() {
             None
@@ -59,7 +61,7 @@ impl StoreConfig {
                     .with_context(|| format!("store: cannot read ca_file {shown}"))?,
             )
         };
-        Ok(PostgresConfig { password, ca, ..self.without_files() })
+        Ok(PostgresConfig { password, ca, named: random_bytes(entropy), ..self.without_files() })
     }
 
     fn without_files(&self) -> PostgresConfig {
@@ -71,6 +73,7 @@ impl StoreConfig {
             migrate: self.migrate,
             sharded: self.sharded,
             high_availability: self.high_availability,
+            named: [0; 8],
         }
     }
 

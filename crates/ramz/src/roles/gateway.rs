@@ -29,7 +29,7 @@ pub(crate) async fn start(
     let Surroundings { clock, entropy, tap, .. } = around.clone();
     let ports = Ports {
         keys: Arc::new(open_keys(&config.keys, &entropy)?),
-        store: open_store(&config.store).await?,
+        store: open_store(&config.store, entropy.as_ref()).await?,
         door: plain_door(&config.listen.page).await?,
         metrics_door: optional_door(&config.listen.metrics).await?,
         router: mutual_tls(&tls),

@@ -18,7 +18,7 @@ pub(crate) async fn start(
     shutdown: &CancellationToken,
 ) -> anyhow::Result<Running> {
     let keys = Arc::new(open_keys(&config.keys, &around.entropy)?);
-    let store = open_store(&config.store).await?;
+    let store = open_store(&config.store, around.entropy.as_ref()).await?;
     let listen = &config.listen;
     let tls = tls(&config.tls, around, shutdown)?;
     let (api, admin) = (tls_door(&listen.api, &tls).await?, tls_door(&listen.admin, &tls).await?);

@@ -68,12 +68,15 @@ pub(crate) fn open_keys(config: &KeysConfig, entropy: &Arc<dyn Entropy>) -> anyh
 }
 
 /// Opens a store: a file, or a database.
-pub(crate) async fn open_store(config: &StoreConfig) -> anyhow::Result<Arc<dyn Store>> {
+pub(crate) async fn open_store(
+    config: &StoreConfig,
+    entropy: &dyn Entropy,
+) -> anyhow::Result<Arc<dyn Store>> {
     Ok(match config.kept() {
         Kept::File(path) => {
             let opened = SqliteStore::open(path);
             Arc::new(opened.with_context(|| format!("store {}", path.display()))?)
         }
-        Kept::Database(config) => Arc::new(PostgresStore::open(&config.database()?).await?),
+        Kept::Database(config) => Arc::new(PostgresStore::open(&config.database(entropy)?).await?),
     })
 }

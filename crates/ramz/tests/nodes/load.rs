@@ -1,6 +1,7 @@
 //! Sixty-four clients: sixteen cards at a time, four clients at each. One asks for a PIN at any node; all four present it at once, in
 //! transactions and at nodes of their own. Who hears nothing repeats at another node. All of it is written down.
 
+use std::collections::HashSet;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -58,10 +59,13 @@ pub(crate) struct Load {
     pub(crate) refused: AtomicUsize,
     /// There is no database, and has been none for a while: nothing can be unknown.
     pub(crate) away: AtomicBool,
+    /// Cards that were left in the middle, when it was broken off.
+    pub(crate) left: Mutex<HashSet<usize>>,
     seeded: Seeded,
     next: AtomicUsize,
     last: AtomicUsize,
     ending: AtomicBool,
+    broken_off: AtomicBool,
 }
 
 impl Load {
@@ -86,10 +90,12 @@ impl Load {
             faults: Mutex::default(),
             refused: AtomicUsize::new(0),
             away: AtomicBool::new(false),
+            left: Mutex::default(),
             seeded,
             next: AtomicUsize::new(0),
             last: AtomicUsize::new(0),
             ending: AtomicBool::new(false),
+            broken_off: AtomicBool::new(false),
         })
     }
 
@@ -104,7 +110,9 @@ impl Load {
                     if card >= this.cards.len() {
                         return;
                     }
-                    this.clone().life(card).await;
+                    if this.clone().life(card).await.is_none() {
+                        this.left.lock().unwrap().insert(card);
+                    }
                 }
             });
         }
@@ -114,6 +122,17 @@ impl Load {
     /// Nobody begins with another PIN.
     pub(crate) fn end(&self) {
         self.ending.store(true, Ordering::SeqCst);
+    }
+
+    /// Nobody waits any more, either: what has no answer now gets none.
+    pub(crate) fn break_off(&self) {
+        self.end();
+        self.broken_off.store(true, Ordering::SeqCst);
+    }
+
+    /// `None` once it is broken off.
+    fn goes_on(&self) -> Option<()> {
+        (!self.broken_off.load(Ordering::SeqCst)).then_some(())
     }
 
     pub(crate) fn approved(&self) -> usize {
@@ -132,18 +151,19 @@ impl Load {
         &self.ends[usize::try_from(self.seeded.below(self.ends.len() as u64)).unwrap()]
     }
 
-    /// A card's: a few PINs, one after the other, and on some cards guesses until it is locked.
-    async fn life(self: Arc<Load>, card: usize) {
+    /// A card's: a few PINs, one after the other, and on some cards guesses until it is locked. `None` if it was left in the middle.
+    async fn life(self: Arc<Load>, card: usize) -> Option<()> {
         let guessed = self.seeded.one_in(4);
         for pin in 0..PINS_A_CARD {
             if self.ending.load(Ordering::SeqCst) {
-                return;
+                break;
             }
             let amount = 1_000 + self.number();
             let issued = self.history.call(card, Op::Issue(amount));
-            self.admit(card, amount).await;
-            let Some(text) = self.text(card, amount).await else {
-                return self.fault(format!("the SMS for {amount} rial of card {card} never came"));
+            self.admit(card, amount).await?;
+            let Some(text) = self.text(card, amount).await? else {
+                self.fault(format!("the SMS for {amount} rial of card {card} never came"));
+                break;
             };
             self.history.answer(issued, Answer::Issued);
             let mut clients = JoinSet::new();
@@ -152,36 +172,39 @@ impl Load {
                 let (this, text) = (Arc::clone(&self), text.clone());
                 clients.spawn(async move { this.present(card, amount, &text, wrong, client).await });
             }
-            while let Some(client) = clients.join_next().await {
-                client.unwrap();
+            for said in clients.join_all().await {
+                said?;
             }
             // Once more, when all is said.
-            self.present(card, amount, &text, false, 0).await;
+            self.present(card, amount, &text, false, 0).await?;
             let locked = |paid: &Paid| paid.card == card && paid.answer == Answer::Locked;
             if self.paid.lock().unwrap().iter().any(locked) {
-                return;
+                break;
             }
         }
+        Some(())
     }
 
-    async fn admit(&self, card: usize, amount: u64) {
+    async fn admit(&self, card: usize, amount: u64) -> Option<()> {
         let (key, body) = (fresh_key(), payee().request(self.cards[card].pan.expose(), amount));
-        let id = self.admitted_as(key, &body).await;
+        let id = self.admitted_as(key, &body).await?;
         if self.seeded.one_in(4) {
-            let again = self.admitted_as(key, &body).await;
+            let again = self.admitted_as(key, &body).await?;
             if again != id {
                 self.fault(format!("an admitted request was forgotten: {id}, then {again}"));
             }
         }
         self.admitted.lock().unwrap().push((card, id));
+        Some(())
     }
 
     /// Asks at any node until it is admitted.
-    async fn admitted_as(&self, key: Uuid, body: &Value) -> Uuid {
+    async fn admitted_as(&self, key: Uuid, body: &Value) -> Option<Uuid> {
         loop {
+            self.goes_on()?;
             match timeout(SILENT_AFTER, self.any().api.ask(key, body)).await {
                 Ok(Ok(reply)) if reply.status == 202 => {
-                    return reply.json()["request"].as_str().unwrap().parse().unwrap();
+                    return reply.json()["request"].as_str().unwrap().parse().ok();
                 }
                 Ok(Ok(reply)) if reply.status == 503 => {
                     self.refused.fetch_add(1, Ordering::SeqCst);
@@ -199,19 +222,20 @@ impl Load {
         }
     }
 
-    async fn text(&self, card: usize, amount: u64) -> Option<String> {
+    async fn text(&self, card: usize, amount: u64) -> Option<Option<String>> {
         let until = Instant::now() + SMS_WITHIN;
         while Instant::now() < until {
             if let Some(pin) = self.bank.pin(&self.cards[card].phone, amount) {
-                return Some(pin);
+                return Some(Some(pin));
             }
+            self.goes_on()?;
             sleep(Duration::from_millis(5)).await;
         }
-        None
+        Some(None)
     }
 
     /// Presents a PIN in a transaction of its own, until there is an answer.
-    async fn present(&self, card: usize, amount: u64, pin: &str, wrong: bool, client: usize) {
+    async fn present(&self, card: usize, amount: u64, pin: &str, wrong: bool, client: usize) -> Option<()> {
         let transaction = self.number();
         let digits = if wrong { another(pin) } else { pin.to_owned() };
         let payment = payee().payment(self.cards[card].pan.expose(), EXPIRY, amount, transaction);
@@ -219,6 +243,7 @@ impl Load {
         let op = Op::Pay(transaction, if wrong { Shown::Wrong } else { Shown::Of(amount) });
         let (mut node, mut was_sent) = (client, false);
         let answer = loop {
+            self.goes_on()?;
             let mut now = message.clone();
             if was_sent {
                 now.set_mti(now.mti().repeat());
@@ -237,6 +262,7 @@ impl Load {
             sleep(AGAIN_AFTER).await;
         };
         self.paid.lock().unwrap().push(Paid { card, amount, message, answer });
+        Some(())
     }
 
     fn read(&self, answer: &Message) -> Option<Answer> {

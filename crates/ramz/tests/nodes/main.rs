@@ -7,18 +7,26 @@
 
 mod books;
 mod card;
+mod day;
 mod failing_over;
+#[path = "../../../store/tests/postgres/fill.rs"]
+mod fill;
 mod history;
+mod inside;
+#[path = "../../../store/tests/postgres/line.rs"]
 mod line;
 mod linear;
 mod load;
+mod misled;
 mod node;
 #[path = "../processes/mod.rs"]
 #[expect(dead_code, reason = "every target uses another part of the harness")]
 mod processes;
-mod row;
 #[path = "../kill/seeded.rs"]
 mod seeded;
+mod size;
 mod taking_over;
 mod teeth;
 mod three;
+
+use processes::server;

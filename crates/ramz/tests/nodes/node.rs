@@ -9,6 +9,15 @@ use crate::processes::surroundings::TlsClient;
 use crate::processes::until;
 use crate::processes::wires::{Site, Switch};
 
+/// A node that dies, and comes again with the same doors.
+pub(crate) trait Mortal {
+    /// Starts it, and waits for nothing.
+    fn begin(&mut self, bank: &Bank);
+
+    /// Ends it where it stands.
+    fn kill(&mut self);
+}
+
 /// One node: its doors stay the same when it is started again.
 pub(crate) struct Node {
     name: String,
@@ -25,39 +34,21 @@ impl Node {
         settings["listen"] =
             json!({ "api": listen(0), "switch": listen(1), "admin": listen(2), "metrics": listen(3) });
         settings["store"] = store.clone();
-        settings["bank"]["policy"] = json!({ "valid_for_s": 600, "ask_again_after_s": 600 });
+        settings["bank"]["policy"] = policy()["policy"].clone();
         change(&mut settings);
         bank.settings(&format!("{name}.toml"), &json!({ "issuer": settings }));
         Node { name: name.to_owned(), port, process: None }
     }
 
-    /// Starts it, and waits for nothing.
-    pub(crate) fn begin(&mut self, bank: &Bank) {
-        let (settings, log) = (format!("{}.toml", self.name), format!("{}.log", self.name));
-        self.process = Some(start("issuer", &bank.file(&settings), &bank.file(&log)));
-    }
-
     /// Waits until it reaches database, card host and SMSC.
     pub(crate) async fn ready(&self) {
-        let metrics = Site::plain(&format!("http://localhost:{}", self.port + 3));
-        until("a node is ready", async || {
-            let request = axum::http::Request::get("/readyz").body(axum::body::Bytes::new()).unwrap();
-            metrics.call(request).await.ok().filter(|reply| reply.status == 200)
-        })
-        .await;
+        ready(self.port + 3).await;
     }
 
     /// Waits for its line.
     pub(crate) fn up(&mut self) {
         let process = self.process.as_mut().unwrap();
         assert!(process.line().contains("ready"));
-    }
-
-    /// `kill -9`.
-    pub(crate) fn kill(&mut self) {
-        if let Some(mut process) = self.process.take() {
-            process.kill();
-        }
     }
 
     pub(crate) fn process(&mut self) -> &mut Process {
@@ -76,6 +67,35 @@ impl Node {
             switch: Switch::to(&format!("127.0.0.1:{}", self.port + 1), &ZONE_KEY, shutdown),
         }
     }
+}
+
+impl Mortal for Node {
+    fn begin(&mut self, bank: &Bank) {
+        let (settings, log) = (format!("{}.toml", self.name), format!("{}.log", self.name));
+        self.process = Some(start("issuer", &bank.file(&settings), &bank.file(&log)));
+    }
+
+    /// `kill -9`.
+    fn kill(&mut self) {
+        if let Some(mut process) = self.process.take() {
+            process.kill();
+        }
+    }
+}
+
+/// No PIN runs out while a test lasts.
+pub(crate) fn policy() -> Value {
+    json!({ "policy": { "valid_for_s": 600, "ask_again_after_s": 600 } })
+}
+
+/// Waits until the node whose metrics are on this port reaches database, card host and SMSC.
+pub(crate) async fn ready(port: u16) {
+    let metrics = Site::plain(&format!("http://localhost:{port}"));
+    until("a node is ready", async || {
+        let request = axum::http::Request::get("/readyz").body(axum::body::Bytes::new()).unwrap();
+        metrics.call(request).await.ok().filter(|reply| reply.status == 200)
+    })
+    .await;
 }
 
 /// What reaches a node.

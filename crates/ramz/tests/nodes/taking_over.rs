@@ -6,7 +6,7 @@ use ramz_domain::Phone;
 use serde_json::json;
 use tokio::time::sleep;
 
-use crate::node::Node;
+use crate::node::{Mortal as _, Node};
 use crate::processes::bank::{Bank, IIN, card, payee};
 use crate::processes::process::free_ports;
 use crate::processes::server::Server;

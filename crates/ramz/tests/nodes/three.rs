@@ -6,12 +6,12 @@ use std::time::Duration;
 use ramz_keys::SoftKeys;
 use ramz_store::{PostgresConfig, PostgresStore};
 use serde_json::json;
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::timeout;
 
 use crate::books;
-use crate::line::Line;
+use crate::day::{lines, plague};
 use crate::load::Load;
-use crate::node::Node;
+use crate::node::{Mortal as _, Node};
 use crate::processes::bank::Bank;
 use crate::processes::process::run;
 use crate::processes::server::Server;
@@ -29,14 +29,12 @@ async fn three_nodes_on_one_database_are_one_clerk() {
     let server = Server::start();
     let bank = Bank::open().await;
     bank.quick_keys();
-    let (mut lines, mut nodes) = (Vec::new(), Vec::new());
-    for name in ["one", "two", "three"] {
-        let line = Line::to(server.port).await;
-        let url = format!("postgresql://ramz@127.0.0.1:{}/ramz?sslmode=disable", line.port);
+    let lines = lines(&server).await;
+    let mut nodes = Vec::new();
+    for (name, (_, url)) in ["one", "two", "three"].into_iter().zip(&lines) {
         let mut node = Node::new(&bank, name, &json!({ "url": url }), |_| {});
         node.begin(&bank);
         node.up();
-        lines.push(line);
         nodes.push(node);
     }
     for node in &nodes {
@@ -47,36 +45,7 @@ async fn three_nodes_on_one_database_are_one_clerk() {
     let cards = 100 + usize::try_from(lasts.as_secs()).unwrap() * 15;
     let load = Load::new(bank, ends, cards, seeded.clone()).await;
     let mut clients = load.begin();
-    let until = Instant::now() + lasts;
-    let [mut kills, mut cuts, mut hangs, mut ended] = [0; 4];
-    while Instant::now() < until {
-        sleep(Duration::from_millis(100 + seeded.below(700))).await;
-        let at = usize::try_from(seeded.below(3)).unwrap();
-        match seeded.below(10) {
-            0..=2 => {
-                nodes[at].kill();
-                sleep(Duration::from_millis(seeded.below(300))).await;
-                nodes[at].begin(&load.bank);
-                kills += 1;
-            }
-            3..=6 => {
-                lines[at].cut();
-                cuts += 1;
-            }
-            7 => {
-                lines[at].hang();
-                sleep(Duration::from_millis(seeded.below(1_500))).await;
-                lines[at].cut();
-                hangs += 1;
-            }
-            _ => {
-                let sql = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity \
-                           WHERE application_name LIKE 'ramz %' AND random() < 0.5";
-                server.sql("ramz", sql);
-                ended += 1;
-            }
-        }
-    }
+    let hardship = plague(&mut nodes, &lines, &server, &load, lasts, &seeded).await;
     load.end();
     let finished = timeout(DONE_WITHIN, async { while clients.join_next().await.is_some() {} }).await;
     let said: String = nodes.iter_mut().map(|node| node.process().complaints()).collect();
@@ -95,7 +64,7 @@ async fn three_nodes_on_one_database_are_one_clerk() {
     let (calls, open) = load.history.counts();
     // Shown with `--nocapture`: how hard it was.
     println!(
-        "{kills} kills, {cuts} cuts, {hangs} hangs, {ended} ended sessions; {calls} calls, {open} unanswered, {} approved, {} refused; {}",
+        "{hardship}; {calls} calls, {open} unanswered, {} approved, {} refused; {}",
         load.approved(),
         load.refused.load(std::sync::atomic::Ordering::SeqCst),
         verified.out.trim()
@@ -112,6 +81,7 @@ pub(crate) async fn wrong_in(load: &Load, url: String) -> Vec<String> {
         migrate: false,
         sharded: false,
         high_availability: false,
+        named: [7; 8],
     };
     let store = PostgresStore::open(&config).await.unwrap();
     let passphrase = std::fs::read_to_string(load.bank.file("passphrase")).unwrap();

@@ -5,6 +5,7 @@
 //! acknowledged: `fsync=off` always, and without synchronous standbys where high availability is asked for.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use rustls::pki_types::CertificateDer;
@@ -53,6 +54,9 @@ pub struct PostgresConfig {
     pub sharded: bool,
     /// Whether every commit must be on a standby, and reads be confirmed by one.
     pub high_availability: bool,
+    /// What its connections are named after at the server: random bytes, so that a process there whose number comes again is not
+    /// taken for one of them, and ended.
+    pub named: [u8; 8],
 }
 
 /// Why a PostgreSQL store cannot be opened.
@@ -77,6 +81,7 @@ pub(crate) struct Place {
     config: Config,
     tls: Option<MakeRustlsConnect>,
     high_availability: bool,
+    named: [u8; 8],
     pub(crate) form: Form,
 }
 
@@ -100,14 +105,14 @@ impl Place {
         let config = read(of)?;
         let tls = of.ca.as_deref().map(tls).transpose()?.map(MakeRustlsConnect::new);
         let form = if of.sharded { Form::Sharded } else { Form::Whole };
-        Ok(Place { config, tls, high_availability: of.high_availability, form })
+        Ok(Place { config, tls, high_availability: of.high_availability, named: of.named, form })
     }
 
     /// Opens a connection, on whichever host takes writes.
     pub(crate) async fn open(&self) -> Result<Opened, PostgresError> {
         let refused = |error: tokio_postgres::Error| PostgresError::Connect(words(&error));
         let mut config = self.config.clone();
-        let name = format!("ramz {}", uniquely());
+        let name = format!("ramz {}", uniquely(self.named));
         config.application_name(&name);
         let client = match &self.tls {
             Some(tls) => {
@@ -194,17 +199,10 @@ where
     tokio::spawn(async move { drop(connection.await) });
 }
 
-/// A name that no other connection has: of this process and its start, and counted.
-fn uniquely() -> String {
-    use std::sync::LazyLock;
-    use std::sync::atomic::{AtomicU64, Ordering};
+/// A name that no other connection has: its user's, and counted.
+fn uniquely(named: [u8; 8]) -> String {
     static NEXT: AtomicU64 = AtomicU64::new(0);
-    static PROCESS: LazyLock<u64> = LazyLock::new(|| {
-        use std::hash::{BuildHasher as _, RandomState};
-        // Seeded by the system for each process: not a secret, only its own.
-        RandomState::new().hash_one(std::process::id())
-    });
-    format!("{:016x}-{}", *PROCESS, NEXT.fetch_add(1, Ordering::Relaxed))
+    format!("{:016x}-{}", u64::from_be_bytes(named), NEXT.fetch_add(1, Ordering::Relaxed))
 }
 
 fn tls(pem: &[u8]) -> Result<rustls::ClientConfig, PostgresError> {

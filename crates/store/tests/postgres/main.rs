@@ -3,6 +3,10 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on should stop")]
 
 mod conformance;
+mod doubt;
+mod fill;
+#[expect(dead_code, reason = "other crates' tests use the rest")]
+mod line;
 mod rules;
 #[expect(dead_code, reason = "other crates' tests use the rest")]
 mod server;
@@ -27,6 +31,7 @@ fn config(url: String) -> PostgresConfig {
         migrate: true,
         sharded: false,
         high_availability: false,
+        named: [7; 8],
     }
 }
 

@@ -10,7 +10,9 @@ use std::fmt::Write as _;
 use std::sync::Arc;
 
 use ramz_store::conformance;
-use ramz_store::{PostgresConfig, PostgresStore, Store, shard_of};
+use ramz_store::{
+    Change, Committer, Head, Outcome, PostgresConfig, PostgresStore, Store, Swap, Table, shard_of,
+};
 use tokio_postgres::NoTls;
 use tokio_postgres::types::Type;
 
@@ -70,7 +72,7 @@ async fn plan(client: &tokio_postgres::Client, sql: &str) -> String {
     lines.iter().map(|line| line.get::<_, String>(0)).collect::<Vec<_>>().join("\n")
 }
 
-async fn client(server: &Server, schema: &str) -> tokio_postgres::Client {
+pub(crate) async fn client(server: &Server, schema: &str) -> tokio_postgres::Client {
     let url = server.url(&format!("&options=-csearch_path%3D{schema}"));
     let (client, connection) = tokio_postgres::connect(&url, NoTls).await.unwrap();
     tokio::spawn(connection);
@@ -152,4 +154,46 @@ async fn in_partitions_by_shard_it_is_a_store() {
     };
     let failures = conformance::run(fresh).await;
     assert!(failures.is_empty(), "{failures:?}");
+}
+
+/// The server refuses a transaction that changes rows of two shards, as an engine might that would need two places for it.
+const ONE_SHARD_ONLY: &str = "CREATE FUNCTION one_shard_only() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+    IF coalesce(current_setting('ramz.shard', true), '') NOT IN ('', NEW.shard::text) THEN
+        RAISE 'rows of two shards in one transaction' USING ERRCODE = 'insufficient_resources';
+    END IF;
+    PERFORM set_config('ramz.shard', NEW.shard::text, true);
+    RETURN NEW;
+END $$;
+CREATE TRIGGER one_shard_only BEFORE INSERT ON card FOR EACH ROW EXECUTE FUNCTION one_shard_only()";
+
+fn insert(number: u64) -> Change {
+    Change::Swap(Swap {
+        table: Table::Card,
+        key: number.wrapping_mul(0x9E37_79B9_7F4A_7C15).to_be_bytes().to_vec(),
+        expected: None,
+        body: vec![1],
+        sealed: Vec::new(),
+        head: Head::EMPTY,
+        journal: Vec::new(),
+        outbox: Vec::new(),
+        due: None,
+        forget_after: None,
+    })
+}
+
+/// How many of 300 changes that come at once a server takes that refuses two shards in one transaction.
+async fn taken(schema: &str, sharded: bool) -> usize {
+    let config = PostgresConfig { sharded, ..config(SERVER.schema(schema)) };
+    let store = Arc::new(PostgresStore::open(&config).await.unwrap());
+    client(&SERVER, schema).await.batch_execute(ONE_SHARD_ONLY).await.unwrap();
+    let committer = Committer::start(store);
+    let outcomes = committer.commit_all((1..=300).map(insert).collect()).await;
+    committer.shutdown().await;
+    outcomes.into_iter().filter(|outcome| matches!(outcome, Ok(Outcome::Won))).count()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_batch_is_one_shards() {
+    assert_eq!(taken("batches", true).await, 300);
+    assert!(taken("mixed_batches", false).await < 300, "the server does not refuse what it should");
 }

@@ -118,15 +118,11 @@ impl Server {
         if output.status.success() { Ok(text(&output.stdout)) } else { Err(text(&output.stderr)) }
     }
 
-    /// Processor time that its processes have used so far, in seconds, those included that have ended.
-    pub(crate) fn processor_s(&self) -> f64 {
+    /// Processor time that the sessions which are open now have used so far, in nanoseconds.
+    pub(crate) fn sessions_ns(&self) -> u64 {
         let postmaster = self.child.id().to_string();
-        let ticks: u64 = fs::read_dir("/proc")
-            .unwrap()
-            .flatten()
-            .filter_map(|entry| ticks(&entry.path(), &postmaster))
-            .sum();
-        ticks as f64 / rustix::param::clock_ticks_per_second() as f64
+        let processes = fs::read_dir("/proc").unwrap().flatten();
+        processes.filter_map(|entry| session_ns(&entry.path(), &postmaster)).sum()
     }
 
     fn wait(&self) {
@@ -147,16 +143,15 @@ impl Drop for Server {
     }
 }
 
-/// Ticks of a process, if it is this one or a child of it. Its fields: proc(5).
-fn ticks(process: &Path, postmaster: &str) -> Option<u64> {
+/// Processor time of a process that is a session of this server: proc(5), and the first number of `schedstat`.
+fn session_ns(process: &Path, postmaster: &str) -> Option<u64> {
     let stat = fs::read_to_string(process.join("stat")).ok()?;
-    let fields: Vec<&str> = stat.rsplit_once(") ")?.1.split(' ').collect();
-    let is_it = process.file_name()?.to_str()? == postmaster;
-    let used = |from: usize, to: usize| {
-        fields[from..to].iter().filter_map(|ticks| ticks.parse::<u64>().ok()).sum::<u64>()
-    };
-    // Of the postmaster also what its ended children used.
-    if is_it { Some(used(11, 15)) } else { (fields[1] == postmaster).then(|| used(11, 13)) }
+    let parent = stat.rsplit_once(") ")?.1.split(' ').nth(1)?;
+    let name = fs::read_to_string(process.join("cmdline")).ok()?;
+    if parent != postmaster || !name.starts_with("postgres: ramz ") {
+        return None;
+    }
+    fs::read_to_string(process.join("schedstat")).ok()?.split(' ').next()?.parse().ok()
 }
 
 /// Starts a server from a thread that does not end before the test's process: the system ends the server with its parent *thread*.

@@ -8,6 +8,7 @@ use ramz_store::{Inspected, PostgresStore, Schema, inspect};
 use super::Findings;
 use super::files::now_s;
 use crate::config::{Kept, StoreConfig};
+use crate::system::SystemEntropy;
 
 /// Less room for a store is worth a warning …
 const ROOM_LOW: u64 = 1 << 30;
@@ -24,7 +25,7 @@ pub(super) async fn look(role: &str, config: &StoreConfig, findings: &mut Findin
 /// Whether the database is there, takes writes, keeps what it acknowledges, and has a schema for this release.
 async fn database(role: &str, config: &StoreConfig, findings: &mut Findings) {
     let what = format!("{role} store");
-    let looked = match config.database() {
+    let looked = match config.database(&SystemEntropy) {
         Ok(config) => PostgresStore::look(&config).await.map_err(|error| error.to_string()),
         Err(error) => Err(format!("{error:#}")),
     };

@@ -22,7 +22,7 @@ use crate::system::SystemEntropy;
 const LINE_EVERY: Duration = Duration::from_secs(10);
 
 pub(super) async fn run(store: &StoreConfig, keys: Option<&KeysConfig>) -> anyhow::Result<()> {
-    let (file, database) = (store.file(), store.database()?);
+    let (file, database) = (store.file(), store.database(&SystemEntropy)?);
     let mut copy = Copy::open(file, &database).await?;
     let there = copy.there();
     if there > 0 {

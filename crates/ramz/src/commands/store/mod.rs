@@ -7,6 +7,7 @@ use ramz_store::{PostgresStore, Schema};
 
 use super::{Settings, say};
 use crate::config::{Config, GatewayConfig, IssuerConfig, KeysConfig, StoreConfig};
+use crate::system::SystemEntropy;
 
 #[derive(Debug, Args)]
 pub(super) struct Options {
@@ -68,7 +69,7 @@ pub(super) async fn run(options: Options) -> anyhow::Result<()> {
 }
 
 async fn migrate(config: &StoreConfig) -> anyhow::Result<()> {
-    let Schema { found, known } = PostgresStore::migrate(&config.database()?).await?;
+    let Schema { found, known } = PostgresStore::migrate(&config.database(&SystemEntropy)?).await?;
     say::line(format!("the database has schema {found}, this release's is {known}"));
     Ok(())
 }
