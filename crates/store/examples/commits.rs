@@ -127,14 +127,8 @@ async fn open(place: &str, number: u64) -> io::Result<Arc<dyn Store>> {
             .map_err(io::Error::other);
     }
     let config = PostgresConfig {
-        url: place.to_owned(),
-        password: None,
-        ca: None,
         connections: std::env::var("CONNECTIONS").ok().and_then(|count| count.parse().ok()).unwrap_or(4),
-        migrate: true,
-        sharded: false,
-        high_availability: false,
-        named: [7; 8],
+        ..PostgresConfig::new(place, [7; 8])
     };
     Ok(Arc::new(PostgresStore::open(&config).await.map_err(io::Error::other)?))
 }

@@ -31,16 +31,7 @@ fn fresh() -> (PostgresConfig, String) {
     static NEXT: AtomicUsize = AtomicUsize::new(0);
     let name = format!("c{}", NEXT.fetch_add(1, Ordering::Relaxed));
     let url = SERVER.schema(&name);
-    let config = PostgresConfig {
-        url,
-        password: None,
-        ca: None,
-        connections: 4,
-        migrate: true,
-        sharded: false,
-        high_availability: false,
-        named: [7; 8],
-    };
+    let config = PostgresConfig::new(url, [7; 8]);
     (config, name)
 }
 

@@ -164,16 +164,7 @@ static SERVER: LazyLock<Server> = LazyLock::new(Server::start);
 async fn postgres(sharded: bool) -> PostgresStore {
     static NEXT: AtomicUsize = AtomicUsize::new(0);
     let url = SERVER.schema(&format!("m{}", NEXT.fetch_add(1, Ordering::Relaxed)));
-    let config = PostgresConfig {
-        url,
-        password: None,
-        ca: None,
-        connections: 2,
-        migrate: true,
-        sharded,
-        high_availability: false,
-        named: [7; 8],
-    };
+    let config = PostgresConfig { connections: 2, sharded, ..PostgresConfig::new(url, [7; 8]) };
     PostgresStore::open(&config).await.unwrap()
 }
 

@@ -42,16 +42,7 @@ impl Database {
     fn open() -> Database {
         static NEXT: AtomicUsize = AtomicUsize::new(0);
         let url = SERVER.schema(&format!("bank{}", NEXT.fetch_add(1, Ordering::Relaxed)));
-        let config = PostgresConfig {
-            url,
-            password: None,
-            ca: None,
-            connections: 4,
-            migrate: true,
-            sharded: false,
-            high_availability: false,
-            named: [7; 8],
-        };
+        let config = PostgresConfig::new(url, [7; 8]);
         let (tell, opened) = std::sync::mpsc::channel();
         RUNTIME.spawn(async move { tell.send(PostgresStore::open(&config).await.unwrap()).unwrap() });
         Database(Arc::new(opened.recv().unwrap()))

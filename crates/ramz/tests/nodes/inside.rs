@@ -126,16 +126,7 @@ async fn run(settings: &Value, keys: SoftKeys, password: String, store: Arc<dyn 
 
 /// As a process would open it; once more if the line is cut meanwhile, as whoever watches over processes would.
 async fn open(url: &str) -> PostgresStore {
-    let config = PostgresConfig {
-        url: url.to_owned(),
-        password: None,
-        ca: None,
-        connections: 4,
-        migrate: true,
-        sharded: false,
-        high_availability: false,
-        named: random_bytes(&Random),
-    };
+    let config = PostgresConfig::new(url, random_bytes(&Random));
     loop {
         if let Ok(store) = PostgresStore::open(&config).await {
             return store;

@@ -73,16 +73,7 @@ async fn three_nodes_on_one_database_are_one_clerk() {
 
 /// Everything that is wrong in the end, with the database at this address.
 pub(crate) async fn wrong_in(load: &Load, url: String) -> Vec<String> {
-    let config = PostgresConfig {
-        url,
-        password: None,
-        ca: None,
-        connections: 2,
-        migrate: false,
-        sharded: false,
-        high_availability: false,
-        named: [7; 8],
-    };
+    let config = PostgresConfig { connections: 2, migrate: false, ..PostgresConfig::new(url, [7; 8]) };
     let store = PostgresStore::open(&config).await.unwrap();
     let passphrase = std::fs::read_to_string(load.bank.file("passphrase")).unwrap();
     let sealed = std::fs::read(load.bank.file("issuer.keys")).unwrap();

@@ -59,6 +59,22 @@ pub struct PostgresConfig {
     pub named: [u8; 8],
 }
 
+impl PostgresConfig {
+    /// A database that one server keeps whole: four connections, no files, brought to this release's schema.
+    pub fn new(url: impl Into<String>, named: [u8; 8]) -> PostgresConfig {
+        PostgresConfig {
+            url: url.into(),
+            password: None,
+            ca: None,
+            connections: 4,
+            migrate: true,
+            sharded: false,
+            high_availability: false,
+            named,
+        }
+    }
+}
+
 /// Why a PostgreSQL store cannot be opened.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum PostgresError {

@@ -23,16 +23,7 @@ static SERVER: LazyLock<Server> = LazyLock::new(Server::start);
 
 /// How a store at this address is opened.
 fn config(url: String) -> PostgresConfig {
-    PostgresConfig {
-        url,
-        password: None,
-        ca: None,
-        connections: 4,
-        migrate: true,
-        sharded: false,
-        high_availability: false,
-        named: [7; 8],
-    }
+    PostgresConfig::new(url, [7; 8])
 }
 
 /// A schema that no other test has.
