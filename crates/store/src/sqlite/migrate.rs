@@ -88,6 +88,10 @@ pub(crate) fn landed(connection: &Connection) -> Result<Vec<(u32, String)>, rusq
 
 #[cfg(test)]
 mod tests {
+    use std::sync::mpsc;
+    use std::thread;
+    use std::time::Duration;
+
     use ramz_domain::Moment;
 
     use super::super::{apply, query};
@@ -192,8 +196,17 @@ mod tests {
              INSERT INTO journal VALUES (1, 2, x'07', 1, 9, x'', 4, zeroblob(32)), (2, 1, x'07', 2, 9, x'', 4, zeroblob(32));",
         )
         .unwrap();
-        let found = query::journal(&file, &[7], 0, 10).unwrap();
+        let (ended, end) = mpsc::channel::<()>();
+        let stop = file.get_interrupt_handle();
+        let watch = thread::spawn(move || {
+            if end.recv_timeout(Duration::from_secs(20)) == Err(mpsc::RecvTimeoutError::Timeout) {
+                stop.interrupt();
+            }
+        });
+        let found = query::journal(&file, &[7], 0, 10).expect("the walk ends by itself");
         assert_eq!(found.iter().map(|entry| entry.seq).collect::<Vec<_>>(), [1, 2]);
+        drop(ended);
+        watch.join().unwrap();
     }
 
     #[test]

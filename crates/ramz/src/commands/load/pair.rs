@@ -224,3 +224,22 @@ impl Target {
 fn micros(since: Instant) -> u64 {
     u64::try_from(since.elapsed().as_micros()).unwrap_or(u64::MAX).max(1)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// 100 pairs a second over four workers: one is due each 10 ms, of each worker in turn.
+    #[test]
+    fn workers_take_turns_at_a_rate() {
+        let began = Instant::now();
+        let mut due: Vec<(Duration, usize)> = (0..4)
+            .flat_map(|worker| (0..25).map(move |pairs| (worker, pairs)))
+            .map(|(worker, pairs)| (Pace::of(100, worker, 4).due(began, pairs) - began, worker))
+            .collect();
+        due.sort();
+        let wanted: Vec<(Duration, usize)> =
+            (0..100_u32).map(|pair| (Duration::from_millis(10) * pair, pair as usize % 4)).collect();
+        assert_eq!(due, wanted);
+    }
+}
