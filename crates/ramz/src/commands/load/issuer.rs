@@ -8,6 +8,7 @@ use std::sync::Arc;
 use anyhow::{Context as _, bail};
 use ramz_api::client::{Http, PinRequests};
 use ramz_link::Shape;
+use rustix::process::{Pid, Signal, kill_process};
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::process::{Child, Command};
 use tokio::time::timeout;
@@ -39,8 +40,8 @@ pub(super) async fn measure(options: &Options, shutdown: &CancellationToken) -> 
     let phones = Phones::Here(Inbox::behind(&alone.handsets));
     let target = Arc::new(Target::new(requests, phones, link, &zone_key, payee)?);
     let rate = closed_loop(target, options, &[("the issuer", issuer.id()), ("this process", None)]).await?;
+    stop(&mut issuer).await?;
     shutdown.cancel();
-    issuer.kill().await?;
     if options.database.is_some() {
         say::line(format!("durable card changes: {:.0}/s, two a pair", 2.0 * rate));
         return Ok(());
@@ -50,6 +51,17 @@ pub(super) async fn measure(options: &Options, shutdown: &CancellationToken) -> 
         "the same rows in SQLite, group commit of 64 pairs, one thread and nothing else: {alone_rate:.0}/s"
     ));
     say::line(format!("ratio: {:.2}", rate / alone_rate));
+    Ok(())
+}
+
+/// Stops the issuer as an operator would, while the links to it still stand: it ends its conversations itself, and what watches its
+/// process (a profile) is written.
+async fn stop(issuer: &mut Child) -> anyhow::Result<()> {
+    let pid = issuer.id().and_then(|id| Pid::from_raw(id.try_into().ok()?)).context("the issuer has ended by itself")?;
+    kill_process(pid, Signal::TERM)?;
+    if timeout(TIMEOUT, issuer.wait()).await.is_err() {
+        issuer.kill().await?;
+    }
     Ok(())
 }
 
