@@ -1,9 +1,11 @@
-//! JSON at a door: a tree whose texts are wiped, read member by member so that *every* error is found and named.
+//! JSON at a door: a tree over the bytes that came, read member by member so that *every* error is found and named. Texts stay
+//! where they came; one with escapes is a copy, and wiped.
 //!
 //! serde's derived readers stop at the first error and quote what they found; a door must do neither. Pointers are
 //! RFC 6901. A member the sender made up is named only if it is a plain word: anything else may be a secret.
 
 use std::fmt;
+use std::ops::Deref;
 
 use ramz_domain::Pan;
 use serde::{
@@ -17,35 +19,46 @@ use crate::problem::{FieldError, Problem};
 /// Strange members named for one object: an answer stays as small as what it answers.
 const STRANGE_MEMBERS_MAX: usize = 8;
 
-/// A JSON value. Not printable on purpose.
-pub(crate) enum Json {
+/// A JSON value of the text `'t`. Not printable on purpose.
+pub(crate) enum Json<'t> {
     /// A whole number that is not negative.
     Whole(u64),
-    /// A text, wiped on drop.
-    Text(Zeroizing<String>),
+    /// A text.
+    Text(Words<'t>),
     /// `true` or `false`.
     Bool(bool),
     /// The values in order.
-    List(Vec<Json>),
+    List(Vec<Json<'t>>),
     /// The members in order; names may repeat.
-    Object(Vec<(Zeroizing<String>, Json)>),
+    Object(Vec<Member<'t>>),
     /// Anything that no door asks for yet: other numbers, `null`.
     Other,
 }
 
+/// A member's name and value.
+pub(crate) type Member<'t> = (Words<'t>, Json<'t>);
+
+/// A JSON string's characters.
+pub(crate) enum Words<'t> {
+    /// Without escapes: as they came.
+    There(&'t str),
+    /// What the escapes meant.
+    Copied(Zeroizing<String>),
+}
+
 /// The members of one object and where it is.
 pub(crate) struct Object<'a> {
-    at: String,
-    members: &'a [(Zeroizing<String>, Json)],
+    at: &'a str,
+    members: &'a [Member<'a>],
 }
 
 /// The errors found so far.
 #[derive(Default)]
 pub(crate) struct Errors(Vec<FieldError>);
 
-impl Json {
+impl<'t> Json<'t> {
     /// Reads one JSON text. The problem tells line and column, nothing of the text.
-    pub(crate) fn parse(bytes: &[u8]) -> Result<Json, Problem> {
+    pub(crate) fn parse(bytes: &'t [u8]) -> Result<Json<'t>, Problem> {
         serde_json::from_slice(bytes).map_err(|e| {
             Problem::malformed(vec![FieldError::new(
                 "",
@@ -74,26 +87,36 @@ impl Errors {
     }
 
     /// The value as an object of `known` members. Strange and repeated members are noted.
-    pub(crate) fn object<'a>(&mut self, value: &'a Json, at: &str, known: &[&str]) -> Option<Object<'a>> {
+    pub(crate) fn object<'a>(
+        &mut self,
+        value: &'a Json<'_>,
+        at: &'a str,
+        known: &[&str],
+    ) -> Option<Object<'a>> {
         let Json::Object(members) = value else {
             self.add(at, format!("write an object with the members {}", known.join(", ")));
             return None;
         };
-        let strange = members.iter().filter(|(name, _)| !known.contains(&name.as_str()));
+        let strange = members.iter().filter(|(name, _)| !known.contains(&&**name));
         for (name, _) in strange.take(STRANGE_MEMBERS_MAX) {
-            let pointer = if is_plain_word(name) { format!("{at}/{}", name.as_str()) } else { at.to_owned() };
+            let pointer = if is_plain_word(name) { format!("{at}/{}", &**name) } else { at.to_owned() };
             self.add(pointer, format!("write only the members that are known here: {}", known.join(", ")));
         }
         for name in known {
-            if members.iter().filter(|(n, _)| n.as_str() == *name).count() > 1 {
+            if members.iter().filter(|(n, _)| **n == **name).count() > 1 {
                 self.add(format!("{at}/{name}"), "write this member once");
             }
         }
-        Some(Object { at: at.to_owned(), members })
+        Some(Object { at, members })
     }
 
     /// A member that must be there, noted if it is not. `expect` says what to write.
-    pub(crate) fn member<'a>(&mut self, object: &Object<'a>, name: &str, expect: &str) -> Option<&'a Json> {
+    pub(crate) fn member<'a>(
+        &mut self,
+        object: &Object<'a>,
+        name: &str,
+        expect: &str,
+    ) -> Option<&'a Json<'a>> {
         let found = object.get(name);
         if found.is_none() {
             self.add(object.pointer(name), format!("this member is missing; write {expect}"));
@@ -190,8 +213,8 @@ fn is_plain_word(name: &str) -> bool {
 
 impl<'a> Object<'a> {
     /// A member, if it is there.
-    pub(crate) fn get(&self, name: &str) -> Option<&'a Json> {
-        self.members.iter().find(|(n, _)| n.as_str() == name).map(|(_, value)| value)
+    pub(crate) fn get(&self, name: &str) -> Option<&'a Json<'a>> {
+        self.members.iter().find(|(n, _)| **n == *name).map(|(_, value)| value)
     }
 
     /// Where a member is or would be.
@@ -200,8 +223,43 @@ impl<'a> Object<'a> {
     }
 }
 
-impl<'de> Deserialize<'de> for Json {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Json, D::Error> {
+impl Deref for Words<'_> {
+    type Target = str;
+
+    fn deref(&self) -> &str {
+        match self {
+            Words::There(text) => text,
+            Words::Copied(text) => text,
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Words<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Words<'de>, D::Error> {
+        deserializer.deserialize_str(Characters)
+    }
+}
+
+struct Characters;
+
+impl<'de> Visitor<'de> for Characters {
+    type Value = Words<'de>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a JSON string")
+    }
+
+    fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Words<'de>, E> {
+        Ok(Words::There(text))
+    }
+
+    fn visit_str<E>(self, text: &str) -> Result<Words<'de>, E> {
+        Ok(Words::Copied(Zeroizing::new(text.to_owned())))
+    }
+}
+
+impl<'de> Deserialize<'de> for Json<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Json<'de>, D::Error> {
         deserializer.deserialize_any(Tree)
     }
 }
@@ -209,37 +267,41 @@ impl<'de> Deserialize<'de> for Json {
 struct Tree;
 
 impl<'de> Visitor<'de> for Tree {
-    type Value = Json;
+    type Value = Json<'de>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("JSON")
     }
 
-    fn visit_bool<E>(self, value: bool) -> Result<Json, E> {
+    fn visit_bool<E>(self, value: bool) -> Result<Json<'de>, E> {
         Ok(Json::Bool(value))
     }
 
-    fn visit_u64<E>(self, number: u64) -> Result<Json, E> {
+    fn visit_u64<E>(self, number: u64) -> Result<Json<'de>, E> {
         Ok(Json::Whole(number))
     }
 
-    fn visit_i64<E>(self, _: i64) -> Result<Json, E> {
+    fn visit_i64<E>(self, _: i64) -> Result<Json<'de>, E> {
         Ok(Json::Other)
     }
 
-    fn visit_f64<E>(self, _: f64) -> Result<Json, E> {
+    fn visit_f64<E>(self, _: f64) -> Result<Json<'de>, E> {
         Ok(Json::Other)
     }
 
-    fn visit_unit<E>(self) -> Result<Json, E> {
+    fn visit_unit<E>(self) -> Result<Json<'de>, E> {
         Ok(Json::Other)
     }
 
-    fn visit_str<E>(self, text: &str) -> Result<Json, E> {
-        Ok(Json::Text(Zeroizing::new(text.to_owned())))
+    fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Json<'de>, E> {
+        Ok(Json::Text(Words::There(text)))
     }
 
-    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Json, A::Error> {
+    fn visit_str<E>(self, text: &str) -> Result<Json<'de>, E> {
+        Ok(Json::Text(Words::Copied(Zeroizing::new(text.to_owned()))))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Json<'de>, A::Error> {
         let mut values = Vec::new();
         while let Some(value) = list.next_element()? {
             values.push(value);
@@ -247,10 +309,10 @@ impl<'de> Visitor<'de> for Tree {
         Ok(Json::List(values))
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Json, A::Error> {
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Json<'de>, A::Error> {
         let mut members = Vec::new();
-        while let Some((name, value)) = map.next_entry::<String, Json>()? {
-            members.push((Zeroizing::new(name), value));
+        while let Some(member) = map.next_entry()? {
+            members.push(member);
         }
         Ok(Json::Object(members))
     }
@@ -266,6 +328,17 @@ mod tests {
         let detail = &problem.errors[0].detail;
         assert!(detail.contains("line 1, column 25"), "{detail}");
         assert!(!format!("{problem:?}").contains("6104337"));
+    }
+
+    #[test]
+    fn a_text_is_what_its_escapes_mean() {
+        let json = Json::parse(br#"{"a": "1\u0032", "\u0062": "34"}"#).ok().unwrap();
+        let mut errors = Errors::default();
+        let object = errors.object(&json, "", &["a", "b"]).unwrap();
+        for (name, expect) in [("a", "12"), ("b", "34")] {
+            assert_eq!(errors.text(&object, name, "", |text| Ok(text.to_owned())).as_deref(), Some(expect));
+        }
+        assert!(errors.0.is_empty());
     }
 
     #[test]

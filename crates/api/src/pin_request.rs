@@ -175,7 +175,7 @@ impl PayeeChecked {
     }
 }
 
-fn read_request(tree: &Json, errors: &mut Errors) -> Option<Checked> {
+fn read_request(tree: &Json<'_>, errors: &mut Errors) -> Option<Checked> {
     let body = errors.object(tree, "", &["pan", "payment", "payer"])?;
     let pan = read_pan(&body, errors);
     let payer = body.get("payer").and_then(|_| errors.text(&body, "payer", PAYER, payer));
@@ -229,9 +229,10 @@ fn read_amount(payment: &Object<'_>, kind: Option<PaymentKind>, errors: &mut Err
 }
 
 /// Without a kind, the members tell which shape was meant.
-fn read_payee(payee: &Json, kind: Option<PaymentKind>, errors: &mut Errors) -> Option<PayeeChecked> {
+fn read_payee(payee: &Json<'_>, kind: Option<PaymentKind>, errors: &mut Errors) -> Option<PayeeChecked> {
     const AT: &str = "/payment/payee";
-    let has = |name: &str| matches!(payee, Json::Object(members) if members.iter().any(|(n, _)| n.as_str() == name));
+    let has =
+        |name: &str| matches!(payee, Json::Object(members) if members.iter().any(|(n, _)| **n == *name));
     let shape = kind.unwrap_or(match () {
         () if has("pan") => PaymentKind::Transfer,
         () if has("bill") => PaymentKind::Bill,

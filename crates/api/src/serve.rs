@@ -10,7 +10,6 @@ use axum::{
     body::{Body, Bytes},
     extract::{DefaultBodyLimit, FromRequest, Request},
     http::{HeaderMap, StatusCode, header},
-    middleware::{self, Next},
     response::{IntoResponse, Response},
 };
 use futures_util::FutureExt as _;
@@ -41,8 +40,13 @@ const ACCEPT_AGAIN_AFTER: Duration = Duration::from_millis(100);
 ///
 /// Each request carries its [`Peer`] as an extension. At most [`limits::HTTP_CONNECTIONS_MAX`] connections are open.
 /// `entropy` names incidents.
-pub async fn serve(door: Arc<dyn Door>, app: Router, entropy: Arc<dyn Entropy>, shutdown: CancellationToken) {
-    let app = guarded(app, entropy);
+pub async fn serve(
+    door: Arc<dyn Door>,
+    app: impl Into<App>,
+    entropy: Arc<dyn Entropy>,
+    shutdown: CancellationToken,
+) {
+    let app = Arc::new(app.into());
     let slots = Arc::new(Semaphore::new(limits::HTTP_CONNECTIONS_MAX));
     let connections = TaskTracker::new();
     let cut = CancellationToken::new();
@@ -51,7 +55,8 @@ pub async fn serve(door: Arc<dyn Door>, app: Router, entropy: Arc<dyn Entropy>, 
             let Ok(slot) = Arc::clone(&slots).acquire_owned().await else { return };
             match door.accept().await {
                 Ok((stream, peer)) => {
-                    let connection = converse(stream, peer, app.clone(), shutdown.clone());
+                    let connection =
+                        converse(stream, peer, Arc::clone(&app), Arc::clone(&entropy), shutdown.clone());
                     let cut = cut.clone();
                     connections.spawn(async move {
                         cut.run_until_cancelled(connection).await;
@@ -77,10 +82,42 @@ pub async fn serve(door: Arc<dyn Door>, app: Router, entropy: Arc<dyn Entropy>, 
     }
 }
 
-/// `app` with the guards that [`serve`] puts around it, for tests that call it without a socket.
-pub fn guarded(app: Router, entropy: Arc<dyn Entropy>) -> Router {
-    app.layer(DefaultBodyLimit::max(limits::BODY_BYTES_MAX))
-        .layer(middleware::from_fn(move |request, next| guard(request, next, Arc::clone(&entropy))))
+/// What a door serves: its routes, with the guards around them, and whoever times them.
+///
+/// The guards are around the router and not layers of it: there each would be two boxes a request.
+pub struct App {
+    routes: Router,
+    times: Option<Arc<DoorTimes>>,
+}
+
+impl From<Router> for App {
+    fn from(routes: Router) -> App {
+        App { routes, times: None }
+    }
+}
+
+impl App {
+    /// Answers a request, also without a socket. Panics and hangs become faults; bare errors of libraries become problems.
+    pub async fn answer(&self, mut request: Request, entropy: &dyn Entropy) -> Response {
+        let began = time::Instant::now();
+        DefaultBodyLimit::max(limits::BODY_BYTES_MAX).apply(&mut request);
+        let answer = time::timeout(REQUEST_TIMEOUT, self.routes.clone().oneshot(request));
+        let fault = |what| {
+            let incident = problem::incident(entropy);
+            tracing::error!(%incident, "{what}");
+            Problem::fault(incident).into_response()
+        };
+        let response = match AssertUnwindSafe(answer).catch_unwind().await {
+            Ok(Ok(Ok(response))) => dressed(response),
+            Ok(Err(_)) => fault("a handler did not answer in time"),
+            // What it panicked with may hold a secret and is not looked at.
+            Err(_) => fault("a handler panicked"),
+        };
+        if let Some(times) = &self.times {
+            times.answered(&response, began);
+        }
+        response
+    }
 }
 
 /// How long requests at one door took, and how they ended.
@@ -98,21 +135,17 @@ impl DoorTimes {
         Arc::new(DoorTimes { door, seconds: Histogram::seconds(), classes: Default::default() })
     }
 
-    /// `app`, with its requests counted and timed.
-    pub fn timing(self: &Arc<DoorTimes>, app: Router) -> Router {
-        let times = Arc::clone(self);
-        app.layer(middleware::from_fn(move |request: Request, next: Next| {
-            let (times, began) = (Arc::clone(&times), time::Instant::now());
-            async move {
-                let response = next.run(request).await;
-                times.seconds.took(began.elapsed());
-                let class = usize::from(response.status().as_u16() / 100).checked_sub(1);
-                if let Some(count) = class.and_then(|class| times.classes.get(class)) {
-                    count.add_one();
-                }
-                response
-            }
-        }))
+    /// The routes, with their requests counted and timed.
+    pub fn timing(self: &Arc<DoorTimes>, routes: Router) -> App {
+        App { routes, times: Some(Arc::clone(self)) }
+    }
+
+    fn answered(&self, response: &Response, began: time::Instant) {
+        self.seconds.took(began.elapsed());
+        let class = usize::from(response.status().as_u16() / 100).checked_sub(1);
+        if let Some(count) = class.and_then(|class| self.classes.get(class)) {
+            count.add_one();
+        }
     }
 
     /// Writes the metrics of a role's doors.
@@ -133,12 +166,17 @@ impl DoorTimes {
 }
 
 /// One connection, from its first byte to its last.
-async fn converse(stream: BoxStream, peer: Peer, app: Router, shutdown: CancellationToken) {
-    let service = service_fn(move |request: hyper::Request<Incoming>| {
-        let app = app.clone();
+async fn converse(
+    stream: BoxStream,
+    peer: Peer,
+    app: Arc<App>,
+    entropy: Arc<dyn Entropy>,
+    shutdown: CancellationToken,
+) {
+    let service = service_fn(|request: hyper::Request<Incoming>| {
         let mut request = request.map(Body::new);
         request.extensions_mut().insert(peer.clone());
-        async move { app.oneshot(request).await }
+        app.answer(request, &*entropy).map(Ok::<_, Infallible>)
     });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
@@ -157,20 +195,6 @@ async fn converse(stream: BoxStream, peer: Peer, app: Router, shutdown: Cancella
         // A peer that left, or spoke no HTTP. The text of a parser's error holds nothing of what was read.
         tracing::debug!(%error, "connection ended early");
     }
-}
-
-/// Panics and hangs become faults; bare errors of libraries become problems.
-async fn guard(request: Request, next: Next, entropy: Arc<dyn Entropy>) -> Result<Response, Infallible> {
-    let answer = AssertUnwindSafe(time::timeout(REQUEST_TIMEOUT, next.run(request))).catch_unwind().await;
-    let what = match answer {
-        Ok(Ok(response)) => return Ok(dressed(response)),
-        Ok(Err(_)) => "a handler did not answer in time",
-        // What it panicked with may hold a secret and is not looked at.
-        Err(_) => "a handler panicked",
-    };
-    let incident = problem::incident(entropy.as_ref());
-    tracing::error!(%incident, "{what}");
-    Ok(Problem::fault(incident).into_response())
 }
 
 /// An error that a library answered with an empty body or plain text, as the problem that it is.

@@ -196,7 +196,7 @@ const PAN: &str = "the card number as 16 to 19 digits without separators";
 const BILL: &str = "6 to 18 digits, as a string";
 const LOCAL_TIME: &str = "local date and time at the terminal, YYYY-MM-DDThh:mm:ss";
 
-fn read(tree: &Json, errors: &mut Errors) -> Option<Verification> {
+fn read(tree: &Json<'_>, errors: &mut Errors) -> Option<Verification> {
     let body = errors.object(tree, "", &MEMBERS)?;
     let pan = errors.text(&body, "pan", PAN, pan);
     let expiry = errors.text(&body, "expiry", EXPIRY, expiry);
@@ -281,7 +281,7 @@ fn read_payment(payment: &Object<'_>, errors: &mut Errors) -> Option<(PaymentKin
 }
 
 /// Name and terminal may be there, as in a PIN request; they do not bind, and are not looked at.
-fn read_payee(payee: &Json, kind: PaymentKind, errors: &mut Errors) -> Option<Payee> {
+fn read_payee(payee: &Json<'_>, kind: PaymentKind, errors: &mut Errors) -> Option<Payee> {
     const AT: &str = "/payment/payee";
     match kind {
         PaymentKind::Transfer => {
@@ -304,7 +304,7 @@ fn read_payee(payee: &Json, kind: PaymentKind, errors: &mut Errors) -> Option<Pa
     }
 }
 
-fn read_transaction(tree: &Json, errors: &mut Errors) -> Option<Transaction> {
+fn read_transaction(tree: &Json<'_>, errors: &mut Errors) -> Option<Transaction> {
     let members = ["stan", "rrn", "acquirer", "terminal", "local_time"];
     let object = errors.object(tree, "/transaction", &members)?;
     let stan = digits(&object, "stan", "the trace number (DE11): six digits", 6..=6, errors);

@@ -370,7 +370,7 @@ fn read_key(errors: &mut Errors, object: &Object<'_>) -> Option<DeviceKey> {
     key.ok()
 }
 
-fn read_seed(errors: &mut Errors, seed: &Json) -> Option<SealedSeed> {
+fn read_seed(errors: &mut Errors, seed: &Json<'_>) -> Option<SealedSeed> {
     let seed = errors.object(seed, "/seed", &["key", "enc", "ciphertext"])?;
     let key = errors.whole(&seed, "key", "the version of the receive key", |key| u32::try_from(key).ok());
     let mut sealed = |name: &str, length: usize| {
@@ -383,7 +383,7 @@ fn read_seed(errors: &mut Errors, seed: &Json) -> Option<SealedSeed> {
     Some(SealedSeed { key: key?, enc: enc?, ciphertext: ciphertext? })
 }
 
-fn read_control(errors: &mut Errors, control: &Json) -> Option<Control> {
+fn read_control(errors: &mut Errors, control: &Json<'_>) -> Option<Control> {
     let control = errors.object(control, "/control", &["card", "code"])?;
     let card =
         errors.text(&control, "card", &format!("the reference of a card that is there, {REFERENCE}"), token);

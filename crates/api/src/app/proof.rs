@@ -9,10 +9,9 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use ramz_domain::{DeviceId, Moment, limits};
 use sha2::{Digest as _, Sha256};
-use zeroize::Zeroizing;
 
 use super::key::{DeviceKey, Jwk};
-use crate::json::Json;
+use crate::json::{Json, Member};
 use crate::problem::Problem;
 
 /// The header with the proof.
@@ -147,7 +146,8 @@ pub fn verify(proof: &str, expected: &Expected<'_>) -> Result<Proof, ProofError>
     };
     let signed = &proof[..head.len() + 1 + claims.len()];
     let signature = URL_SAFE_NO_PAD.decode(signature).map_err(|_| ProofError::Form)?;
-    let (head, claims) = (json(head)?, json(claims)?);
+    let (head, claims) = (decoded(head)?, decoded(claims)?);
+    let (head, claims) = (json(&head)?, json(&claims)?);
     check_header(&Members::of(&head).ok_or(ProofError::Form)?, expected.key)?;
     let claims = Members::of(&claims).ok_or(ProofError::Form)?;
     if !expected.key.signed(signed.as_bytes(), &signature) {
@@ -222,18 +222,18 @@ pub(super) fn bare(url: &str) -> Option<String> {
 }
 
 /// A JSON object that names each member once: of two, one reader takes the first and another the last.
-struct Members<'a>(&'a [(Zeroizing<String>, Json)]);
+struct Members<'a>(&'a [Member<'a>]);
 
 impl<'a> Members<'a> {
-    fn of(tree: &'a Json) -> Option<Members<'a>> {
+    fn of(tree: &'a Json<'_>) -> Option<Members<'a>> {
         let Json::Object(members) = tree else { return None };
-        let mut names: Vec<_> = members.iter().map(|(name, _)| name.as_str()).collect();
+        let mut names: Vec<_> = members.iter().map(|(name, _)| &**name).collect();
         names.sort_unstable();
         names.windows(2).all(|pair| pair[0] != pair[1]).then_some(Members(members))
     }
 
-    fn get(&self, name: &str) -> Option<&'a Json> {
-        self.0.iter().find(|(n, _)| n.as_str() == name).map(|(_, value)| value)
+    fn get(&self, name: &str) -> Option<&'a Json<'a>> {
+        self.0.iter().find(|(n, _)| **n == *name).map(|(_, value)| value)
     }
 
     fn text(&self, name: &str) -> Option<&'a str> {
@@ -251,10 +251,13 @@ impl<'a> Members<'a> {
     }
 }
 
-/// The JSON of one part of a JWS.
-fn json(part: &str) -> Result<Json, ProofError> {
-    let bytes = URL_SAFE_NO_PAD.decode(part).map_err(|_| ProofError::Form)?;
-    Json::parse(&bytes).map_err(|_| ProofError::Form)
+/// One part of a JWS.
+fn decoded(part: &str) -> Result<Vec<u8>, ProofError> {
+    URL_SAFE_NO_PAD.decode(part).map_err(|_| ProofError::Form)
+}
+
+fn json(part: &[u8]) -> Result<Json<'_>, ProofError> {
+    Json::parse(part).map_err(|_| ProofError::Form)
 }
 
 #[cfg(test)]

@@ -10,7 +10,7 @@ use axum::{
     http::{Request, StatusCode},
     response::Response,
 };
-use ramz_api::serve::guarded;
+use ramz_api::serve::App;
 use ramz_domain::{Clock, Entropy, Moment};
 use tower::ServiceExt;
 
@@ -61,6 +61,12 @@ impl Cards for Balance {
     }
 }
 
+/// As a door serves it.
+fn guarded(routes: Router) -> Router {
+    let app = Arc::new(App::from(routes));
+    Router::new().fallback(async move |request| app.answer(request, &NoEntropy).await)
+}
+
 /// One request to a router.
 pub(crate) async fn send(router: &Router, request: Request<Body>) -> Response {
     router.clone().oneshot(request).await.unwrap()
@@ -86,7 +92,7 @@ fn portal(cards: Option<Arc<dyn Cards>>) -> Router {
         "cards": [{ "bank": "mellat", "pan": "6104337000000016", "balance": 50, "state": "active" }] });
     let trace = Trace::new(clock.clone());
     let state = PortalState { lab_json, trace, clock, cards, shop_url: "http://localhost:8701".into() };
-    guarded(router(state), Arc::new(NoEntropy))
+    guarded(router(state))
 }
 
 async fn post_clock(portal: &Router, kind: &str, body: impl Into<Body>) -> (StatusCode, Value) {
