@@ -2,14 +2,21 @@
 
 use std::fmt;
 
-use zeroize::Zeroize;
+use zeroize::{Zeroize, Zeroizing};
 
 use crate::digits;
+
+/// The longest number of E.164.
+const DIGITS_MAX: usize = 15;
 
 /// A mobile number: country code and subscriber number, 8 to 15 digits, no `+`. Iranian numbers
 /// may be given with a leading `0` and are kept as `98…`. `Debug` shows the last two digits.
 #[derive(Clone)]
-pub struct Phone(Box<str>);
+pub struct Phone {
+    /// In ASCII; what is not used is zero.
+    digits: [u8; DIGITS_MAX],
+    count: usize,
+}
 
 /// The text is not a mobile number. Carries nothing of it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
@@ -19,48 +26,69 @@ pub struct PhoneError;
 impl Phone {
     /// Reads `09121234567`, `+989121234567`, `00989121234567` or `989121234567`, in any digits.
     pub fn parse(text: &str) -> Result<Phone, PhoneError> {
-        let mut folded: String =
-            digits::fold(text).chars().filter(|c| !matches!(c, ' ' | '-' | '(' | ')')).collect();
-        let international = match folded.as_str() {
-            s if s.starts_with('+') => s[1..].to_owned(),
-            s if s.starts_with("00") => s[2..].to_owned(),
-            s if s.starts_with('0') => format!("98{}", &s[1..]),
-            s => s.to_owned(),
+        // Room for a trunk's `00` before the longest; it is wiped.
+        let mut typed = Zeroizing::new([0; DIGITS_MAX + 2]);
+        let (mut count, mut plus) = (0, false);
+        for c in text.chars().filter(|c| !matches!(c, ' ' | '-' | '(' | ')')) {
+            if c == '+' && count == 0 && !plus {
+                plus = true;
+                continue;
+            }
+            let digit = digits::latin(c).and_then(|digit| u8::try_from(digit).ok());
+            *typed.get_mut(count).ok_or(PhoneError)? = digit.ok_or(PhoneError)?;
+            count += 1;
+        }
+        let (country, rest): (&[u8], &[u8]) = match &typed[..count] {
+            all if plus => (b"", all),
+            [b'0', b'0', rest @ ..] => (b"", rest),
+            [b'0', rest @ ..] => (b"98", rest),
+            all => (b"", all),
         };
-        folded.zeroize();
-        let valid = (8..=15).contains(&international.len())
-            && international.bytes().all(|b| b.is_ascii_digit())
-            && !international.starts_with('0');
-        if !valid || (international.starts_with("98") && international.len() != 12) {
+        let count = country.len() + rest.len();
+        if !(8..=DIGITS_MAX).contains(&count) {
             return Err(PhoneError);
         }
-        Ok(Phone(international.into()))
+        let mut phone = Phone { digits: [0; DIGITS_MAX], count };
+        phone.digits[..country.len()].copy_from_slice(country);
+        phone.digits[country.len()..count].copy_from_slice(rest);
+        let iranian = phone.digits.starts_with(b"98");
+        if phone.digits[0] == b'0' || (iranian && count != 12) {
+            return Err(PhoneError);
+        }
+        Ok(phone)
     }
 
     /// Digits with country code, no `+`: `989121234567`. Every caller is listed in the tidy test.
     pub fn expose(&self) -> &str {
-        &self.0
+        self.text()
+    }
+
+    fn text(&self) -> &str {
+        // They are ASCII digits: it cannot fail.
+        str::from_utf8(&self.digits[..self.count]).unwrap_or_default()
     }
 
     /// Whether it is a mobile number of Iran's plan: `98 9…`.
     pub fn is_iranian_mobile(&self) -> bool {
-        self.0.starts_with("989")
+        self.digits.starts_with(b"989")
     }
 
     /// As its holder writes it, masked: `0912***4567`. For who has proved to be the cardholder.
     pub fn shown_to_its_holder(&self) -> String {
-        format!("0{}***{}", &self.0[2..5], &self.0[self.0.len() - 4..])
+        let digits = self.text();
+        format!("0{}***{}", &digits[2..5], &digits[self.count - 4..])
     }
 
     /// What anybody may be shown: `98912***67`.
     pub fn masked(&self) -> String {
-        format!("{}***{}", &self.0[..5], &self.0[self.0.len() - 2..])
+        let digits = self.text();
+        format!("{}***{}", &digits[..5], &digits[self.count - 2..])
     }
 }
 
 impl PartialEq for Phone {
     fn eq(&self, other: &Phone) -> bool {
-        self.0 == other.0
+        self.digits == other.digits
     }
 }
 
@@ -68,13 +96,13 @@ impl Eq for Phone {}
 
 impl fmt::Debug for Phone {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Phone(***{})", &self.0[self.0.len() - 2..])
+        write!(f, "Phone(***{})", &self.text()[self.count - 2..])
     }
 }
 
 impl Drop for Phone {
     fn drop(&mut self) {
-        self.0.zeroize();
+        self.digits.zeroize();
     }
 }
 
