@@ -139,7 +139,7 @@ impl Admissions {
         let engine = &self.engine;
         let row_key = Digest::of(&[b"admission", asker.as_bytes(), key.as_bytes()]).0.to_vec();
         let now = engine.clock.now();
-        let tag = engine.keys.index(IndexPurpose::Admission, &parts(request).each())?;
+        let tag = index_of(request, |parts| engine.keys.index(IndexPurpose::Admission, parts))?;
         let id = AdmissionId::random(engine.entropy.as_ref());
         let place = Place { row: &id.0, column: REQUEST_COLUMN };
         let sealed = engine.keys.seal(place, &request.to_json())?;
@@ -162,8 +162,9 @@ impl Admissions {
         }
         let row = engine.store.read(Table::Admission, &row_key).await?;
         let known = record_of(&row.ok_or(EngineFault::NoCard)?)?;
-        let again =
-            engine.keys.index_at(known.key_version, IndexPurpose::Admission, &parts(request).each())?;
+        let again = index_of(request, |parts| {
+            engine.keys.index_at(known.key_version, IndexPurpose::Admission, parts)
+        })?;
         let same = bool::from(again.bytes.ct_eq(&known.digest));
         Ok((if same { Admitted::Yes(record_id(&known)) } else { Admitted::Conflict }, None))
     }
@@ -392,34 +393,22 @@ fn name(payee: &PayeeChecked) -> Option<PayeeName> {
 }
 
 /// Everything of a request, part by part: two bodies that mean the same are the same request.
-struct Parts(zeroize::Zeroizing<Vec<Vec<u8>>>);
-
-impl Parts {
-    fn each(&self) -> Vec<&[u8]> {
-        self.0.iter().map(Vec::as_slice).collect()
-    }
-}
-
-fn parts(request: &Checked) -> Parts {
-    let mut parts: Vec<Vec<u8>> = vec![
-        request.pan.expose().into(),
-        request.kind.code().into(),
-        request.amount.get().to_be_bytes().into(),
-        request.origin.as_bytes().into(),
-    ];
+fn index_of<T>(request: &Checked, index: impl FnOnce(&[&[u8]]) -> T) -> T {
+    let amount = request.amount.get().to_be_bytes();
+    let mut parts: Vec<&[u8]> = Vec::with_capacity(9);
+    parts.push(request.pan.expose().as_bytes());
+    parts.extend([request.kind.code().as_bytes(), &amount, request.origin.as_bytes()]);
     match &request.payee {
         PayeeChecked::Merchant { acquirer, merchant, terminal, name } => {
-            parts.extend([acquirer, merchant, terminal].map(|text| text.as_bytes().to_vec()));
-            parts.push(name.as_str().into());
+            parts.extend([acquirer, merchant, terminal].map(|text| text.as_bytes()));
+            parts.push(name.as_str().as_bytes());
         }
-        PayeeChecked::Card { pan } => parts.push(pan.expose().into()),
-        PayeeChecked::Bill { bill, payment } => {
-            parts.extend([bill, payment].map(|text| text.as_bytes().to_vec()));
-        }
+        PayeeChecked::Card { pan } => parts.push(pan.expose().as_bytes()),
+        PayeeChecked::Bill { bill, payment } => parts.extend([bill, payment].map(|text| text.as_bytes())),
     }
     // Only if it is there: a request without one has the digest that earlier releases gave it.
-    parts.extend(request.payer.as_ref().map(|payer| payer.as_bytes().to_vec()));
-    Parts(zeroize::Zeroizing::new(parts))
+    parts.extend(request.payer.as_ref().map(|payer| payer.as_bytes()));
+    index(&parts)
 }
 
 fn record_id(record: &Record) -> Uuid {

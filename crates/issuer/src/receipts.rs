@@ -8,6 +8,7 @@
 //! Receipts are guests: that an SMS arrived waits for the card's next turn, few are written by themselves at once, what does not
 //! fit the queue before this is dropped, and an unknown id costs a look into a table.
 
+use std::borrow::Cow;
 use std::collections::{HashMap, VecDeque};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -37,8 +38,8 @@ pub(crate) struct Receipts {
 /// The hints. Bounded; the oldest goes first.
 #[derive(Default)]
 struct Awaited {
-    by_id: HashMap<String, Vec<Part>>,
-    order: VecDeque<(String, u64)>,
+    by_id: HashMap<Arc<str>, Vec<Part>>,
+    order: VecDeque<(Arc<str>, u64)>,
     last: u64,
     /// Receipts that came before the answer to their own submit_sm was seen here.
     ahead: VecDeque<Receipt>,
@@ -190,8 +191,8 @@ impl Awaited {
             self.forget(&id, number);
         }
         self.last += 1;
-        let (id, number) = (plain(id), self.last);
-        self.order.push_back((id.clone(), number));
+        let (id, number) = (Arc::from(plain(id)), self.last);
+        self.order.push_back((Arc::clone(&id), number));
         let part = Part { number, phone: phone.clone(), text: Arc::clone(text) };
         self.by_id.entry(id).or_default().push(part);
     }
@@ -223,7 +224,7 @@ impl Awaited {
         self.take_found(found, receipt, now)
     }
 
-    fn take_found(&mut self, (id, number): (String, u64), receipt: &Receipt, now: Moment) -> Option<Noted> {
+    fn take_found(&mut self, (id, number): (Arc<str>, u64), receipt: &Receipt, now: Moment) -> Option<Noted> {
         let part = self.by_id.get(&id)?.iter().find(|part| part.number == number)?;
         let text = Arc::clone(&part.text);
         self.forget(&id, number);
@@ -240,25 +241,30 @@ impl Awaited {
     }
 
     /// The newest part of this id and phone.
-    fn find(&self, receipt: &Receipt) -> Option<(String, u64)> {
-        let known = |id: String| {
-            let part = self.by_id.get(&id)?.iter().rev().find(|part| part.phone == receipt.phone)?;
-            Some((id, part.number))
+    fn find(&self, receipt: &Receipt) -> Option<(Arc<str>, u64)> {
+        let known = |id: &str| {
+            let (id, parts) = self.by_id.get_key_value(id)?;
+            let part = parts.iter().rev().find(|part| part.phone == receipt.phone)?;
+            Some((Arc::clone(id), part.number))
         };
         // Most operators write it as in the answer.
-        let as_answered = |id: &String| known(plain(id)).or_else(|| forms(id).into_iter().find_map(known));
+        let as_answered = |id: &String| {
+            let plain = plain(id);
+            known(&plain).or_else(|| other_base(&plain).find_map(|form| known(&form)))
+        };
         receipt.message_ids.iter().find_map(as_answered)
     }
 
     /// Receipts kept that are about one of these ids.
     fn early(&mut self, ids: &[String], phone: &Phone) -> Vec<Receipt> {
+        let is_one = |form: &str| ids.iter().any(|id| plain(id) == form);
         let about = |receipt: &Receipt| {
             receipt.phone == *phone
                 && receipt
                     .message_ids
                     .iter()
-                    .flat_map(|id| forms(id))
-                    .any(|form| ids.iter().any(|id| plain(id) == form))
+                    .map(|id| plain(id))
+                    .any(|plain| is_one(&plain) || other_base(&plain).any(|form| is_one(&form)))
         };
         // Few are kept, and fewer are meant: the others stay where they are.
         let mut early = Vec::new();
@@ -275,24 +281,19 @@ impl Awaited {
 }
 
 /// An id without what operators write differently in answer and receipt: case, and zeros before it.
-fn plain(id: &str) -> String {
-    let trimmed = id.trim_start_matches('0');
-    if trimmed.is_empty() { id.to_owned() } else { trimmed.to_ascii_lowercase() }
+fn plain(id: &str) -> Cow<'_, str> {
+    match id.trim_start_matches('0') {
+        "" => Cow::Borrowed(id),
+        id if id.bytes().any(|b| b.is_ascii_uppercase()) => Cow::Owned(id.to_ascii_lowercase()),
+        id => Cow::Borrowed(id),
+    }
 }
 
-/// What a receipt's id may have been in the answer: the same; or, as operators do, in the other base.
-fn forms(id: &str) -> Vec<String> {
-    let plain = plain(id);
-    let mut forms = Vec::with_capacity(3);
-    if let Ok(value) = plain.parse::<u128>() {
-        forms.push(format!("{value:x}"));
-    }
-    if let Ok(value) = u128::from_str_radix(&plain, 16) {
-        forms.push(value.to_string());
-    }
-    forms.retain(|form| *form != plain);
-    forms.insert(0, plain);
-    forms
+/// What a receipt's id may have been in the answer if it was not the same: operators write one in ten and the other in sixteen.
+fn other_base(plain: &str) -> impl Iterator<Item = String> {
+    let in_sixteen = plain.parse::<u128>().ok().map(|value| format!("{value:x}"));
+    let in_ten = u128::from_str_radix(plain, 16).ok().map(|value| value.to_string());
+    in_sixteen.into_iter().chain(in_ten)
 }
 
 #[cfg(test)]

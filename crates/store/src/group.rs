@@ -101,8 +101,7 @@ impl Committer {
     /// As [`Store::commit`]; [`StoreFault::Unavailable`], at once, if [`COMMIT_QUEUE_MAX`] changes wait already or the
     /// committer is shut down: then nothing is written.
     pub async fn commit(&self, change: Change) -> Result<Outcome, StoreFault> {
-        let answer = self.shared.hand_in(vec![change])?;
-        answered(answer).await.pop().unwrap_or_else(|| Err(ended()))
+        answered(self.shared.hand_in(change)?).await
     }
 
     /// Commits several independent changes: each has its own outcome, in the order given, and they may come to lie in
@@ -112,10 +111,15 @@ impl Committer {
     /// One for each change, as [`Committer::commit`].
     pub async fn commit_all(&self, changes: Vec<Change>) -> Vec<Result<Outcome, StoreFault>> {
         let count = changes.len();
-        match self.shared.hand_in(changes) {
-            Ok(answers) => answered(answers).await,
-            Err(fault) => vec![Err(fault); count],
+        let answers = match self.shared.hand_in_all(changes) {
+            Ok(answers) => answers,
+            Err(fault) => return vec![Err(fault); count],
+        };
+        let mut outcomes = Vec::with_capacity(count);
+        for answer in answers {
+            outcomes.push(answered(answer).await);
         }
+        outcomes
     }
 
     /// Takes no more changes, and returns when all that were handed in are committed and answered.
@@ -133,18 +137,12 @@ impl Drop for Committer {
     }
 }
 
-type Answers = Vec<oneshot::Receiver<Result<Outcome, StoreFault>>>;
+type Answer = oneshot::Receiver<Result<Outcome, StoreFault>>;
 
-async fn answered(answers: Answers) -> Vec<Result<Outcome, StoreFault>> {
-    let mut outcomes = Vec::with_capacity(answers.len());
-    for answer in answers {
-        outcomes.push(answer.await.unwrap_or_else(|_| Err(ended())));
-    }
-    outcomes
-}
-
-fn ended() -> StoreFault {
-    StoreFault::Unknown("the group commit ended before it answered".into())
+async fn answered(answer: Answer) -> Result<Outcome, StoreFault> {
+    answer
+        .await
+        .unwrap_or_else(|_| Err(StoreFault::Unknown("the group commit ended before it answered".into())))
 }
 
 impl Shared {
@@ -152,31 +150,24 @@ impl Shared {
         self.queues.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn hand_in(&self, changes: Vec<Change>) -> Result<Answers, StoreFault> {
-        let mut answers = Vec::with_capacity(changes.len());
-        let mut went = vec![false; self.changed.len()];
-        {
+    fn hand_in(&self, change: Change) -> Result<Answer, StoreFault> {
+        let (lane, answer) = {
             let mut queues = self.queues();
-            if queues.closed {
-                return Err(StoreFault::Unavailable("the group commit is shut down".into()));
-            }
-            if queues.waiting + changes.len() > COMMIT_QUEUE_MAX {
-                return Err(StoreFault::Unavailable(format!(
-                    "{COMMIT_QUEUE_MAX} changes wait for the group commit already: the store is too slow for this load"
-                )));
-            }
-            queues.waiting += changes.len();
-            for change in changes {
-                let lane = usize::from(shard_of(change.aggregate().1)) % went.len();
-                let (reply, answer) = oneshot::channel();
-                queues.lanes[lane].waiting.push_back(Waiting { change, reply });
-                went[lane] = true;
-                answers.push(answer);
-            }
-        }
-        for (changed, _) in self.changed.iter().zip(went).filter(|(_, went)| *went) {
-            changed.notify_one();
-        }
+            queues.room_for(1)?;
+            queues.put(change)
+        };
+        self.changed[lane].notify_one();
+        Ok(answer)
+    }
+
+    fn hand_in_all(&self, changes: Vec<Change>) -> Result<Vec<Answer>, StoreFault> {
+        let answers = {
+            let mut queues = self.queues();
+            queues.room_for(changes.len())?;
+            changes.into_iter().map(|change| queues.put(change).1).collect()
+        };
+        // A lane that has nothing to do looks, and waits on.
+        self.changed.iter().for_each(Notify::notify_one);
         Ok(answers)
     }
 
@@ -191,6 +182,29 @@ impl Shared {
     fn close(&self) {
         self.queues().closed = true;
         self.changed.iter().for_each(Notify::notify_one);
+    }
+}
+
+impl Queues {
+    fn room_for(&self, changes: usize) -> Result<(), StoreFault> {
+        if self.closed {
+            return Err(StoreFault::Unavailable("the group commit is shut down".into()));
+        }
+        if self.waiting + changes > COMMIT_QUEUE_MAX {
+            return Err(StoreFault::Unavailable(format!(
+                "{COMMIT_QUEUE_MAX} changes wait for the group commit already: the store is too slow for this load"
+            )));
+        }
+        Ok(())
+    }
+
+    /// Puts a change into its lane, and says which that is.
+    fn put(&mut self, change: Change) -> (usize, Answer) {
+        let lane = usize::from(shard_of(change.aggregate().1)) % self.lanes.len();
+        let (reply, answer) = oneshot::channel();
+        self.lanes[lane].waiting.push_back(Waiting { change, reply });
+        self.waiting += 1;
+        (lane, answer)
     }
 }
 

@@ -105,14 +105,19 @@ impl Text {
 
     /// A line with a name that somebody else chose.
     fn name(&mut self, name: &str) {
-        let shown: String = name.chars().map(|c| if may_be_shown(c) { c } else { ' ' }).collect();
-        let words: Vec<&str> = shown.split(' ').filter(|word| !word.is_empty()).collect();
-        let line: String = words.join(" ").chars().take(NAME_CHARS_MAX).collect();
-        self.line(&[&line]);
+        let mut line = String::with_capacity(name.len());
+        for word in name.split(|c| c == ' ' || !may_be_shown(c)).filter(|word| !word.is_empty()) {
+            if !line.is_empty() {
+                line.push(' ');
+            }
+            line.push_str(word);
+        }
+        let end = line.char_indices().nth(NAME_CHARS_MAX).map_or(line.len(), |(at, _)| at);
+        self.line(&[&line[..end]]);
     }
 
-    fn finish(self) -> SmsText {
-        SmsText::new(self.0.as_str().to_owned())
+    fn finish(mut self) -> SmsText {
+        SmsText::new(std::mem::take(&mut *self.0))
     }
 }
 

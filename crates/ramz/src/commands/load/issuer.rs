@@ -57,7 +57,10 @@ pub(super) async fn measure(options: &Options, shutdown: &CancellationToken) -> 
 /// Stops the issuer as an operator would, while the links to it still stand: it ends its conversations itself, and what watches its
 /// process (a profile) is written.
 async fn stop(issuer: &mut Child) -> anyhow::Result<()> {
-    let pid = issuer.id().and_then(|id| Pid::from_raw(id.try_into().ok()?)).context("the issuer has ended by itself")?;
+    let pid = issuer
+        .id()
+        .and_then(|id| Pid::from_raw(id.try_into().ok()?))
+        .context("the issuer has ended by itself")?;
     kill_process(pid, Signal::TERM)?;
     if timeout(TIMEOUT, issuer.wait()).await.is_err() {
         issuer.kill().await?;
