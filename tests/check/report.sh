@@ -5,7 +5,7 @@
 #   counted   the last `N passed[, M failed]` that the command prints; none, or zero, is a failure
 # shellcheck shell=bash
 
-PASSED=0 FAILED=0 STAGES=0 STARTED=0 LAST_FAILED=0 RESULTS=()
+PASSED=0 FAILED=0 STAGES=0 STARTED=0 LAST_FAILED=0 RESULTS=() BESIDE=()
 
 if [[ -t 1 && -z ${NO_COLOR:-} ]]; then
   bold=$'\e[1m' dim=$'\e[2m' green=$'\e[32m' red=$'\e[31m' plain=$'\e[0m'
@@ -24,14 +24,53 @@ title() { printf '\n%sramz%s · %s\n\n' "$bold" "$plain" "$1"; }
 # 75 → 1:15
 clock() { printf '%d:%02d' $(($1 / 60)) $(($1 % 60)); }
 
-# stage NAME KIND LIMIT COMMAND…
+# stage NAME KIND LIMIT COMMAND…: runs it, and tells what came of it.
 stage() {
-  local name=$1 kind=$2 limit=$3 log from=$SECONDS status=0 passed=0 failed=0 ignored=0
+  local name=$1 kind=$2 limit=$3 log from=$SECONDS status=0
   shift 3
   STAGES=$((STAGES + 1))
-  log=$(printf '%s/logs/%02d-%s.log' "$ARTEFACTS" "$STAGES" "${name//[^a-zA-Z0-9]/-}")
+  log=$(log_of "$name")
   printf '  %-38s' "$name"
   timeout --kill-after=10 "$limit" "$@" >"$log" 2>&1 || status=$?
+  tell "$name" "$kind" "$limit" "$log" "$status" "$(clock $((SECONDS - from)))"
+}
+
+# beside NAME KIND LIMIT COMMAND…: begins it, and goes on. It has of the processors what the stages that follow leave: most tests wait
+# for clocks, sockets and disks half of the time.
+beside() {
+  local name=$1 kind=$2 limit=$3 log
+  shift 3
+  STAGES=$((STAGES + 1))
+  log=$(log_of "$name")
+  nice -n 19 timeout --kill-after=10 "$limit" "$@" >"$log" 2>&1 &
+  BESIDE+=("$!|$name|$kind|$limit|$log")
+  trap end_beside EXIT
+}
+
+# Waits for what was begun beside, and tells what came of it. How long it took says nothing.
+rejoin() {
+  local begun pid name kind limit log status
+  for begun in "${BESIDE[@]}"; do
+    IFS='|' read -r pid name kind limit log <<<"$begun"
+    printf '  %-38s' "$name"
+    status=0
+    wait "$pid" || status=$?
+    tell "$name" "$kind" "$limit" "$log" "$status" beside
+  done
+  BESIDE=()
+}
+
+# Nothing goes on when the report has ended.
+end_beside() {
+  local begun
+  for begun in "${BESIDE[@]}"; do kill "${begun%%|*}" 2>/dev/null || true; done
+}
+
+log_of() { printf '%s/logs/%02d-%s.log' "$ARTEFACTS" "$STAGES" "${1//[^a-zA-Z0-9]/-}"; }
+
+# tell NAME KIND LIMIT LOG STATUS TOOK: counts and shows a stage that has ended.
+tell() {
+  local name=$1 kind=$2 limit=$3 log=$4 status=$5 took=$6 passed=0 failed=0 ignored=0
   case $kind in
     lint) passed=1 ;;
     cargo)
@@ -59,12 +98,11 @@ stage() {
     failed=1
   fi
   PASSED=$((PASSED + passed)) FAILED=$((FAILED + failed)) LAST_FAILED=$failed
-  local seconds=$((SECONDS - from))
-  RESULTS+=("$name|$passed|$failed|$(clock "$seconds")")
+  RESULTS+=("$name|$passed|$failed|$took")
   if ((failed == 0)); then
-    printf '%s✓%s %5d passed %s%8s%s\n' "$green" "$plain" "$passed" "$dim" "$(clock "$seconds")" "$plain"
+    printf '%s✓%s %5d passed %s%8s%s\n' "$green" "$plain" "$passed" "$dim" "$took" "$plain"
   else
-    printf '%s✗ %5d failed%s %s%8s%s\n' "$red" "$failed" "$plain" "$dim" "$(clock "$seconds")" "$plain"
+    printf '%s✗ %5d failed%s %s%8s%s\n' "$red" "$failed" "$plain" "$dim" "$took" "$plain"
     excerpt "$log"
   fi
 }
