@@ -22,9 +22,10 @@ use axum::{
 use bytes::Bytes;
 use ramz_api::{
     client::{ANSWER_BYTES_MAX, AskError, CallError, Http, PinRequests},
+    metrics::Page,
     net::{BoxStream, Connector, Door, Peer},
     problem::{Kind, Problem},
-    serve::{JsonBody, serve},
+    serve::{App, DoorTimes, JsonBody, serve},
 };
 use ramz_domain::{Entropy, limits};
 use serde_json::{Value, json};
@@ -82,7 +83,7 @@ struct Service {
     task: JoinHandle<()>,
 }
 
-async fn service(app: Router) -> Service {
+async fn service(app: impl Into<App> + Send + 'static) -> Service {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let accepted = Arc::new(AtomicUsize::new(0));
     let door = Arc::new(Loopback { listener, accepted: Arc::clone(&accepted) });
@@ -124,6 +125,23 @@ fn doors() -> Router {
             "/gone",
             get(async || (StatusCode::NOT_FOUND, axum::response::Html("<p>gone")).into_response()),
         )
+}
+
+#[tokio::test]
+async fn a_door_counts_every_answer_and_what_panicked_too() {
+    let times = DoorTimes::new("here");
+    let service = service(times.timing(doors())).await;
+    for path in ["/panic", "/nowhere", "/peer", "/panic"] {
+        service.client().send(request(Method::GET, path, "")).await.unwrap();
+    }
+    let mut page = Page::default();
+    DoorTimes::show(&[times], &mut page);
+    let page = page.into_text();
+    for (class, count) in [("2xx", 1), ("4xx", 1), ("5xx", 2)] {
+        let line = format!("ramz_http_requests_total{{door=\"here\",status=\"{class}\"}} {count}\n");
+        assert!(page.contains(&line), "{line}{page}");
+    }
+    assert!(page.contains("ramz_http_request_seconds_count{door=\"here\"} 4\n"), "{page}");
 }
 
 #[tokio::test]

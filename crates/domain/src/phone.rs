@@ -11,11 +11,14 @@ const DIGITS_MAX: usize = 15;
 
 /// A mobile number: country code and subscriber number, 8 to 15 digits, no `+`. Iranian numbers
 /// may be given with a leading `0` and are kept as `98…`. `Debug` shows the last two digits.
+///
+/// It is in the value and not in a box, for it is copied at every step of a payment. It is wiped where it ends; what a move leaves
+/// behind is not, as a PAN's would be.
 #[derive(Clone)]
 pub struct Phone {
     /// In ASCII; what is not used is zero.
     digits: [u8; DIGITS_MAX],
-    count: usize,
+    count: u8,
 }
 
 /// The text is not a mobile number. Carries nothing of it.
@@ -48,7 +51,8 @@ impl Phone {
         if !(8..=DIGITS_MAX).contains(&count) {
             return Err(PhoneError);
         }
-        let mut phone = Phone { digits: [0; DIGITS_MAX], count };
+        let kept = u8::try_from(count).map_err(|_| PhoneError)?;
+        let mut phone = Phone { digits: [0; DIGITS_MAX], count: kept };
         phone.digits[..country.len()].copy_from_slice(country);
         phone.digits[country.len()..count].copy_from_slice(rest);
         let iranian = phone.digits.starts_with(b"98");
@@ -65,7 +69,7 @@ impl Phone {
 
     fn text(&self) -> &str {
         // They are ASCII digits: it cannot fail.
-        str::from_utf8(&self.digits[..self.count]).unwrap_or_default()
+        str::from_utf8(&self.digits[..usize::from(self.count)]).unwrap_or_default()
     }
 
     /// Whether it is a mobile number of Iran's plan: `98 9…`.
@@ -76,13 +80,13 @@ impl Phone {
     /// As its holder writes it, masked: `0912***4567`. For who has proved to be the cardholder.
     pub fn shown_to_its_holder(&self) -> String {
         let digits = self.text();
-        format!("0{}***{}", &digits[2..5], &digits[self.count - 4..])
+        format!("0{}***{}", &digits[2..5], &digits[digits.len() - 4..])
     }
 
     /// What anybody may be shown: `98912***67`.
     pub fn masked(&self) -> String {
         let digits = self.text();
-        format!("{}***{}", &digits[..5], &digits[self.count - 2..])
+        format!("{}***{}", &digits[..5], &digits[digits.len() - 2..])
     }
 }
 
@@ -96,7 +100,8 @@ impl Eq for Phone {}
 
 impl fmt::Debug for Phone {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Phone(***{})", &self.text()[self.count - 2..])
+        let digits = self.text();
+        write!(f, "Phone(***{})", &digits[digits.len() - 2..])
     }
 }
 

@@ -5,8 +5,9 @@
 use std::process::Stdio;
 use std::sync::Arc;
 
-use anyhow::{Context as _, bail};
+use anyhow::{Context as _, bail, ensure};
 use ramz_api::client::{Http, PinRequests};
+use ramz_domain::limits;
 use ramz_link::Shape;
 use rustix::process::{Pid, Signal, kill_process};
 use tokio::io::{AsyncBufReadExt as _, BufReader};
@@ -62,9 +63,9 @@ async fn stop(issuer: &mut Child) -> anyhow::Result<()> {
         .and_then(|id| Pid::from_raw(id.try_into().ok()?))
         .context("the issuer has ended by itself")?;
     kill_process(pid, Signal::TERM)?;
-    if timeout(TIMEOUT, issuer.wait()).await.is_err() {
-        issuer.kill().await?;
-    }
+    let ended = timeout(limits::STOP_WITHIN + TIMEOUT, issuer.wait()).await;
+    let status = ended.context("the issuer does not end")??;
+    ensure!(status.success(), "the issuer did not end well: {status}");
     Ok(())
 }
 
