@@ -10,7 +10,7 @@ use std::ops::Deref;
 use ramz_domain::Pan;
 use serde::{
     Deserialize, Deserializer,
-    de::{MapAccess, SeqAccess, Visitor},
+    de::{self, MapAccess, SeqAccess, Visitor},
 };
 use zeroize::Zeroizing;
 
@@ -293,12 +293,12 @@ impl<'de> Visitor<'de> for Tree {
         Ok(Json::Other)
     }
 
-    fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Json<'de>, E> {
-        Ok(Json::Text(Words::There(text)))
+    fn visit_borrowed_str<E: de::Error>(self, text: &'de str) -> Result<Json<'de>, E> {
+        Characters.visit_borrowed_str(text).map(Json::Text)
     }
 
-    fn visit_str<E>(self, text: &str) -> Result<Json<'de>, E> {
-        Ok(Json::Text(Words::Copied(Zeroizing::new(text.to_owned()))))
+    fn visit_str<E: de::Error>(self, text: &str) -> Result<Json<'de>, E> {
+        Characters.visit_str(text).map(Json::Text)
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Json<'de>, A::Error> {

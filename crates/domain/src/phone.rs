@@ -29,7 +29,7 @@ pub struct PhoneError;
 impl Phone {
     /// Reads `09121234567`, `+989121234567`, `00989121234567` or `989121234567`, in any digits.
     pub fn parse(text: &str) -> Result<Phone, PhoneError> {
-        // Room for a trunk's `00` before the longest; it is wiped.
+        // Room for `00` before the longest number; it is wiped.
         let mut typed = Zeroizing::new([0; DIGITS_MAX + 2]);
         let (mut count, mut plus) = (0, false);
         for c in text.chars().filter(|c| !matches!(c, ' ' | '-' | '(' | ')')) {
@@ -128,6 +128,15 @@ mod tests {
     }
 
     #[test]
+    fn the_shortest_and_the_longest_are_numbers() {
+        for (text, expect) in [("+12345678", "12345678"), ("00123456789012345", "123456789012345")] {
+            let phone = Phone::parse(text).unwrap();
+            assert_eq!(phone.expose(), expect);
+            assert!(phone.masked().ends_with(&expect[expect.len() - 2..]));
+        }
+    }
+
+    #[test]
     fn only_mobiles_of_iran_are_charged() {
         for (text, expect) in [("09121234567", true), ("02112345678", false), ("+4915112345678", false)] {
             assert_eq!(Phone::parse(text).unwrap().is_iranian_mobile(), expect, "{text}");
@@ -136,7 +145,20 @@ mod tests {
 
     #[test]
     fn what_is_no_number_is_refused() {
-        for text in ["", "0912", "98912123456", "+0912123456", "0912123456x", "1234567890123456"] {
+        for text in [
+            "",
+            "+",
+            "0",
+            "00",
+            "++989121234567",
+            "0912+1234567",
+            "001234567890123456",
+            "0912",
+            "98912123456",
+            "+0912123456",
+            "0912123456x",
+            "1234567890123456",
+        ] {
             assert_eq!(Phone::parse(text).map(|_| ()), Err(PhoneError), "{text}");
         }
     }
