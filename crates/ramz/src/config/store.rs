@@ -44,6 +44,11 @@ impl StoreConfig {
         &self.path
     }
 
+    /// The same, in another file. Of a database it changes nothing.
+    pub(crate) fn set_file(&mut self, path: PathBuf) {
+        self.path = path;
+    }
+
     /// The database as the store takes it; reads the files that are named. Its connections are named at random.
     pub(crate) fn database(&self, entropy: &dyn Entropy) -> anyhow::Result<PostgresConfig> {
         anyhow::ensure!(!self.url.is_empty(), "store: url is empty: there is no database");

@@ -9,6 +9,7 @@ use anyhow::Context as _;
 use ramz_api::tap::NoTap;
 use ramz_domain::Entropy;
 use ramz_sim::handsets::Handsets;
+use ramz_store::Store;
 use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
 
@@ -17,7 +18,7 @@ use super::certificates::{self, ASKER};
 use super::folder::Folder;
 use super::pinned::{ACQUIRER, BANKS, BankPort, MERCHANT, MERCHANT_FA, ORIGIN, Ports, TERMINAL};
 use super::settings;
-use crate::roles::Surroundings;
+use crate::roles::{Surroundings, open_store};
 use crate::system::SystemEntropy;
 use crate::system::clock::SystemClock;
 use crate::system::tls::TlsConfig;
@@ -77,6 +78,13 @@ impl Alone {
     /// A file beside the issuer's own store, on the same disk.
     pub(crate) fn beside(&self, name: &str) -> PathBuf {
         self.folder.file(name)
+    }
+
+    /// A store as the issuer's is, and on the same disk: another file, or the same database, while no issuer has it.
+    pub(crate) async fn store_beside(&self) -> anyhow::Result<Arc<dyn Store>> {
+        let mut config = bank::issuer_config(&self.folder, BANK)?.store;
+        config.set_file(self.beside("beside.db"));
+        open_store(&config, &SystemEntropy).await
     }
 
     /// Adds cards in the host and, through its back office, at the running issuer.

@@ -21,7 +21,7 @@ use super::{Options, TIMEOUT, closed_loop, plain, say};
 use crate::lab::alone::Alone;
 use crate::system::tls::{MutualTls, Tls};
 
-/// Starts the issuer, works it, and then, if it was on SQLite, writes the same rows into that without an issuer.
+/// Starts the issuer, works it, and then writes the same rows into such a store without an issuer.
 pub(super) async fn measure(options: &Options, shutdown: &CancellationToken) -> anyhow::Result<()> {
     let alone = Alone::start(options.database.as_deref(), shutdown).await?;
     let mut issuer = process(&alone).await?;
@@ -45,11 +45,10 @@ pub(super) async fn measure(options: &Options, shutdown: &CancellationToken) -> 
     shutdown.cancel();
     if options.database.is_some() {
         say::line(format!("durable card changes: {:.0}/s, two a pair", 2.0 * rate));
-        return Ok(());
     }
-    let alone_rate = plain::measure(&alone.beside("plain.db"), options.seconds.min(5)).await?;
+    let alone_rate = plain::measure(alone.store_beside().await?, options.seconds.min(5)).await?;
     say::line(format!(
-        "the same rows in SQLite, group commit of 64 pairs, one thread and nothing else: {alone_rate:.0}/s"
+        "the same rows in the store, group commits of 64 pairs, and nothing else: {alone_rate:.0}/s"
     ));
     say::line(format!("ratio: {:.2}", rate / alone_rate));
     Ok(())

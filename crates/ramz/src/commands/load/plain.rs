@@ -1,13 +1,15 @@
-//! What the disk and SQLite allow: the rows that a pair leaves, written in group commits by one caller, without an issuer.
+//! What the store alone allows: the rows that a pair leaves, written in group commits, without an issuer. A caller for each lane of
+//! the store: one for a file.
 //!
 //! The same changes in the same order, as many bytes each: admitted, issued with a message, sent, spent, answered.
 
-use std::path::Path;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use ramz_domain::Moment;
 use ramz_domain::ambient::random_bytes;
-use ramz_store::{Change, Head, JournalEntry, OutboxNew, Sealed, SqliteStore, Store as _, Swap, Table};
+use ramz_store::{Change, Head, JournalEntry, OutboxNew, Sealed, Store, Swap, Table};
+use tokio::task::JoinSet;
 
 use crate::system::SystemEntropy;
 
@@ -30,25 +32,42 @@ struct Card {
 }
 
 /// Pairs a second, for so many seconds.
-pub(super) async fn measure(path: &Path, seconds: u64) -> anyhow::Result<f64> {
-    let store = SqliteStore::open(path)?;
-    let mut cards: Vec<Card> = (0..CARDS).map(|_| Card { key: random(), version: 0, seq: 0 }).collect();
-    for some in cards.chunks_mut(PAIRS) {
-        store.commit(some.iter_mut().map(|card| card.change(Vec::new())).collect()).await?;
+pub(super) async fn measure(store: Arc<dyn Store>, seconds: u64) -> anyhow::Result<f64> {
+    let callers = store.lanes().count.max(1);
+    let mut all = Vec::with_capacity(callers);
+    for _ in 0..callers {
+        let mut cards: Vec<Card> = (0..CARDS / callers).map(|_| Card::new()).collect();
+        for some in cards.chunks_mut(PAIRS) {
+            store.commit(some.iter_mut().map(|card| card.change(Vec::new())).collect()).await?;
+        }
+        all.push(cards);
     }
     let (began, until) = (Instant::now(), Instant::now() + Duration::from_secs(seconds));
-    let mut pairs = 0_u32;
-    while Instant::now() < until {
-        for some in cards.chunks_mut(PAIRS) {
-            batch(&store, some).await?;
-            pairs += u32::try_from(some.len())?;
-        }
+    let mut working = JoinSet::new();
+    for cards in all {
+        working.spawn(pairs(Arc::clone(&store), cards, until));
+    }
+    let mut pairs = 0;
+    while let Some(made) = working.join_next().await {
+        pairs += made??;
     }
     Ok(f64::from(pairs) / began.elapsed().as_secs_f64())
 }
 
+/// Pairs of these cards in turn until then; says how many.
+async fn pairs(store: Arc<dyn Store>, mut cards: Vec<Card>, until: Instant) -> anyhow::Result<u32> {
+    let mut pairs = 0;
+    while Instant::now() < until {
+        for some in cards.chunks_mut(PAIRS) {
+            batch(store.as_ref(), some).await?;
+            pairs += u32::try_from(some.len())?;
+        }
+    }
+    Ok(pairs)
+}
+
 /// One pair of each card.
-async fn batch(store: &SqliteStore, cards: &mut [Card]) -> anyhow::Result<()> {
+async fn batch(store: &dyn Store, cards: &mut [Card]) -> anyhow::Result<()> {
     let admissions: Vec<Vec<u8>> = cards.iter().map(|_| [random(), random()].concat()).collect();
     let messages: Vec<[u8; 16]> = cards.iter().map(|_| random_bytes(&SystemEntropy)).collect();
     let soon = Some(Moment::from_unix_ms(1_800_000_000_000));
@@ -75,6 +94,10 @@ async fn batch(store: &SqliteStore, cards: &mut [Card]) -> anyhow::Result<()> {
 }
 
 impl Card {
+    fn new() -> Card {
+        Card { key: random(), version: 0, seq: 0 }
+    }
+
     /// Its next state, with an entry.
     fn change(&mut self, outbox: Vec<OutboxNew>) -> Change {
         let expected = (self.version > 0).then_some(self.version);
