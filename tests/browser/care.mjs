@@ -116,8 +116,9 @@ export const tests = {
     const care = new Care(app);
     await care.card();
     await care.row("first").click();
+    await app.later(await lab.nextMinuteIn());
     await care.agree();
-    // This minute's code is used.
+    // This minute's code is used, and most of the minute is left.
     const wait = async () => {
       await care.row("first").click();
       await care.get("dialog .act").click();

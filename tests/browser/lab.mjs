@@ -102,6 +102,11 @@ export class Lab {
     return Date.parse((await json(`${this.portal}/lab/clock`)).now);
   }
 
+  /** How many seconds from now a minute begins: what is to be done within one begins there. */
+  async nextMinuteIn() {
+    return Math.ceil((60_000 - ((await this.now()) % 60_000)) / 1000);
+  }
+
   /** Moves the lab's clock. What the gateway reverses by then, since nobody verified it, is reversed when this returns: no
    *  later test finds its card's balance change by itself. */
   async advance(advance_s) {

@@ -239,7 +239,7 @@ export const tests = {
     // Codes of the next minutes were taken: the bank takes the phone to be ahead, and would find none of its codes.
     for (const ahead of [1, 2]) {
       // Each at the beginning of a minute, so that it is paid in that one.
-      await lab.advance(Math.ceil((MINUTE_MS - ((await lab.now()) % MINUTE_MS)) / 1000));
+      await lab.advance(await lab.nextMinuteIn());
       await holder.did("learnTime");
       const { code } = await holder.did("code", reference, "second", 0, (await holder.page.evaluate(() => Date.now())) + ahead * MINUTE_MS);
       await paid(desk, lab, card, code);
