@@ -294,16 +294,14 @@ impl AppConfig {
         })
     }
 
-    /// Its public address is what each request is signed for, so it must be one that a request can have. What may frame it stands in
+    /// Its public address is what each request is signed for, so it must be as a browser writes it; and pages and service worker stand at
+    /// the top of it. What may frame it stands in
     /// a header as it is.
     pub(crate) fn check(&self) -> Result<(), PolicyError> {
-        let url = &self.public_url;
-        let rest = url.strip_prefix("https://").or_else(|| url.strip_prefix("http://localhost"));
-        let plain = url.bytes().all(|b| b.is_ascii_graphic() && !matches!(b, b'?' | b'#' | b'@'));
-        let url_is_right = rest.is_some_and(|rest| !rest.is_empty()) && plain && !url.ends_with('/');
-        if !url.is_empty() && !url_is_right {
+        let url = self.public_url.as_str();
+        if !(url.is_empty() || is_origin(url) && !names_the_usual_port(url)) {
             return Err(PolicyError::Range(
-                "app.public_url: write https:// and a host, without a slash at the end (http:// for localhost only)",
+                "app.public_url: write an origin, as https://app.bank.example: scheme and host as browsers write them, no path (http:// for localhost only)",
             ));
         }
         if !self.framed_by.iter().all(|origin| is_origin(origin)) {
@@ -323,6 +321,12 @@ fn is_origin(text: &str) -> bool {
     let host_is_plain = host.bytes().all(plain) && host.starts_with(|c: char| c.is_ascii_alphanumeric());
     let port_is_one = port.bytes().all(|b| b.is_ascii_digit()) && port.parse::<u16>().is_ok();
     (scheme == "https" || (scheme == "http" && host == "localhost")) && host_is_plain && port_is_one
+}
+
+/// Whether it has the port that its scheme has anyway: a browser leaves it out.
+fn names_the_usual_port(origin: &str) -> bool {
+    let usual = if origin.starts_with("https:") { ":443" } else { ":80" };
+    origin.ends_with(usual)
 }
 
 impl StaticPinConfig {
@@ -402,6 +406,33 @@ mod tests {
             ("", false),
         ] {
             assert_eq!(is_origin(text), expect, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn the_apps_address_is_an_origin_as_browsers_write_it() {
+        for (public_url, expect) in [
+            ("", true),
+            ("https://app.bank.example", true),
+            ("https://app.bank.example:8443", true),
+            ("http://localhost:8709", true),
+            ("https://app.bank.example/", false),
+            ("https://bank.example/app", false),
+            ("https://App.bank.example", false),
+            ("https://app.bank.example:443", false),
+            ("http://localhost:80", false),
+            ("http://localhost.elsewhere.example", false),
+            ("http://app.bank.example", false),
+        ] {
+            let config = AppConfig {
+                public_url: public_url.into(),
+                address_header: String::new(),
+                framed_by: Vec::new(),
+                digits: 7,
+                ceilings: Vec::new(),
+                first_day_max: 0,
+            };
+            assert_eq!(config.check().is_ok(), expect, "{public_url:?}");
         }
     }
 
