@@ -185,7 +185,10 @@ impl BankName {
         policy: &Policy,
     ) -> Words<'a> {
         match notice {
-            Notice::SmsOn => Words::SmsActivated { card, short_code: &self.short_code },
+            Notice::SmsOn => {
+                let seconds = policy.valid_for.as_secs();
+                Words::SmsActivated { card, short_code: &self.short_code, seconds }
+            }
             Notice::SmsOff => Words::SmsDeactivated { card },
             Notice::AppCode(_) => Words::AppActivationCode {
                 card,

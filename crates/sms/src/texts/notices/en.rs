@@ -9,7 +9,7 @@ pub(super) const fn words(notice: &Notice<'_>) -> &'static str {
         Notice::SmsActivated { .. } => {
             "PINs by SMS are on for card {card}.\n\
              To get one, text the last 4 digits of the card to {short_code}.\n\
-             Each PIN is good for one payment within 120 seconds. Never tell it to a caller."
+             Each PIN is good for one payment within {seconds} seconds. Never tell it to a caller."
         }
         Notice::SmsDeactivated { .. } => {
             "PINs by SMS are off for card {card}.\n\

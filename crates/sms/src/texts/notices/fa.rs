@@ -9,7 +9,7 @@ pub(super) const fn words(notice: &Notice<'_>) -> &'static str {
         Notice::SmsActivated { .. } => {
             "رمز پیامکی کارت {card} فعال شد.\n\
              4 رقم آخر آن را به {short_code} بفرستید.\n\
-             هر رمز یک پرداخت، 120 ثانیه. به کسی نگویید."
+             هر رمز یک پرداخت، {seconds} ثانیه. به کسی نگویید."
         }
         Notice::SmsDeactivated { .. } => {
             "رمز پیامکی کارت {card} غیرفعال شد.\n\

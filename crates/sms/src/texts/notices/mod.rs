@@ -25,6 +25,8 @@ pub enum Notice<'a> {
         card: &'a str,
         /// Where to text its last four digits.
         short_code: &'a str,
+        /// How long a PIN is good.
+        seconds: u64,
     },
     /// PINs by text were switched off.
     SmsDeactivated {
@@ -217,6 +219,7 @@ fn value<'a>(language: Language, notice: &Notice<'a>, name: &str) -> Cow<'a, str
             };
             Some(minutes.into())
         }
+        Notice::SmsActivated { seconds, .. } if name == "seconds" => Some(seconds.to_string().into()),
         Notice::SmsActivated { short_code, .. } | Notice::HelpFormat { short_code }
             if name == "short_code" =>
         {
@@ -269,7 +272,7 @@ mod tests {
         let (card, short_code) = (CARD, "30003303");
         let code = |address| Notice::AppActivationCode { card, code: "01234567", minutes: 10, address };
         vec![
-            Notice::SmsActivated { card, short_code },
+            Notice::SmsActivated { card, short_code, seconds: 600 },
             Notice::SmsDeactivated { card },
             code(Some("https://app.mellat.example/x")),
             code(None),
@@ -417,8 +420,8 @@ mod tests {
 
     #[test]
     fn how_to_ask_in_persian() {
-        let notice = Notice::SmsActivated { card: CARD, short_code: "30003303" };
-        let expect = "بانک ملت\nرمز پیامکی کارت xx9876 فعال شد.\n4 رقم آخر آن را به 30003303 بفرستید.\nهر رمز یک پرداخت، 120 ثانیه. به کسی نگویید.";
+        let notice = Notice::SmsActivated { card: CARD, short_code: "30003303", seconds: 90 };
+        let expect = "بانک ملت\nرمز پیامکی کارت xx9876 فعال شد.\n4 رقم آخر آن را به 30003303 بفرستید.\nهر رمز یک پرداخت، 90 ثانیه. به کسی نگویید.";
         assert_eq!(text(Language::Persian, &notice), expect);
     }
 
