@@ -41,6 +41,17 @@ enum Cards {
     Lock(Which),
     /// Unlock a card's dynamic PIN
     Unlock(Which),
+    /// Change what a file says of a card; what it leaves out stays
+    ///
+    /// Members as of `add`, without pan, as JSON; an empty text takes away what need not be there. A card that was hot-listed is used again
+    /// with {"status":"active"}.
+    Change {
+        #[command(flatten)]
+        which: Which,
+        /// A file with the members as JSON; `-` reads standard input
+        #[arg(long, value_name = "FILE")]
+        file: PathBuf,
+    },
     /// Register another mobile for a card: open PINs are over, and what was switched on with the old one is off
     Phone {
         #[command(flatten)]
@@ -91,6 +102,10 @@ pub(super) async fn run(options: Options) -> anyhow::Result<()> {
         Cards::Unlock(which) => {
             let (office, id) = which.find().await?;
             office.unlock(id).await?
+        }
+        Cards::Change { which, file } => {
+            let (office, id) = which.find().await?;
+            office.change(id, &CardBody::parse_change(&prompt::file(&file)?).map_err(malformed)?).await?
         }
         Cards::Phone { which, file, none } => {
             let (office, id) = which.find().await?;

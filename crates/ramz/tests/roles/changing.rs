@@ -84,6 +84,17 @@ async fn a_card_is_changed_without_an_argument_that_names_it() {
 
     good(cards(&bank, "first-pin-off", &[&id], ""));
     has(&good(cards(&bank, "hot-list", &[&id], "")), &["status      hot_listed", "customer    4711"]);
+
+    // Members of a file: what it leaves out stays, and an empty text takes away.
+    let change = |members: &str| cards(&bank, "change", &[&id, "--file", "-"], members);
+    has(
+        &good(change(r#"{"status":"active","product":"","sms_pin_max":1000000}"#)),
+        &["status      active", "customer    4711", "texted PIN  at most 1,000,000 rial"],
+    );
+    assert!(!good(cards(&bank, "show", &[&id], "")).contains("gift"));
+    refuses(&change(r#"{"status":"found"}"#), "/status");
+    refuses(&change(&json!({ "pan": first }).to_string()), "/pan");
+    has(&good(cards(&bank, "show", &[&id], "")), &["status      active"]);
     has(&good(cards(&bank, "close", &[&id], "")), &["status      closed"]);
     refuses(&cards(&bank, "close", &[], &format!("{}\n", pan(IIN, 9).expose())), "no card");
     assert_eq!(issuer.terminate().0.code(), Some(0));
