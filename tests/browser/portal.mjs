@@ -72,7 +72,7 @@ export const tests = {
   },
 
   async "card, shop, page and phone are used side by side, from the basket to the receipt"(desk, lab) {
-    const page = await desk.window({ permissions: ["clipboard-read", "clipboard-write"] });
+    const page = await desk.window({ viewport: { width: 1440, height: 900 }, permissions: ["clipboard-read", "clipboard-write"] });
     const card = lab.card("mellat", 2);
     const before = await lab.balance(card);
     await page.goto(`${lab.portal}/?lang=en`);
@@ -91,6 +91,8 @@ export const tests = {
     const { code } = await lab.smsDuring(card, () => shop.locator("#request-pin").click());
     await copy(page, page.locator("#inbox .sms .code", { hasText: code }).getByRole("button"), code);
     await paste(page, shop.locator("#pin"), code);
+    // The picture in the README.
+    await desk.keep(page, "lab");
     await shop.locator("#pay").click();
     await shop.locator('#result[data-state="paid"]').waitFor();
     await shop.locator("#back").click();
