@@ -295,8 +295,7 @@ impl AppConfig {
     }
 
     /// Its public address is what each request is signed for, so it must be as a browser writes it; and pages and service worker stand at
-    /// the top of it. What may frame it stands in
-    /// a header as it is.
+    /// the top of it. What may frame it stands in a header as it is.
     pub(crate) fn check(&self) -> Result<(), PolicyError> {
         let url = self.public_url.as_str();
         if !(url.is_empty() || is_origin(url) && !names_the_usual_port(url)) {
