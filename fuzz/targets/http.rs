@@ -3,7 +3,8 @@
 
 #![no_main]
 
-use http::{HeaderMap, HeaderValue, StatusCode};
+use hyper::header::HeaderValue;
+use hyper::{HeaderMap, StatusCode};
 use libfuzzer_sys::fuzz_target;
 use ramz_api::back_office::{CardBody, PhoneBody, Reissue};
 use ramz_api::pin_request::{IDEMPOTENCY_KEY, PinRequest, idempotency_key};
