@@ -258,6 +258,8 @@ pub const REVERSALS_IN_HAND: usize = 32;
 pub const SWEEP_EVERY: Duration = Duration::from_secs(5);
 /// Rows the sweeper takes at once.
 pub const SWEEP_ROWS: usize = 256;
+/// Rows the sweeper looks through for a reversal behind texts that no node can send.
+pub const SWEEP_ROWS_MAX: usize = SWEEP_ROWS * 256;
 
 /// Submitted and unanswered SMS on one bind, unless its operator allows more.
 pub const SMPP_WINDOW: usize = 16;

@@ -140,16 +140,17 @@ impl Outbox {
 
     /// Takes over messages whose owner left them: for the sweeper. Says how many.
     pub async fn resume(self: &Arc<Self>) -> Result<usize, EngineFault> {
-        let mut taken = 0;
+        let (mut taken, mut most) = (0, limits::SWEEP_ROWS);
+        // What comes due meanwhile is for the next time: this one ends.
+        let now = self.engine.clock.now();
         loop {
-            let now = self.engine.clock.now();
-            let mut rows = self.engine.store.outbox_due(now, limits::SWEEP_ROWS).await?;
+            let mut rows = self.engine.store.outbox_due(now, most).await?;
             let page = rows.len();
             // Reversals first: they wait for no slot, and must not wait for the operator either.
             rows.sort_by_key(|row| !is_reversal(row));
-            // Another node may have a line to the operator: texts are left to it.
+            // Another node may have a line to the operator: texts are left to it, while they are of use.
             if self.engine.store.is_shared() && !self.sender.is_up() {
-                rows.retain(is_reversal);
+                rows.retain(|row| is_reversal(row) || row.expires <= now);
             }
             let before = taken;
             for row in rows {
@@ -162,9 +163,15 @@ impl Outbox {
                     }
                 }
             }
-            // A page that was full may hide others; one that gave nothing would give nothing again.
-            if page < limits::SWEEP_ROWS || taken == before {
+            if page < most {
                 return Ok(taken);
+            }
+            // A full page hides others. One that gave nothing would give nothing again, and a reversal may stand behind it.
+            if taken == before {
+                if most >= limits::SWEEP_ROWS_MAX {
+                    return Ok(taken);
+                }
+                most *= 4;
             }
         }
     }

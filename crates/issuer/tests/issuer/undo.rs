@@ -9,9 +9,10 @@ use ramz_issuer::config::OnSilence;
 use ramz_issuer::engine::Job;
 use ramz_issuer::undo::original;
 use ramz_store::faults::{Failing, FaultyStore};
-use ramz_store::{MemoryStore, Table};
+use ramz_store::{Change, MemoryStore, OutboxNew, Outcome, Swap, Table};
 
 use crate::bank::{Bank, Build, CARD, Node, OTHER_CARD, Told, same, tried, until};
+use crate::doubles::Mood;
 use crate::messages::{Wish, code, pan, refusal, repeated, reversal};
 use crate::wires::http;
 
@@ -404,4 +405,63 @@ async fn a_reversal_of_unknown_outcome_goes_out_once_committed() {
         })
         .await;
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reversal_is_found_behind_more_texts_than_a_page_that_no_node_can_send() {
+    let build = Build { on_silence: OnSilence::Reverse, ..Build::over(Arc::new(MemoryStore::shared())) };
+    let told = tried(build, async |bank, node| {
+        let wish = Wish::purchase(16_000);
+        let pin = bank.pin(&node, CARD, &wish).await?;
+        bank.settled().await?;
+        bank.operator.is_in(Mood::Down);
+        same(bank.ask_pin(&node, OTHER_CARD, &Wish::purchase(17_000)).await.status, 202, "a request")?;
+        let store = bank.store();
+        let due = async || store.outbox_due(bank.now(), 1_000).await.map_err(|fault| fault.to_string());
+        until("its text is given back, for others to send", async || {
+            due().await.is_ok_and(|rows| rows.len() == 1)
+        })
+        .await?;
+        // As many more of it as are a page.
+        let text = due().await?.remove(0);
+        let row = store.read(Table::Card, &text.owner).await.unwrap().unwrap();
+        let another = |n: u16| OutboxNew {
+            id: [&[7; 14][..], &n.to_be_bytes()].concat().try_into().unwrap(),
+            body: text.body.clone(),
+            expires: text.expires,
+            leased_until: text.leased_until,
+        };
+        let swap = Swap {
+            table: Table::Card,
+            key: text.owner.clone(),
+            expected: Some(row.version),
+            body: row.body,
+            sealed: Vec::new(),
+            head: row.head,
+            journal: Vec::new(),
+            outbox: (0..300).map(another).collect(),
+            due: None,
+            forget_after: None,
+        };
+        same(store.commit(vec![Change::Swap(swap)]).await.unwrap(), vec![Outcome::Won], "more texts")?;
+        bank.advance(20);
+        bank.host.silence_next(1);
+        let answer = node.asking(0, &bank.payment(CARD, &wish, &pin));
+        bank.host_was_asked(1).await?;
+        bank.cut_off(&node).await?;
+        same(code(&answer.await?), "91".into(), "the switch is told")?;
+        bank.way.cut_off(false);
+        // The texts' PINs must not run out: what has would be settled, and hide nothing.
+        let last = bank.now().plus(std::time::Duration::from_secs(60));
+        let polls = std::cell::Cell::new(0u32);
+        until("the reversal comes to the host", async || {
+            polls.set(polls.get() + 1);
+            if polls.get().is_multiple_of(50) && bank.now() < last {
+                bank.advance(1);
+            }
+            bank.host.asked_in_all().credits == 1
+        })
+        .await
+    });
+    assert_eq!(told.await, Ok(()));
 }
