@@ -59,4 +59,38 @@ export const tests = {
     assert.equal(before - (await lab.balance(card)), 210_000);
     assert.equal((await first.state()).state, "paid");
   },
+
+  async "a page that is loaded while the bank is asked can be paid on when the bank has said no"(desk, lab) {
+    const card = lab.card("melli", 3);
+    const payer = await Payer.of(desk, lab, 220_000, { lang: "en" });
+    // The document was made a moment before the bank's answer came.
+    await payer.page.route("**/pay/*?lang=en", async (route) => {
+      const response = await route.fetch();
+      const body = (await response.text()).replace(/(state&#34;:&#34;|state&quot;:&quot;)open/, "$1authorising");
+      assert.match(body, /authorising/);
+      await route.fulfill({ response, body });
+    });
+    await payer.page.reload();
+    await payer.ready();
+    assert.match(await payer.get("problem").innerText(), /You may try again/);
+    await payer.typeCard(card);
+    await payer.pay(await payer.pin(card));
+    await payer.receipt();
+  },
+
+  async "after a failure of the gateway the page asks how the payment stands before it says a word"(desk, lab) {
+    const card = lab.card("melli", 3);
+    desk.expect("500");
+    const payer = await Payer.of(desk, lab, 230_000, { lang: "en" });
+    await payer.typeCard(card);
+    const pin = await payer.pin(card);
+    // The payment is made, and what says so is lost.
+    await payer.page.route("**/authorise", async (route) => {
+      await route.fetch();
+      await route.fulfill({ status: 500, json: { type: "about:blank/fault", title: "The service failed" } });
+    });
+    await payer.pay(pin);
+    await payer.receipt();
+    assert.equal((await payer.state()).state, "paid");
+  },
 };

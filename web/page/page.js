@@ -168,7 +168,7 @@ function trouble(error) {
       return say("bad", [words.stalePage]);
     case "wrong-state":
     case "in-progress":
-      return void follow();
+      return void catchUp();
     case "malformed":
       if (error.problem.errors?.[0]?.pointer === "/payee_pan" && destination?.field) {
         return complain([[destination.field, words.toWrong]]);
@@ -181,9 +181,10 @@ function trouble(error) {
 
 /** Asks how the payment stands until that is an end. `true` if it is still open. */
 async function follow() {
-  for (let attempt = 0; attempt < 40; attempt++) {
+  for (let unheard = 0; unheard < 40; ) {
     try {
       const state = await calls.state();
+      unheard = 0;
       clock.hear(state.now_ms);
       newChallenge(state.challenge);
       if (state.state === "open") return true;
@@ -196,11 +197,21 @@ async function follow() {
         trouble(error);
         return false;
       }
+      unheard += 1;
     }
     say("wait", [words.waitingForBank]);
     await new Promise((done) => setTimeout(done, 1000));
   }
+  say("bad", [words.noAnswer]);
+  window.addEventListener("online", catchUp, { once: true });
   return false;
+}
+
+/** The same, where it was under way: the payer hears that it may be tried again. */
+async function catchUp() {
+  const open = await follow();
+  if (open) say("bad", [words.stillOpen]);
+  return open;
 }
 
 /** The server's clock may have moved on without the browser's: while a phone sleeps, or in a lab. */
@@ -287,10 +298,11 @@ form.addEventListener("submit", async (event) => {
   try {
     refused(await calls.authorise({ ...card.typed(), ...destination?.typed(), pin: digitsOf(pin.value), lang: page.lang }));
   } catch (error) {
-    // Whether it arrived is not known: the gateway says how the payment stands.
+    // Whether the bank was asked is not known: the gateway says how the payment stands.
     if (error instanceof NoAnswer) {
       if (await follow()) say("bad", [words.noAnswer]);
-    } else trouble(error);
+    } else if (error.type === "fault") await catchUp();
+    else trouble(error);
   } finally {
     paying = false;
     pay.removeAttribute("aria-busy");
@@ -327,11 +339,11 @@ $("cancel").addEventListener("click", async () => {
 });
 
 async function start() {
-  if (seen.state !== "open") {
-    if (seen.state === "authorising") {
-      say("wait", [words.waitingForBank]);
-      await follow();
-    } else end(seen);
+  if (seen.state === "authorising") {
+    say("wait", [words.waitingForBank]);
+    if (!(await catchUp())) return;
+  } else if (seen.state !== "open") {
+    end(seen);
     return;
   }
   stopExpiry = countDown(clock, seen.expires_ms, (left) => {

@@ -78,7 +78,8 @@ export function showResult(root, page, words, { state, receipt, balance, redirec
   const said = { ...words, ...of };
   if (page.kind === "balance" && state === "paid" && !balance) said.paidText = words.balanceOnce;
   const heading = element("h1", { tabindex: "-1", id: "result-title" }, said[state] ?? words.failed);
-  const parts = [icon(state), heading, element("p", { class: "result-text" }, text ?? said[`${state}Text`] ?? "")];
+  const sentence = (text ?? said[`${state}Text`] ?? "").replace("{minutes}", figures(page.minutes, page.lang));
+  const parts = [icon(state), heading, element("p", { class: "result-text" }, sentence)];
   if (receipt) parts.push(rows(receipt, balance, page, words));
   let stop = () => {};
   if (redirect) {

@@ -27,7 +27,7 @@ use crate::{
     payee,
     payment::{self, Payment, Standing, TRIES_MAX, Trace},
     problem::{Kind, No},
-    refusals::{self, NO_BANK_CODE},
+    refusals::{self, NO_BANK_CODE, NOT_ASKED},
     rows::{Column, NotChanged},
     state::{Receipt, UNKNOWN_EN, UNKNOWN_FA},
     token,
@@ -232,10 +232,12 @@ impl Gateway {
             Ended::Refused { code, refusal } => {
                 Ok(self.refused(id, &payment, code, refusal.as_deref(), language))
             }
-            Ended::NotSent => Ok(self.refused(id, &payment, NO_BANK_CODE.to_owned(), None, language)),
+            Ended::NotSent => {
+                Ok(self.refused(id, &payment, NO_BANK_CODE.to_owned(), Some(NOT_ASKED), language))
+            }
             // Nothing moved, so nothing is in doubt: the balance was not told.
             Ended::Unknown if !payment.moves_money() => {
-                Ok(self.refused(id, &payment, NO_BANK_CODE.to_owned(), None, language))
+                Ok(self.refused(id, &payment, NO_BANK_CODE.to_owned(), Some(NOT_ASKED), language))
             }
             Ended::Unknown => {
                 self.sweep.notify_one();

@@ -38,15 +38,20 @@ pub(crate) struct Watched {
 
 /// `/healthz`, `/readyz` and `/metrics`.
 pub(crate) fn routes(watched: Arc<Watched>, shutdown: CancellationToken) -> Router {
-    let links = Arc::clone(&watched);
+    let gateway = Arc::clone(&watched.gateway);
     let ready = async move || {
-        let links = links.gateway.banks.iter().map(|bank| bank.link.is_up());
-        match (shutdown.is_cancelled(), links.clone().any(|up| up) || links.len() == 0) {
-            (true, _) => (StatusCode::SERVICE_UNAVAILABLE, "shutting down\n"),
+        let links = gateway.banks.iter().map(|bank| bank.link.is_up());
+        let no = if shutdown.is_cancelled() {
+            "shutting down\n"
+        } else if links.len() > 0 && !links.clone().any(|up| up) {
             // One bank that is away is no reason to send the other banks' payers elsewhere.
-            (false, false) => (StatusCode::SERVICE_UNAVAILABLE, "no link to any bank\n"),
-            (false, true) => (StatusCode::OK, "ready\n"),
-        }
+            "no link to any bank\n"
+        } else if gateway.payments.store().clock().await.is_err() {
+            "store down\n"
+        } else {
+            return (StatusCode::OK, "ready\n");
+        };
+        (StatusCode::SERVICE_UNAVAILABLE, no)
     };
     let metrics = async move || {
         let mut page = Page::default();

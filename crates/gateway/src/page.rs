@@ -50,6 +50,8 @@ struct Pay<'a> {
     words: String,
     toman: String,
     seen: String,
+    /// Within which the merchant verifies, or the amount goes back.
+    verify_minutes: u64,
 }
 
 /// What the slip says of the kind.
@@ -196,6 +198,7 @@ impl Gateway {
             words: rial_words(payment.amount, language),
             toman: toman_words(payment.amount, language),
             seen: serde_json::to_string(&self.seen(id, payment)).unwrap_or_default(),
+            verify_minutes: self.config.verify_within_s.div_ceil(60),
         };
         let mut response = self.dressed(Html(page.render()?).into_response());
         let secure = self.config.public_url.starts_with("https:");

@@ -76,14 +76,18 @@ pub(crate) fn reason(response_code: &str, refusal: Option<&str>) -> Reason {
         ("14" | "15" | "56", _) => NO_CARD,
         ("41" | "43" | "36" | "62" | "57", _) => NOT_PERMITTED,
         ("61" | "65", _) => CEILING,
-        ("91" | "92" | "90" | "68", _) => NO_BANK,
+        ("91", Some(NOT_ASKED)) => NO_BANK,
+        // The bank may have asked its host, and takes back what that charged: only it knows.
+        ("91" | "92" | "90" | "68", _) => NO_WORD,
         ("96" | "06" | "30" | "94", _) => BANK_FAULT,
         _ => OTHER,
     }
 }
 
-/// The bank does not answer and was not asked: nothing was charged.
+/// The bank does not answer…
 pub(crate) const NO_BANK_CODE: &str = "91";
+/// … and was not asked, or did not ask its host: nothing was charged. A bank says so with the same refusal code.
+pub(crate) const NOT_ASKED: &str = "issuer_inoperative";
 
 const WRONG_PIN: Reason = Reason {
     fa: (
@@ -196,6 +200,17 @@ const NO_BANK: Reason = Reason {
     ),
     next: Next::Later,
 };
+const NO_WORD: Reason = Reason {
+    fa: (
+        "بانک کارت به‌موقع پاسخ نداد.",
+        "اگر مبلغی کسر شده باشد، به کارت بازمی‌گردد. کمی دیگر دوباره تلاش کنید یا با کارت دیگری بپردازید.",
+    ),
+    en: (
+        "The card's bank did not answer in time.",
+        "If anything was charged, it will be returned. Try again in a moment, or pay with another card.",
+    ),
+    next: Next::Later,
+};
 const BANK_FAULT: Reason = Reason {
     fa: ("بانک نتوانست پرداخت را انجام دهد.", "مبلغی کسر نشد. دوباره تلاش کنید."),
     en: ("The bank could not make the payment.", "Nothing was charged. Try again."),
@@ -221,6 +236,14 @@ mod tests {
             }
             assert!(reason.text(Language::English).is_ascii() && reason.advice(Language::English).is_ascii());
         }
+    }
+
+    #[test]
+    fn nothing_was_charged_is_said_only_where_that_is_known() {
+        let charged =
+            |code, refusal| !reason(code, refusal).advice(Language::English).contains("Nothing was charged");
+        assert!(!charged("91", Some(ramz_domain::Refusal::IssuerInoperative.code())));
+        assert!(charged("91", None), "a bank that reverses says 91 and no more");
     }
 
     #[test]

@@ -205,3 +205,18 @@ async fn a_bank_that_swallows_reversals_holds_up_no_other() {
     let swallowed = rig.bank.seen("0420").len();
     assert!((1..=64).contains(&swallowed), "{swallowed} are in the air");
 }
+
+#[tokio::test]
+async fn a_gateway_without_its_store_is_not_ready() {
+    let store = Arc::new(FaultyStore::new(Arc::new(MemoryStore::new())));
+    let rig = rig_on(Arc::clone(&store) as Arc<dyn Store>).await;
+    let ready = async || {
+        let told = call(rig.metrics, Method::GET, "/readyz", &[], &Value::Null).await;
+        (told.status.as_u16(), told.text)
+    };
+    assert_eq!(ready().await, (200, "ready\n".into()));
+    store.fail_reads(true);
+    assert_eq!(ready().await, (503, "store down\n".into()));
+    store.fail_reads(false);
+    assert_eq!(ready().await, (200, "ready\n".into()));
+}

@@ -263,6 +263,7 @@ pub(crate) struct Rig {
     pub(crate) switch: Arc<Wire>,
     pub(crate) store: Arc<dyn Store>,
     pub(crate) address: SocketAddr,
+    pub(crate) metrics: SocketAddr,
     pub(crate) running: Running,
     keys: Arc<dyn Keys>,
     config: Config,
@@ -333,11 +334,19 @@ pub(crate) async fn rig_as(store: Arc<dyn Store>, payer_header: &str) -> Rig {
         verify_within_s: 1200,
     };
     let switch = Arc::new(Wire::default());
-    let (running, address, shutdown) = open(&config, &clock, dice, &keys, &store, &switch).await;
-    Rig { clock, bank, other_bank, asked, switch, store, address, running, keys, config, shutdown }
+    let open = open(&config, &clock, dice, &keys, &store, &switch).await;
+    let Open { running, address, metrics, shutdown } = open;
+    Rig { clock, bank, other_bank, asked, switch, store, address, metrics, running, keys, config, shutdown }
 }
 
 const ZONE: &str = "0123456789abcdeffedcba98765432100123456789abcdef";
+
+struct Open {
+    running: Running,
+    address: SocketAddr,
+    metrics: SocketAddr,
+    shutdown: CancellationToken,
+}
 
 async fn open(
     config: &Config,
@@ -346,9 +355,9 @@ async fn open(
     keys: &Arc<dyn Keys>,
     store: &Arc<dyn Store>,
     switch: &Arc<Wire>,
-) -> (Running, SocketAddr, CancellationToken) {
-    let door = door().await;
-    let address = door.address();
+) -> Open {
+    let (door, metrics_door) = (door().await, door().await);
+    let (address, metrics) = (door.address(), metrics_door.address());
     let shutdown = CancellationToken::new();
     let ports = Ports {
         clock: Arc::clone(clock) as Arc<dyn Clock>,
@@ -356,7 +365,7 @@ async fn open(
         keys: Arc::clone(keys),
         store: Arc::clone(store),
         door,
-        metrics_door: None,
+        metrics_door: Some(metrics_door),
         watched: Vec::new(),
         router: Arc::new(Wire::default()),
         switch: Arc::clone(switch) as Arc<dyn Connector>,
@@ -364,7 +373,7 @@ async fn open(
     };
     let running = start(config.clone(), ports, shutdown.clone()).await.unwrap();
     timeout(PATIENCE, running.links_up()).await.expect("the link to the bank comes up");
-    (running, address, shutdown)
+    Open { running, address, metrics, shutdown }
 }
 
 /// A gateway process of its own beside the first, on the same store: what a restart finds, or another node.
@@ -382,7 +391,8 @@ impl Rig {
     pub(crate) async fn another_on(&self, store: &Arc<dyn Store>) -> Another {
         let dice = Arc::new(Dice(AtomicU64::new(1 << 62)));
         let switch = Arc::new(Wire::default());
-        let (running, address, _) = open(&self.config, &self.clock, dice, &self.keys, store, &switch).await;
+        let Open { running, address, .. } =
+            open(&self.config, &self.clock, dice, &self.keys, store, &switch).await;
         Another { running, address }
     }
 
