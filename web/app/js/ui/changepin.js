@@ -44,7 +44,7 @@ export function changepin(shell) {
       const { kind = "" } = /** @type {{ kind?: string }} */ (error);
       if (kind === "no-such-device") return shell.replace("revoked");
       // No other new PIN helps.
-      if (kind === "control-code") return askOld(say("changeOldWrong"));
+      if (kind === "control-code" || kind === "no-consecutive-codes") return askOld(say("changeOldWrong"));
       if (kind === "control-locked") return askOld(words(error));
       throw error;
     }

@@ -11,6 +11,7 @@ const WORDS = {
   "wrong-code": "troubleWrongCode",
   "card-not-accepted": "troubleCard",
   "control-code": "troubleControl",
+  "no-consecutive-codes": "troubleControl",
   "control-locked": "troubleControlLocked",
   "too-many-requests": "troubleLater",
   wait: "troubleLater",
