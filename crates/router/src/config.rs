@@ -2,7 +2,15 @@
 //!
 //! Only read here; whether it makes sense is told where it is used ([`crate::StartError`]).
 
+use ramz_domain::Moment;
 use serde::Deserialize;
+
+use crate::{
+    StartError,
+    askers::Askers,
+    directory::{Directory, SHIPPED},
+    known_once,
+};
 
 /// A router's configuration. Unknown members are refused.
 #[derive(Clone, Debug, Deserialize)]
@@ -21,6 +29,28 @@ pub struct Config {
     /// Seconds between "not ready" and the door's closing, at a shutdown: as long as a load balancer takes to notice.
     #[serde(default = "leave_after_s")]
     pub leave_after_s: u16,
+}
+
+impl Config {
+    /// What is wrong with it, as far as it shows without files: what [`crate::start`] would refuse.
+    ///
+    /// # Errors
+    /// The first thing that cannot be used.
+    pub fn check(&self) -> Result<(), StartError> {
+        Askers::new(&self.askers, Moment::from_unix_ms(0))?;
+        if self.directory.is_none() {
+            known_once(&self.banks, &Directory::parse(SHIPPED)?)?;
+        }
+        Ok(())
+    }
+
+    /// The same of a file to use instead of the compiled-in directory.
+    ///
+    /// # Errors
+    /// The first thing that cannot be used.
+    pub fn check_directory(&self, bytes: &[u8]) -> Result<(), StartError> {
+        known_once(&self.banks, &Directory::parse(bytes)?)
+    }
 }
 
 fn leave_after_s() -> u16 {

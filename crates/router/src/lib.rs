@@ -119,7 +119,8 @@ pub async fn start(config: Config, ports: Ports, shutdown: CancellationToken) ->
             (Some(file), directory)
         }
     };
-    let ways = ways_to(&config.banks, &directory, &ports)?;
+    known_once(&config.banks, &directory)?;
+    let ways = ways_to(&config.banks, &ports)?;
     let askers = Askers::new(&config.askers, ports.clock.now())?;
     let current = Arc::new(Current::new(directory));
     if let Some(file) = file {
@@ -155,22 +156,26 @@ pub async fn start(config: Config, ports: Ports, shutdown: CancellationToken) ->
     Ok(Running { address, metrics_address, directory_address, task })
 }
 
-fn ways_to(
-    banks: &[BankConfig],
-    directory: &Directory,
-    ports: &Ports,
-) -> Result<HashMap<String, Way>, StartError> {
-    let mut ways = HashMap::new();
-    for BankConfig { id, url } in banks {
+/// One way to a bank, and to those of the directory only.
+fn known_once(banks: &[BankConfig], directory: &Directory) -> Result<(), StartError> {
+    for (n, BankConfig { id, .. }) in banks.iter().enumerate() {
         if directory.bank(id).is_none() {
             return Err(StartError::UnknownBank(id.clone()));
         }
+        if banks[..n].iter().any(|before| before.id == *id) {
+            return Err(StartError::BankTwice(id.clone()));
+        }
+    }
+    Ok(())
+}
+
+fn ways_to(banks: &[BankConfig], ports: &Ports) -> Result<HashMap<String, Way>, StartError> {
+    let mut ways = HashMap::new();
+    for BankConfig { id, url } in banks {
         let (connector, clock, entropy) = (&ports.banks, &ports.clock, &ports.entropy);
         let way = Way::new(id, url, Arc::clone(connector), Arc::clone(clock), Arc::clone(entropy))
             .map_err(|source| StartError::Url { id: id.clone(), source })?;
-        if ways.insert(id.clone(), way).is_some() {
-            return Err(StartError::BankTwice(id.clone()));
-        }
+        ways.insert(id.clone(), way);
     }
     Ok(ways)
 }

@@ -265,8 +265,16 @@ fn router(config: &RouterConfig, remarks: &mut Remarks) {
     for bank in &config.harim.banks {
         url("router.harim.banks", &bank.url, remarks);
     }
-    let askers = config.harim.askers.iter();
-    kinds("router.harim.askers", askers.map(|asker| (asker.name.as_str(), asker.kinds.as_slice())), remarks);
+    if !config.listen.directory.is_empty() {
+        door("router.listen.directory", &config.listen.directory, remarks);
+    }
+    if let Err(error) = config.harim.check() {
+        let place = match error {
+            ramz_router::StartError::Asker(_) => "router.harim.askers",
+            _ => "router.harim.banks",
+        };
+        remarks.error(place, error.to_string());
+    }
     if config.harim.banks.is_empty() {
         remarks.warn("router.harim.banks", "is empty: every bank is unavailable");
     }
@@ -304,7 +312,9 @@ fn gateway(config: &GatewayConfig, remarks: &mut Remarks) {
         );
     }
     if !page.frame_ancestors.is_empty() {
-        remarks.warn("gateway.page.frame_ancestors", "a frame hides from payers where they type a PIN");
+        let what = "a frame hides from payers where they type a PIN, and in one of another site nobody can pay: \
+                    browsers keep the page's cookie from it";
+        remarks.warn("gateway.page.frame_ancestors", what);
     }
     if !page.payer_header.is_empty() && is_open(&config.listen.page) {
         remarks.warn(
@@ -429,6 +439,27 @@ mod tests {
             "router.listen.api",
         ];
         assert_eq!(places(&errors), expected, "{errors:#?}");
+    }
+
+    #[test]
+    fn what_a_router_would_not_start_with_is_told() {
+        let asker = "name = \"a\"\nacquirers = [\"1\"]\nkinds = [\"purchase\"]\norigins = [\"pay.example\"]";
+        let bank =
+            |id: &str| format!("[[router.harim.banks]]\nid = \"{id}\"\nurl = \"https://b.example:1\"\n");
+        let with = |more: &str| looked(&format!("{}{more}", bank("mellat"))).errors;
+        let asked = |asker: &str| with(&format!("[[router.harim.askers]]\n{asker}\n"));
+        assert_eq!(asked(asker), []);
+        for (errors, place, what) in [
+            (asked(&asker.replace("pay.", "https://pay.")), "router.harim.askers", "origin"),
+            (asked(&asker.replace("purchase", "gift")), "router.harim.askers", "kind"),
+            (asked(&format!("{asker}\nburst = 0")), "router.harim.askers", "burst"),
+            (with(&bank("mellat")), "router.harim.banks", "twice"),
+            (with(&bank("nobodys")), "router.harim.banks", "has no bank"),
+            (with("[router.listen]\ndirectory = \"nowhere\"\n"), "router.listen.directory", "host:port"),
+        ] {
+            assert_eq!(places(&errors), [place], "{errors:?}");
+            assert!(errors[0].to_string().contains(what), "{errors:?}");
+        }
     }
 
     #[test]

@@ -112,8 +112,27 @@ pub(super) fn secret(role: &str, which: &str, file: &Path, findings: &mut Findin
     }
 }
 
-/// The key file, whether its passphrase opens it, and whether it has the zones that are used.
-pub(super) fn keys(role: &str, config: &KeysConfig, zones: &[(&str, u8)], findings: &mut Findings) {
+/// The file that a router uses instead of the compiled-in directory of banks.
+pub(super) fn directory(role: &str, config: &ramz_router::Config, findings: &mut Findings) {
+    let Some(path) = &config.directory else { return };
+    let (what, shown) = (format!("{role} directory"), path.display());
+    let read = std::fs::read(path).map_err(|error| error.to_string());
+    match read.and_then(|bytes| config.check_directory(&bytes).map_err(|error| error.to_string())) {
+        Ok(()) => findings.good(what, format!("{shown}: has every bank that there is a way to")),
+        Err(error) => {
+            findings.bad(what, format!("{shown}: {error}"), "mend the file, or leave `directory` out")
+        }
+    }
+}
+
+/// The key file, whether its passphrase opens it, and whether it has the zones that are used, and a key that phones seal to.
+pub(super) fn keys(
+    role: &str,
+    config: &KeysConfig,
+    zones: &[(&str, u8)],
+    has_app: bool,
+    findings: &mut Findings,
+) {
     secret(role, "passphrase", &config.passphrase_file, findings);
     if !private(role, "key file", &config.file, findings) {
         return;
@@ -128,6 +147,13 @@ pub(super) fn keys(role: &str, config: &KeysConfig, zones: &[(&str, u8)], findin
         }
     };
     findings.good(format!("{role} keys"), "open with the passphrase");
+    if has_app {
+        let what = format!("{role} receive key");
+        match keys.receive_key() {
+            Ok(_) => findings.good(what, "is there for the app"),
+            Err(fault) => findings.bad(what, fault.to_string(), "add it with `ramz keys rotate receive`"),
+        }
+    }
     for (zone, format) in zones {
         let what = format!("{role} zone {zone}");
         let takes = PinBlockFormat::numbered(*format).is_some_and(|format| keys.zone_takes(zone, format));

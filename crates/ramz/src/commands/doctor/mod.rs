@@ -151,6 +151,16 @@ async fn look(options: &Options) -> anyhow::Result<Findings> {
     Ok(findings)
 }
 
+async fn router(word: &str, config: &RouterConfig, findings: &mut Findings) {
+    let tls = files::tls(word, &config.tls, findings);
+    let listen = &config.listen;
+    peers::ports(word, &[&listen.api, &listen.directory, &listen.metrics], findings).await;
+    files::directory(word, &config.harim, findings);
+    for bank in &config.harim.banks {
+        peers::secured(word, &format!("bank {}", bank.id), &bank.url, tls.as_ref(), findings).await;
+    }
+}
+
 async fn one(role: Role, config: &Config, connect: bool, findings: &mut Findings) -> anyhow::Result<()> {
     let word = role.word();
     match role {
@@ -159,11 +169,12 @@ async fn one(role: Role, config: &Config, connect: bool, findings: &mut Findings
             let listen = &config.listen;
             files::tls(word, &config.tls, findings);
             let bank = &config.bank;
-            let zones = [
+            let mut zones = vec![
                 (bank.switch.zone.as_str(), bank.switch.pin_block_format),
                 (bank.host.zone.as_str(), bank.host.pin_block_format),
             ];
-            files::keys(word, &config.keys, &zones, findings);
+            zones.extend(bank.verifiers.iter().map(|one| (one.zone.as_str(), one.pin_block_format)));
+            files::keys(word, &config.keys, &zones, !listen.app.is_empty(), findings);
             for file in config.sms.password_files() {
                 files::secret(word, "SMPP password", file, findings);
             }
@@ -183,21 +194,14 @@ async fn one(role: Role, config: &Config, connect: bool, findings: &mut Findings
                 peers::sign_on(&config, findings).await;
             }
         }
-        Role::Router => {
-            let config: RouterConfig = config.table(word)?;
-            let tls = files::tls(word, &config.tls, findings);
-            peers::ports(word, &[&config.listen.api, &config.listen.metrics], findings).await;
-            for bank in &config.harim.banks {
-                peers::secured(word, &format!("bank {}", bank.id), &bank.url, tls.as_ref(), findings).await;
-            }
-        }
+        Role::Router => router(word, &config.table(word)?, findings).await,
         Role::Gateway => {
             let config: GatewayConfig = config.table(word)?;
             let tls = files::tls(word, &config.tls, findings);
             let links = &config.page.links;
             let zones: Vec<(&str, u8)> =
                 links.iter().map(|link| (link.zone.as_str(), link.pin_block_format)).collect();
-            files::keys(word, &config.keys, &zones, findings);
+            files::keys(word, &config.keys, &zones, false, findings);
             for merchant in &config.page.merchants {
                 if let Some(file) = &merchant.api_key_file {
                     files::secret(word, &format!("API key of {}", merchant.id), file, findings);
@@ -217,7 +221,13 @@ async fn one(role: Role, config: &Config, connect: bool, findings: &mut Findings
         }
         Role::Terminal => {
             let config: TerminalConfig = config.table(word)?;
-            files::keys(word, &config.keys, &[(config.zone.as_str(), config.pin_block_format)], findings);
+            files::keys(
+                word,
+                &config.keys,
+                &[(config.zone.as_str(), config.pin_block_format)],
+                false,
+                findings,
+            );
             peers::plain(word, "bank", &config.address, findings).await;
         }
     }
