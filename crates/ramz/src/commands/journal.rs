@@ -11,7 +11,7 @@ use ramz_store::Table;
 
 use super::{Settings, say};
 use crate::config::IssuerConfig;
-use crate::roles::{open_keys, open_store};
+use crate::roles::{open_keys, open_store_as_it_is};
 use crate::system::SystemEntropy;
 
 /// Cards looked at in one step.
@@ -49,7 +49,7 @@ pub(super) async fn run(options: Options) -> anyhow::Result<()> {
 
 async fn show(card: CardId, settings: Settings) -> anyhow::Result<()> {
     let config: IssuerConfig = settings.load()?.table("issuer")?;
-    let store = open_store(&config.store, &SystemEntropy).await?;
+    let store = open_store_as_it_is(&config.store, &SystemEntropy).await?;
     let mut after = 0;
     loop {
         let page = store.journal(&card.0, after, PAGE).await?;
@@ -81,7 +81,7 @@ async fn verify(settings: Settings) -> anyhow::Result<()> {
     let config: IssuerConfig = settings.load()?.table("issuer")?;
     let entropy: Arc<dyn Entropy> = Arc::new(SystemEntropy);
     let keys = open_keys(&config.keys, &entropy)?;
-    let store = open_store(&config.store, &SystemEntropy).await?;
+    let store = open_store_as_it_is(&config.store, &SystemEntropy).await?;
     let (mut cards, mut entries, mut broken) = (0u64, 0u64, 0u64);
     let mut after = Vec::new();
     loop {

@@ -82,6 +82,11 @@ impl StoreConfig {
         }
     }
 
+    /// The same, and its schema is left alone.
+    pub(crate) fn as_it_is(&self) -> StoreConfig {
+        StoreConfig { migrate: false, ..self.clone() }
+    }
+
     /// What is wrong with it, as far as it shows without files and network.
     pub(crate) fn check(&self) -> Result<(), String> {
         if self.url.is_empty() {

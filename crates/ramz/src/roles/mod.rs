@@ -11,7 +11,7 @@ use ramz_api::net::{Connector, Door};
 use ramz_api::tap::SharedTap;
 use ramz_domain::{Clock, Entropy};
 use ramz_keys::SoftKeys;
-use ramz_store::{PostgresStore, SqliteStore, Store};
+use ramz_store::{Inspected, PostgresStore, SqliteStore, Store, inspect};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
@@ -65,6 +65,24 @@ pub(crate) fn open_keys(config: &KeysConfig, entropy: &Arc<dyn Entropy>) -> anyh
         .with_context(|| format!("cannot read the key file {path}; make one with `ramz keys init`"))?;
     SoftKeys::open(&sealed, passphrase.as_bytes(), Arc::clone(entropy))
         .with_context(|| format!("key file {path}"))
+}
+
+/// Opens a store to look into it: it makes no file, and brings no schema up.
+pub(crate) async fn open_store_as_it_is(
+    config: &StoreConfig,
+    entropy: &dyn Entropy,
+) -> anyhow::Result<Arc<dyn Store>> {
+    if let Kept::File(path) = config.kept() {
+        let shown = path.display();
+        match inspect(path).map_err(anyhow::Error::msg).with_context(|| format!("store {shown}"))? {
+            Inspected::Missing => anyhow::bail!("there is no store at {shown}"),
+            Inspected::Store { found, known } if found != known => anyhow::bail!(
+                "store {shown}: schema {found}, and this release's is {known}: look with the release that wrote it, or start the role once"
+            ),
+            Inspected::Store { .. } | Inspected::InUse { .. } => {}
+        }
+    }
+    open_store(&config.as_it_is(), entropy).await
 }
 
 /// Opens a store: a file, or a database.

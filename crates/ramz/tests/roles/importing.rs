@@ -58,6 +58,9 @@ async fn an_import_that_was_killed_goes_on_where_it_stopped() {
     let at = kept(&bank, "cards.csv").unwrap();
     assert!(at < u64::from(ROWS));
 
+    // Its report is what it was, or it does not go on: what was told before would be lost.
+    let elsewhere = import(&bank, "cards.csv", &["--report", bank.file("other.csv").to_str().unwrap()]);
+    assert!(elsewhere.code == Some(1) && elsewhere.err.contains("give that report"), "{}", elsewhere.err);
     let second = import(&bank, "cards.csv", &[]);
     assert!(second.err.contains(&format!("going on after row {at}, where it stopped")), "{}", second.err);
     assert_eq!(second.code, Some(1), "one row is refused: {}{}", second.out, second.err);
@@ -189,7 +192,8 @@ async fn what_cannot_be_imported_is_said() {
         "{}",
         dry.err
     );
-    let report = fs::read_to_string(bank.file("cards.jsonl.report.csv")).unwrap();
+    let report = fs::read_to_string(bank.file("cards.jsonl.dry-run.csv")).unwrap();
+    assert!(!bank.file("cards.jsonl.report.csv").exists(), "what an import that stopped goes on with");
     assert!(report.contains("\n2,expiry,") && !report.contains(good.expose()), "{report}");
     bank.write("headless.csv", &format!("{},0912\n", good.expose()));
     for (file, says) in [("none.csv", "none.csv"), ("headless.csv", "header"), ("operator.toml", "--format")]

@@ -69,6 +69,22 @@ async fn an_altered_entry_is_told() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_store_that_is_not_there_is_not_whole_and_is_not_made() {
+    let bank = Bank::open().await;
+    bank.quick_keys();
+    let named = bank.file("nobodys.db");
+    let mut config: toml::Table = std::fs::read_to_string(bank.file("issuer.toml")).unwrap().parse().unwrap();
+    // In a file, whatever the others of this run are kept in.
+    config["issuer"]["store"] =
+        toml::Value::Table(toml::Table::from_iter([("path".to_owned(), named.to_str().unwrap().into())]));
+    bank.write("issuer.toml", &config.to_string());
+    let said = verify(&bank);
+    assert_eq!(said.code, Some(1), "{}", said.out);
+    assert!(said.err.contains("there is no store at") && said.out.is_empty(), "{}{}", said.out, said.err);
+    assert!(!named.exists());
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_became_of_an_sms_is_listed() {
     let bank = Bank::open().await;
     bank.quick_keys();

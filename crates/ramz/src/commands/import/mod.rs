@@ -115,7 +115,9 @@ enum Outcome {
 pub(super) async fn run(options: Options) -> anyhow::Result<()> {
     let (format, mode, shown) = (options.format()?, options.mode(), options.file.display().to_string());
     let size = std::fs::metadata(&options.file).with_context(|| format!("cannot read {shown}"))?.len();
-    let report_path = options.report.clone().unwrap_or_else(|| options.beside(".report.csv"));
+    // A dry run between a stop and the next run must not touch what that one goes on with.
+    let ending = if options.dry_run { ".dry-run.csv" } else { ".report.csv" };
+    let report_path = options.report.clone().unwrap_or_else(|| options.beside(ending));
     let rows = rows::open(&options.file, format, mode)?;
     let progress = Progress::new(size, mode);
     if options.dry_run {
@@ -256,6 +258,10 @@ impl Report {
     fn begin(path: &Path, bytes: u64) -> anyhow::Result<Report> {
         let open = || -> std::io::Result<File> {
             let mut file = OpenOptions::new().write(true).create(true).truncate(false).open(path)?;
+            if file.metadata()?.len() < bytes {
+                let what = "it is not what it was when the import stopped: give that report, or remove the checkpoint to begin anew";
+                return Err(std::io::Error::other(what));
+            }
             file.set_len(bytes)?;
             file.seek(SeekFrom::End(0))?;
             Ok(file)
