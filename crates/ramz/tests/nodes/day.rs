@@ -53,6 +53,7 @@ pub(crate) async fn plague<N: Mortal>(
     let until = Instant::now() + lasts;
     while Instant::now() < until {
         sleep(Duration::from_millis(100 + seeded.below(700))).await;
+        nodes.iter_mut().for_each(|node| node.supervise(&load.bank));
         let at = usize::try_from(seeded.below(3)).unwrap();
         match seeded.below(10) {
             0..=2 => {

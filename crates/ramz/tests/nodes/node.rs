@@ -16,6 +16,9 @@ pub(crate) trait Mortal {
 
     /// Ends it where it stands.
     fn kill(&mut self);
+
+    /// Starts it again if it has ended by itself, as whoever supervises it would.
+    fn supervise(&mut self, _: &Bank) {}
 }
 
 /// One node: its doors stay the same when it is started again.
@@ -79,6 +82,16 @@ impl Mortal for Node {
     fn kill(&mut self) {
         if let Some(mut process) = self.process.take() {
             process.kill();
+        }
+    }
+
+    /// Where its database is cut off while it starts, it says so and ends.
+    fn supervise(&mut self, bank: &Bank) {
+        let process = self.process();
+        if !process.runs() {
+            let said = process.said();
+            assert!(said.contains("store: ") && !said.contains("panicked"), "{}: {said}", self.name);
+            self.begin(bank);
         }
     }
 }

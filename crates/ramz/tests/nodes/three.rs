@@ -56,7 +56,11 @@ async fn three_nodes_on_one_database_are_one_clerk() {
     assert_eq!(wrong, Vec::<String>::new(), "({seeded})\n{}", wrong.join("\n"));
     let settings = load.bank.file("one.toml");
     for node in &mut nodes {
-        assert_eq!(node.process().terminate().0.code(), Some(0));
+        node.supervise(&load.bank);
+        node.ready().await;
+        let process = node.process();
+        let (ended, after) = process.terminate();
+        assert_eq!(ended.code(), Some(0), "after {after:?} ({seeded}) {}", process.complaints());
     }
     let verified = run(["journal", "verify", "--config", settings.to_str().unwrap()], "");
     assert!(verified.out.ends_with(", 0 broken chains\n"), "{}{} ({seeded})", verified.out, verified.err);
