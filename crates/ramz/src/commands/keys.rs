@@ -57,7 +57,7 @@ enum Keys {
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
 enum Cipher {
-    /// PIN block format 0
+    /// PIN block formats 0 and 3
     Tdea,
     /// PIN block format 4
     Aes,
