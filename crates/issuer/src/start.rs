@@ -154,6 +154,8 @@ pub fn start(config: &Config, ports: Ports, shutdown: &CancellationToken) -> Res
     let tasks = TaskTracker::new();
     let counts = Arc::new(Counts::default());
 
+    // What was read at the shutdown is still asked of the host: its line ends when nothing asks any more.
+    let hosts_end = CancellationToken::new();
     let names = Names { ours: bank.clone(), theirs: "card host".into() };
     let (clock, entropy) = (&ports.clock, &ports.entropy);
     let tap = || Arc::clone(&ports.tap);
@@ -164,7 +166,7 @@ pub fn start(config: &Config, ports: Ports, shutdown: &CancellationToken) -> Res
         Arc::clone(entropy),
         tap(),
         names,
-        shutdown.child_token(),
+        hosts_end.clone(),
     );
     let engine = Engine::new(Parts {
         store: Arc::clone(&ports.store),
@@ -275,7 +277,7 @@ pub fn start(config: &Config, ports: Ports, shutdown: &CancellationToken) -> Res
         watched,
         shutdown: shutdown.clone(),
     };
-    let all = shown(tasks, ports.metrics, health, Arc::clone(entropy));
+    let all = shown(tasks, ports.metrics, health, Arc::clone(entropy), hosts_end);
     Ok(Running { engine, host, api, switch, admin, app, tasks: all })
 }
 
@@ -292,12 +294,13 @@ impl Running {
     }
 }
 
-/// Everything, and a door for operators. They see the drain: their door closes after the others.
+/// Everything, and a door for operators. They see the drain: their door closes after the others, and the host's line with it.
 fn shown(
     tasks: TaskTracker,
     door: Option<Arc<dyn Door>>,
     health: Health,
     entropy: Arc<dyn Entropy>,
+    hosts_end: CancellationToken,
 ) -> TaskTracker {
     let (all, drained) = (TaskTracker::new(), CancellationToken::new());
     if let Some(door) = door {
@@ -306,6 +309,7 @@ fn shown(
     tasks.close();
     all.spawn(async move {
         tasks.wait().await;
+        hosts_end.cancel();
         drained.cancel();
     });
     all.close();

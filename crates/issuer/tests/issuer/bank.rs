@@ -142,6 +142,8 @@ pub(crate) struct Node {
     pub(crate) metrics: SocketAddr,
     /// Two connections of the switch: a repeat may not travel beside its original on one.
     pub(crate) switch: [Arc<Link>; 2],
+    /// Asks the node to stop, in order.
+    pub(crate) stop: CancellationToken,
     _shutdown: DropGuard,
 }
 
@@ -238,7 +240,9 @@ impl Bank {
         let (clock, entropy, keys) = (self.clock.clone(), self.entropy.clone(), self.keys.clone());
         let (store, sender, rules) = (self.store(), operator.clone(), self.build.rules.clone());
         let has_app = self.build.app.is_some();
-        let (tap, stop, way): (SharedTap, _, _) = (self.trace.clone(), shutdown.clone(), self.way.clone());
+        let (tap, way): (SharedTap, _) = (self.trace.clone(), self.way.clone());
+        let stop = shutdown.child_token();
+        let shut = stop.clone();
         let started = runtime.spawn(async move {
             let (api, admin) = (Loopback::bind(Some("router")).await, Loopback::bind(Some("operator")).await);
             let (switch, metrics) = (Loopback::bind(Some("switch")).await, Loopback::bind(None).await);
@@ -259,7 +263,7 @@ impl Bank {
                 host: way,
                 tap,
             };
-            (start(&config, ports, &stop).unwrap(), api, admin, metrics.address())
+            (start(&config, ports, &shut).unwrap(), api, admin, metrics.address())
         });
         let (running, api, admin, metrics) = started.await.unwrap();
         running.host.came_up().await;
@@ -274,6 +278,7 @@ impl Bank {
             admin,
             metrics,
             switch,
+            stop,
             _shutdown: shutdown.drop_guard(),
         }
     }

@@ -74,6 +74,8 @@ mod spend;
 #[cfg(test)]
 mod static_pin;
 #[cfg(test)]
+mod stopping;
+#[cfg(test)]
 mod teeth;
 #[cfg(test)]
 mod teeth_cards;
