@@ -6,7 +6,7 @@ use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::atomic::{AtomicU16, Ordering};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -161,13 +161,17 @@ fn ended(child: &mut Child) -> Option<ExitStatus> {
 
 /// The first of `count` consecutive ports that are free now. No two callers in this process get the same ones.
 pub(crate) fn free_ports(count: u16) -> u16 {
-    static NEXT: AtomicU16 = AtomicU16::new(0);
+    static NEXT: AtomicU32 = AtomicU32::new(0);
     // Test programs that run beside this one begin elsewhere.
     let room = PORTS.end - PORTS.start;
-    let begin = u16::try_from(std::process::id() * 499 % u32::from(room)).unwrap();
+    let begin = std::process::id() % u32::from(room) * 499;
     for _ in 0..room {
-        let at = NEXT.fetch_add(count, Ordering::SeqCst).wrapping_add(begin) % (room - count);
-        let first = PORTS.start + at;
+        // The same round for every count: at its end some ports are left out, and none is given twice.
+        let at = (NEXT.fetch_add(count.into(), Ordering::SeqCst) + begin) % u32::from(room);
+        let first = PORTS.start + u16::try_from(at).unwrap();
+        if first + count > PORTS.end {
+            continue;
+        }
         let free = |port| TcpListener::bind(("127.0.0.1", port)).is_ok();
         if (first..first + count).all(free) {
             return first;
