@@ -1,6 +1,6 @@
 //! What a payer reads when the bank says no: the reason, what to do about it, and which part of the page to go to.
 
-use ramz_domain::Language;
+use ramz_domain::{Language, Refusal};
 
 /// Where the payer goes on.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -87,7 +87,7 @@ pub(crate) fn reason(response_code: &str, refusal: Option<&str>) -> Reason {
 /// The bank does not answer…
 pub(crate) const NO_BANK_CODE: &str = "91";
 /// … and was not asked, or did not ask its host: nothing was charged. A bank says so with the same refusal code.
-pub(crate) const NOT_ASKED: &str = "issuer_inoperative";
+pub(crate) const NOT_ASKED: &str = Refusal::IssuerInoperative.code();
 
 const WRONG_PIN: Reason = Reason {
     fa: (
@@ -225,7 +225,6 @@ const OTHER: Reason = Reason {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use ramz_domain::Refusal;
 
     #[test]
     fn every_refusal_of_a_bank_has_words_in_both_languages() {
@@ -242,7 +241,7 @@ mod tests {
     fn nothing_was_charged_is_said_only_where_that_is_known() {
         let charged =
             |code, refusal| !reason(code, refusal).advice(Language::English).contains("Nothing was charged");
-        assert!(!charged("91", Some(ramz_domain::Refusal::IssuerInoperative.code())));
+        assert!(!charged("91", Some(Refusal::IssuerInoperative.code())));
         assert!(charged("91", None), "a bank that reverses says 91 and no more");
     }
 
