@@ -5,7 +5,7 @@ import { readFile } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { join } from "node:path";
 
-import { shoot } from "./looks.mjs";
+import { shoot, themes } from "./looks.mjs";
 import { otherThan } from "./payer.mjs";
 import { APP_PIN, App } from "./ramznegar.mjs";
 
@@ -23,12 +23,11 @@ export async function sound(desk, page, name) {
 
 /** A screen in both themes: its pictures, and what axe finds. */
 export async function look(desk, page, screen, lang) {
-  for (const colorScheme of ["light", "dark"]) {
-    await page.emulateMedia({ colorScheme });
-    const name = `${screen}-${lang}-${colorScheme}`;
+  await themes(page, async (theme) => {
+    const name = `${screen}-${lang}-${theme}`;
     await sound(desk, page, name);
     await shoot(desk, page, name);
-  }
+  });
 }
 
 /** One language: from the first screen to the last. */

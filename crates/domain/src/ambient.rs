@@ -8,6 +8,11 @@ use crate::Moment;
 pub trait Clock: Send + Sync + 'static {
     /// The present instant.
     fn now(&self) -> Moment;
+
+    /// Whether it shows the world's time: one that is moved on purpose is held against no other.
+    fn is_the_worlds(&self) -> bool {
+        true
+    }
 }
 
 /// A source of unpredictable bytes.

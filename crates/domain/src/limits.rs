@@ -102,8 +102,12 @@ pub const NODES_TELLS_KEPT: usize = 8;
 pub const NODES_MAX: usize = 64;
 /// A node that has said nothing for so long is none any more.
 pub const NODE_KEPT: Duration = Duration::from_secs(60);
-/// A node whose clock is further off the store's is not ready: PINs and locks live by both.
+/// A node whose clock is further off the store's is not ready, and decides nothing: PINs and locks live by both.
 pub const CLOCKS_APART_MAX: Duration = Duration::from_secs(2);
+/// How often a node asks a shared store what time it is.
+pub const CLOCKS_COMPARED_EVERY: Duration = Duration::from_secs(1);
+/// An answer that took longer does not say what time it is.
+pub const CLOCK_ANSWER_MAX: Duration = Duration::from_millis(500);
 /// What an asker may call a payer: at least as much as 96 bits in Base64 …
 pub const PAYER_CHARS_MIN: usize = 16;
 /// … and at most a hash in hexadecimal digits.

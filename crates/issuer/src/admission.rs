@@ -137,6 +137,7 @@ impl Admissions {
         request: &Checked,
     ) -> Result<(Admitted, Option<Open>), EngineFault> {
         let engine = &self.engine;
+        engine.may_decide()?;
         let row_key = Digest::of(&[b"admission", asker.as_bytes(), key.as_bytes()]).0.to_vec();
         let now = engine.clock.now();
         let tag = index_of(request, |parts| engine.keys.index(IndexPurpose::Admission, parts))?;

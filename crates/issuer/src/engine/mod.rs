@@ -9,6 +9,7 @@
 //! again after a lost swap. Rows are kept between folds to save reading them; nothing depends on that, and another node may
 //! own the card the next moment (`kept`).
 
+mod agreed;
 mod evidence;
 mod fold;
 mod kept;
@@ -19,6 +20,7 @@ mod rules;
 mod turns;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use ramz_domain::card::{Answer, CardState, Command, Policy};
 use ramz_domain::{CardId, ChallengeId, Clock, Entropy, Moment, Pan, Phone, Pin};
@@ -50,6 +52,7 @@ pub struct Engine {
     rules: Arc<dyn Rules>,
     turns: turns::Turns,
     kept: kept::Kept,
+    agreed: agreed::Agreed,
     pub(crate) later: later::Later,
     outbox: mpsc::Sender<Dispatch>,
 }
@@ -177,6 +180,9 @@ pub enum EngineFault {
     /// The node is stopping.
     #[error("the service is stopping")]
     Stopping,
+    /// Nothing is decided by this clock.
+    #[error("this node's clock is {0:?} from the store's: set them")]
+    ClockOff(Duration),
 }
 
 impl From<KeyFault> for EngineFault {
@@ -225,6 +231,7 @@ impl Engine {
             rules,
             turns,
             kept,
+            agreed: agreed::Agreed::default(),
             later,
             outbox,
         })
@@ -234,6 +241,11 @@ impl Engine {
     pub async fn tell(self: &Arc<Engine>, card: CardId, job: impl Into<Job>) -> Result<Answer, EngineFault> {
         let waiting = turns::take_a_turn(self, card, job.into())?;
         waiting.await.unwrap_or(Err(EngineFault::Stopping))
+    }
+
+    /// A fault while this node's clock is off the store's: nothing new may be begun.
+    pub(crate) fn may_decide(&self) -> Result<(), EngineFault> {
+        self.agreed.hold(self.clock.as_ref())
     }
 
     /// The card with this number, under any live index key.

@@ -61,8 +61,9 @@ impl Turns {
     }
 }
 
-/// Whoever knows a card's number can fill its queue with these. What follows from a payment that is under way (the host's
-/// answer, its reversal) and what the bank does is bounded by what is in flight, and must get through.
+/// Whoever knows a card's number can fill its queue with these, and a node whose clock is off takes none of them. What follows from a
+/// payment that is under way (the host's answer, its reversal) and what the bank does is bounded by what is in flight, and must get
+/// through.
 fn may_be_refused(command: &Command) -> bool {
     match command {
         Command::Authorise(_) | Command::Prove { .. } | Command::Request(_) => true,
@@ -90,6 +91,9 @@ pub(super) fn take_a_turn(
     card: CardId,
     job: Job,
 ) -> Result<oneshot::Receiver<Result<Answer, EngineFault>>, EngineFault> {
+    if may_be_refused(&job.command) {
+        engine.may_decide()?;
+    }
     let (answer, receiver) = oneshot::channel();
     if engine.turns.queue(card, Waiting { job, answer })? {
         let engine = Arc::clone(engine);

@@ -68,12 +68,12 @@ impl Inline {
         if !dynamic && !known {
             return self.pass_with_first_pin(request, &pan).await;
         }
-        match self.decide(request, tags, found, pan, read?).await {
-            // The first of it may have been approved by the host, before the first PIN became dynamic: a decline of ours would leave that
-            // standing.
-            Err(Refused::No(_)) if again && !known => Err(Refused::Silence),
-            answer => answer,
+        // The first of it may have been approved by the host, before the first PIN became dynamic: a decline of ours would leave that
+        // standing, now or when it is repeated once more.
+        if again && !known {
+            return Err(Refused::Silence);
         }
+        self.decide(request, tags, found, pan, read?).await
     }
 
     /// The card was read: its first PIN is the host's matter. Its block goes on under the host's key.

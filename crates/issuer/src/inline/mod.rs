@@ -83,6 +83,7 @@ impl From<EngineFault> for Refused {
                 tracing::error!(%why, "an authorisation is refused: the store is away");
                 Refused::No(Refusal::IssuerInoperative)
             }
+            EngineFault::ClockOff(_) => Refused::No(Refusal::IssuerInoperative),
             fault => Refused::Fault(fault),
         }
     }

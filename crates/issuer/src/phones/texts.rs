@@ -102,6 +102,7 @@ impl Texts {
         reference: Option<u16>,
     ) -> Result<Result<(PhoneKey, Waiting, Asked), Told>, EngineFault> {
         let engine = &self.engine;
+        engine.may_decide()?;
         for _ in 0..limits::SWAP_ATTEMPTS_MAX {
             let Some(known) = find(engine, from).await? else {
                 return Ok(Err(Told::Silence("unknown_sender")));

@@ -27,6 +27,7 @@ pub(crate) fn fault(entropy: &dyn Entropy, fault: &EngineFault) -> Problem {
             tracing::error!(%why, "a request is refused: the store is away");
             Problem::issuer_unavailable(1)
         }
+        EngineFault::ClockOff(_) => Problem::issuer_unavailable(1),
         fault => {
             let incident = problem::incident(entropy);
             tracing::error!(%incident, %fault, "a request failed");

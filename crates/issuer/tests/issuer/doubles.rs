@@ -2,7 +2,7 @@
 //! texts, keys that count how often a PIN was compared, and a tap that remembers.
 
 use std::io;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
@@ -25,23 +25,37 @@ use zeroize::Zeroizing;
 /// Where the bank's cardholders text to.
 pub(crate) const SHORT_CODE: &str = "30003303";
 
-/// Stands until it is moved.
-pub(crate) struct Hand(AtomicU64);
+/// Stands until it is moved. What a database has for the time is none of its business, until it is told so.
+pub(crate) struct Hand(AtomicU64, AtomicBool);
 
 impl Hand {
     /// 2026-11-24T01:52:44Z.
     pub(crate) fn new() -> Arc<Hand> {
-        Arc::new(Hand(AtomicU64::new(1_795_485_164_000)))
+        Arc::new(Hand(AtomicU64::new(1_795_485_164_000), AtomicBool::new(false)))
     }
 
     pub(crate) fn advance(&self, span: Duration) {
         self.0.fetch_add(u64::try_from(span.as_millis()).unwrap(), Ordering::SeqCst);
+    }
+
+    /// As if somebody had set it.
+    pub(crate) fn set(&self, now: Moment) {
+        self.0.store(now.unix_ms(), Ordering::SeqCst);
+    }
+
+    /// From now on it is held against the store's.
+    pub(crate) fn shows_the_worlds_time(&self) {
+        self.1.store(true, Ordering::SeqCst);
     }
 }
 
 impl Clock for Hand {
     fn now(&self) -> Moment {
         Moment::from_unix_ms(self.0.load(Ordering::SeqCst))
+    }
+
+    fn is_the_worlds(&self) -> bool {
+        self.1.load(Ordering::SeqCst)
     }
 }
 

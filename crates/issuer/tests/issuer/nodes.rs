@@ -1,9 +1,9 @@
-//! Several nodes over one store: what one lets through counts at the others, and a node whose clock is wrong is not ready.
+//! Several nodes over one store: what one lets through counts at the others, and a node whose clock is wrong is not ready and decides nothing.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use ramz_domain::Clock as _;
+use ramz_domain::{Clock as _, limits as bounds};
 use ramz_issuer::config::LimitsConfig;
 use ramz_store::MemoryStore;
 
@@ -77,4 +77,32 @@ async fn a_node_that_is_off_the_stores_clock_is_not_ready() {
     assert!(reply.status == 503 && reply.body.contains("2001 ms from ours"), "{}", reply.body);
     bank.advance(5);
     assert!(ready().await.body.contains("2999 ms from ours"));
+}
+
+/// An hour ahead for a moment: had one payment been decided by it, the card's time would stand still for an hour everywhere.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_that_is_off_the_stores_clock_decides_nothing() {
+    let store = Arc::new(MemoryStore::shared());
+    let (bank, node) = Bank::open(Build::over(store.clone())).await;
+    let right = bank.clock.now();
+    store.set_clock(right);
+    bank.clock.shows_the_worlds_time();
+    let wish = Wish::purchase(90_000);
+    let pin = bank.pin(&node, CARD, &wish).await.unwrap();
+    let asked = bank.ask_pin(&node, CARD, &Wish::purchase(91_000)).await;
+    assert_eq!(asked.status, 202);
+    bank.settled().await.unwrap();
+    tokio::time::sleep(bounds::CLOCKS_COMPARED_EVERY * 2).await;
+    let (rows, story) = (bank.state(CARD).await, bank.story(CARD).await);
+
+    // Found out at once, not when the store is asked again.
+    bank.advance(3_600);
+    let asked = bank.ask_pin(&node, CARD, &Wish::purchase(92_000)).await;
+    assert_eq!((asked.status, asked.problem().as_str()), (503, "issuer-unavailable"));
+    assert_eq!(bank.pay(&node, CARD, &wish, &pin).await.unwrap(), "91");
+    assert_eq!((bank.state(CARD).await, bank.story(CARD).await), (rows, story));
+
+    bank.clock.set(right);
+    assert_eq!(bank.pay(&node, CARD, &wish, &pin).await.unwrap(), "00");
+    bank.host_was_asked(1).await.unwrap();
 }

@@ -35,4 +35,8 @@ impl Clock for LabClock {
     fn now(&self) -> Moment {
         SystemClock.now().plus(Duration::from_millis(self.advanced_ms.load(Ordering::SeqCst)))
     }
+
+    fn is_the_worlds(&self) -> bool {
+        self.advanced_ms.load(Ordering::SeqCst) == 0
+    }
 }
