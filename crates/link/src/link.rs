@@ -157,6 +157,12 @@ impl Link {
         self.inner.state().line.as_ref().is_some_and(|line| line.open)
     }
 
+    /// Up, and not so full that a transaction begun now might find no room.
+    pub fn has_room(&self) -> bool {
+        let most = limits::LINK_IN_FLIGHT_MAX - limits::LINK_ROOM_KEPT;
+        self.inner.state().line.as_ref().is_some_and(|line| line.open && line.flights.len() < most)
+    }
+
     /// Waits until the link is up; for ever, if it never is.
     pub async fn came_up(&self) {
         let _ = self.inner.up.subscribe().wait_for(|up| *up).await;

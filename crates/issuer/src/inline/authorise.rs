@@ -124,8 +124,8 @@ impl Inline {
         let (identity, sent) = (authorisation.identity, authorisation.transmitted);
         let _held = self.in_flight.enter(card, identity).await;
         let command = Command::Authorise(authorisation);
-        if !self.host.is_up() {
-            return self.while_host_is_down(&request, card, (identity, sent), &command).await;
+        if !self.host.has_room() {
+            return self.while_host_is_not_asked(&request, card, (identity, sent), &command).await;
         }
         let presented =
             Presented { pan: pan.clone(), expiry, pin_block, zone: self.switch_zone.name.clone() };
@@ -160,8 +160,8 @@ impl Inline {
         }
     }
 
-    /// Nothing is spent while the host cannot be asked; what was answered before is answered again.
-    async fn while_host_is_down(
+    /// Nothing is spent while the host cannot be asked, or has more to do than it gets done; what was answered before is answered again.
+    async fn while_host_is_not_asked(
         &self,
         request: &Message,
         card: CardId,

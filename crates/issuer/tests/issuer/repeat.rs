@@ -1,11 +1,12 @@
 //! A transaction that comes again gets the answer given before and spends nothing; and what the card host's bad days
 //! leave behind: silence, never an approval that nobody undoes.
 
+use ramz_domain::limits;
 use ramz_iso8583::{Message, Mti};
 
 use crate::bank::{Bank, CARD, Node, Told, on_both_stores, same, until};
 use crate::guess::wrong;
-use crate::messages::{Wish, code, refusal, repeated, reversal};
+use crate::messages::{Wish, code, pan, refusal, repeated, reversal};
 
 on_both_stores! {
     a_repeat_waits_for_the_one_in_flight,
@@ -15,6 +16,7 @@ on_both_stores! {
     the_same_identity_with_another_amount_is_94,
     a_lost_connection_in_flight_is_silence,
     nothing_is_spent_while_the_host_is_away,
+    nothing_is_spent_while_the_host_is_behind,
     a_crash_in_flight_loses_nothing,
 }
 
@@ -178,6 +180,30 @@ async fn nothing_is_spent_while_the_host_is_away(bank: &Bank, node: Node) -> Tol
     bank.reconnect(&node).await?;
     same(code(&node.ask(&repeated(&payment)).await?), "00".into(), "the same payment, after it is back")?;
     same(bank.spent(CARD), 32_500, "debited")
+}
+
+/// A line with more unanswered than there may be takes no payment; what was spent for it first would be burnt.
+async fn nothing_is_spent_while_the_host_is_behind(bank: &Bank, node: Node) -> Told {
+    let wish = Wish::purchase(18_000);
+    let pin = bank.pin(&node, CARD, &wish).await?;
+    let most = limits::LINK_IN_FLIGHT_MAX - limits::LINK_ROOM_KEPT;
+    bank.host.hold();
+    let mut waiting = Vec::new();
+    for _ in 0..most {
+        // The host's own matter: another bank's card at a till.
+        let mut message = Wish::purchase(1).message(&pan(900));
+        message.set(22, "051");
+        waiting.push(node.asking(1, &message));
+    }
+    bank.host_was_asked(u32::try_from(most).unwrap()).await?;
+    let behind = ("91".to_owned(), "issuer_inoperative".to_owned());
+    same(refusal(&node.ask(&bank.payment(CARD, &wish, &pin)).await?), behind, "while the host is behind")?;
+    same(bank.story(CARD).await.last().map(String::as_str), Some("PinIssued"), "the last entry")?;
+    bank.host.release();
+    for answer in waiting {
+        answer.await?;
+    }
+    same(bank.pay(&node, CARD, &wish, &pin).await?, "00".into(), "after it has caught up")
 }
 
 pub(crate) async fn a_crash_in_flight_loses_nothing(bank: &Bank, node: Node) -> Told {
