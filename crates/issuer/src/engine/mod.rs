@@ -95,8 +95,8 @@ pub struct Presented {
     pub zone: String,
 }
 
-/// Something for one card to decide.
-#[derive(Clone, Debug)]
+/// Something for one card to decide. It has no `Debug`: a reversal's data has the card number.
+#[derive(Clone)]
 pub struct Job {
     /// What is asked.
     pub command: Command,
