@@ -10,7 +10,12 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::WebPkiClientVerifier;
 use rustls::{ClientConfig, RootCertStore, ServerConfig};
 use serde::Deserialize;
-use x509_parser::prelude::{FromDer as _, GeneralName, X509Certificate};
+use x509_cert::Certificate;
+use x509_cert::der::asn1::{Ia5StringRef, PrintableStringRef, TeletexStringRef, Utf8StringRef};
+use x509_cert::der::oid::db::rfc4519::COMMON_NAME;
+use x509_cert::der::{Any, Decode as _, Tag, Tagged as _};
+use x509_cert::ext::pkix::SubjectAltName;
+use x509_cert::ext::pkix::name::GeneralName;
 
 /// Where certificate, key and the peers' authority are. PEM files.
 #[derive(Clone, Debug, Deserialize)]
@@ -137,21 +142,85 @@ fn certificates(file: &Path) -> anyhow::Result<Vec<CertificateDer<'static>>> {
 }
 
 fn validity(certificate: &[u8]) -> Option<(i64, i64)> {
-    let (_, certificate) = X509Certificate::from_der(certificate).ok()?;
-    let validity = certificate.validity();
-    Some((validity.not_before.timestamp(), validity.not_after.timestamp()))
+    let validity = Certificate::from_der(certificate).ok()?.tbs_certificate.validity;
+    let seconds = |time: x509_cert::time::Time| i64::try_from(time.to_unix_duration().as_secs()).ok();
+    Some((seconds(validity.not_before)?, seconds(validity.not_after)?))
 }
 
 /// The name a certificate is known by.
 pub(super) fn name_of(certificate: &[u8]) -> Option<String> {
-    let (_, certificate) = X509Certificate::from_der(certificate).ok()?;
-    let common_name = certificate.subject().iter_common_name().next().and_then(|name| name.as_str().ok());
-    if let Some(name) = common_name {
-        return Some(name.to_owned());
+    let certificate = Certificate::from_der(certificate).ok()?.tbs_certificate;
+    let mut attributes = certificate.subject.0.iter().flat_map(|part| part.0.iter());
+    let common_name = attributes.find(|attribute| attribute.oid == COMMON_NAME);
+    if let Some(name) = common_name.and_then(|attribute| text(&attribute.value)) {
+        return Some(name);
     }
-    let names = certificate.subject_alternative_name().ok()??;
-    names.value.general_names.iter().find_map(|name| match name {
-        GeneralName::DNSName(name) => Some((*name).to_owned()),
+    let (_, names) = certificate.get::<SubjectAltName>().ok()??;
+    names.0.into_iter().find_map(|name| match name {
+        GeneralName::DnsName(name) => Some(name.to_string()),
         _ => None,
     })
+}
+
+/// The kinds of string that an authority writes a name in.
+fn text(value: &Any) -> Option<String> {
+    match value.tag() {
+        Tag::Utf8String => value.decode_as::<Utf8StringRef<'_>>().ok().map(|text| text.as_str().to_owned()),
+        Tag::PrintableString => {
+            value.decode_as::<PrintableStringRef<'_>>().ok().map(|text| text.as_str().to_owned())
+        }
+        Tag::Ia5String => value.decode_as::<Ia5StringRef<'_>>().ok().map(|text| text.as_str().to_owned()),
+        Tag::TeletexString => {
+            value.decode_as::<TeletexStringRef<'_>>().ok().map(|text| text.as_str().to_owned())
+        }
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rcgen::string::{BmpString, Ia5String, PrintableString, TeletexString};
+    use rcgen::{CertificateParams, DistinguishedName, DnType, DnValue, KeyPair, date_time_ymd};
+
+    use super::{name_of, validity};
+
+    fn certificate(common_names: &[DnValue], dns_names: &[&str]) -> Vec<u8> {
+        let mut params =
+            CertificateParams::new(dns_names.iter().map(ToString::to_string).collect::<Vec<_>>()).unwrap();
+        params.distinguished_name = DistinguishedName::new();
+        params.distinguished_name.push(DnType::OrganizationName, "somebody else");
+        for name in common_names {
+            params.distinguished_name.push(DnType::CommonName, name.clone());
+        }
+        (params.not_before, params.not_after) = (date_time_ymd(2026, 11, 27), date_time_ymd(2050, 1, 1));
+        params.self_signed(&KeyPair::generate().unwrap()).unwrap().der().to_vec()
+    }
+
+    #[test]
+    fn a_certificate_is_known_by_its_common_name_however_that_is_written() {
+        let kinds = [
+            DnValue::Utf8String("شاپرک".into()),
+            DnValue::PrintableString(PrintableString::try_from("harim").unwrap()),
+            DnValue::Ia5String(Ia5String::try_from("harim@bank").unwrap()),
+            DnValue::TeletexString(TeletexString::try_from("harim").unwrap()),
+        ];
+        for (kind, name) in kinds.into_iter().zip(["شاپرک", "harim", "harim@bank", "harim"]) {
+            assert_eq!(name_of(&certificate(&[kind], &["dns.example"])).as_deref(), Some(name));
+        }
+    }
+
+    #[test]
+    fn without_a_common_name_it_is_known_by_its_first_dns_name_or_not_at_all() {
+        assert_eq!(name_of(&certificate(&[], &["a.example", "b.example"])).as_deref(), Some("a.example"));
+        let unread = DnValue::BmpString(BmpString::try_from("harim").unwrap());
+        assert_eq!(name_of(&certificate(&[unread], &["a.example"])).as_deref(), Some("a.example"));
+        assert_eq!(name_of(&certificate(&[], &[])), None);
+        assert_eq!(name_of(b"no certificate"), None);
+    }
+
+    #[test]
+    fn its_validity_is_read_in_both_kinds_of_time() {
+        // From 2050 on a time is written with four digits for its year.
+        assert_eq!(validity(&certificate(&[], &[])), Some((1_795_737_600, 2_524_608_000)));
+    }
 }
