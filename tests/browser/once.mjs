@@ -89,8 +89,30 @@ export const tests = {
       await route.fetch();
       await route.fulfill({ status: 500, json: { type: "about:blank/fault", title: "The service failed" } });
     });
+    // So is the first answer to how it stands.
+    let states = 0;
+    await payer.page.route("**/state", async (route) => {
+      if ((states += 1) > 2) return route.continue();
+      return route.fulfill({ status: 500, json: { type: "about:blank/fault", title: "The service failed" } });
+    });
     await payer.pay(pin);
     await payer.receipt();
+    assert.ok(states > 2);
     assert.equal((await payer.state()).state, "paid");
+  },
+
+  async "a press that came to nothing does not spoil the next one"(desk, lab) {
+    const [card, other] = [lab.card("melli", 3), lab.card("mellat", 3)];
+    desk.expect("503");
+    const payer = await Payer.of(desk, lab, 231_000, { lang: "en" });
+    await payer.typeCard(card);
+    await payer.page.route("**/pin", async (route) => {
+      await route.fetch();
+      await route.fulfill({ status: 503, json: { type: "about:blank/bank-unavailable", title: "The bank is away" } });
+    }, { times: 1 });
+    await lab.smsDuring(card, () => payer.get("request-pin").click());
+    await payer.get("problem").filter({ hasText: /./ }).waitFor();
+    await payer.typeCard(other);
+    await payer.pin(other);
   },
 };

@@ -193,7 +193,8 @@ async function follow() {
         return false;
       }
     } catch (error) {
-      if (!(error instanceof NoAnswer)) {
+      // A server that is in trouble has said nothing of the payment.
+      if (error instanceof Refused && error.status < 500) {
         trouble(error);
         return false;
       }
@@ -215,16 +216,18 @@ async function catchUp() {
 }
 
 /** The server's clock may have moved on without the browser's: while a phone sleeps, or in a lab. */
-async function hearTime() {
+async function hearState() {
   try {
-    clock.hear((await calls.state()).now_ms);
+    const state = await calls.state();
+    clock.hear(state.now_ms);
+    newChallenge(state.challenge);
   } catch {
     // It is heard with the next answer.
   }
 }
 
 document.addEventListener("visibilitychange", () => {
-  if (!document.hidden && !form.hidden) hearTime();
+  if (!document.hidden && !form.hidden) hearState();
 });
 
 ask.addEventListener("click", async () => {
@@ -253,6 +256,8 @@ ask.addEventListener("click", async () => {
   } catch (error) {
     pinNote.textContent = "";
     trouble(error);
+    // A press that came to nothing has used the proof up all the same.
+    hearState();
   } finally {
     asking = false;
     ask.removeAttribute("aria-busy");
@@ -317,7 +322,7 @@ function refused(answer) {
   if (answer.result === "unknown") return end({ ...answer, state: "unknown", text: undefined });
   pin.value = "";
   if (answer.redirect) return end({ state: "failed", redirect: answer.redirect, text: `${answer.text} ${words.failedText}` });
-  hearTime();
+  hearState();
   say("bad", [answer.text, answer.advice]);
   problem.dataset.code = answer.code;
   if (answer.next === "pin") pin.focus();

@@ -218,6 +218,9 @@ impl Gateway {
         let payment = match settled.await {
             Ok((_, payment)) => payment,
             Err(not) => {
+                if let Some(shown) = self.kept_after_all(id, &receipt.trace, &ended).await {
+                    return Ok(shown);
+                }
                 if let NotChanged::Fault(fault) = &not {
                     tracing::error!(%fault, "an authorisation's end could not be kept; it will be reversed");
                 }
@@ -244,6 +247,14 @@ impl Gateway {
                 self.unknown(id, language).await
             }
         }
+    }
+
+    /// A commit whose outcome was in doubt has happened, and the approval stands: the row says so.
+    async fn kept_after_all(&self, id: PaymentId, trace: &Trace, ended: &Ended) -> Option<Shown> {
+        let Ended::Approved { balance } = ended else { return None };
+        let payment = self.payments.read(id).await.ok().flatten()?;
+        let receipt = Receipt::of(&payment).filter(|_| payment.is_paid_by(trace, self.now()))?;
+        Some(Shown::Paid { receipt, balance: balance.clone(), redirect: self.way_back(id, &payment) })
     }
 
     fn refused(

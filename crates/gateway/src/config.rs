@@ -92,7 +92,7 @@ pub struct BankLink {
 }
 
 /// A merchant's API key, kept as its SHA-256 only. A key has enough randomness that a plain hash cannot be searched.
-#[derive(Clone)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct ApiKey([u8; 32]);
 
 /// Why a configuration cannot be used: where, and what to write there.
@@ -121,9 +121,11 @@ const SENT: &[(u8, &[u8])] = &[
     (37, b"632805000417"),
     (41, b"14033212"),
     (42, b"000000140332124"),
-    (48, b"01003777"),
+    // The longest: a bill with its two ids, and a CVV2 of four digits.
+    (48, b"010043777030131234567890123040131234567890123"),
     (49, b"364"),
     (90, b"020000041711240155090058167206100000000000"),
+    (103, b"6037997000000001234"),
 ];
 
 /// An API key with fewer characters could be guessed.
@@ -184,6 +186,23 @@ impl Config {
             merchant.check(&format!("merchants[{n}]"), &mut ids)?;
         }
         self.check_links().map(|_| ())
+    }
+
+    /// Checks the merchants' keys, once they are read: a key says whose payment it is, so no two may have the same.
+    ///
+    /// # Errors
+    /// The first merchant whose key is an earlier one's.
+    pub fn check_api_keys(&self) -> Result<(), ConfigError> {
+        for (n, merchant) in self.merchants.iter().enumerate() {
+            let Some(key) = &merchant.api_key else { continue };
+            let earlier = self.merchants[..n].iter().find(|other| other.api_key.as_ref() == Some(key));
+            if let Some(earlier) = earlier {
+                let place = format!("merchants[{n}].api_key_file");
+                let what = format!("holds the key of {:?}: give each merchant its own", earlier.id);
+                return Err(ConfigError { place, what });
+            }
+        }
+        Ok(())
     }
 
     /// Checks the links only, which needs no secret; layout files are read. How each link's messages look.
@@ -337,6 +356,47 @@ mod tests {
         assert!(key.is("0123456789abcdef0123") && !key.is("0123456789abcdef0124"));
         assert_eq!(format!("{key:?}"), "ApiKey(…)");
         assert!(ApiKey::new("short").is_none());
+    }
+
+    #[test]
+    fn two_merchants_with_one_key_are_refused() {
+        let other = Merchant { id: "other".into(), ..merchant() };
+        let own =
+            Merchant { id: "own".into(), api_key: ApiKey::new("another key, of 24 bytes"), ..merchant() };
+        let mut config: Config = toml::from_str(
+            "public_url='http://localhost:8702'\norigin='localhost'\nacquirer='581672061'\n\
+             router='http://localhost:8710'\nmerchants=[]\nlinks=[]",
+        )
+        .unwrap();
+        config.merchants = vec![merchant(), own.clone()];
+        assert_eq!(config.check_api_keys(), Ok(()));
+        config.merchants = vec![merchant(), own, other];
+        let error = config.check_api_keys().unwrap_err();
+        assert_eq!(error.place, "merchants[2].api_key_file");
+        assert!(error.what.contains("\"shop\"") && !error.what.contains("0123456789"), "{error}");
+    }
+
+    #[test]
+    fn a_layout_that_cannot_carry_a_transfer_or_a_long_bill_is_refused() {
+        let format = PinBlockFormat::numbered(0).unwrap();
+        let ascii = include_str!("../../iso8583/layouts/ascii.toml");
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("narrow.toml");
+        let link = |layout: &str| {
+            let link = format!(
+                "name='mellat'\niins=['610433']\naddress='localhost:8721'\nzone='a'\nlayout={layout:?}"
+            );
+            toml::from_str::<BankLink>(&link).unwrap()
+        };
+        for (from, to) in
+            [("103 = \"ans ..28\"", "103 = \"ans ..18\""), ("48 = \"utf8 ...999\"", "48 = \"utf8 ...044\"")]
+        {
+            assert!(ascii.contains(from), "{from}");
+            std::fs::write(&file, ascii.replace(from, to)).unwrap();
+            assert!(link(file.to_str().unwrap()).shape(format).is_err(), "{to}");
+        }
+        std::fs::write(&file, ascii).unwrap();
+        assert!(link(file.to_str().unwrap()).shape(format).is_ok());
     }
 
     #[test]

@@ -6,6 +6,7 @@ use ramz_api::{client::PinRequests, tap::SharedTap};
 use ramz_domain::{Clock, Entropy, Iin, Moment, PaymentId};
 use ramz_keys::{Keys, PinBlockFormat};
 use ramz_link::{Link, Numbers};
+use ramz_store::Agreed;
 use tokio::sync::Notify;
 use tokio_util::task::TaskTracker;
 
@@ -33,6 +34,8 @@ pub(crate) struct Gateway {
     pub(crate) entropy: Arc<dyn Entropy>,
     pub(crate) keys: Arc<dyn Keys>,
     pub(crate) payments: Payments,
+    /// Copies share a database: what one takes back, it takes back by the time of all.
+    pub(crate) agreed: Arc<Agreed>,
     pub(crate) tap: SharedTap,
     pub(crate) router: PinRequests,
     pub(crate) directory: Directory,

@@ -48,6 +48,8 @@ pub(crate) fn routes(watched: Arc<Watched>, shutdown: CancellationToken) -> Rout
             "no link to any bank\n"
         } else if gateway.payments.store().clock().await.is_err() {
             "store down\n"
+        } else if gateway.agreed.hold().is_err() {
+            "its clock is not the store's: set them\n"
         } else {
             return (StatusCode::OK, "ready\n");
         };

@@ -432,6 +432,15 @@ impl Payment {
         matches!(&self.state, State::Authorising { trace: own, .. } if own == trace)
     }
 
+    /// Whether it is paid, and by this very authorisation.
+    pub(crate) fn is_paid_by(&self, trace: &Trace, now: Moment) -> bool {
+        let by = match &self.state {
+            State::Paid { receipt, .. } | State::Verified { receipt, .. } => &receipt.trace == trace,
+            _ => false,
+        };
+        by && self.standing(now) == Standing::Paid
+    }
+
     /// The bank said yes. A balance that was told cannot be given back, so nothing waits for the merchant's word.
     pub(crate) fn approve(&mut self, receipt: Receipt, now: Moment, verify_window: Duration) {
         self.state = if self.moves_money() {

@@ -32,6 +32,8 @@ const AT_ONE_BANK: usize = 64;
 /// Looks without a pause, while each finds as many due rows as one look takes and puts some off. What was put off is due
 /// later than what was not come to, so nobody is passed over twice.
 const LOOKS_AT_A_TIME: usize = 8;
+/// Pages of old payments that one look forgets at most: three thousand a second are opened before they pile up.
+const FORGETTING: usize = 64;
 
 /// Sweeps until the shutdown: every few seconds, and when woken. A bank that is slow to answer holds up no other look: what
 /// was taken is not due while it is asked for. At the end, what was asked for gets its answer.
@@ -43,6 +45,13 @@ pub(crate) async fn sweep(gateway: Arc<Gateway>, shutdown: CancellationToken) {
     loop {
         while let Some(ended) = asked.try_join_next() {
             give_back(&mut share, ended);
+        }
+        // By a clock that is ahead everything would be due: what is being authorised, and what its merchant may still verify.
+        if gateway.agreed.hold().is_err() {
+            if shutdown.run_until_cancelled(sleep(limits::SWEEP_EVERY)).await.is_none() {
+                break;
+            }
+            continue;
         }
         let mut put_off = 0;
         let mut full = false;
@@ -69,10 +78,15 @@ pub(crate) async fn sweep(gateway: Arc<Gateway>, shutdown: CancellationToken) {
             }
             Err(fault) => tracing::error!(%fault, "cannot look for payments to reverse"),
         }
-        if let Err(fault) =
-            gateway.payments.store().forget(Table::Payment, gateway.now(), limits::SWEEP_ROWS).await
-        {
-            tracing::error!(%fault, "cannot forget old payments");
+        for _ in 0..FORGETTING {
+            match gateway.payments.store().forget(Table::Payment, gateway.now(), limits::SWEEP_ROWS).await {
+                Ok(limits::SWEEP_ROWS) => {}
+                Ok(_) => break,
+                Err(fault) => {
+                    tracing::error!(%fault, "cannot forget old payments");
+                    break;
+                }
+            }
         }
         // There is more, and room was made for it: look again at once.
         looks += 1;

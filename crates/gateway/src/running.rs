@@ -17,7 +17,7 @@ use ramz_api::{
 use ramz_domain::{Clock, Entropy, Iin, limits};
 use ramz_keys::Keys;
 use ramz_link::{Link, LinkConfig, Names, Numbers};
-use ramz_store::Store;
+use ramz_store::{Agreed, Store};
 use tokio::{task::JoinHandle, time};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
@@ -110,6 +110,7 @@ impl Running {
 /// If the configuration cannot be used, or does not fit the keys.
 pub async fn start(config: Config, ports: Ports, shutdown: CancellationToken) -> Result<Running, StartError> {
     config.check()?;
+    config.check_api_keys()?;
     let http = Http::new(ports.router, &config.router, ROUTER_TIMEOUT)?;
     let shapes = config.check_links()?;
     for (link, (_, format)) in config.links.iter().zip(&shapes) {
@@ -144,8 +145,10 @@ pub async fn start(config: Config, ports: Ports, shutdown: CancellationToken) ->
         );
         banks.push(Bank { config: link.clone(), format, link: link_of });
     }
+    let agreed = Agreed::new(Arc::clone(&ports.store), Arc::clone(&ports.clock));
     let gateway = Arc::new(Gateway {
         config,
+        agreed: Arc::clone(&agreed),
         numbers: Numbers::new(&*ports.entropy),
         clock: ports.clock,
         entropy: Arc::clone(&ports.entropy),
@@ -161,6 +164,8 @@ pub async fn start(config: Config, ports: Ports, shutdown: CancellationToken) ->
         work: TaskTracker::new(),
     });
     tokio::spawn(gateway.directory.clone().follow(http, shutdown.clone()));
+    let ending = shutdown.clone();
+    tokio::spawn(async move { ending.run_until_cancelled(agreed.keep()).await });
     let sweeper = tokio::spawn(reversal::sweep(Arc::clone(&gateway), shutdown.clone()));
     let times = DoorTimes::new("page");
     let app = times.timing(app(Arc::clone(&gateway)));

@@ -205,7 +205,8 @@ pub fn start(config: &Config, ports: Ports, shutdown: &CancellationToken) -> Res
         texts: Arc::clone(&texts),
     };
     tasks.spawn(swept.run(shutdown.clone()));
-    tasks.spawn(Arc::clone(&engine).keep_time(shutdown.clone()));
+    let (agreed, ending) = (Arc::clone(&engine.agreed), shutdown.clone());
+    tasks.spawn(async move { ending.run_until_cancelled(agreed.keep()).await });
     tasks.spawn(Nodes::new(Arc::clone(&engine), Arc::clone(&limits)).run(shutdown.clone()));
     if let Some(inbound) = ports.sender.texts() {
         tasks.spawn(texts.run(inbound, shutdown.clone()));

@@ -174,7 +174,7 @@ impl BackOffice {
         self.0
             .send(request)
             .await
-            .context("the back office cannot be reached: is the issuer running, is the URL right?")
+            .context("the back office did not answer. Is the issuer running, is the URL right? If it was reached, what was asked may have been done: `ramz cards show` tells")
     }
 }
 

@@ -2,7 +2,7 @@
 //!
 //! Only read here; whether it makes sense is told where it is used ([`crate::StartError`]).
 
-use ramz_domain::Moment;
+use ramz_domain::{Moment, limits};
 use serde::Deserialize;
 
 use crate::{
@@ -11,6 +11,11 @@ use crate::{
     directory::{Directory, SHIPPED},
     known_once,
 };
+
+/// No more can connect.
+pub(crate) const IN_FLIGHT_MAX: usize = limits::HTTP_CONNECTIONS_MAX;
+/// A process has [`limits::STOP_WITHIN`] to stop; what is in flight when the door closes needs its time of that.
+pub(crate) const LEAVE_AFTER_S_MAX: u16 = 15;
 
 /// A router's configuration. Unknown members are refused.
 #[derive(Clone, Debug, Deserialize)]
@@ -37,9 +42,21 @@ impl Config {
     /// # Errors
     /// The first thing that cannot be used.
     pub fn check(&self) -> Result<(), StartError> {
+        self.check_numbers()?;
         Askers::new(&self.askers, Moment::from_unix_ms(0))?;
         if self.directory.is_none() {
             known_once(&self.banks, &Directory::parse(SHIPPED)?)?;
+        }
+        Ok(())
+    }
+
+    /// What [`crate::start`] would not run with, whatever the directory.
+    pub(crate) fn check_numbers(&self) -> Result<(), StartError> {
+        if !(1..=IN_FLIGHT_MAX).contains(&self.in_flight) {
+            return Err(StartError::InFlight);
+        }
+        if self.leave_after_s > LEAVE_AFTER_S_MAX {
+            return Err(StartError::LeaveAfter);
         }
         Ok(())
     }
@@ -99,4 +116,25 @@ fn rate_per_s() -> u32 {
 /// Two seconds of that.
 fn burst() -> u32 {
     1000
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_that_no_router_can_run_with_are_refused() {
+        let config =
+            |line: &str| toml::from_str::<Config>(&format!("banks=[]\naskers=[]\n{line}")).unwrap().check();
+        for good in ["", "in_flight=1", "in_flight=4096", "leave_after_s=0", "leave_after_s=15"] {
+            assert!(config(good).is_ok(), "{good}");
+        }
+        for in_flight in ["0", "4097", "4611686018427387904"] {
+            assert!(
+                matches!(config(&format!("in_flight={in_flight}")), Err(StartError::InFlight)),
+                "{in_flight}"
+            );
+        }
+        assert!(matches!(config("leave_after_s=16"), Err(StartError::LeaveAfter)));
+    }
 }

@@ -75,6 +75,16 @@ pub struct Running {
 /// Why a router does not start. Each says what to change.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
+    /// No room, or more than can be held.
+    #[error("in_flight: write 1 to {}", config::IN_FLIGHT_MAX)]
+    InFlight,
+    /// Longer than a process has to stop.
+    #[error(
+        "leave_after_s: write at most {}: the process ends {:?} after SIGTERM, and what is in flight needs the rest",
+        config::LEAVE_AFTER_S_MAX,
+        ramz_domain::limits::STOP_WITHIN
+    )]
+    LeaveAfter,
     /// The directory's file cannot be read.
     #[error("cannot read the directory of banks {path}: {source}")]
     DirectoryFile {
@@ -111,6 +121,7 @@ pub enum StartError {
 /// # Errors
 /// If the configuration or the directory makes no sense: nothing was served then.
 pub async fn start(config: Config, ports: Ports, shutdown: CancellationToken) -> Result<Running, StartError> {
+    config.check_numbers()?;
     let (file, directory) = match config.directory {
         None => (None, Directory::parse(directory::SHIPPED)?),
         Some(path) => {

@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+mod agreed;
 pub mod conformance;
 pub mod copy;
 pub mod faults;
@@ -11,6 +12,7 @@ mod postgres;
 mod rows;
 mod sqlite;
 
+pub use agreed::{Agreed, ClockOff};
 pub use group::{Committer, Watch};
 pub use memory::MemoryStore;
 pub use port::{

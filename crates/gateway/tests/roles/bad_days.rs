@@ -4,6 +4,7 @@
 use std::{sync::Arc, time::Duration};
 
 use axum::http::Method;
+use ramz_domain::{Clock as _, limits};
 use ramz_store::faults::{Failing, FaultyStore};
 use ramz_store::{MemoryStore, SqliteStore, Store};
 use serde_json::{Value, json};
@@ -131,7 +132,7 @@ async fn an_approval_that_was_noted_though_the_store_did_not_know_is_the_merchan
     rig.bank.wait_for("0200", 1).await;
     store.next_commits([Some(Failing::UnknownWritten)]);
     go.notify_one();
-    assert_eq!(paying.await.unwrap()["result"], "unknown", "the payer is sent back to the shop");
+    assert_eq!(paying.await.unwrap()["result"], "paid", "the row says so, and the payer is told");
     assert_eq!(rig.look(&id).await["state"], "paid");
     let verify = format!("/v1/payments/{id}/verify");
     assert_eq!(rig.shop(Method::POST, &verify, &json!({ "amount": 17_000 })).await.json["verified"], true);
@@ -219,4 +220,25 @@ async fn a_gateway_without_its_store_is_not_ready() {
     assert_eq!(ready().await, (503, "store down\n".into()));
     store.fail_reads(false);
     assert_eq!(ready().await, (200, "ready\n".into()));
+}
+
+/// An hour ahead, a copy would take back what its merchant may still verify.
+#[tokio::test]
+async fn a_copy_that_is_off_the_stores_clock_takes_nothing_back() {
+    let store = Arc::new(MemoryStore::shared());
+    let rig = rig_on(Arc::clone(&store) as Arc<dyn Store>).await;
+    store.set_clock(rig.clock.now());
+    let id = paid(&rig, &of("purchase"), PAN).await;
+    tokio::time::sleep(limits::CLOCKS_COMPARED_EVERY * 2).await;
+    rig.pass(3600);
+    let told = call(rig.metrics, Method::GET, "/readyz", &[], &Value::Null).await;
+    assert_eq!((told.status.as_u16(), told.text.as_str()), (503, "its clock is not the store's: set them\n"));
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    assert!(rig.bank.seen("0420").is_empty());
+    // It is an hour later after all.
+    store.set_clock(rig.clock.now());
+    until_within(Duration::from_secs(30), "the reversal", async || {
+        rig.look(&id).await["reversal"] == "acknowledged"
+    })
+    .await;
 }

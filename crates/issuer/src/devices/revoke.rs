@@ -42,16 +42,17 @@ pub(crate) async fn resume(engine: &Arc<Engine>) -> Result<usize, EngineFault> {
 
 async fn finish(engine: &Arc<Engine>, id: DeviceId) -> Result<(), EngineFault> {
     let Some(known) = find(engine, id).await? else { return Ok(()) };
+    // A card that cannot be told must not leave the codes of those after it good.
+    let (mut done, mut failed) = (Vec::new(), None);
     for card in known.device.cards() {
         match engine.tell(card.card, Command::App(AppCommand::Revoke(id))).await {
-            Ok(_) | Err(EngineFault::NoCard) => {}
-            Err(fault) => return Err(fault),
+            Ok(_) | Err(EngineFault::NoCard) => done.push(card.clone()),
+            Err(fault) => failed = Some(fault),
         }
     }
-    let done = known.device.cards().to_vec();
     change(engine, id, |device| {
         done.iter().for_each(|card| _ = device.unlink(card.token));
     })
     .await?;
-    Ok(())
+    failed.map_or(Ok(()), Err)
 }

@@ -9,7 +9,6 @@
 //! again after a lost swap. Rows are kept between folds to save reading them; nothing depends on that, and another node may
 //! own the card the next moment (`kept`).
 
-mod agreed;
 mod evidence;
 mod fold;
 mod kept;
@@ -20,12 +19,11 @@ mod rules;
 mod turns;
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use ramz_domain::card::{Answer, CardState, Command, Policy};
 use ramz_domain::{CardId, ChallengeId, Clock, Entropy, Moment, Pan, Phone, Pin};
 use ramz_keys::{IndexPurpose, KeyFault, Keys, PinBlock, Place};
-use ramz_store::{Committer, OutboxNew, Sealed, Store, StoreFault, Table, Version, Watch};
+use ramz_store::{Agreed, ClockOff, Committer, OutboxNew, Sealed, Store, StoreFault, Table, Version, Watch};
 use tokio::sync::mpsc;
 use uuid::Uuid;
 use zeroize::Zeroizing;
@@ -52,7 +50,7 @@ pub struct Engine {
     rules: Arc<dyn Rules>,
     turns: turns::Turns,
     kept: kept::Kept,
-    agreed: agreed::Agreed,
+    pub(crate) agreed: Arc<Agreed>,
     pub(crate) later: later::Later,
     outbox: mpsc::Sender<Dispatch>,
 }
@@ -181,8 +179,8 @@ pub enum EngineFault {
     #[error("the service is stopping")]
     Stopping,
     /// Nothing is decided by this clock.
-    #[error("this node's clock is {0:?} from the store's: set them")]
-    ClockOff(Duration),
+    #[error(transparent)]
+    ClockOff(#[from] ClockOff),
 }
 
 impl From<KeyFault> for EngineFault {
@@ -219,6 +217,7 @@ impl Engine {
     pub fn new(parts: Parts) -> Arc<Engine> {
         let Parts { store, keys, clock, entropy, policy, rules, outbox, counts } = parts;
         let committer = Committer::watched(Arc::clone(&store), Some(Arc::clone(&counts) as Arc<dyn Watch>));
+        let agreed = Agreed::new(Arc::clone(&store), Arc::clone(&clock));
         let (turns, kept, later) = (turns::Turns::default(), kept::Kept::default(), later::Later::default());
         Arc::new(Engine {
             store,
@@ -231,7 +230,7 @@ impl Engine {
             rules,
             turns,
             kept,
-            agreed: agreed::Agreed::default(),
+            agreed,
             later,
             outbox,
         })
@@ -245,7 +244,7 @@ impl Engine {
 
     /// A fault while this node's clock is off the store's: nothing new may be begun.
     pub(crate) fn may_decide(&self) -> Result<(), EngineFault> {
-        self.agreed.hold(self.clock.as_ref())
+        Ok(self.agreed.hold()?)
     }
 
     /// The card with this number, under any live index key.

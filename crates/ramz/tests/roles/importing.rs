@@ -202,6 +202,15 @@ async fn what_cannot_be_imported_is_said() {
         assert!(said.code == Some(1) && said.err.contains(says), "{file}: {}", said.err);
         assert!(!said.err.contains(good.expose()) && !said.err.contains("panicked"), "{}", said.err);
     }
+    // A quote that nobody closed: the rows behind it are not one refused row, and are not read into memory.
+    let behind: String = csv((2..3_000).map(|n| pan(IIN, n))).split_once('\n').unwrap().1.to_owned();
+    for behind in [&behind[..200], &behind] {
+        let head = csv([good.clone()].into_iter());
+        bank.write("quote.csv", &format!("{head}\"{behind}"));
+        let said = import(&bank, "quote.csv", &["--dry-run"]);
+        assert!(said.code == Some(1) && said.err.contains("a quote not closed"), "{}{}", said.out, said.err);
+        assert!(!said.err.contains(good.expose()), "{}", said.err);
+    }
     // The issuer is away: nothing is lost, and it says how to go on.
     bank.write("cards.csv", &csv([good.clone()].into_iter()));
     let away = import(&bank, "cards.csv", &[]);

@@ -187,10 +187,15 @@ impl Session {
         true
     }
 
-    /// The SMSC throttles: pause, longer each time in a row. `jitter` is between 0 and 1.
+    /// The SMSC throttles: pause, longer each time in a row. `jitter` is between 0 and 1. What was under way when the pause began is
+    /// throttled as well, and says nothing new.
     pub(super) fn slow_down(&self, jitter: f64) {
         let mut pace = self.pace();
-        pace.resume = pace.resume.max(Instant::now() + pace.step.mul_f64(0.5 + jitter / 2.0));
+        let now = Instant::now();
+        if pace.resume > now {
+            return;
+        }
+        pace.resume = now + pace.step.mul_f64(0.5 + jitter / 2.0);
         pace.step = (pace.step * 2).min(limits::RECONNECT_LAST);
     }
 
@@ -234,6 +239,19 @@ mod tests {
         assert!((495..=506).contains(&turns.len()), "{} turns in ten seconds", turns.len());
         let in_second = |s: u64| turns.iter().filter(|at| at.as_secs() == s).count();
         assert!((0..10).all(|s| in_second(s) <= 56), "{:?}", (0..10).map(in_second).collect::<Vec<_>>());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_window_that_is_throttled_together_pauses_once() {
+        let config = SmppConfig::new("bank", "h:1", "x", String::new().into(), "Bank").unwrap();
+        let (session, _jobs) = Session::new(&config);
+        for _ in 0..16 {
+            session.slow_down(1.0);
+        }
+        assert_eq!(session.resume() - Instant::now(), limits::RECONNECT_FIRST);
+        tokio::time::sleep_until(session.resume()).await;
+        session.slow_down(1.0);
+        assert_eq!(session.resume() - Instant::now(), limits::RECONNECT_FIRST * 2, "the next in a row");
     }
 
     #[tokio::test(start_paused = true)]

@@ -5,8 +5,10 @@
 
 use std::collections::BTreeSet;
 use std::fs::File;
-use std::io::{BufRead as _, BufReader, Read as _};
+use std::io::{self, BufRead as _, BufReader, Read};
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use anyhow::Context as _;
 use ramz_api::back_office::{CardBody, MEMBERS};
@@ -18,6 +20,9 @@ use super::{Format, Mode};
 
 /// Columns of what may be taken away from a card.
 const TAKEN_AWAY: [&str; 4] = ["phone", "static_pin_consent", "sms_pin_max", "static_pin_max"];
+
+/// What the reader of a CSV file takes in one go, and may have read of the next rows.
+const READ_AHEAD_MAX: usize = 64 * 1024;
 
 /// A row of the file.
 pub(super) struct Row {
@@ -77,13 +82,32 @@ fn parse(bytes: &[u8], mode: Mode) -> Result<CardBody, Vec<Fault>> {
     parsed.map_err(|problem| faults(&problem))
 }
 
+/// Reads on for one record only so far: a quote that nobody closed would take the whole file into memory.
+struct OneRecord<R> {
+    inner: R,
+    /// Since a record ended.
+    read: Arc<AtomicUsize>,
+}
+
+impl<R: Read> Read for OneRecord<R> {
+    fn read(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
+        let read = self.inner.read(bytes)?;
+        if self.read.fetch_add(read, Ordering::Relaxed) > limits::BODY_BYTES_MAX + READ_AHEAD_MAX {
+            return Err(io::Error::other("one row has more bytes than a card may; is a quote not closed?"));
+        }
+        Ok(read)
+    }
+}
+
 fn csv(file: File, mode: Mode) -> anyhow::Result<Rows> {
     let mut buffered = BufReader::new(file);
     // Excel begins UTF-8 with a byte order mark.
     if buffered.fill_buf()?.starts_with(b"\xef\xbb\xbf") {
         buffered.consume(3);
     }
-    let mut reader = csv::ReaderBuilder::new().flexible(true).from_reader(buffered);
+    let room = Arc::new(AtomicUsize::new(0));
+    let bounded = OneRecord { inner: buffered, read: Arc::clone(&room) };
+    let mut reader = csv::ReaderBuilder::new().flexible(true).from_reader(bounded);
     let header = reader.byte_headers()?.clone();
     let mut columns = Vec::new();
     for (nth, name) in header.iter().enumerate() {
@@ -104,8 +128,13 @@ fn csv(file: File, mode: Mode) -> anyhow::Result<Rows> {
         let mut record = csv::ByteRecord::new();
         match reader.read_byte_record(&mut record) {
             Ok(false) => None,
+            // A quote that nobody closed: the rows after it would all be one, and refused as one.
+            Ok(true) if record.iter().any(|cell| cell.contains(&b'\n')) => Some(Err(anyhow::anyhow!(
+                "after row {number}: a cell has a line break in it; is a quote not closed?"
+            ))),
             Ok(true) => {
                 number += 1;
+                room.store(0, Ordering::Relaxed);
                 let at = reader.position().byte();
                 Some(Ok(Row { number, at, card: of_cells(&columns, &record, mode) }))
             }

@@ -11,8 +11,8 @@ use tracing_subscriber::filter::Targets;
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
-/// Targets that would print secrets. Appended last: the last directive for a target wins.
-const NEVER: [&str; 3] = ["rusmpp=off", "rusmppc=off", "rusmpp_core=off"];
+/// Targets that would print secrets: short messages, and the rows that a statement writes. Appended last: the last directive for a target wins.
+const NEVER: [&str; 4] = ["rusmpp=off", "rusmppc=off", "rusmpp_core=off", "tokio_postgres=off"];
 
 /// Starts logging. `filter` is a level, or levels of targets: `info`, or `warn,ramz_issuer=debug`. What is logged is written when what
 /// this returns is dropped, at the latest.
@@ -33,7 +33,9 @@ pub(crate) fn start(filter: &str) -> anyhow::Result<Gathering> {
 }
 
 fn quiet(filter: &str) -> anyhow::Result<Targets> {
-    let mut directives: Vec<&str> = filter.split(',').filter(|d| !d.trim().starts_with("rusmpp")).collect();
+    let never =
+        |directive: &&str| ["rusmpp", "tokio_postgres"].iter().any(|name| directive.trim().starts_with(name));
+    let mut directives: Vec<&str> = filter.split(',').filter(|directive| !never(directive)).collect();
     directives.extend(NEVER);
     directives.join(",").parse().map_err(|error| anyhow::anyhow!("log filter {filter:?}: {error}"))
 }
@@ -43,13 +45,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn no_filter_wakes_the_smpp_library() {
-        for filter in ["trace", "rusmpp=trace", "rusmppc::session=trace,debug", "info"] {
+    fn no_filter_wakes_a_library_that_prints_what_it_carries() {
+        for filter in
+            ["trace", "rusmpp=trace", "rusmppc::session=trace,debug", "tokio_postgres::query=debug", "info"]
+        {
             let quiet = quiet(filter).unwrap().to_string();
             for never in NEVER {
                 assert!(quiet.contains(never), "{filter}: {quiet}");
             }
-            assert!(!quiet.contains("rusmpp=trace") && !quiet.contains("rusmppc::session"), "{quiet}");
+            assert!(
+                !quiet.contains("rusmpp=trace") && !quiet.contains("::session") && !quiet.contains("::query"),
+                "{quiet}"
+            );
         }
     }
 }

@@ -1,0 +1,83 @@
+//! Whether a node's clock agrees with its store's.
+//!
+//! What one node writes by its clock, another reads by its own: a card's time never goes back, leases and respites end by it. One
+//! instant from a clock that is an hour ahead, and for an hour no PIN of that card runs out and no lock of it ends, at any node; a
+//! payment that its merchant may verify for twenty minutes is taken back at once. So a node that is off begins nothing. The store's
+//! time is asked every second, and reckoned between by the machine's steady clock, so that a clock that is set is found out by the
+//! very next decision.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use ramz_domain::{Clock, Moment, limits};
+use tokio::time::{MissedTickBehavior, interval};
+
+use crate::{Store, StoreFault};
+
+/// A node's clock beside its store's. A store that is one node's has none of its own: then it always agrees.
+pub struct Agreed {
+    store: Arc<dyn Store>,
+    clock: Arc<dyn Clock>,
+    /// The store's time, and when it was that.
+    seen: Mutex<Option<(Moment, Instant)>>,
+}
+
+/// Nothing is begun by this clock.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+#[error("this node's clock is {0:?} from the store's: set them")]
+pub struct ClockOff(pub Duration);
+
+impl Agreed {
+    /// Of a node's clock with its store's.
+    pub fn new(store: Arc<dyn Store>, clock: Arc<dyn Clock>) -> Arc<Agreed> {
+        Arc::new(Agreed { store, clock, seen: Mutex::default() })
+    }
+
+    /// # Errors
+    /// While this node is further off than [`limits::CLOCKS_APART_MAX`], as far as the store ever said.
+    pub fn hold(&self) -> Result<(), ClockOff> {
+        let Some((theirs, then)) = *self.seen.lock().unwrap_or_else(PoisonError::into_inner) else {
+            return Ok(());
+        };
+        let (ours, theirs) = (self.clock.now(), theirs.plus(then.elapsed()));
+        let apart = ours.since(theirs).max(theirs.since(ours));
+        if apart > limits::CLOCKS_APART_MAX && self.clock.is_the_worlds() {
+            return Err(ClockOff(apart));
+        }
+        Ok(())
+    }
+
+    async fn compare(&self) -> Result<(), StoreFault> {
+        let asked = Instant::now();
+        let theirs = self.store.clock().await?;
+        let took = asked.elapsed();
+        if took <= limits::CLOCK_ANSWER_MAX {
+            let known = theirs.map(|theirs| (theirs, asked + took / 2));
+            *self.seen.lock().unwrap_or_else(PoisonError::into_inner) = known;
+        }
+        Ok(())
+    }
+
+    /// Asks a shared store for its time; for ever.
+    pub async fn keep(&self) {
+        if !self.store.is_shared() {
+            return;
+        }
+        let mut tick = interval(limits::CLOCKS_COMPARED_EVERY);
+        tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut was_off = false;
+        loop {
+            tick.tick().await;
+            if let Err(fault) = self.compare().await {
+                tracing::warn!(%fault, "the store could not be asked for the time; trying again");
+            }
+            let held = self.hold();
+            match &held {
+                Err(off) if !was_off => tracing::error!(%off, "nothing is begun here until it is set"),
+                Ok(()) if was_off => tracing::info!("this node's clock agrees with the store's again"),
+                _ => {}
+            }
+            was_off = held.is_err();
+        }
+    }
+}
