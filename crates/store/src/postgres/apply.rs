@@ -10,6 +10,7 @@ use ramz_domain::limits;
 use tokio_postgres::{Error, Row as Found};
 
 use super::fault::{self, During, Failure};
+use super::place::STANDS;
 use super::pool::{Pool, Question, Taken};
 use super::sql::{Form, Statements};
 use super::steps::{self, Kind, Step, group};
@@ -63,7 +64,9 @@ async fn transact(taken: &Taken<'_>, form: Form, steps: &[Step<'_>]) -> Result<V
     let first = framed.then(|| ends(&all.begin));
     let last = framed.then(|| ends(&all.commit));
     let middle = steps.iter().map(|step| Question { sql: step.sql, values: step.values() });
-    let questions: Vec<Question<'_>> = first.into_iter().chain(middle).chain(last).collect();
+    let stood = taken.needs_a_standby().then(|| Question { sql: STANDS, values: Vec::new() });
+    let guarded = stood.is_some();
+    let questions: Vec<Question<'_>> = first.into_iter().chain(middle).chain(last).chain(stood).collect();
     let Ok(asked) = tokio::time::timeout(limits::STORE_WAIT_MAX, taken.ask(&questions)).await else {
         let text = "the database did not answer in time".to_owned();
         return Err(Ended { failure: Failure::Fault(StoreFault::Unknown(text)), broken: true });
@@ -72,6 +75,7 @@ async fn transact(taken: &Taken<'_>, form: Form, steps: &[Step<'_>]) -> Result<V
         let text = format!("preparing a statement: {}", fault::words(&error));
         Ended { failure: Failure::Again(text), broken: true }
     })?;
+    let stood = guarded.then(|| answers.pop()).flatten();
     let before = usize::from(framed);
     // What follows from an earlier error says nothing of its own.
     let failed =
@@ -83,8 +87,18 @@ async fn transact(taken: &Taken<'_>, form: Form, steps: &[Step<'_>]) -> Result<V
             return Err(ended(error, during, kind));
         }
     }
+    if guarded && !stood.is_some_and(|answer| answer.is_ok_and(|found| stands(&found))) {
+        let text =
+            "the server has no synchronous standbys any more: this may be on one machine only".to_owned();
+        return Err(Ended { failure: Failure::Fault(StoreFault::Unknown(text)), broken: true });
+    }
     answers.truncate(before + steps.len());
     Ok(answers.drain(before..).map(Result::unwrap_or_default).collect())
+}
+
+/// The answer to [`STANDS`].
+pub(super) fn stands(found: &[Found]) -> bool {
+    found.first().is_some_and(|found| found.get(0))
 }
 
 fn ended(error: &Error, during: During, kind: Option<Kind>) -> Ended {

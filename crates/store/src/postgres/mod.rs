@@ -49,7 +49,7 @@ impl PostgresStore {
         migrate::bring_up(&place, config.migrate).await?;
         let doubt = Arc::default();
         let lanes = config.connections / 2;
-        let how = Reading { form: place.form, confirmed: place.confirms_reads() };
+        let how = Reading { form: place.form, confirmed: place.is_highly_available() };
         let writers = Pool::new(Arc::clone(&place), Arc::clone(&doubt), lanes);
         let reading = config.connections - lanes;
         let readers = Arc::new(Pool::new(place, doubt, reading));

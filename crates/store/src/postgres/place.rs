@@ -92,6 +92,12 @@ pub enum PostgresError {
     Schema(String),
 }
 
+const SYNCED: &str = "SET synchronous_commit = on";
+const SYNCED_AND_APPLIED: &str = "SET synchronous_commit = remote_apply";
+/// Asked behind every commit and every read with high availability: whether there was still a standby to wait for. A tool that takes
+/// the last one's name away lets what waits, and what comes, be committed on one machine alone.
+pub(crate) const STANDS: &str = "SELECT current_setting('synchronous_standby_names') <> ''";
+
 /// The database, and how to come to it.
 pub(crate) struct Place {
     config: Config,
@@ -153,14 +159,14 @@ impl Place {
             let why = "high availability is asked for, and the server has no synchronous standbys: set synchronous_standby_names, or high_availability = false";
             return Err(PostgresError::Unsafe(why));
         }
-        if !["on", "remote_apply"].contains(&setting(1)) {
-            client.batch_execute("SET synchronous_commit = on").await.map_err(refused)?;
-        }
+        // Said here in any case: a server that is weakened later does not weaken this connection.
+        let commit = if setting(1) == "remote_apply" { SYNCED_AND_APPLIED } else { SYNCED };
+        client.batch_execute(commit).await.map_err(refused)?;
         Ok(Opened { backend: Backend { pid: about.get(3), name }, client })
     }
 
-    /// Whether what is read must be confirmed by a standby.
-    pub(crate) fn confirms_reads(&self) -> bool {
+    /// Whether what is read must be confirmed by a standby, and what is committed must have had one.
+    pub(crate) fn is_highly_available(&self) -> bool {
         self.high_availability
     }
 }

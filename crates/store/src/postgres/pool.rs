@@ -128,6 +128,11 @@ impl Pool {
 }
 
 impl Taken<'_> {
+    /// Whether a commit counts only with a standby.
+    pub(crate) fn needs_a_standby(&self) -> bool {
+        self.pool.place.is_highly_available()
+    }
+
     /// Asks everything in one trip: each is sent before the first is answered.
     ///
     /// # Errors
@@ -175,7 +180,10 @@ impl Taken<'_> {
         }
         let pool = self.pool;
         drop(self);
-        if let Err(fault) = pool.settle().await {
+        // A server that takes connections and answers nothing must not keep the others from looking for one that does.
+        let late = |_| Err(StoreFault::Unavailable("the database did not answer in time".into()));
+        let settled = tokio::time::timeout(limits::STORE_WAIT_MAX, pool.settle()).await.unwrap_or_else(late);
+        if let Err(fault) = settled {
             tracing::warn!(%fault, "a transaction is in doubt; nothing is read or written until it has ended");
         }
     }

@@ -12,7 +12,9 @@ use ramz_domain::{Moment, limits};
 use tokio::sync::{mpsc, oneshot};
 use tokio_postgres::{Error, Row as Found};
 
+use super::apply::stands;
 use super::fault::{self, During, Failure};
+use super::place::STANDS;
 use super::pool::{Parameter, Pool, Question};
 use super::sql::{Form, Statements};
 use super::steps::int;
@@ -86,8 +88,13 @@ async fn rows(
     }
     if how.confirmed {
         questions.push(Question { sql: CONFIRM, values: Vec::new() });
+        questions.push(Question { sql: STANDS, values: Vec::new() });
     }
     let answers = ask(readers, "reading rows", &questions).await?;
+    if how.confirmed && !answers.last().is_some_and(|found| stands(found)) {
+        let why = "the server has no synchronous standbys any more: what it says may be on one machine only";
+        return Err(StoreFault::Unavailable(why.into()));
+    }
     let mut rows = HashMap::with_capacity(wanted.len());
     for (((table, _), _), found) in groups.iter().zip(&answers) {
         for found in found {

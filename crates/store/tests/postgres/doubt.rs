@@ -97,6 +97,35 @@ async fn what_no_standby_has_is_not_read() {
     assert_eq!(read.unwrap().unwrap().version, 2);
 }
 
+/// A tool that does not replicate strictly empties the names when standbys go: what is open must not go on as if there were one.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_committed_without_a_standby_is_not_taken_for_done() {
+    let primary = Server::start();
+    let _standby = primary.standby("one");
+    let named = async |names: &str| {
+        primary.sql("postgres", &format!("ALTER SYSTEM SET synchronous_standby_names = '{names}'"));
+        primary.sql("postgres", "SELECT pg_reload_conf()");
+        // Each session takes the file's settings when it next hears of it.
+        tokio::time::sleep(Duration::from_millis(500)).await;
+    };
+    named("one").await;
+    let of = PostgresConfig { high_availability: true, ..config(primary.url("")) };
+    let store = PostgresStore::open(&of).await.unwrap();
+    assert_eq!(store.commit(vec![swap(None, b"before")]).await.unwrap(), [Outcome::Won]);
+    assert_eq!(found(&store).await, (1, b"before".to_vec()));
+    named("").await;
+    let read = store.read(Table::Card, CARD).await;
+    assert!(matches!(read, Err(StoreFault::Unavailable(_))), "{read:?}");
+    let told = store.commit(vec![swap(Some(1), b"alone")]).await;
+    assert!(matches!(told, Err(StoreFault::Unknown(_))), "{told:?}");
+    let told = store.commit(vec![swap(Some(2), b"refused")]).await;
+    assert!(matches!(told, Err(StoreFault::Unavailable(_))), "{told:?}");
+    named("one").await;
+    // It was written, and now it is on the standby too.
+    assert_eq!(found(&store).await, (2, b"alone".to_vec()));
+    assert_eq!(store.commit(vec![swap(Some(2), b"after")]).await.unwrap(), [Outcome::Won]);
+}
+
 /// Rows of a standby that lags are old, and it takes no writes.
 #[tokio::test(flavor = "multi_thread")]
 async fn of_several_servers_the_one_that_takes_writes_is_used() {
