@@ -1,14 +1,15 @@
 //! The outbox: committed messages go out. A row holds ids; text and PIN are made here, at sending, and go nowhere else.
 //! Reversals are handed to `undo`.
 //!
-//! At least once, always the same PIN, never after its expiry: that is looked at right before `submit_sm`.
+//! At least once, or written twice without an answer; always the same PIN, never after its expiry: that is looked at right before
+//! `submit_sm`.
 
 mod words;
 
 pub(crate) use words::activation_code;
 
-use std::collections::VecDeque;
-use std::sync::Arc;
+use std::collections::{HashSet, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use minicbor::bytes::{ByteArray, ByteVec};
@@ -36,6 +37,8 @@ pub(crate) const QUEUE: usize = 4096;
 const IN_HAND_MIN: usize = limits::SMPP_WINDOW * 4;
 /// Rows that wait to be settled at once.
 const SETTLING_MAX: usize = 1024;
+/// Messages that are remembered as counted: 16 bytes each.
+const COUNTED_MAX: usize = 65_536;
 /// A notice that the operator did not take is tried again this much later at the latest.
 const NOTICE_AGAIN_LAST: Duration = Duration::from_secs(600);
 /// Between attempts while the line is down: its own reconnecting is quicker or slower, this only looks again.
@@ -52,6 +55,8 @@ pub struct Outbox {
     counts: Arc<Counts>,
     slots: Arc<Semaphore>,
     settling: Semaphore,
+    /// Messages that this node has held against their phone's limit, and that are not settled.
+    counted: Mutex<HashSet<[u8; 16]>>,
     tasks: TaskTracker,
 }
 
@@ -112,7 +117,20 @@ impl Outbox {
         let windows: usize = sender.lines().iter().map(|line| line.window).sum();
         let slots = Arc::new(Semaphore::new(windows.max(IN_HAND_MIN)));
         let (settling, tasks) = (Semaphore::new(SETTLING_MAX), TaskTracker::new());
-        Arc::new(Outbox { engine, sender, bank_name, receipts, undo, limits, counts, slots, settling, tasks })
+        let counted = Mutex::default();
+        Arc::new(Outbox {
+            engine,
+            sender,
+            bank_name,
+            receipts,
+            undo,
+            limits,
+            counts,
+            slots,
+            settling,
+            counted,
+            tasks,
+        })
     }
 
     /// Sends until `shutdown`; then finishes what is in hand.
@@ -243,6 +261,7 @@ impl Outbox {
                 self.give_back(&dispatch).await;
             }
             Fate::Settle { outcome, parts } => {
+                self.counted().remove(&id);
                 self.engine.counts.sent(outcome, began.elapsed());
                 let ms = hop::ms_since(began);
                 tracing::info!(%card, bank, sms = %hex::encode(id), outcome, parts, ms, "SMS handed over");
@@ -268,6 +287,7 @@ impl Outbox {
     }
 
     async fn try_to_send(&self, dispatch: &Dispatch, what: &What) -> Result<Fate, EngineFault> {
+        let mut may_have_gone = false;
         for attempt in 0..limits::SMS_ATTEMPTS_MAX {
             if attempt > 0 {
                 tokio::time::sleep(AGAIN_AFTER * 2u32.pow(attempt)).await;
@@ -278,8 +298,8 @@ impl Outbox {
             let Some(outgoing) = self.make(dispatch, what, attempt).await? else {
                 return Ok(Fate::Settle { outcome: "of_no_use", parts: 0 });
             };
-            // Counted once: who takes it over later finds it counted.
-            if attempt == 0 && dispatch.attempts == 1 && !self.phone_takes(what, &outgoing)? {
+            // Once at each node: what waited for its first try longer than a lease is one more all the same.
+            if self.is_uncounted(dispatch.id) && !self.phone_takes(what, &outgoing)? {
                 let why = NotSent::PhoneLimit;
                 if let What::Pin(challenge) = *what {
                     self.engine.tell(dispatch.card, Command::Withhold { challenge, why }).await?;
@@ -303,10 +323,28 @@ impl Outbox {
                 Err(SendError::Failed { status }) => {
                     tracing::warn!(card = %dispatch.card, %status, "the operator could not take an SMS; trying again");
                 }
-                Err(SendError::Down(_) | SendError::Throttled | SendError::Unknown) => {}
+                // An operator that takes them all and answers too late would send every one of them.
+                Err(SendError::Unknown) if may_have_gone => {
+                    return Ok(Fate::Settle { outcome: "unknown", parts: 0 });
+                }
+                Err(SendError::Unknown) => may_have_gone = true,
+                Err(SendError::Down(_) | SendError::Throttled) => {}
             }
         }
         Ok(Fate::Leave("the operator did not take it".into()))
+    }
+
+    fn counted(&self) -> MutexGuard<'_, HashSet<[u8; 16]>> {
+        self.counted.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn is_uncounted(&self, id: [u8; 16]) -> bool {
+        let mut counted = self.counted();
+        // What other nodes took over stays here: forgotten all at once, for it is the limit that may then count one twice.
+        if counted.len() >= COUNTED_MAX {
+            counted.clear();
+        }
+        counted.insert(id)
     }
 
     /// Alerts have a limit of their own: what is asked for at a page must not keep them back.

@@ -14,6 +14,7 @@ on_both_stores! {
     nothing_is_sent_after_the_expiry,
     a_busy_operator_gets_it_later,
     an_answer_that_was_lost_means_the_same_pin_again,
+    an_operator_whose_answers_never_come_sends_it_twice,
     what_the_operator_refuses_is_not_sent_again,
     a_crash_between_commit_and_sending_sends_it_once_more,
     a_spent_pin_is_not_sent,
@@ -98,6 +99,16 @@ async fn an_answer_that_was_lost_means_the_same_pin_again(bank: &Bank, node: Nod
     bank.settled().await?;
     same(bank.operator.texts(&phone(CARD)).len(), 2, "texts")?;
     same(bank.pay(&node, CARD, &wish, &pin).await?, "00".into(), "the PIN")
+}
+
+/// It takes each and answers too late: two are what a phone may get of one PIN, not as many as fit into its time.
+async fn an_operator_whose_answers_never_come_sends_it_twice(bank: &Bank, node: Node) -> Told {
+    bank.operator.is_in(Mood::Unknown);
+    bank.ask_pin(&node, CARD, &Wish::purchase(75_500)).await;
+    bank.settled().await?;
+    bank.advance(16);
+    bank.settled().await?;
+    same(bank.operator.attempts(), 2, "attempts")
 }
 
 async fn what_the_operator_refuses_is_not_sent_again(bank: &Bank, node: Node) -> Told {
