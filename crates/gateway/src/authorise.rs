@@ -254,7 +254,7 @@ impl Gateway {
         let Ended::Approved { balance } = ended else { return None };
         let payment = self.payments.read(id).await.ok().flatten()?;
         let receipt = Receipt::of(&payment).filter(|_| payment.is_paid_by(trace, self.now()))?;
-        Some(Shown::Paid { receipt, balance: balance.clone(), redirect: self.way_back(id, &payment) })
+        Some(Shown::Paid { receipt, balance: *balance, redirect: self.way_back(id, &payment) })
     }
 
     fn refused(

@@ -104,6 +104,14 @@ impl Running {
     }
 }
 
+/// This copy's clock beside the store's, until `shutdown`.
+fn agreeing(store: &Arc<dyn Store>, clock: &Arc<dyn Clock>, shutdown: CancellationToken) -> Arc<Agreed> {
+    let agreed = Agreed::new(Arc::clone(store), Arc::clone(clock));
+    let kept = Arc::clone(&agreed);
+    tokio::spawn(async move { shutdown.run_until_cancelled(kept.keep()).await });
+    agreed
+}
+
 /// Starts a gateway. It ends, in order, when `shutdown` is cancelled.
 ///
 /// # Errors
@@ -145,10 +153,9 @@ pub async fn start(config: Config, ports: Ports, shutdown: CancellationToken) ->
         );
         banks.push(Bank { config: link.clone(), format, link: link_of });
     }
-    let agreed = Agreed::new(Arc::clone(&ports.store), Arc::clone(&ports.clock));
     let gateway = Arc::new(Gateway {
         config,
-        agreed: Arc::clone(&agreed),
+        agreed: agreeing(&ports.store, &ports.clock, shutdown.clone()),
         numbers: Numbers::new(&*ports.entropy),
         clock: ports.clock,
         entropy: Arc::clone(&ports.entropy),
@@ -164,8 +171,6 @@ pub async fn start(config: Config, ports: Ports, shutdown: CancellationToken) ->
         work: TaskTracker::new(),
     });
     tokio::spawn(gateway.directory.clone().follow(http, shutdown.clone()));
-    let ending = shutdown.clone();
-    tokio::spawn(async move { ending.run_until_cancelled(agreed.keep()).await });
     let sweeper = tokio::spawn(reversal::sweep(Arc::clone(&gateway), shutdown.clone()));
     let times = DoorTimes::new("page");
     let app = times.timing(app(Arc::clone(&gateway)));

@@ -46,7 +46,7 @@ async fn finish(engine: &Arc<Engine>, id: DeviceId) -> Result<(), EngineFault> {
     let (mut done, mut failed) = (Vec::new(), None);
     for card in known.device.cards() {
         match engine.tell(card.card, Command::App(AppCommand::Revoke(id))).await {
-            Ok(_) | Err(EngineFault::NoCard) => done.push(card.clone()),
+            Ok(_) | Err(EngineFault::NoCard) => done.push(*card),
             Err(fault) => failed = Some(fault),
         }
     }
