@@ -2,7 +2,9 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
+use ramz_domain::Moment;
 use rcgen::{
     BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
     KeyUsagePurpose, SanType, date_time_ymd,
@@ -35,9 +37,20 @@ impl Authority {
 
     /// The same, good until that year begins.
     pub(crate) fn certify_until(&self, name: &str, year: i32) -> Tls {
+        self.certify_as(name, |params| params.not_after = date_time_ymd(year, 1, 1))
+    }
+
+    /// The same, good from that instant on.
+    pub(crate) fn certify_from(&self, name: &str, from: Moment) -> Tls {
+        let since = Duration::from_millis(from.unix_ms());
+        self.certify_as(name, |params| params.not_before = date_time_ymd(1970, 1, 1) + since)
+    }
+
+    fn certify_as(&self, name: &str, validity: impl Fn(&mut CertificateParams)) -> Tls {
         let mut params = CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
         params.subject_alt_names.push(SanType::IpAddress([127, 0, 0, 1].into()));
-        params.not_after = date_time_ymd(year, 1, 1);
+        params.not_after = date_time_ymd(4000, 1, 1);
+        validity(&mut params);
         params.distinguished_name.push(DnType::CommonName, name);
         params.extended_key_usages =
             vec![ExtendedKeyUsagePurpose::ServerAuth, ExtendedKeyUsagePurpose::ClientAuth];

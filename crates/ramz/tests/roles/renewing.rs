@@ -4,14 +4,16 @@ use std::fs;
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 use std::sync::Arc;
+use std::time::Duration;
 
+use ramz_domain::Clock as _;
 use rustls::pki_types::ServerName;
 use rustls::{ClientConnection, StreamOwned};
 
 use crate::house::House;
 use crate::processes::bank::{ASKER, Bank, IIN, OPERATOR, ROUTER, card, payee};
 use crate::processes::certificates::{Authority, Tls};
-use crate::processes::surroundings::{TlsClient, client_config};
+use crate::processes::surroundings::{TlsClient, Wall, client_config};
 use crate::processes::until;
 use crate::processes::wires::{Site, fresh_key, pan};
 
@@ -160,6 +162,22 @@ async fn what_cannot_be_used_is_refused_and_the_old_one_stays() {
     fs::remove_file(&own.key).unwrap();
     is(metrics, "ramz_tls_files_refused", 1.0).await;
     assert_eq!(shown(bank.port, &asker), Some(before));
+    assert_eq!(issuer.terminate().0.code(), Some(0));
+}
+
+/// An authority whose clock is ahead certifies from a moment to come.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_certificate_that_begins_in_a_moment_is_taken_then() {
+    let bank = Bank::open().await;
+    bank.quick_keys();
+    let mut issuer = bank.start();
+    let (asker, metrics) = (bank.tls(ASKER), bank.port + 3);
+    let before = shown(bank.port, &asker).unwrap();
+    bank.authority.certify_from("issuer.test", Wall.now().plus(Duration::from_secs(8)));
+    is(metrics, "ramz_tls_files_refused", 1.0).await;
+    until("it is shown", async || shown(bank.port, &asker).filter(|shown| *shown != before)).await;
+    is(metrics, "ramz_tls_files_refused", 0.0).await;
+    assert_eq!(issuer.said().matches("is refused; the old ones stay").count(), 1, "told once");
     assert_eq!(issuer.terminate().0.code(), Some(0));
 }
 

@@ -346,8 +346,12 @@ impl Line<'_> {
         let sequence = self.fresh_sequence();
         self.expect(sequence, pending(answer));
         let bytes = pdu::encode(CommandStatus::EsmeRok, sequence, pdu);
-        self.answers.try_send((bytes, None)).is_ok()
-            && matches!(timeout(patience, answered).await, Ok(Ok(())))
+        // It waits for its turn behind what the SMSC is answered: a flush of receipts is no sign that it is gone.
+        let asked = async {
+            self.answers.send((bytes, None)).await.ok()?;
+            answered.await.ok()
+        };
+        timeout(patience, asked).await.ok().flatten().is_some()
     }
 
     /// A sequence number that nothing waits under.

@@ -24,6 +24,10 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 const UNACKNOWLEDGED_MAX: Duration = Duration::from_secs(5);
 /// An idle connection to a server that vanished is found out by then.
 const KEEPALIVE_IDLE: Duration = Duration::from_secs(10);
+/// One that does not answer is asked again so soon …
+const KEEPALIVE_AGAIN: Duration = Duration::from_secs(2);
+/// … and so often.
+const KEEPALIVES: u32 = 3;
 
 /// What every connection is told first. Plans are made once, often while tables are empty: only walks along an index in the order of
 /// a batch's keys are good then and later, and two nodes that walk so never wait for each other crosswise. A lock is waited
@@ -199,7 +203,9 @@ pub(crate) fn read(of: &PostgresConfig) -> Result<Config, PostgresError> {
     config
         .target_session_attrs(TargetSessionAttrs::ReadWrite)
         .tcp_user_timeout(UNACKNOWLEDGED_MAX)
-        .keepalives_idle(KEEPALIVE_IDLE);
+        .keepalives_idle(KEEPALIVE_IDLE)
+        .keepalives_interval(KEEPALIVE_AGAIN)
+        .keepalives_retries(KEEPALIVES);
     if config.get_connect_timeout().is_none() {
         config.connect_timeout(CONNECT_TIMEOUT);
     }

@@ -74,18 +74,20 @@ impl Tls {
             };
             let tls = Arc::clone(&self);
             let now = tokio::task::spawn_blocking(move || stamps(&tls.config)).await.unwrap_or(last);
-            if asked || (now != taken && now == last) {
+            let anew = asked || (now != taken && now == last);
+            // What was refused may be good meanwhile, by its date or by who may read it, and no stamp tells.
+            if anew || (now == taken && self.refused.load(Ordering::Relaxed)) {
                 taken = now;
                 let tls = Arc::clone(&self);
                 // A panic inside has been told by its hook; the old certificate stays.
-                let _ = tokio::task::spawn_blocking(move || tls.take()).await;
+                let _ = tokio::task::spawn_blocking(move || tls.take(anew)).await;
             }
             last = now;
         }
     }
 
-    /// Takes what the files hold now, if it can be used.
-    fn take(&self) {
+    /// Takes what the files hold now, if it can be used. If not, that is told when they are new.
+    fn take(&self, anew: bool) {
         let file = self.config.cert_file.display();
         let read = Loaded::read(&self.config).and_then(|loaded| {
             loaded.in_date(SystemClock.now()).with_context(|| self.config.cert_file.display().to_string())?;
@@ -99,8 +101,10 @@ impl Tls {
                 self.refused.store(false, Ordering::Relaxed);
             }
             Err(error) => {
-                let why = format!("{error:#}");
-                tracing::error!(%file, why, "the new certificate, key or authority is refused; the old ones stay");
+                if anew {
+                    let why = format!("{error:#}");
+                    tracing::error!(%file, why, "the new certificate, key or authority is refused; the old ones stay");
+                }
                 self.refused.store(true, Ordering::Relaxed);
             }
         }
