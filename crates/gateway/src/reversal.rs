@@ -38,6 +38,9 @@ const FORGETTING: usize = 64;
 /// Sweeps until the shutdown: every few seconds, and when woken. A bank that is slow to answer holds up no other look: what
 /// was taken is not due while it is asked for. At the end, what was asked for gets its answer.
 pub(crate) async fn sweep(gateway: Arc<Gateway>, shutdown: CancellationToken) {
+    if shutdown.run_until_cancelled(gateway.agreed.asked()).await.is_none() {
+        return;
+    }
     let mut asked = JoinSet::new();
     // Per link, how many of them.
     let mut share: HashMap<String, usize> = HashMap::new();

@@ -28,6 +28,9 @@ pub(crate) struct Swept {
 impl Swept {
     /// Sweeps once at the start, then every [`limits::SWEEP_EVERY`], until `shutdown`.
     pub(crate) async fn run(self, shutdown: CancellationToken) {
+        if shutdown.run_until_cancelled(self.engine.agreed.asked()).await.is_none() {
+            return;
+        }
         let mut tick = interval(limits::SWEEP_EVERY);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         while shutdown.run_until_cancelled(tick.tick()).await.is_some() {

@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use ramz_domain::{Clock, Moment, limits};
+use tokio::sync::watch;
 use tokio::time::{MissedTickBehavior, interval};
 
 use crate::{Store, StoreFault};
@@ -20,6 +21,8 @@ pub struct Agreed {
     clock: Arc<dyn Clock>,
     /// The store's time, and when it was that.
     seen: Mutex<Option<(Moment, Instant)>>,
+    /// Whether the store has said anything yet.
+    asked: watch::Sender<bool>,
 }
 
 /// Nothing is begun by this clock.
@@ -30,7 +33,7 @@ pub struct ClockOff(pub Duration);
 impl Agreed {
     /// Of a node's clock with its store's.
     pub fn new(store: Arc<dyn Store>, clock: Arc<dyn Clock>) -> Arc<Agreed> {
-        Arc::new(Agreed { store, clock, seen: Mutex::default() })
+        Arc::new(Agreed { store, clock, seen: Mutex::default(), asked: watch::Sender::new(false) })
     }
 
     /// # Errors
@@ -47,6 +50,13 @@ impl Agreed {
         Ok(())
     }
 
+    /// Waits until the store has been asked once: who sweeps by the clock does not begin before.
+    pub async fn asked(&self) {
+        if self.store.is_shared() {
+            let _ = self.asked.subscribe().wait_for(|asked| *asked).await;
+        }
+    }
+
     async fn compare(&self) -> Result<(), StoreFault> {
         let asked = Instant::now();
         let theirs = self.store.clock().await?;
@@ -55,6 +65,7 @@ impl Agreed {
             let known = theirs.map(|theirs| (theirs, asked + took / 2));
             *self.seen.lock().unwrap_or_else(PoisonError::into_inner) = known;
         }
+        self.asked.send_replace(true);
         Ok(())
     }
 
@@ -78,6 +89,51 @@ impl Agreed {
                 _ => {}
             }
             was_off = held.is_err();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::MemoryStore;
+
+    const NOON: Moment = Moment::from_unix_ms(1_795_780_800_000);
+
+    struct Still(Moment);
+
+    impl Clock for Still {
+        fn now(&self) -> Moment {
+            self.0
+        }
+    }
+
+    fn agreed(ours: Moment) -> Arc<Agreed> {
+        let store = MemoryStore::shared();
+        store.set_clock(NOON);
+        Agreed::new(Arc::new(store), Arc::new(Still(ours)))
+    }
+
+    #[tokio::test]
+    async fn who_sweeps_waits_for_the_stores_first_word() {
+        let early = agreed(NOON);
+        let soon = Duration::from_millis(50);
+        assert!(tokio::time::timeout(soon, early.asked()).await.is_err(), "nobody has asked it");
+        early.compare().await.unwrap();
+        early.asked().await;
+        Agreed::new(Arc::new(MemoryStore::new()), Arc::new(Still(NOON))).asked().await;
+    }
+
+    #[tokio::test]
+    async fn a_clock_that_is_off_either_way_is_held() {
+        for (ours, held) in [
+            (NOON, false),
+            (NOON.plus(Duration::from_secs(3600)), true),
+            (NOON.minus(Duration::from_secs(3600)), true),
+        ] {
+            let agreed = agreed(ours);
+            agreed.compare().await.unwrap();
+            assert_eq!(agreed.hold().is_err(), held, "{ours:?}");
         }
     }
 }
