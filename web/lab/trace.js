@@ -15,6 +15,7 @@ const isUpkeep = ({ wire, title }) => wire === 'ISO 8583' && /^08\d\d /.test(tit
 let banks = [];
 let facts = [];
 let held = [];
+let fresh = [];
 let paused = false;
 let words = '';
 let last = 0;
@@ -28,12 +29,11 @@ export function startTrace(lab, heard) {
   pause.addEventListener('click', () => {
     paused = !paused;
     pause.setAttribute('aria-pressed', String(paused));
-    if (!paused) held.splice(0).forEach(add);
+    if (!paused) held.splice(0).forEach(take);
     sayPause();
   });
   document.getElementById('trace-clear').addEventListener('click', () => {
-    facts = [];
-    held = [];
+    [facts, held, fresh] = [[], [], []];
     draw();
     sayPause();
   });
@@ -78,12 +78,12 @@ async function follow(heard) {
   stream.onmessage = ({ data }) => {
     const fact = JSON.parse(data);
     // Lower numbers than before: the lab was started anew.
-    if (fact.seq <= last) [facts, opened] = [[], 0];
+    if (fact.seq <= last) [facts, fresh, opened] = [[], [], 0];
     last = fact.seq;
     if (paused) {
       held = [...held, fact].slice(-ROWS_MAX);
       sayPause();
-    } else add(fact);
+    } else take(fact);
     if (fact.seq > opened) heard(fact);
   };
 }
@@ -97,31 +97,39 @@ async function newest() {
   }
 }
 
+/** Shown with what else comes until the page is painted next: where a row lies is asked of the whole list, once for all of them. */
+function take(fact) {
+  if (fresh.push(fact) === 1) requestAnimationFrame(show);
+  if (fresh.length > ROWS_MAX) fresh.shift();
+}
+
+function show() {
+  const atEnd = roll.scrollHeight - roll.scrollTop - roll.clientHeight < 80;
+  const known = lanes.length;
+  const shown = fresh.splice(0).map(add);
+  if (lanes.length > known) return draw();
+  rows.append(...shown.slice(-ROWS_MAX));
+  while (rows.childElementCount > ROWS_MAX) rows.firstElementChild.remove();
+  if (atEnd) roll.scrollTop = roll.scrollHeight;
+}
+
 function add(fact) {
   facts.push(fact);
+  if (facts.length > ROWS_MAX) facts.shift();
   for (const name of [fact.from, fact.to]) {
-    if (!laneOf(name) && !lanes.includes(name) && lanes.length < 12) {
-      lanes.push(name);
-      return draw();
-    }
+    if (!laneOf(name) && !lanes.includes(name) && lanes.length < 12) lanes.push(name);
   }
-  const atEnd = roll.scrollHeight - roll.scrollTop - roll.clientHeight < 80;
-  if (facts.length > ROWS_MAX) {
-    facts.shift();
-    rows.firstElementChild?.remove();
-  }
-  const made = row(fact, facts.slice(0, -1));
+  const made = row(fact, facts.slice(-41, -1));
   made.classList.add('fresh');
-  rows.append(made);
   siftRow(made);
-  if (!made.hidden) document.getElementById('quiet').hidden = true;
-  if (atEnd) roll.scrollTop = roll.scrollHeight;
-  if (made.hidden) return;
+  if (made.hidden) return made;
+  document.getElementById('quiet').hidden = true;
   for (const name of [fact.from, fact.to]) {
     const head = document.getElementById('heads').children[place(name)];
     head?.animate?.([{ color: 'var(--lapis)' }, {}], { duration: 1200 });
     head?.classList.add('met');
   }
+  return made;
 }
 
 const place = (name) => Math.max(lanes.indexOf(laneOf(name) ?? name), 0);
