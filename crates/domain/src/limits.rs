@@ -62,8 +62,9 @@ pub const REVOKED_KEPT: Duration = Duration::from_secs(3600);
 pub const APP_CEILINGS_RIAL: [u64; 4] = [1_000_000, 5_000_000, 20_000_000, 100_000_000];
 /// Minutes to either side whose codes are good: typing takes time, and clocks tick differently.
 pub const TOKEN_WINDOW_STEPS: u64 = 1;
-/// Minutes that a token's clock may be learned to be off.
-pub const TOKEN_DRIFT_STEPS_MAX: i64 = 2;
+/// Minutes that a token's clock may be learned to be off. No more than the window is wide: whoever types codes late teaches this, and the
+/// code of the present minute, by a clock that was right all along, must stay good.
+pub const TOKEN_DRIFT_STEPS_MAX: i64 = 1;
 /// Minutes beyond the window in which a code is still known as one: to tell a wrong clock from a wrong code.
 pub const TOKEN_FAR_STEPS: u64 = 10;
 /// Codes of wrong minutes that a token remembers as used up: locks let through fewer.

@@ -147,13 +147,29 @@ pub async fn change(engine: &Arc<Engine>, id: CardId, change: &CardChange) -> Re
             told => {
                 // Only a hint is left if this is cut off: the card says whose it is.
                 if let (Ok(()), Some(phone)) = (&told, left) {
-                    phones::unlink(engine, &phone, id).await?;
+                    unlink_unless_its_own(engine, &phone, id).await?;
                 }
                 return told;
             }
         }
     }
     Err(EngineFault::Contended(limits::SWAP_ATTEMPTS_MAX))
+}
+
+/// Another change may have given the card its old phone back meanwhile, and found the hint still there.
+async fn unlink_unless_its_own(engine: &Arc<Engine>, phone: &Phone, id: CardId) -> Result<(), EngineFault> {
+    let has_it = async || {
+        let opened = engine.open(id).await?;
+        Ok::<_, EngineFault>(opened.is_some_and(|(_, columns)| columns.phone.as_ref() == Some(phone)))
+    };
+    if has_it().await? {
+        return Ok(());
+    }
+    phones::unlink(engine, phone, id).await?;
+    if has_it().await? {
+        phones::link(engine, phone, id).await?;
+    }
+    Ok(())
 }
 
 /// `left`: the phone that the card had, also if an earlier round took it away without anybody's knowing.

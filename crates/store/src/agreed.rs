@@ -2,9 +2,9 @@
 //!
 //! What one node writes by its clock, another reads by its own: a card's time never goes back, leases and respites end by it. One
 //! instant from a clock that is an hour ahead, and for an hour no PIN of that card runs out and no lock of it ends, at any node; a
-//! payment that its merchant may verify for twenty minutes is taken back at once. So a node that is off begins nothing. The store's
-//! time is asked every second, and reckoned between by the machine's steady clock, so that a clock that is set is found out by the
-//! very next decision.
+//! payment that its merchant may verify for twenty minutes is taken back at once. So a node that is off begins nothing, and what must
+//! get through (a reversal, a host's answer) is written by the store's time. That is asked every second, and reckoned between by the
+//! machine's steady clock, so that a clock that is set is found out by the very next decision.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -39,15 +39,26 @@ impl Agreed {
     /// # Errors
     /// While this node is further off than [`limits::CLOCKS_APART_MAX`], as far as the store ever said.
     pub fn hold(&self) -> Result<(), ClockOff> {
+        self.or_theirs().map(|_| ()).map_err(|(_, off)| off)
+    }
+
+    /// The node's own time, whatever the store says.
+    pub fn ours(&self) -> Moment {
+        self.clock.now()
+    }
+
+    /// Ours, while it agrees; else the store's, and how far it is.
+    fn or_theirs(&self) -> Result<Moment, (Moment, ClockOff)> {
+        let ours = self.clock.now();
         let Some((theirs, then)) = *self.seen.lock().unwrap_or_else(PoisonError::into_inner) else {
-            return Ok(());
+            return Ok(ours);
         };
-        let (ours, theirs) = (self.clock.now(), theirs.plus(then.elapsed()));
+        let theirs = theirs.plus(then.elapsed());
         let apart = ours.since(theirs).max(theirs.since(ours));
         if apart > limits::CLOCKS_APART_MAX && self.clock.is_the_worlds() {
-            return Err(ClockOff(apart));
+            return Err((theirs, ClockOff(apart)));
         }
-        Ok(())
+        Ok(ours)
     }
 
     /// Waits until the store has been asked once: who sweeps by the clock does not begin before.
@@ -93,6 +104,17 @@ impl Agreed {
     }
 }
 
+/// What is written where others read it.
+impl Clock for Agreed {
+    fn now(&self) -> Moment {
+        self.or_theirs().unwrap_or_else(|(theirs, _)| theirs)
+    }
+
+    fn is_the_worlds(&self) -> bool {
+        self.clock.is_the_worlds()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -134,6 +156,8 @@ mod tests {
             let agreed = agreed(ours);
             agreed.compare().await.unwrap();
             assert_eq!(agreed.hold().is_err(), held, "{ours:?}");
+            let off = agreed.now().since(NOON).max(NOON.since(agreed.now()));
+            assert!(off <= limits::CLOCKS_APART_MAX, "what is written, {off:?} off");
         }
     }
 }

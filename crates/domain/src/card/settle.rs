@@ -118,8 +118,12 @@ impl CardState {
         now: Moment,
     ) -> Decided {
         let exact = self.answers.iter().position(|known| known.reversal == reversal);
-        let by_reference =
-            || self.answers.iter().position(|known| reference.is_some() && known.reference == reference);
+        // Tries of one purchase may share it: what the host was asked about goes before what was refused here, the latest first.
+        let by_reference = || {
+            let same = |known: &Answered| reference.is_some() && known.reference == reference;
+            let tries = || self.answers.iter().enumerate().rev().filter(|(_, known)| same(known));
+            tries().find(|(_, known)| known.went_to_the_host()).or_else(|| tries().next()).map(|(at, _)| at)
+        };
         if let Some(original) = exact.or_else(by_reference).and_then(|at| self.answers.get_mut(at)) {
             let (identity, known) = (original.identity, original.identity.is_some());
             let answer = if original.undoing { Answer::ReversedByUs } else { Answer::Reversed { known } };

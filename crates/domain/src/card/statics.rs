@@ -131,6 +131,11 @@ impl CardState {
         self.consent
     }
 
+    /// Of what is remembered and the host was asked about: what a reversal is matched by, and when the first message was sent (DE7).
+    pub fn sent(&self) -> impl Iterator<Item = (Mark, u64)> {
+        self.answers.iter().filter_map(|known| Some((known.reversal, known.transmitted?)))
+    }
+
     /// Which PIN a transaction that is remembered was made with.
     pub fn tried_with(&self, identity: Mark) -> Option<PinKind> {
         self.answers.iter().find(|known| known.identity == Some(identity)).map(Answered::pin)
@@ -251,6 +256,11 @@ pub(super) fn told_as(answer: &HostAnswer, told: &HostAnswer) -> bool {
 }
 
 impl Answered {
+    /// Whether its answer is the host's, or still to come from there.
+    pub(super) fn went_to_the_host(&self) -> bool {
+        matches!(self.outcome, Outcome::Awaiting | Outcome::Host(_)) && self.refused.is_none()
+    }
+
     /// Which PIN the host was asked with.
     pub(super) fn pin(&self) -> PinKind {
         if self.claim.is_some() { PinKind::Static } else { PinKind::Dynamic }

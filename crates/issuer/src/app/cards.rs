@@ -204,7 +204,12 @@ impl AppDoor {
             return Ok(());
         }
         let unlinked = devices::change(&self.engine, known.id, |row| row.unlink(token)).await;
-        unlinked.map(|_| ()).map_err(|f| self.problem(&f))
+        unlinked.map_err(|f| self.problem(&f))?;
+        // The same request, twice at once: the other may have put it there meanwhile, and found its hint in place.
+        if self.has(card, token, known).await.map_err(|f| self.problem(&f))? {
+            self.link(known, token, card).await?;
+        }
+        Ok(())
     }
 
     /// Puts the card on the device; why not, if not. Made from one row, whose free column the seed goes into.

@@ -5,7 +5,8 @@ use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use ramz_api::app::{DeviceView, DevicesView, Rename};
 use ramz_api::problem::Problem;
-use ramz_domain::DeviceId;
+use ramz_domain::card::CardState;
+use ramz_domain::{CardId, DeviceId};
 
 use super::signed::Signed;
 use super::{AppDoor, Shared};
@@ -47,7 +48,12 @@ pub(super) async fn revoke(
     signed: Signed,
 ) -> Result<StatusCode, Problem> {
     let id = door.near(&signed.known, &device).await?;
+    let cards = door.shared_with(&signed.known, id).await.map_err(|f| door.problem(&f))?;
     devices::revoke(&door.engine, id).await.map_err(|f| door.problem(&f))?;
+    // Those that show it are told whatever its own row says, which is but a hint.
+    for card in cards {
+        devices::revoke_from(&door.engine, card, id).await.map_err(|f| door.problem(&f))?;
+    }
     tracing::info!(device = %id, by = %signed.known.id, "device revoked in the app");
     Ok(StatusCode::NO_CONTENT)
 }
@@ -58,6 +64,17 @@ impl AppDoor {
         let id = DeviceId::parse(named).ok_or_else(Problem::not_found)?;
         let around = self.around(asks).await.map_err(|f| self.problem(&f))?;
         around.iter().any(|known| known.id == id).then_some(id).ok_or_else(Problem::not_found)
+    }
+
+    /// The cards of the one that asks that another is on, too.
+    async fn shared_with(&self, asks: &Known, other: DeviceId) -> Result<Vec<CardId>, EngineFault> {
+        let mut shared = Vec::new();
+        for on in asks.device.cards() {
+            let state = self.engine.look(on.card).await?;
+            let is_on = |state: CardState| state.tokens().iter().any(|token| token.device == other);
+            shared.extend(state.is_some_and(is_on).then_some(on.card));
+        }
+        Ok(shared)
     }
 
     /// Itself, and the others that its cards are on.

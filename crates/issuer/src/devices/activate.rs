@@ -12,12 +12,12 @@ use ramz_api::app::DeviceKey;
 use ramz_domain::activation::{ActivationRow, Tried};
 use ramz_domain::card::{Activation, AppCommand, CardState, CardStatus, Command, Mark};
 use ramz_domain::device::Device;
-use ramz_domain::{ActivationId, CardId, DeviceId, Pin, limits};
+use ramz_domain::{ActivationId, CardId, DeviceId, Phone, Pin, limits};
 use ramz_keys::{IndexPurpose, KeyFault};
 use ramz_store::{Change, Head, Outcome, Swap, Table};
 
 use super::{Known, find, half, phone_tag};
-use crate::engine::{Engine, EngineFault};
+use crate::engine::{Engine, EngineFault, Job};
 use crate::outbox::activation_code;
 
 /// Both halves of a code.
@@ -111,19 +111,35 @@ async fn granted(
     if let Some(known) = find(engine, id).await? {
         return Ok(Some(known).filter(|known| !known.device.is_revoked()));
     }
-    let opened = engine.open(card).await?;
-    // Of the row that still says so: with a phone that changes meanwhile the activation is over.
-    let phone = opened
-        .filter(|(state, _)| latest(state, activation).is_some())
-        .and_then(|(_, columns)| columns.phone);
-    let Some(phone) = phone else { return Ok(None) };
+    let Some(phone) = activated(engine, card, activation, id).await? else { return Ok(None) };
     let phone = phone_tag(engine.keys.as_ref(), &phone)?;
-    // The card knows of it first: whoever takes the app off the card then takes it from this device too.
-    engine.tell(card, Command::App(AppCommand::Activated(id))).await?;
     let device = Device::new(key.to_sec1().to_vec(), phone, name.to_owned(), engine.clock.now());
     // Lost: the same request, twice at once.
     engine.committer.commit(Change::Swap(super::swap(engine, id, &device)?)).await?;
     find(engine, id).await
+}
+
+/// The card knows of the device first: whoever takes the app off the card then takes it from this device too. Told to the very row that
+/// still says so: with a phone that changes meanwhile, or an app that is switched off, the activation is over. Says the phone.
+async fn activated(
+    engine: &Arc<Engine>,
+    card: CardId,
+    activation: ActivationId,
+    device: DeviceId,
+) -> Result<Option<Phone>, EngineFault> {
+    for _ in 0..limits::SWAP_ATTEMPTS_MAX {
+        let Some((state, columns)) = engine.open(card).await? else { return Ok(None) };
+        let Some(phone) = columns.phone.filter(|_| latest(&state, activation).is_some()) else {
+            return Ok(None);
+        };
+        let command = Command::App(AppCommand::Activated(device));
+        let job = Job { made_from: Some(columns.version), ..Job::from(command) };
+        match engine.tell(card, job).await {
+            Err(EngineFault::Changed) => {}
+            told => return told.map(|_| Some(phone)),
+        }
+    }
+    Err(EngineFault::Contended(limits::SWAP_ATTEMPTS_MAX))
 }
 
 /// The row that this half finds, under any live index key; or the one that a half without a receipt gets.

@@ -217,7 +217,8 @@ impl Engine {
     pub fn new(parts: Parts) -> Arc<Engine> {
         let Parts { store, keys, clock, entropy, policy, rules, outbox, counts } = parts;
         let committer = Committer::watched(Arc::clone(&store), Some(Arc::clone(&counts) as Arc<dyn Watch>));
-        let agreed = Agreed::new(Arc::clone(&store), Arc::clone(&clock));
+        let agreed = Agreed::new(Arc::clone(&store), clock);
+        let clock = Arc::clone(&agreed) as Arc<dyn Clock>;
         let (turns, kept, later) = (turns::Turns::default(), kept::Kept::default(), later::Later::default());
         Arc::new(Engine {
             store,

@@ -124,12 +124,6 @@ impl Inline {
         let (identity, sent) = (authorisation.identity, authorisation.transmitted);
         let _held = self.in_flight.enter(card, identity).await;
         let command = Command::Authorise(authorisation);
-        if !self.host.has_room() {
-            return self.while_host_is_not_asked(&request, card, (identity, sent), &command).await;
-        }
-        let presented =
-            Presented { pan: pan.clone(), expiry, pin_block, zone: self.switch_zone.name.clone() };
-        let job = Job { presented: Some(presented), issue: Some(issue), ..Job::from(command) };
         let again = request.mti().is_repeat();
         // One at a time with a PIN that may be the static one: each claims a try until the host has answered, and a few small
         // payments at once must not lock the card. Whoever waits here is decided when its turn comes.
@@ -143,6 +137,13 @@ impl Inline {
         } else {
             None
         };
+        // Asked last: whoever waited for its turn may have waited for a host that went away.
+        if !self.host.has_room() {
+            return self.while_host_is_not_asked(&request, card, (identity, sent), &command).await;
+        }
+        let presented =
+            Presented { pan: pan.clone(), expiry, pin_block, zone: self.switch_zone.name.clone() };
+        let job = Job { presented: Some(presented), issue: Some(issue), ..Job::from(command) };
         match self.engine.tell(card, job).await.map_err(|fault| unless_repeated(again, fault))? {
             Answer::AskHost { repeat, transmitted, pin } => {
                 let request = first_sent(request, transmitted);

@@ -20,7 +20,7 @@ use async_trait::async_trait;
 use ramz_api::net::Peer;
 use ramz_domain::{Refusal, limits};
 use ramz_iso8583::de48::{self, Tags};
-use ramz_iso8583::{Message, MtiClass};
+use ramz_iso8583::{Message, Mti, MtiClass};
 use ramz_keys::{PinBlock, PinBlockFormat};
 use ramz_link::{Answer, Link};
 use ramz_store::StoreFault;
@@ -111,11 +111,18 @@ impl Inline {
         if tags.remove(de48::PIN_VERIFIED) {
             put(&tags, &mut request)?;
         }
-        match request.mti().class() {
-            MtiClass::Authorisation | MtiClass::Financial => self.authorise(request, tags).await,
-            MtiClass::Reversal => self.reverse(request).await,
-            MtiClass::Administrative => self.serve(&request).await,
-            _ => self.pass(&request).await,
+        match request.mti().first() {
+            Mti::AUTHORISATION | Mti::FINANCIAL => self.authorise(request, tags).await,
+            Mti::REVERSAL | Mti::REVERSAL_ADVICE => self.reverse(request).await,
+            Mti::ADMINISTRATIVE => self.serve(&request).await,
+            // What has happened already, too: an advice asks for nothing that could be refused.
+            _ => {
+                if request.has(52) {
+                    let pan = transaction::pan(&request)?;
+                    self.translate_pin(&mut request, &pan)?;
+                }
+                self.pass(&request).await
+            }
         }
     }
 
@@ -124,8 +131,8 @@ impl Inline {
         match self.host.ask(request.clone(), limits::HOST_TIMEOUT).await {
             Ok(answer) => relayed(answer),
             Err(error) if error.was_sent() => Err(Refused::Silence),
-            // What it repeats may have been approved: a decline would leave that standing.
-            Err(_) if repeats_a_payment(request) => Err(Refused::Silence),
+            // What it repeats may have been approved, what it tells of has happened: a decline would leave that standing.
+            Err(_) if repeats_a_payment(request) || request.mti().is_advice() => Err(Refused::Silence),
             Err(_) => Err(Refused::No(Refusal::IssuerInoperative)),
         }
     }
@@ -133,7 +140,7 @@ impl Inline {
 
 /// What field 90 of a reversal names its original by.
 pub(crate) fn original_mark(reversal: &Message) -> Option<ramz_domain::card::Mark> {
-    reverse::original(reversal).ok().flatten()
+    Some(reverse::Original::read(reversal).ok().flatten()?.mark())
 }
 
 fn repeats_a_payment(request: &Message) -> bool {

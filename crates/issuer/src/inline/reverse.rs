@@ -1,5 +1,6 @@
 //! 0400 and 0420: note the reversal, commit, pass it on. It never revives a PIN.
 
+use ramz_domain::CardId;
 use ramz_domain::card::{Answer, Command, Mark};
 use ramz_iso8583::Message;
 
@@ -7,16 +8,47 @@ use super::transaction::{pan, reference_mark, reversal_mark};
 use super::{Inline, Refused, reply};
 use crate::engine::Found;
 
+/// What a reversal says of its original: field 90, and the terminal.
+pub(super) struct Original<'a> {
+    stan: &'a str,
+    transmitted: &'a str,
+    acquirer: &'a str,
+    terminal: &'a str,
+}
+
+impl<'a> Original<'a> {
+    /// DE90: type, trace number, transmission time, acquirer, forwarder.
+    pub(super) fn read(request: &'a Message) -> Result<Option<Original<'a>>, Refused> {
+        let Some(data) = request.get(90) else { return Ok(None) };
+        let garbled = Refused::Format(90, "42 digits: type, trace number, time, acquirer, forwarder");
+        let parts = (data.get(4..10), data.get(10..20), data.get(20..31));
+        let (Some(stan), Some(transmitted), Some(acquirer)) = parts else { return Err(garbled) };
+        let terminal = request.get(41).ok_or(Refused::Format(41, "the terminal"))?;
+        Ok(Some(Original { stan, transmitted, acquirer, terminal }))
+    }
+
+    pub(super) fn mark(&self) -> Mark {
+        self.sent_at(self.transmitted)
+    }
+
+    fn sent_at(&self, transmitted: &str) -> Mark {
+        reversal_mark(self.stan, transmitted, self.acquirer, self.terminal)
+    }
+}
+
 impl Inline {
-    pub(super) async fn reverse(&self, request: Message) -> Result<Message, Refused> {
+    pub(super) async fn reverse(&self, mut request: Message) -> Result<Message, Refused> {
         let pan = pan(&request)?;
         // A partial reversal (DE95: the amount that stays) changes an amount, not the fact that the PIN was spent and
         // answered. Many switches send zeros in a full one.
         let full = request.get(95).is_none_or(|amounts| amounts.bytes().take(12).all(|digit| digit == b'0'));
         // Also by a number that the card had: what was paid with it can be reversed.
         if full && let Some(Found { card, .. }) = self.engine.find(&pan).await? {
-            let (reversal, reference) = match (original(&request)?, reference_mark(&request)) {
-                (Some(original), _) => (original, None),
+            if let Some(first) = self.first_message(card, &request).await? {
+                request.set(90, first);
+            }
+            let (reversal, reference) = match (Original::read(&request)?, reference_mark(&request)) {
+                (Some(original), _) => (original.mark(), None),
                 (None, Some(reference)) => (reference, Some(reference)),
                 (None, None) => return Err(Refused::Format(90, "the original's data, or DE37 and DE41")),
             };
@@ -30,14 +62,18 @@ impl Inline {
         }
         self.pass(&request).await
     }
-}
 
-/// DE90: type, trace number, transmission time, acquirer, forwarder.
-pub(super) fn original(request: &Message) -> Result<Option<Mark>, Refused> {
-    let Some(data) = request.get(90) else { return Ok(None) };
-    let garbled = Refused::Format(90, "42 digits: type, trace number, time, acquirer, forwarder");
-    let parts = (data.get(4..10), data.get(10..20), data.get(20..31));
-    let (Some(stan), Some(transmitted), Some(acquirer)) = parts else { return Err(garbled) };
-    let terminal = request.get(41).ok_or(Refused::Format(41, "the terminal"))?;
-    Ok(Some(reversal_mark(stan, transmitted, acquirer, terminal)))
+    /// Field 90, of the payment's first message: a repeat has a transmission time of its own, and a switch may name that. The card and
+    /// its host know the payment by the first's. `None` if there is nothing to set right.
+    async fn first_message(&self, card: CardId, request: &Message) -> Result<Option<String>, Refused> {
+        let Some(original) = Original::read(request)? else { return Ok(None) };
+        let Some(state) = self.engine.look(card).await? else { return Ok(None) };
+        let mut sent = state.sent().map(|(mark, time)| (mark, format!("{time:010}")));
+        if state.sent().any(|(mark, _)| mark == original.mark()) {
+            return Ok(None);
+        }
+        let first = sent.find(|(mark, time)| original.sent_at(time) == *mark);
+        let data = request.get(90).unwrap_or_default();
+        Ok(first.map(|(_, time)| format!("{}{time}{}", &data[..10], &data[20..])))
+    }
 }

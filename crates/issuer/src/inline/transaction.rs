@@ -42,12 +42,24 @@ fn expiry_of_a_read_card(request: &Message) -> Result<[u8; 4], Refused> {
         .ok_or(Refused::Format(14, "the expiry, YYMM"))
 }
 
+/// A PIN vouches for one number: a host may go by the track, and must not take our word for another card.
+pub(super) fn is_one_card(request: &Message) -> Result<(), Refused> {
+    let Some(track) = request.get(35) else { return Ok(()) };
+    let number = track.split_once(['=', 'D']).map(|(number, _)| number);
+    if number == request.get(2) {
+        Ok(())
+    } else {
+        Err(Refused::Format(35, "the track of the card in field 2"))
+    }
+}
+
 /// Everything of a payment with a dynamic first PIN, and the expiry. Whatever it is for is the host's matter: a code has a ceiling and
 /// no payee.
 pub(super) fn with_first_pin(
     request: &Message,
     keys: &dyn Keys,
 ) -> Result<(Authorisation, [u8; 4]), Refused> {
+    is_one_card(request)?;
     let expiry = expiry_of_a_read_card(request)?;
     let code = required(request, 3, "the processing code")?;
     let amount = if request.has(4) { amount(request)? } else { Rial::ZERO };

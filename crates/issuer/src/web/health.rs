@@ -62,7 +62,7 @@ async fn store(engine: &Engine) -> (bool, String) {
     match engine.store.clock().await {
         Ok(None) => (true, "up".into()),
         Ok(Some(theirs)) => {
-            let ours = engine.clock.now();
+            let ours = engine.agreed.ours();
             let apart = ours.since(theirs).max(theirs.since(ours));
             let ms = apart.as_millis();
             if apart <= limits::CLOCKS_APART_MAX {

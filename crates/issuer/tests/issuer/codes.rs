@@ -4,7 +4,7 @@ use ramz_domain::card::{Purpose, step_at};
 use ramz_iso8583::Message;
 use ramz_iso8583::de48::{self, SHOW};
 
-use crate::bank::{Bank, CARD, FIRST_PIN, Node, Told, on_both_stores, same};
+use crate::bank::{Bank, CARD, FIRST_PIN, Node, OTHER_CARD, Told, on_both_stores, same};
 use crate::messages::{Wish, code, pan, refusal, repeated, reversal, set_pin};
 use crate::phone::Phone;
 use crate::terminal::service;
@@ -18,6 +18,7 @@ on_both_stores! {
     a_clock_that_is_ten_minutes_off_is_told_so,
     a_dynamic_first_pin_pays_at_cash_machine_and_shop,
     a_terminal_service_takes_the_dynamic_first_pin,
+    a_code_vouches_for_no_other_cards_track,
     a_lost_phone_is_no_dead_end,
     a_repeat_and_a_reversal_revive_nothing,
     what_was_answered_is_answered_again_whatever_was_switched_since,
@@ -181,6 +182,25 @@ pub(crate) async fn a_terminal_service_takes_the_dynamic_first_pin(bank: &Bank, 
     bank.advance(60);
     set_pin(&mut without, &phone.code(bank, token, Purpose::FirstPin, 0), &bank.soft);
     same(code(&node.ask(&without).await?), "00".into(), "the track has it too")
+}
+
+async fn a_code_vouches_for_no_other_cards_track(bank: &Bank, node: Node) -> Told {
+    let (phone, token) = Phone::with(bank, &node, CARD).await?;
+    make_first_pin_dynamic(bank, &node, CARD).await?;
+    let asked = bank.host.asked_in_all().times;
+    let pin = phone.code(bank, token, Purpose::FirstPin, 0);
+    let mut payment = read(bank, CARD, "purchase", 30_000, &pin);
+    let garbled = ("30".to_owned(), "format_error:35".to_owned());
+    for track in [format!("{}=29115201234", pan(OTHER_CARD)), "29115201234".to_owned()] {
+        payment.set(35, track.as_str());
+        same(refusal(&node.ask(&payment).await?), garbled.clone(), &track)?;
+    }
+    let mut unlock = service(bank, CARD, "940000", FIRST_PIN);
+    unlock.set(35, format!("{}=29115201234", pan(OTHER_CARD)));
+    same(refusal(&node.ask(&unlock).await?), garbled, "at a terminal")?;
+    same(bank.host.asked_in_all().times, asked, "the host was not asked")?;
+    payment.set(35, format!("{}D29115201234", pan(CARD)));
+    same(code(&node.ask(&payment).await?), "00".into(), "its own, and the code is not used up")
 }
 
 pub(crate) async fn a_lost_phone_is_no_dead_end(bank: &Bank, node: Node) -> Told {

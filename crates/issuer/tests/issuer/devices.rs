@@ -18,6 +18,7 @@ on_both_stores! {
     the_back_office_removes,
     a_removed_device_is_off_all_its_cards,
     a_revocation_that_was_cut_off_goes_on,
+    a_lost_hint_keeps_no_code_alive,
     no_code_pays_after_the_revocation_was_answered,
     a_new_phone_ends_what_the_old_one_had,
     a_card_is_on_two_devices_at_most,
@@ -111,31 +112,60 @@ async fn a_removed_device_is_off_all_its_cards(bank: &Bank, node: Node) -> Told 
 
 async fn a_revocation_that_was_cut_off_goes_on(bank: &Bank, node: Node) -> Told {
     let (device, [token, other]) = two_cards(bank, &node).await?;
-    // As a crash leaves it: marked, and no card told.
-    let key = device.device.0;
-    let row = bank.store().read(Table::Device, &key).await.unwrap().unwrap();
-    let mut marked = ramz_domain::device::Device::decode(&row.body).unwrap();
-    marked.revoke(bank.now());
-    let swap = ramz_store::Swap {
-        table: Table::Device,
-        key: key.to_vec(),
-        expected: Some(row.version),
-        body: marked.encode().unwrap(),
-        sealed: Vec::new(),
-        head: ramz_store::Head::EMPTY,
-        journal: Vec::new(),
-        outbox: Vec::new(),
-        due: Some(bank.now()),
-        forget_after: None,
-    };
     bank.crash(node);
-    bank.store().commit(vec![ramz_store::Change::Swap(swap)]).await.unwrap();
+    // As a crash leaves it: marked, and no card told.
+    let now = bank.now();
+    changed_in_the_store(bank, &device, Some(now), |row| {
+        row.revoke(now);
+    })
+    .await;
     let node = bank.node().await;
     bank.settled().await?;
     for (n, token) in [(CARD, token), (OTHER_CARD, other)] {
         same(pays(bank, &node, &device, n, token).await?, "55".into(), "it went on")?;
     }
     Ok(())
+}
+
+/// Its row, as something else has left it.
+async fn changed_in_the_store(
+    bank: &Bank,
+    device: &Phone,
+    due: Option<ramz_domain::Moment>,
+    change: impl FnOnce(&mut ramz_domain::device::Device),
+) {
+    let key = device.device.0;
+    let row = bank.store().read(Table::Device, &key).await.unwrap().unwrap();
+    let mut changed = ramz_domain::device::Device::decode(&row.body).unwrap();
+    change(&mut changed);
+    let swap = ramz_store::Swap {
+        table: Table::Device,
+        key: key.to_vec(),
+        expected: Some(row.version),
+        body: changed.encode().unwrap(),
+        sealed: Vec::new(),
+        head: ramz_store::Head::EMPTY,
+        journal: Vec::new(),
+        outbox: Vec::new(),
+        due,
+        forget_after: None,
+    };
+    bank.store().commit(vec![ramz_store::Change::Swap(swap)]).await.unwrap();
+}
+
+async fn a_lost_hint_keeps_no_code_alive(bank: &Bank, node: Node) -> Told {
+    let (mine, token) = Phone::with(bank, &node, CARD).await?;
+    bank.advance(1);
+    let stolen = Phone::activated_as(bank, &node, CARD, 7).await?;
+    let theirs = stolen.add(bank, &node, CARD).await?;
+    changed_in_the_store(bank, &stolen, None, |row| {
+        row.unlink(theirs);
+    })
+    .await;
+    let revoked = mine.call(bank, &node, "DELETE", &of_device(stolen.device), "").await;
+    same(revoked.status, 204, "revoked in the app")?;
+    same(pays(bank, &node, &stolen, CARD, theirs).await?, "55".into(), "the stolen one's code")?;
+    same(pays(bank, &node, &mine, CARD, token).await?, "00".into(), "the other's")
 }
 
 pub(crate) async fn no_code_pays_after_the_revocation_was_answered(bank: &Bank, node: Node) -> Told {

@@ -11,6 +11,7 @@ on_both_stores! {
     a_repeat_of_a_payment_in_doubt_is_silence_while_the_host_is_away,
     a_repeat_with_a_first_pin_is_silence_while_the_host_is_away,
     a_repeat_of_what_the_row_does_not_know_is_silence_while_the_host_is_away,
+    an_advice_passes_and_is_no_guess,
     an_approval_does_not_follow_its_reversal,
     a_reversal_with_zeros_for_the_amount_that_stays_is_full,
     two_pins_for_one_payment_differ,
@@ -70,6 +71,25 @@ async fn silent_until_the_host_is_back(bank: &Bank, node: &Node, payment: &Messa
     let other = bank.node().await;
     same(code(&other.ask(&repeated(payment)).await?), "00".into(), "the repeat, once the host is back")?;
     same(bank.host.asked(payment).debits, 1, "debits")
+}
+
+/// What has happened cannot be refused: it is the host's to book, and its PIN is none that is tried.
+async fn an_advice_passes_and_is_no_guess(bank: &Bank, node: Node) -> Told {
+    let wish = Wish::purchase(31_900);
+    let pin = bank.pin(&node, CARD, &wish).await?;
+    for kind in ["0120", "0220"] {
+        let mut advice = bank.payment(CARD, &wish, &wrong(&pin));
+        advice.set_mti(ramz_iso8583::Mti::new(kind).unwrap());
+        let answer = node.ask(&advice).await?;
+        same(crate::messages::refusal(&answer).1, String::new(), "a refusal of ours")?;
+        same(bank.host_trace.last("host", kind).is_some(), true, "the host has it")?;
+    }
+    same(bank.state(CARD).await.failures(), 0, "failures")?;
+    bank.cut_off(&node).await?;
+    let mut advice = Wish::purchase(31_950).message(&pan(CARD));
+    advice.set_mti(ramz_iso8583::Mti::new("0220").unwrap());
+    drop(node.asking(0, &advice));
+    node.was_silent(1).await
 }
 
 async fn an_approval_does_not_follow_its_reversal(bank: &Bank, node: Node) -> Told {

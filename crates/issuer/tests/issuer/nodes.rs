@@ -9,7 +9,7 @@ use ramz_store::MemoryStore;
 
 use crate::bank::{Bank, Build, CARD, Node, until};
 use crate::doubles::{Mood, Operator};
-use crate::messages::{Wish, pan, phone};
+use crate::messages::{Wish, code, pan, phone, reversal};
 use crate::settings::limits;
 use crate::wires::http;
 
@@ -93,6 +93,7 @@ async fn a_node_that_is_off_the_stores_clock_decides_nothing() {
     assert_eq!(asked.status, 202);
     bank.settled().await.unwrap();
     tokio::time::sleep(bounds::CLOCKS_COMPARED_EVERY * 2).await;
+    let payment = bank.payment(CARD, &Wish::purchase(91_000), "0000000");
     let (rows, story) = (bank.state(CARD).await, bank.story(CARD).await);
 
     // Found out at once, not when the store is asked again.
@@ -101,6 +102,10 @@ async fn a_node_that_is_off_the_stores_clock_decides_nothing() {
     assert_eq!((asked.status, asked.problem().as_str()), (503, "issuer-unavailable"));
     assert_eq!(bank.pay(&node, CARD, &wish, &pin).await.unwrap(), "91");
     assert_eq!((bank.state(CARD).await, bank.story(CARD).await), (rows, story));
+
+    // What must get through is written by the store's time: else the PIN would run out with it, and its time never go back.
+    assert_eq!(code(&node.ask(&reversal(&payment)).await.unwrap()), "00");
+    assert_eq!(bank.story(CARD).await.last().unwrap(), "Reversed");
 
     bank.clock.set(right);
     assert_eq!(bank.pay(&node, CARD, &wish, &pin).await.unwrap(), "00");

@@ -10,6 +10,8 @@ on_both_stores! {
     a_reversal_by_reference_never_revives_the_pin,
     a_reversal_that_comes_first_refuses_its_original,
     a_reversal_by_reference_that_comes_first_refuses_its_original,
+    a_reversal_that_names_a_repeats_time_is_the_payments,
+    of_tries_with_one_reference_the_approved_one_is_reversed,
     a_partial_reversal_leaves_the_answer,
     a_reversal_of_nothing_that_is_known_passes,
 }
@@ -61,6 +63,36 @@ async fn comes_first(bank: &Bank, node: &Node, undo: fn(&Message) -> Message) ->
     same(bank.host.asked(&payment).debits, 0, "debits")?;
     same(bank.keys.compared(), 0, "comparisons")?;
     same(bank.pay(node, CARD, &wish, &pin).await?, "00".into(), "the unspent PIN in a payment of its own")
+}
+
+/// A repeat may be sent with a transmission time of its own, and be what the switch reverses.
+async fn a_reversal_that_names_a_repeats_time_is_the_payments(bank: &Bank, node: Node) -> Told {
+    let wish = Wish::purchase(25_000);
+    let pin = bank.pin(&node, CARD, &wish).await?;
+    let payment = bank.payment(CARD, &wish, &pin);
+    same(code(&node.ask(&payment).await?), "00".into(), "the payment")?;
+    let mut again = repeated(&payment);
+    again.set(7, "1124015250");
+    same(code(&node.ask(&again).await?), "00".into(), "its repeat")?;
+    same(code(&node.ask(&reversal(&again)).await?), "00".into(), "the reversal of that")?;
+    same((bank.spent(CARD), bank.host.asked_in_all().credits), (0, 1), "debited, and credited")?;
+    let original = refusal(&node.ask(&repeated(&payment)).await?);
+    same(original, ("12".into(), "reversed_before".into()), "the payment again")
+}
+
+async fn of_tries_with_one_reference_the_approved_one_is_reversed(bank: &Bank, node: Node) -> Told {
+    let wish = Wish::purchase(26_000);
+    let pin = bank.pin(&node, CARD, &wish).await?;
+    let mistyped = bank.payment(CARD, &wish, &crate::guess::wrong(&pin));
+    let mut payment = bank.payment(CARD, &wish, &pin);
+    payment.set(37, mistyped.bytes(37).unwrap());
+    same(code(&node.ask(&mistyped).await?), "55".into(), "mistyped")?;
+    same(code(&node.ask(&payment).await?), "00".into(), "the second try, under the same reference")?;
+    same(code(&node.ask(&reversal_by_reference(&payment)).await?), "00".into(), "the reversal")?;
+    same(bank.spent(CARD), 0, "debited")?;
+    let original = refusal(&node.ask(&repeated(&payment)).await?);
+    same(original, ("12".into(), "reversed_before".into()), "the second try again")?;
+    same(code(&node.ask(&repeated(&mistyped)).await?), "55".into(), "the first one again")
 }
 
 async fn a_partial_reversal_leaves_the_answer(bank: &Bank, node: Node) -> Told {

@@ -33,6 +33,7 @@ with_static_pins! {
     two_nodes_share_one_total,
     a_wrong_static_pin_counts_and_the_third_is_75,
     a_time_out_gives_nothing_back,
+    who_waited_for_a_host_that_went_away_spends_nothing,
     a_full_reversal_gives_the_amount_back_once,
     a_dynamic_pin_still_pays_above_it,
     a_garbled_block_takes_nothing,
@@ -136,6 +137,27 @@ pub(crate) async fn a_time_out_gives_nothing_back(bank: &Bank, node: Node) -> To
     let again = node.ask_over(1, &repeated(&payment)).await?;
     same(code(&again), "00".into(), "and a repeat is answered as it was")?;
     same(bank.spent(CARD), 900_000, "debited once")
+}
+
+/// One at a time, where one may be static: the host may go away meanwhile.
+async fn who_waited_for_a_host_that_went_away_spends_nothing(bank: &Bank, node: Node) -> Told {
+    consents(bank, &node, CARD).await?;
+    let wish = Wish::purchase(3_000_000);
+    let pin = bank.pin(&node, CARD, &wish).await?;
+    bank.host.hold();
+    drop(node.asking(0, &bank.payment(CARD, &Wish::purchase(1_000), STATIC_PIN)));
+    bank.host_was_asked(1).await?;
+    let waits = node.asking(1, &bank.payment(CARD, &wish, &pin));
+    // Messages of one connection are begun in their order: by the last of these answers the one before them waits.
+    for n in 0..20 {
+        let strange = Wish::purchase(n + 1).message(&crate::messages::pan(crate::bank::UNKNOWN));
+        same(code(&node.ask_over(1, &strange).await?), "14".into(), "an unknown card")?;
+    }
+    bank.cut_off(&node).await?;
+    same(code(&waits.await?), "91".into(), "who waited")?;
+    bank.host.release();
+    bank.reconnect(&node).await?;
+    same(bank.pay(&node, CARD, &wish, &pin).await?, "00".into(), "its PIN, with the host back")
 }
 
 async fn a_full_reversal_gives_the_amount_back_once(bank: &Bank, node: Node) -> Told {

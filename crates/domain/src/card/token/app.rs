@@ -244,8 +244,8 @@ impl CardState {
             entries.push(Entry::TokenRemoved { token: id, device });
         }
         if !entries.is_empty() && self.tokens.is_empty() && self.services.first_pin {
+            // Its count stays: a lock that the bank has set is not undone by whoever takes the card off a phone.
             self.services.first_pin = false;
-            self.first_tries.forget();
             entries.push(Entry::Switched { service: Service::FirstPinOff });
         }
         entries

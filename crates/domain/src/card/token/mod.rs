@@ -238,15 +238,17 @@ impl Marks {
 }
 
 impl TokenClock {
+    /// The learned part as an earlier release may have left it is cut to what is learned now.
     fn offset(self) -> i64 {
-        self.resynced + self.learned
+        let most = limits::TOKEN_DRIFT_STEPS_MAX;
+        self.resynced + self.learned.clamp(-most, most)
     }
 
     /// One minute towards what was seen.
     fn learn(&mut self, seen: i64) {
-        let towards = (seen - self.offset()).signum();
         let most = limits::TOKEN_DRIFT_STEPS_MAX;
-        self.learned = (self.learned + towards).clamp(-most, most);
+        let towards = (seen - self.offset()).signum();
+        self.learned = (self.offset() - self.resynced + towards).clamp(-most, most);
     }
 }
 

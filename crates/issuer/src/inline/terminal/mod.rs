@@ -84,6 +84,7 @@ impl Inline {
         if transaction::slot(request)? != Slot::First {
             return Err(Refused::No(Refusal::NotPermitted));
         }
+        transaction::is_one_card(request)?;
         if !request.has(52) {
             return Err(Refused::Format(52, "the first PIN"));
         }
