@@ -95,7 +95,7 @@ mod tests {
         let code: Vec<_> = Kind::ALL.iter().map(|kind| Value::from(kind.uri())).collect();
         assert_eq!(types, Value::from(code));
         let answers = document()["paths"][pin_request::PATH]["post"]["responses"].clone();
-        let elsewhere = [Kind::NotFound, Kind::AlreadyExists, Kind::PhoneFull];
+        let elsewhere = [Kind::NotFound, Kind::AlreadyExists, Kind::CardClosed, Kind::PhoneFull];
         let here = |kind: &&Kind| !elsewhere.contains(kind) && !OF_THE_APP.contains(kind);
         for kind in Kind::ALL.iter().filter(here) {
             let answer = answers[kind.code().to_string()]["description"].as_str().unwrap_or_default();

@@ -81,6 +81,8 @@ problems! {
     IdempotencyConflict "idempotency-conflict" 409 "The idempotency key was used with another request",
     /// What is to be made is there already (back office).
     AlreadyExists "already-exists" 409 "It exists already",
+    /// A card that is closed stays closed, and gets no other number (back office).
+    CardClosed "card-closed" 409 "The card is closed",
     /// The phone has as many cards as it may have (back office).
     PhoneFull "phone-full" 409 "The phone has as many cards as it may have",
     /// A write's counter is not above the last (app).
@@ -224,6 +226,11 @@ impl Problem {
     }
 
     /// 409: one more card would be too many for this phone.
+    pub fn card_closed() -> Problem {
+        Problem::new(Kind::CardClosed, "It stays closed: add the new card as one of its own.")
+    }
+
+    /// [`Kind::PhoneFull`].
     pub fn phone_full() -> Problem {
         let detail = format!(
             "A phone has at most {} cards: take it away from one that is out of use, or register another phone.",
@@ -461,6 +468,7 @@ mod tests {
             (Problem::method_not_allowed(), 405, "method-not-allowed"),
             (Problem::idempotency_conflict(), 409, "idempotency-conflict"),
             (Problem::already_exists("Use the card that is there."), 409, "already-exists"),
+            (Problem::card_closed(), 409, "card-closed"),
             (Problem::phone_full(), 409, "phone-full"),
             (Problem::counter_used(), 409, "counter-used"),
             (Problem::device_limit(), 409, "device-limit"),

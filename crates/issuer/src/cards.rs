@@ -8,7 +8,7 @@ use ramz_domain::{ActivationId, CardId, Language, Moment, Pan, Phone, Rial, limi
 use ramz_keys::{IndexPurpose, Place};
 use ramz_store::{Change, Head, Outcome, Sealed, Swap, Table};
 
-use crate::engine::{CardColumns, Engine, EngineFault, Found, Job, PAN_COLUMN, PHONE_COLUMN, Profile};
+use crate::engine::{By, CardColumns, Engine, EngineFault, Found, Job, JournalRecord, PAN_COLUMN, PHONE_COLUMN, Profile};
 use crate::engine::{PROFILE_COLUMN, chain, index_body, index_key, row_body, row_found};
 use crate::phones;
 
@@ -66,7 +66,7 @@ pub struct CardChange {
 }
 
 /// Adds a card: first its place in the index, then its phone's hint, then the card. Cut off between, the same call goes on.
-pub async fn add(engine: &Arc<Engine>, card: &NewCard) -> Result<Added, EngineFault> {
+pub(crate) async fn add(engine: &Arc<Engine>, card: &NewCard, by: By) -> Result<Added, EngineFault> {
     let id = match engine.find(&card.pan).await? {
         Some(found) if engine.look(found.card).await?.is_some() => return Ok(Added::Existing(found.card)),
         Some(found) => found.card,
@@ -89,7 +89,8 @@ pub async fn add(engine: &Arc<Engine>, card: &NewCard) -> Result<Added, EngineFa
     };
     let now = engine.clock.now();
     let (state, entry) = CardState::create(details, now);
-    let (journal, head) = chain(engine.keys.as_ref(), id, Head::EMPTY, &[(now, entry)])?;
+    let record = JournalRecord { at: now, entry, by: by.as_deref().map(str::to_owned) };
+    let (journal, head) = chain(engine.keys.as_ref(), id, Head::EMPTY, &[record])?;
     let mut sealed = vec![seal(engine, id, PAN_COLUMN, Some(card.pan.expose().as_bytes()))?];
     let phone = card.phone.as_ref().map(|phone| phone.expose().as_bytes());
     sealed.push(seal(engine, id, PHONE_COLUMN, phone)?);
@@ -139,10 +140,15 @@ async fn claim(engine: &Arc<Engine>, pan: &Pan, found: Found) -> Result<Found, E
 
 /// Changes what is known of a card. A new phone ends the PINs that went to the old one, and what was switched on with it. What the
 /// change leaves out is what stands there when it is committed, also with two changes at once.
-pub async fn change(engine: &Arc<Engine>, id: CardId, change: &CardChange) -> Result<(), EngineFault> {
+pub(crate) async fn change(
+    engine: &Arc<Engine>,
+    id: CardId,
+    change: &CardChange,
+    by: By,
+) -> Result<(), EngineFault> {
     let mut left = None;
     for _ in 0..limits::SWAP_ATTEMPTS_MAX {
-        match change_once(engine, id, change, &mut left).await {
+        match change_once(engine, id, change, by.clone(), &mut left).await {
             Err(EngineFault::Changed) => {}
             told => {
                 // Only a hint is left if this is cut off: the card says whose it is.
@@ -177,9 +183,14 @@ async fn change_once(
     engine: &Arc<Engine>,
     id: CardId,
     change: &CardChange,
+    by: By,
     left: &mut Option<Phone>,
 ) -> Result<(), EngineFault> {
     let Some((state, columns)) = engine.open(id).await? else { return Err(EngineFault::NoCard) };
+    // Closed is for good: what would open it again must not be told as done.
+    if state.status() == CardStatus::Closed && change.status.is_some_and(|to| to != CardStatus::Closed) {
+        return Err(EngineFault::Closed);
+    }
     let phone_changed = change.phone.as_ref().is_some_and(|phone| *phone != columns.phone);
     let expiry = match &change.expiry {
         Some(expiry) => engine.expiry_tag(id, expiry)?,
@@ -218,7 +229,7 @@ async fn change_once(
     if old_phone.is_some() {
         left.clone_from(&old_phone);
     }
-    let job = Job { sealed, made_from: Some(columns.version), old_phone, ..Job::from(command) };
+    let job = Job { sealed, made_from: Some(columns.version), old_phone, by, ..Job::from(command) };
     engine.tell(id, job).await.map(|_| ())
 }
 
@@ -230,15 +241,20 @@ pub(crate) fn words(given: Option<String>, known: Option<String>) -> Option<Stri
 /// Gives a card a new number and expiry; the old number finds it no more, except for reversals.
 ///
 /// # Errors
-/// [`EngineFault::Taken`] if the number is another card's, or was this one's first.
-pub async fn reissue(
+/// [`EngineFault::Taken`] if the number is another card's, or was this one's first; [`EngineFault::Closed`].
+pub(crate) async fn reissue(
     engine: &Arc<Engine>,
     id: CardId,
     pan: &Pan,
     expiry: &[u8; 4],
+    by: By,
 ) -> Result<(), EngineFault> {
     for _ in 0..limits::SWAP_ATTEMPTS_MAX {
         let Some((state, columns)) = engine.open(id).await? else { return Err(EngineFault::NoCard) };
+        // Before a number is taken that could be no other card's afterwards.
+        if state.status() == CardStatus::Closed {
+            return Err(EngineFault::Closed);
+        }
         let issue = match engine.find(pan).await? {
             Some(found) if found.card != id => return Err(EngineFault::Taken),
             // The number that it has: told again after an outcome that nobody knew, and nothing is left to do.
@@ -257,7 +273,8 @@ pub async fn reissue(
         };
         let command = Command::Reissue { expiry: engine.expiry_tag(id, expiry)?, issue };
         let sealed = vec![seal(engine, id, PAN_COLUMN, Some(pan.expose().as_bytes()))?];
-        let job = Job { sealed, made_from: Some(columns.version), ..Job::from(command) };
+        let made_from = Some(columns.version);
+        let job = Job { sealed, made_from, by: by.clone(), ..Job::from(command) };
         match engine.tell(id, job).await {
             Err(EngineFault::Changed) => {}
             told => return told.map(|_| ()),
@@ -267,20 +284,20 @@ pub async fn reissue(
 }
 
 /// The first PIN is the static one again: a phone was lost.
-pub async fn first_pin_off(engine: &Arc<Engine>, id: CardId) -> Result<(), EngineFault> {
+pub(crate) async fn first_pin_off(engine: &Arc<Engine>, id: CardId, by: By) -> Result<(), EngineFault> {
     let fresh = ActivationId([0; 16]);
     let command = Command::Switch { service: Service::FirstPinOff, fresh, key_version: 0 };
-    engine.tell(id, command).await.map(|_| ())
+    engine.tell(id, Job { by, ..Job::from(command) }).await.map(|_| ())
 }
 
 /// Locks the card's dynamic PIN until it is unlocked.
-pub async fn lock(engine: &Arc<Engine>, id: CardId) -> Result<(), EngineFault> {
-    engine.tell(id, Command::Lock).await.map(|_| ())
+pub(crate) async fn lock(engine: &Arc<Engine>, id: CardId, by: By) -> Result<(), EngineFault> {
+    engine.tell(id, Job { by, ..Job::from(Command::Lock) }).await.map(|_| ())
 }
 
 /// Forgets the wrong PINs.
-pub async fn unlock(engine: &Arc<Engine>, id: CardId) -> Result<(), EngineFault> {
-    engine.tell(id, Command::Unlock { by: UnlockedBy::Bank }).await.map(|_| ())
+pub(crate) async fn unlock(engine: &Arc<Engine>, id: CardId, by: By) -> Result<(), EngineFault> {
+    engine.tell(id, Job { by, ..Job::from(Command::Unlock { by: UnlockedBy::Bank }) }).await.map(|_| ())
 }
 
 /// A card's state and what is known of it.

@@ -7,6 +7,7 @@ pub mod config;
 pub mod counts;
 mod devices;
 pub mod engine;
+mod fit;
 pub mod inline;
 pub mod limits;
 mod nodes;
@@ -21,5 +22,6 @@ pub mod web;
 pub mod windows;
 
 pub use config::Config;
+pub use fit::{Unfit, keys_fit};
 pub use shape::shape;
 pub use start::{Ports, Running, StartError, start};

@@ -1,7 +1,8 @@
 //! What the bank does with a card: lock it, change what is known of it; and what the operator says of its SMS.
 
 use super::{
-    Answer, CardDetails, CardState, CardStatus, Decided, Entry, ExpiryTag, Notice, ReceiptState, unchanged,
+    Answer, CardDetails, CardState, CardStatus, Changes, Decided, Entry, ExpiryTag, Notice, ReceiptState,
+    unchanged,
 };
 use crate::{ChallengeId, Moment};
 
@@ -25,12 +26,22 @@ impl CardState {
         }
         let had_phone = self.has_phone;
         let CardDetails { status, language, expiry, has_phone, product, consent, limits } = details.clone();
+        let was = (self.status, self.language, self.expiry, self.product.clone(), self.consent, self.limits);
         if self.status != CardStatus::Closed {
             self.set_status(status);
         }
         (self.language, self.expiry, self.has_phone) = (language, expiry, has_phone);
         (self.product, self.consent, self.limits) = (product, consent, limits);
-        entries.insert(0, Entry::Updated { status: self.status(), has_phone });
+        let changed = Changes::of([
+            phone_changed,
+            was.0 != self.status,
+            was.1 != self.language,
+            was.2 != self.expiry,
+            was.3 != self.product,
+            was.4 != self.consent,
+            was.5 != self.limits,
+        ]);
+        entries.insert(0, Entry::Updated { status: self.status(), has_phone, changed: Some(changed) });
         let mut decided = self.writes(Answer::Done, entries);
         // A first phone is nobody's news.
         if phone_changed && had_phone {

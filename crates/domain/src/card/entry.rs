@@ -1,5 +1,7 @@
 //! What a card's journal keeps of each decision.
 
+use std::fmt;
+
 use minicbor::{Decode, Encode};
 
 use super::{CardStatus, Mark, NotSent, Purpose, ReceiptState, Service, Slot, Step, UnlockedBy};
@@ -27,6 +29,9 @@ pub enum Entry {
         /// Whether it has a phone.
         #[n(1)]
         has_phone: bool,
+        /// What of it changed. An earlier release did not say.
+        #[n(2)]
+        changed: Option<Changes>,
     },
     /// A PIN was issued.
     #[n(2)]
@@ -317,4 +322,34 @@ pub enum Entry {
         #[n(0)]
         issue: u32,
     },
+}
+
+/// What a bank changed of a card.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Encode, Decode)]
+#[cbor(transparent)]
+pub struct Changes(#[n(0)] u16);
+
+impl Changes {
+    const WORDS: [&str; 7] = ["phone", "status", "language", "expiry", "product", "consent", "limits"];
+
+    /// Those that did, in the order of the words: phone, status, language, expiry, product, consent, limits.
+    pub(super) fn of(changed: [bool; 7]) -> Changes {
+        Changes(changed.iter().enumerate().map(|(n, changed)| u16::from(*changed) << n).sum())
+    }
+}
+
+impl fmt::Debug for Changes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let named = Changes::WORDS.iter().enumerate().filter(|(n, _)| self.0 >> n & 1 == 1);
+        f.debug_set().entries(named.map(|(_, word)| Word(word))).finish()
+    }
+}
+
+/// Without the quotes of a text.
+struct Word(&'static str);
+
+impl fmt::Debug for Word {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.0)
+    }
 }

@@ -40,7 +40,7 @@ pub use command::{
     Answer, Authorisation, Candidate, CardDetails, Command, Decided, Evidence, HostAnswer, Mark, NotSent,
     PinKind, PinRequest, ReceiptState, Requested, UnlockedBy,
 };
-pub use entry::Entry;
+pub use entry::{Changes, Entry};
 pub use notice::{Alerts, Notice};
 pub use policy::{Policy, PolicyError};
 pub use sends::SendLimits;

@@ -49,10 +49,10 @@ pub(super) async fn revoke(
 ) -> Result<StatusCode, Problem> {
     let id = door.near(&signed.known, &device).await?;
     let cards = door.shared_with(&signed.known, id).await.map_err(|f| door.problem(&f))?;
-    devices::revoke(&door.engine, id).await.map_err(|f| door.problem(&f))?;
+    devices::revoke(&door.engine, id, None).await.map_err(|f| door.problem(&f))?;
     // Those that show it are told whatever its own row says, which is but a hint.
     for card in cards {
-        devices::revoke_from(&door.engine, card, id).await.map_err(|f| door.problem(&f))?;
+        devices::revoke_from(&door.engine, card, id, None).await.map_err(|f| door.problem(&f))?;
     }
     tracing::info!(device = %id, by = %signed.known.id, "device revoked in the app");
     Ok(StatusCode::NO_CONTENT)

@@ -69,7 +69,7 @@ impl AppDoor {
         let entries = self.engine.store.journal(&card.0, after, LOOKED_THROUGH).await?;
         let mut shown = Vec::new();
         for entry in entries.iter().rev() {
-            let JournalRecord { at, entry } = JournalRecord::read(&entry.entry)?;
+            let JournalRecord { at, entry, .. } = JournalRecord::read(&entry.entry)?;
             let (why, slot) = match entry {
                 Entry::Refused { why, slot, .. } => (why, slot.map(word)),
                 Entry::ControlRefused { why, .. } => (why, None),

@@ -8,19 +8,24 @@ use ramz_domain::{CardId, DeviceId, limits};
 use ramz_store::Table;
 
 use super::{change, find};
-use crate::engine::{Engine, EngineFault};
+use crate::engine::{By, Engine, EngineFault, Job};
 
 /// Revokes a device. Told again, it ends the same; one that is not there any more is revoked.
-pub(crate) async fn revoke(engine: &Arc<Engine>, id: DeviceId) -> Result<(), EngineFault> {
+pub(crate) async fn revoke(engine: &Arc<Engine>, id: DeviceId, by: By) -> Result<(), EngineFault> {
     let now = engine.clock.now();
     change(engine, id, |device| device.revoke(now)).await?;
-    finish(engine, id).await
+    finish(engine, id, by).await
 }
 
 /// The same, asked for by a card's holder or bank: that card is told whatever the device's row says, which is but a hint.
-pub(crate) async fn revoke_from(engine: &Arc<Engine>, card: CardId, id: DeviceId) -> Result<(), EngineFault> {
-    revoke(engine, id).await?;
-    engine.tell(card, Command::App(AppCommand::Revoke(id))).await.map(|_| ())
+pub(crate) async fn revoke_from(
+    engine: &Arc<Engine>,
+    card: CardId,
+    id: DeviceId,
+    by: By,
+) -> Result<(), EngineFault> {
+    revoke(engine, id, by.clone()).await?;
+    engine.tell(card, off(id, by)).await.map(|_| ())
 }
 
 /// Takes up revocations that were cut off: for the sweeper. Says how many.
@@ -30,7 +35,7 @@ pub(crate) async fn resume(engine: &Arc<Engine>) -> Result<usize, EngineFault> {
         let id =
             DeviceId(key.try_into().map_err(|_| EngineFault::Row("a device's key has 16 bytes".into()))?);
         // One that cannot be ended must not hold up the others.
-        match finish(engine, id).await {
+        match finish(engine, id, None).await {
             Ok(()) => taken += 1,
             Err(fault) => {
                 tracing::error!(device = %id, %fault, "a revocation could not be ended; trying again")
@@ -40,12 +45,17 @@ pub(crate) async fn resume(engine: &Arc<Engine>) -> Result<usize, EngineFault> {
     Ok(taken)
 }
 
-async fn finish(engine: &Arc<Engine>, id: DeviceId) -> Result<(), EngineFault> {
+/// Takes a device off a card.
+fn off(id: DeviceId, by: By) -> Job {
+    Job { by, ..Job::from(Command::App(AppCommand::Revoke(id))) }
+}
+
+async fn finish(engine: &Arc<Engine>, id: DeviceId, by: By) -> Result<(), EngineFault> {
     let Some(known) = find(engine, id).await? else { return Ok(()) };
     // A card that cannot be told must not leave the codes of those after it good.
     let (mut done, mut failed) = (Vec::new(), None);
     for card in known.device.cards() {
-        match engine.tell(card.card, Command::App(AppCommand::Revoke(id))).await {
+        match engine.tell(card.card, off(id, by.clone())).await {
             Ok(_) | Err(EngineFault::NoCard) => done.push(*card),
             Err(fault) => failed = Some(fault),
         }

@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use ramz_domain::card::{Answer, CardState, Entry, Mark, Notice};
+use ramz_domain::card::{Answer, CardState, Mark, Notice};
 use ramz_domain::{CardId, ChallengeId, Moment, Phone, limits};
 use ramz_store::{Change, OutboxNew, Outcome, Sealed, StoreFault, Swap, Table};
 use uuid::Uuid;
@@ -14,7 +14,7 @@ use zeroize::Zeroizing;
 use super::evidence::Columns;
 use super::kept::{Beside, Known, Swapped};
 use super::turns::Waiting;
-use super::{Dispatch, Engine, EngineFault, Outgoing, row};
+use super::{Dispatch, Engine, EngineFault, JournalRecord, Outgoing, row};
 
 /// How often an unknown outcome is read back before the callers are told of a fault.
 const UNKNOWN_ATTEMPTS: usize = 3;
@@ -26,7 +26,7 @@ struct Folded {
     state: Arc<CardState>,
     /// Whether any of them writes.
     writes: bool,
-    entries: Vec<(Moment, Entry)>,
+    entries: Vec<JournalRecord>,
     sends: Vec<Send>,
     undos: Vec<(Mark, Zeroizing<Vec<u8>>)>,
     /// What the cardholder is told, and the phone that the card had, for who is told there.
@@ -152,7 +152,8 @@ impl Engine {
                 Notice::PhoneWasOld => Some((*notice, Some(job.old_phone.clone()?))),
                 _ => Some((*notice, None)),
             }));
-            entries.extend(decided.entries.into_iter().map(|entry| (now, entry)));
+            let record = |entry| JournalRecord { at: now, entry, by: job.by.as_deref().map(str::to_owned) };
+            entries.extend(decided.entries.into_iter().map(record));
             if let Some(next) = decided.next {
                 if let Some((challenge, pin)) = decided.send.and_then(|id| Some((id, next.to_send(id, now)?)))
                 {

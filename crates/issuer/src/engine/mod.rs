@@ -115,7 +115,12 @@ pub struct Job {
     pub old_phone: Option<Phone>,
     /// Control codes, for [`Command::App`].
     pub codes: Vec<Pin>,
+    /// Who of the bank asks for it.
+    pub by: By,
 }
+
+/// Somebody of the bank, by the name in the certificate; nobody, where a cardholder or a payment asks.
+pub(crate) type By = Option<Arc<str>>;
 
 /// A card as a number finds it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -138,6 +143,7 @@ impl From<Command> for Job {
             issue: None,
             old_phone: None,
             codes: Vec::new(),
+            by: None,
         }
     }
 }
@@ -154,6 +160,9 @@ pub enum EngineFault {
     /// A number is another card's.
     #[error("this number is another card's")]
     Taken,
+    /// A closed card stays closed.
+    #[error("the card is closed")]
+    Closed,
     /// More commands wait for this card than may.
     #[error("too many commands are waiting for this card")]
     Busy,

@@ -56,6 +56,9 @@ pub struct JournalRecord {
     /// What was decided.
     #[n(1)]
     pub entry: Entry,
+    /// Who of the bank asked for it: the name in the certificate. Nobody, of what a cardholder or a payment brought.
+    #[n(2)]
+    pub by: Option<String>,
 }
 
 impl JournalRecord {
@@ -102,18 +105,17 @@ pub(crate) fn chain(
     keys: &dyn Keys,
     card: CardId,
     head: Head,
-    entries: &[(Moment, Entry)],
+    records: &[JournalRecord],
 ) -> Result<(Vec<JournalEntry>, Head), EngineFault> {
     let version = keys.journal_version();
     let mut head = head;
-    let mut rows = Vec::with_capacity(entries.len());
-    for (at, entry) in entries {
-        let record = JournalRecord { at: *at, entry: entry.clone() };
+    let mut rows = Vec::with_capacity(records.len());
+    for record in records {
         let mut bytes = Vec::with_capacity(ENTRY_BYTES);
-        minicbor::encode(&record, &mut bytes).map_err(|error| EngineFault::Row(error.to_string()))?;
+        minicbor::encode(record, &mut bytes).map_err(|error| EngineFault::Row(error.to_string()))?;
         let seq = head.seq + 1;
         let mac = keys.chain(version, ChainLink { card, seq, previous: &head.mac, entry: &bytes })?;
-        rows.push(JournalEntry { seq, at: *at, entry: bytes, key_version: version, mac });
+        rows.push(JournalEntry { seq, at: record.at, entry: bytes, key_version: version, mac });
         head = Head { seq, mac };
     }
     Ok((rows, head))

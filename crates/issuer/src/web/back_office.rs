@@ -16,7 +16,7 @@ use ramz_api::back_office::{
 };
 use ramz_api::net::Peer;
 use ramz_api::openapi;
-use ramz_api::problem::{FieldError, Problem};
+use ramz_api::problem::{FieldError, Kind, Problem};
 use ramz_api::serve::JsonBody;
 use ramz_domain::card::{CardLimits, CardState, CardStatus};
 use ramz_domain::{CardId, DeviceId, Language, Moment, Phone, Rial};
@@ -25,11 +25,14 @@ use serde_json::json;
 use super::{certified, fault};
 use crate::cards::{self, Added, CardChange, NewCard};
 use crate::devices;
-use crate::engine::{Engine, EngineFault, Profile};
+use crate::engine::{By, Engine, EngineFault, Profile};
 use crate::limits::Limits;
 
 /// Clocks differ, and a branch may write a date without its time.
 const CONSENT_AHEAD_MAX: Duration = Duration::from_secs(24 * 3600);
+
+/// What browsers put on a request that a page makes, and programs do not.
+const PAGES_SAY: [&str; 2] = ["origin", "sec-fetch-site"];
 
 /// What the door needs.
 pub struct BackOffice {
@@ -65,11 +68,21 @@ pub fn routes(office: Arc<BackOffice>) -> Router {
 
 async fn only_operators(State(office): Shared, request: Request, next: Next) -> Response {
     let name = request.extensions().get::<Peer>().and_then(certified);
-    if name.is_some_and(|name| office.operators.contains(name)) {
-        next.run(request).await
-    } else {
-        Problem::unknown_asker().into_response()
+    if !name.is_some_and(|name| office.operators.contains(name)) {
+        tracing::warn!(name, path = request.uri().path(), "refused at the back office: no operator");
+        return Problem::unknown_asker().into_response();
     }
+    // A certificate in a browser signs whatever a page of somebody else's makes it send.
+    if PAGES_SAY.iter().any(|header| request.headers().contains_key(*header)) {
+        tracing::warn!(name, path = request.uri().path(), "refused at the back office: sent by a page");
+        return Problem::new(Kind::NotAllowed, "The back office is not for pages in a browser.").into_response();
+    }
+    next.run(request).await
+}
+
+/// Who asks, for the journal.
+fn by(peer: &Peer) -> By {
+    certified(peer).map(Arc::from)
 }
 
 async fn add(
@@ -101,7 +114,7 @@ async fn add(
             product: cards::words(body.product, None),
         },
     };
-    let added = cards::add(&office.engine, &card).await.map_err(|f| office.problem(&f))?;
+    let added = cards::add(&office.engine, &card, by(&peer)).await.map_err(|f| office.problem(&f))?;
     match added {
         Added::New(id) => {
             tracing::info!(card = %id, operator = certified(&peer), "card added");
@@ -144,7 +157,7 @@ async fn change(
         customer: body.customer,
         product: body.product,
     };
-    office.done(&peer, id, cards::change(&office.engine, id, &change).await, "card changed").await
+    office.done(&peer, id, cards::change(&office.engine, id, &change, by(&peer)).await, "card changed").await
 }
 
 async fn lock(
@@ -153,7 +166,7 @@ async fn lock(
     Path(card): Path<String>,
 ) -> Result<Json<CardView>, Problem> {
     let id = card_id(&card)?;
-    office.done(&peer, id, cards::lock(&office.engine, id).await, "card locked").await
+    office.done(&peer, id, cards::lock(&office.engine, id, by(&peer)).await, "card locked").await
 }
 
 async fn unlock(
@@ -162,7 +175,7 @@ async fn unlock(
     Path(card): Path<String>,
 ) -> Result<Json<CardView>, Problem> {
     let id = card_id(&card)?;
-    office.done(&peer, id, cards::unlock(&office.engine, id).await, "card unlocked").await
+    office.done(&peer, id, cards::unlock(&office.engine, id, by(&peer)).await, "card unlocked").await
 }
 
 async fn close(
@@ -196,7 +209,8 @@ async fn reissue(
     if !office.iins.contains(pan.iin().as_str()) {
         return Err(Problem::unknown_issuer());
     }
-    office.done(&peer, id, cards::reissue(&office.engine, id, &pan, &expiry).await, "card reissued").await
+    let told = cards::reissue(&office.engine, id, &pan, &expiry, by(&peer)).await;
+    office.done(&peer, id, told, "card reissued").await
 }
 
 async fn first_pin_off(
@@ -205,9 +219,8 @@ async fn first_pin_off(
     Path(card): Path<String>,
 ) -> Result<Json<CardView>, Problem> {
     let id = card_id(&card)?;
-    office
-        .done(&peer, id, cards::first_pin_off(&office.engine, id).await, "dynamic first PIN switched off")
-        .await
+    let told = cards::first_pin_off(&office.engine, id, by(&peer)).await;
+    office.done(&peer, id, told, "dynamic first PIN switched off").await
 }
 
 /// The whole device, with all its cards: it was lost, not the card.
@@ -227,7 +240,7 @@ async fn revoke(
             || state.tokens().iter().any(|token| token.device == device)
     };
     found.filter(of_this_card).ok_or_else(Problem::not_found)?;
-    let told = devices::revoke_from(&office.engine, id, device).await;
+    let told = devices::revoke_from(&office.engine, id, device, by(&peer)).await;
     office.done(&peer, id, told, "device revoked").await
 }
 
@@ -250,10 +263,10 @@ impl BackOffice {
         what: &str,
     ) -> Result<Json<CardView>, Problem> {
         let id = card_id(card)?;
-        self.done(peer, id, cards::change(&self.engine, id, change).await, what).await
+        self.done(peer, id, cards::change(&self.engine, id, change, by(peer)).await, what).await
     }
 
-    /// The card as it is now, if what was to be done was; who did it stands in the log.
+    /// The card as it is now, if what was to be done was. Who did it stands in the card's journal, and in the log.
     async fn done(
         &self,
         peer: &Peer,
@@ -336,6 +349,7 @@ impl BackOffice {
         match failure {
             EngineFault::NoCard => Problem::not_found(),
             EngineFault::PhoneFull(_) => Problem::phone_full(),
+            EngineFault::Closed => Problem::card_closed(),
             EngineFault::Taken => {
                 Problem::already_exists("This number is another card's, or was this one's first.")
             }

@@ -8,6 +8,8 @@ use crate::wires::http;
 
 on_both_stores! {
     only_operators_come_in,
+    no_page_comes_in_with_an_operators_certificate,
+    the_journal_says_who_did_what,
     a_card_is_added_once,
     errors_name_their_places,
     a_card_is_found_and_shown_without_its_secrets,
@@ -44,6 +46,47 @@ async fn only_operators_come_in(bank: &Bank, node: Node) -> Told {
         same(reply.status, 401, "unlock")?;
     }
     Ok(())
+}
+
+async fn no_page_comes_in_with_an_operators_certificate(bank: &Bank, node: Node) -> Told {
+    let path = format!("/admin/v1/cards/{}/lock", bank.card(CARD));
+    for header in [("origin", "https://elsewhere.example"), ("sec-fetch-site", "cross-site")] {
+        let told = http(node.running.admin, "POST", &path, &[header], "").await;
+        same((told.status, told.problem().as_str()), (403, "not-allowed"), header.0)?;
+    }
+    same(bank.state(CARD).await.failures(), 0, "locked")?;
+    same(http(node.running.admin, "POST", &path, &[], "").await.status, 200, "a program")
+}
+
+/// Whoever moves a card's phone can take its PINs: that must be found out afterwards, whatever the log was set to.
+async fn the_journal_says_who_did_what(bank: &Bank, node: Node) -> Told {
+    let card = bank.card(CARD);
+    for (method, path, body) in [
+        ("PUT", format!("/{card}/phone"), r#"{"phone":"+989120000099"}"#),
+        ("PUT", format!("/{card}"), r#"{"expiry":"3105","sms_pin_max":10}"#),
+        ("PUT", format!("/{card}"), "{}"),
+        ("POST", format!("/{card}/lock"), ""),
+        ("POST", format!("/{card}/unlock"), ""),
+    ] {
+        same(node.admin(method, &path, body).await.status, 200, &path)?;
+    }
+    let entries = bank.store().journal(&card.0, 0, 100).await.unwrap();
+    let of_operators = entries.iter().filter_map(|entry| {
+        let record = ramz_issuer::engine::JournalRecord::read(&entry.entry).unwrap();
+        Some(format!("{:?} by {}", record.entry, record.by?))
+    });
+    let told: Vec<_> = of_operators.skip_while(|told| told.starts_with("Created")).collect();
+    let updated = |changed: &str| {
+        format!("Updated {{ status: Active, has_phone: true, changed: Some({changed}) }} by operator")
+    };
+    let expected = vec![
+        updated("{phone}"),
+        updated("{expiry, limits}"),
+        updated("{}"),
+        "Locked { until: None } by operator".into(),
+        "Unlocked { by: Bank } by operator".into(),
+    ];
+    same(told, expected, "the operator's entries")
 }
 
 async fn a_card_is_added_once(bank: &Bank, node: Node) -> Told {
@@ -161,8 +204,16 @@ async fn a_blocked_card_does_not_pay_and_a_closed_one_stays_closed(bank: &Bank, 
     same(bank.pay(&node, CARD, &wish, &pin).await?, "57".into(), "a blocked card")?;
     same(node.admin("PUT", &card, r#"{"status":"active"}"#).await.status, 200, "active again")?;
     same(bank.pay(&node, CARD, &wish, &pin).await?, "00".into(), "an active card")?;
-    let reopened = node.admin("PUT", &format!("/{}", bank.card(CLOSED)), r#"{"status":"active"}"#).await;
-    same(reopened.json()["status"].as_str().unwrap_or("").to_owned(), "closed".into(), "a closed card")?;
+    let closed = format!("/{}", bank.card(CLOSED));
+    let number = format!(r#"{{"pan":"{}","expiry":"3001"}}"#, pan(UNKNOWN));
+    for (method, path, body) in
+        [("PUT", closed.clone(), r#"{"status":"active"}"#), ("POST", format!("{closed}/reissue"), &number)]
+    {
+        let told = node.admin(method, &path, body).await;
+        same((told.status, told.problem().as_str()), (409, "card-closed"), &path)?;
+    }
+    same(node.admin("PUT", &closed, r#"{"language":"en"}"#).await.status, 200, "its words may change")?;
+    same(node.admin("POST", "", &number).await.status, 201, "the number is free for another card")?;
     same(bank.pay(&node, CLOSED, &wish, "1234567").await?, "57".into(), "a closed card's payment")
 }
 

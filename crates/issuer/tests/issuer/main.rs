@@ -28,6 +28,8 @@ mod durable;
 #[cfg(test)]
 mod faults;
 #[cfg(test)]
+mod fit;
+#[cfg(test)]
 mod guess;
 #[cfg(test)]
 mod kept;

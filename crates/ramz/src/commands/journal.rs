@@ -59,7 +59,8 @@ async fn show(card: CardId, settings: Settings) -> anyhow::Result<()> {
             let record = JournalRecord::read(&row.entry).with_context(|| {
                 format!("entry {} cannot be read: was it written by a newer release?", row.seq)
             })?;
-            say::line(format!("{:>6}  {}  {}", row.seq, record.at.rfc3339(), words(&record.entry)));
+            let by = record.by.map_or_else(String::new, |by| format!("  by {by}"));
+            say::line(format!("{:>6}  {}  {}{by}", row.seq, record.at.rfc3339(), words(&record.entry)));
         }
     }
     anyhow::ensure!(after > 0, "there is no journal of card {card}");

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use anyhow::Context as _;
 use ramz_issuer::engine::TheRules;
 use ramz_issuer::{Ports, Running};
 use ramz_sms::smpp::{self, SmppSender};
@@ -19,6 +20,8 @@ pub(crate) async fn start(
 ) -> anyhow::Result<Running> {
     let keys = Arc::new(open_keys(&config.keys, &around.entropy)?);
     let store = open_store(&config.store, around.entropy.as_ref()).await?;
+    let named = || format!("key file {}", config.keys.file.display());
+    ramz_issuer::keys_fit(store.as_ref(), keys.as_ref()).await.with_context(named)?;
     let listen = &config.listen;
     let tls = tls(&config.tls, around, shutdown)?;
     let (api, admin) = (tls_door(&listen.api, &tls).await?, tls_door(&listen.admin, &tls).await?);

@@ -195,7 +195,7 @@ impl Inline {
             let again = request.mti().is_repeat() && choice.is_some();
             return Ok(if again { Ok(shown(words.device_removed())) } else { Err(Refusal::NoDevice) });
         };
-        devices::revoke_from(&self.engine, card.found.card, token.device).await?;
+        devices::revoke_from(&self.engine, card.found.card, token.device, None).await?;
         Ok(Ok(shown(words.device_removed())))
     }
 
