@@ -8,7 +8,9 @@ use ramz_domain::{ActivationId, CardId, Language, Moment, Pan, Phone, Rial, limi
 use ramz_keys::{IndexPurpose, Place};
 use ramz_store::{Change, Head, Outcome, Sealed, Swap, Table};
 
-use crate::engine::{By, CardColumns, Engine, EngineFault, Found, Job, JournalRecord, PAN_COLUMN, PHONE_COLUMN, Profile};
+use crate::engine::{
+    By, CardColumns, Engine, EngineFault, Found, Job, JournalRecord, PAN_COLUMN, PHONE_COLUMN, Profile,
+};
 use crate::engine::{PROFILE_COLUMN, chain, index_body, index_key, row_body, row_found};
 use crate::phones;
 

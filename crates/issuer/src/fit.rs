@@ -14,7 +14,9 @@ const CARDS: usize = 5;
 #[derive(Debug, thiserror::Error)]
 pub enum Unfit {
     /// Another bank's key file, or an older one.
-    #[error("this key file is not the store's: none of the {0} cards that were looked at was written under it")]
+    #[error(
+        "this key file is not the store's: none of the {0} cards that were looked at was written under it"
+    )]
     OtherKeys(usize),
     /// It could not be asked.
     #[error(transparent)]

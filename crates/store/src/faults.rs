@@ -135,6 +135,11 @@ impl Store for FaultyStore {
         self.inner.journal(owner, after, limit).await
     }
 
+    async fn entries(&self) -> Result<u64, StoreFault> {
+        self.may_read()?;
+        self.inner.entries().await
+    }
+
     async fn keys_after(&self, table: Table, after: &[u8], limit: usize) -> Result<Vec<Key>, StoreFault> {
         self.may_read()?;
         self.inner.keys_after(table, after, limit).await

@@ -220,6 +220,10 @@ impl Store for MemoryStore {
         Ok(entries.take(limit).map(|(_, entry)| entry.clone()).collect())
     }
 
+    async fn entries(&self) -> Result<u64, StoreFault> {
+        Ok(self.state().journal.len() as u64)
+    }
+
     async fn keys_after(&self, table: Table, after: &[u8], limit: usize) -> Result<Vec<Key>, StoreFault> {
         let from = (Bound::Excluded((table, after.to_vec())), Bound::Unbounded);
         let state = self.state();

@@ -248,6 +248,9 @@ pub trait Store: Send + Sync + 'static {
     /// A row's journal entries after `seq`, oldest first, at most `limit`.
     async fn journal(&self, owner: &[u8], after: u64, limit: usize) -> Result<Vec<JournalEntry>, StoreFault>;
 
+    /// How many journal entries there are in all, whosever: for verifying, not for payments. Entries that no row leads to are among them.
+    async fn entries(&self) -> Result<u64, StoreFault>;
+
     /// Keys of a table in order, after `after`, at most `limit`: for verifying and migrating, not for payments.
     async fn keys_after(&self, table: Table, after: &[u8], limit: usize) -> Result<Vec<Key>, StoreFault>;
 

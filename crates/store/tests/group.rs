@@ -80,6 +80,9 @@ impl Store for Gated {
     async fn journal(&self, owner: &[u8], after: u64, limit: usize) -> Result<Vec<JournalEntry>, StoreFault> {
         self.inner.journal(owner, after, limit).await
     }
+    async fn entries(&self) -> Result<u64, StoreFault> {
+        self.inner.entries().await
+    }
     async fn keys_after(&self, table: Table, after: &[u8], limit: usize) -> Result<Vec<Key>, StoreFault> {
         self.inner.keys_after(table, after, limit).await
     }
@@ -345,6 +348,9 @@ async fn a_store_that_panics_leaves_nobody_waiting() {
         }
         async fn journal(&self, _: &[u8], _: u64, _: usize) -> Result<Vec<JournalEntry>, StoreFault> {
             Ok(Vec::new())
+        }
+        async fn entries(&self) -> Result<u64, StoreFault> {
+            Ok(0)
         }
         async fn keys_after(&self, _: Table, _: &[u8], _: usize) -> Result<Vec<Key>, StoreFault> {
             Ok(Vec::new())

@@ -75,7 +75,8 @@ async fn only_operators(State(office): Shared, request: Request, next: Next) -> 
     // A certificate in a browser signs whatever a page of somebody else's makes it send.
     if PAGES_SAY.iter().any(|header| request.headers().contains_key(*header)) {
         tracing::warn!(name, path = request.uri().path(), "refused at the back office: sent by a page");
-        return Problem::new(Kind::NotAllowed, "The back office is not for pages in a browser.").into_response();
+        return Problem::new(Kind::NotAllowed, "The back office is not for pages in a browser.")
+            .into_response();
     }
     next.run(request).await
 }

@@ -206,6 +206,10 @@ macro_rules! twisted_store {
                 self.inner().journal(owner, after, limit).await
             }
 
+            async fn entries(&self) -> Result<u64, StoreFault> {
+                self.inner().entries().await
+            }
+
             async fn keys_after(&self, table: Table, after: &[u8], limit: usize) -> Result<Vec<Key>, StoreFault> {
                 self.inner().keys_after(table, after, limit).await
             }

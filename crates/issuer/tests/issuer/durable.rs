@@ -82,6 +82,10 @@ impl Store for Database {
         self.there(move |store| async move { store.journal(&owner, after, limit).await }).await
     }
 
+    async fn entries(&self) -> Result<u64, StoreFault> {
+        self.there(move |store| async move { store.entries().await }).await
+    }
+
     async fn keys_after(&self, table: Table, after: &[u8], limit: usize) -> Result<Vec<Key>, StoreFault> {
         let after = after.to_vec();
         self.there(move |store| async move { store.keys_after(table, &after, limit).await }).await

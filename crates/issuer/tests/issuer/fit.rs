@@ -2,9 +2,9 @@
 
 use ramz_issuer::{Unfit, keys_fit};
 use ramz_keys::{KeyRing, SoftKeys};
-use ramz_store::{Change, MemoryStore, Outcome, Sealed, Store, Swap, Table};
+use ramz_store::{Change, MemoryStore, Outcome, Sealed, Swap, Table};
 
-use crate::bank::{Bank, CARD, Node, Told, on_both_stores, same};
+use crate::bank::{Bank, Node, Told, on_both_stores, same};
 use crate::doubles::Seeded;
 
 on_both_stores! {

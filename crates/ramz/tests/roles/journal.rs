@@ -66,6 +66,12 @@ async fn an_altered_entry_is_told() {
     assert_eq!(verify(&bank).code, Some(0), "put back, it is whole again");
     alter("DELETE FROM journal");
     broken(&verify(&bank), &ids[1]);
+    // With its row a card would be gone from the list, but not from the journal.
+    let gone = format!("DELETE FROM card WHERE key = {owner} RETURNING 1");
+    assert_eq!(bank.kept.sql("issuer", &gone), "1");
+    let told = verify(&bank);
+    assert_eq!(told.code, Some(1), "{}", told.out);
+    assert!(told.out.contains("entries belong to no card"), "{}", told.out);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -146,6 +146,10 @@ macro_rules! broken_store {
                 self.inner().journal(owner, after, limit).await
             }
 
+            async fn entries(&self) -> Result<u64, StoreFault> {
+                self.inner().entries().await
+            }
+
             async fn keys_after(
                 &self,
                 table: Table,

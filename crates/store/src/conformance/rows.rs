@@ -145,7 +145,8 @@ pub(super) async fn a_journal_is_read_in_order_and_in_pages(store: Arc<dyn Store
     same("in pages", pages, expected)?;
     same("after the end", store.journal(b"b", u64::MAX, 5).await?, Vec::new())?;
     same("none", store.journal(b"b", 0, 0).await?, Vec::new())?;
-    same("nobody's", store.journal(b"d", 0, 5).await?, Vec::new())
+    same("nobody's", store.journal(b"d", 0, 5).await?, Vec::new())?;
+    same("in all", store.entries().await?, 36)
 }
 
 pub(super) async fn keys_are_listed_in_pages(store: Arc<dyn Store>) -> Result<(), Wrong> {

@@ -125,6 +125,10 @@ impl Store for PostgresStore {
         query::journal(&self.readers, self.how.form, owner, after, limit).await
     }
 
+    async fn entries(&self) -> Result<u64, StoreFault> {
+        query::entries(&self.readers).await
+    }
+
     async fn keys_after(&self, table: Table, after: &[u8], limit: usize) -> Result<Vec<Key>, StoreFault> {
         query::keys(&self.readers, table, after, limit).await
     }

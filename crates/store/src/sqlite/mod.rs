@@ -64,6 +64,10 @@ impl Store for SqliteStore {
         self.threads.read("reading a journal", move |file| query::journal(file, &owner, after, limit)).await
     }
 
+    async fn entries(&self) -> Result<u64, StoreFault> {
+        self.threads.read("counting a journal", query::entries).await
+    }
+
     async fn keys_after(&self, table: Table, after: &[u8], limit: usize) -> Result<Vec<Key>, StoreFault> {
         let after = after.to_vec();
         self.threads.read("listing keys", move |file| query::keys(file, table, &after, limit)).await

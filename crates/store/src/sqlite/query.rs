@@ -72,6 +72,11 @@ pub(crate) fn journal(
         .collect()
 }
 
+/// How many entries there are in all.
+pub(crate) fn entries(connection: &Connection) -> Result<u64, Error> {
+    connection.query_row("SELECT count(*) FROM journal", [], |row| number(row, 0))
+}
+
 /// Messages whose lease is over, oldest lease first.
 pub(crate) fn messages_due(
     connection: &Connection,
