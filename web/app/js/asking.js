@@ -12,6 +12,8 @@ import { isTrouble, Trouble } from "./trouble.js";
 
 /** Nobody waits longer for another window's request. */
 const TURN_MS = 60_000;
+/** An answer that took longer, or less than no time, is of a phone that slept meanwhile, or whose clock was set: it tells no time. */
+const MEASURED_MS = 20_000;
 /** A clock that is further off than the minute that the bank looks at around it finds no code. */
 const DRIFT_STEPS = 1;
 
@@ -95,11 +97,15 @@ export class Asking {
     return Date.now() + (this.kept.state.offsetMs ?? 0);
   }
 
-  /** Asks for the bank's time. */
+  /** Asks for the bank's time; once more, if the phone slept over the answer. */
   async learnTime() {
+    if (!(await this.#askTime()) && !(await this.#askTime())) throw new Trouble("offline");
+  }
+
+  async #askTime() {
     const asked = Date.now();
     const { now_ms } = await this.bank.ask("GET", "/app/time");
-    await this.heard(asked, now_ms);
+    return this.heard(asked, now_ms);
   }
 
   /** The bank's time was heard since the app was started. */
@@ -107,16 +113,19 @@ export class Asking {
     if (!this.#heard) await this.learnTime();
   }
 
-  /** The bank's clock showed this at some time between `asked` and now: in the middle, as far as anybody knows.
+  /** The bank's clock showed this at some time between `asked` and now: in the middle, as far as anybody knows. Says whether that tells the time:
+   * after forty minutes of sleep it would be off by twenty, and so would be every code.
    * @param {number} asked @param {number} bankMs */
   async heard(asked, bankMs) {
     const now = Date.now();
+    if (now < asked || now - asked > MEASURED_MS) return false;
     await this.kept.change((state) => {
       state.offsetMs = Math.round(bankMs - (asked + now) / 2);
       // Control codes of minutes to come were sent by a clock that was ahead, and the bank took none of them; but it takes the next minute's.
       for (const card of state.cards) card.controlUsed = Math.min(card.controlUsed, stepAt(bankMs) + 1);
     });
     this.#heard = true;
+    return true;
   }
 
   /** A signed request. What goes with it is made anew if it has to be sent again.
