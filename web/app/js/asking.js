@@ -17,6 +17,10 @@ const MEASURED_MS = 20_000;
 /** A clock that is further off than the minute that the bank looks at around it finds no code. */
 const DRIFT_STEPS = 1;
 
+/** Whether the bank takes the phone's clock for another than it is: it would find none of the codes that the phone makes now, until it has two in a
+ * row. @param {{ clock: CardView["clock"] }} told */
+export const isAstray = ({ clock }) => Math.abs(clock.drift_steps) > DRIFT_STEPS;
+
 /** The path of a card. @param {string} reference @param {string} [what] */
 export const ofCard = (reference, what) => `/app/cards/${reference}${what ? `/${what}` : ""}`;
 
@@ -189,7 +193,7 @@ export class Asking {
   async prove(reference) {
     const { mine } = this;
     const card = this.prover(reference);
-    if (Math.abs(card.told.clock.drift_steps) > DRIFT_STEPS) await this.resync(card.reference);
+    if (isAstray(card.told)) await this.resync(card.reference);
     else {
       await this.send("POST", ofCard(card.reference, "check"), async () => ({ control_code: (await this.controls(card.reference))[0] }));
     }
@@ -208,7 +212,7 @@ export class Asking {
   async changed(what, reference, wanted, controlled) {
     const card = this.card(reference);
     const mine = controlled ? this.mine : null;
-    if (controlled && Math.abs(card.told.clock.drift_steps) > DRIFT_STEPS) await this.resync(reference);
+    if (controlled && isAstray(card.told)) await this.resync(reference);
     const content = async () => (controlled ? { ...wanted, control_code: (await this.controls(reference))[0] } : wanted);
     await this.learn(await this.send("PUT", ofCard(reference, what), content));
     // Whether a ceiling was raised, and the code looked at, only the bank knows.

@@ -5,7 +5,7 @@ import { deck } from "./deck.js";
 import { face } from "./face.js";
 import { icon } from "./icons.js";
 import { el } from "./node.js";
-import { notices, slotOff } from "./notices.js";
+import { astray, notices, slotOff } from "./notices.js";
 import { nameOf } from "./picture.js";
 
 /** @typedef {"first" | "second"} Slot */
@@ -43,6 +43,7 @@ export function codes(shell, args = {}) {
     place.replaceChildren(
       deck(shell, chosen.reference, (reference) => choose({ reference, step: 0 })),
       slots(),
+      ...astray(shell, card),
       ...(live ? [live.node, ceilings(card)] : [off ?? ""]),
       ...notices(phone, card),
     );

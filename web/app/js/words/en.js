@@ -89,6 +89,7 @@ export const en = {
   clockFast: "The phone's clock is {minutes} min fast.",
   clockSlow: "The phone's clock is {minutes} min slow.",
   clockRemedy: "Switch on “Set date and time automatically” in the phone's settings, then open this app once with internet. Until then PINs are made by the bank's clock.",
+  clockAstray: "The bank takes this phone to be in another minute, and does not accept the PINs of this one. Resync before you pay.",
   addAnother: "Another card",
 
   lateTitle: "The first ten minutes are over",
