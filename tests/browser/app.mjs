@@ -57,6 +57,27 @@ export const tests = {
     await app.screen("pin");
   },
 
+  async "a first card whose answer was lost is there when the app was out of sight and the card is added again"(desk, lab) {
+    const card = lab.card(lab.known.banks[0].id, 1);
+    const app = await App.of(desk, lab, card);
+    desk.expect("net::ERR_FAILED");
+    await app.activate(await app.halves());
+    await app.choosePin();
+    await app.page.route("**/app/cards", async (route) => {
+      await app.page.unroute("**/app/cards");
+      await route.fetch();
+      await route.abort();
+    });
+    await app.typeCard();
+    await app.get(".trouble", { hasText: "بانک پاسخ نداد" }).waitFor();
+    await app.seenAgain();
+    // With a card in it the bar has the picture and the way back.
+    await app.get("#top .picture").waitFor();
+    await app.get("button[type=submit]").click();
+    await app.screen("codes");
+    await paid(desk, lab, card, await app.code());
+  },
+
   async "without a network the app opens and makes codes that pay"(desk, lab) {
     const card = lab.card(lab.known.banks[0].id, 1);
     const app = await App.ready(desk, lab, card);
