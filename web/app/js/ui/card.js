@@ -4,7 +4,7 @@ import { say } from "../words/words.js";
 import { digitField, luhn } from "./form.js";
 import { el } from "./node.js";
 import { patiently } from "./patient.js";
-import { troublePlace } from "./trouble.js";
+import { isStale, troublePlace } from "./trouble.js";
 
 /** @param {import("./shell.js").Shell} shell @returns {import("./shell.js").Shown} */
 export function card(shell) {
@@ -39,6 +39,7 @@ export function card(shell) {
         return shell.replace(shell.first());
       }
       trouble.show(error);
+      if (isStale(error)) shell.learn();
       button.textContent = say("addCard");
       button.disabled = false;
     }

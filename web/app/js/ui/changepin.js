@@ -8,7 +8,7 @@ import { el } from "./node.js";
 import { patiently } from "./patient.js";
 import { chosen, pictured } from "./pin.js";
 import { pinpad } from "./pinpad.js";
-import { troublePlace, words } from "./trouble.js";
+import { isStale, troublePlace, words } from "./trouble.js";
 
 /** @param {import("./shell.js").Shell} shell @returns {import("./shell.js").Shown} */
 export function changepin(shell) {
@@ -46,6 +46,7 @@ export function changepin(shell) {
       // No other new PIN helps.
       if (kind === "control-code" || kind === "no-consecutive-codes") return askOld(say("changeOldWrong"));
       if (kind === "control-locked") return askOld(words(error));
+      if (isStale(error)) shell.learn();
       throw error;
     }
     if (node.isConnected) show(...pictured(shell, finish));

@@ -6,7 +6,7 @@ import { amount, moment, say } from "../words/words.js";
 import { icon } from "./icons.js";
 import { el } from "./node.js";
 import { patiently } from "./patient.js";
-import { troublePlace } from "./trouble.js";
+import { isStale, troublePlace } from "./trouble.js";
 
 /** A clock that is off by less is nobody's trouble: the bank takes a minute either way. */
 const CLOCK_OFF_MS = 30_000;
@@ -60,6 +60,7 @@ function asking(shell, word, act) {
       await patiently(button, act, (text) => (button.textContent = text));
     } catch (error) {
       trouble.show(error);
+      if (isStale(error)) shell.learn();
       button.textContent = say(word);
       button.disabled = false;
     }
