@@ -153,10 +153,27 @@ export class Asking {
     const nowMs = this.now();
     const { pair } = this.kept.state;
     if (!pair) throw new Trouble("no-such-device");
-    if (method === "GET") return this.bank.ask(method, path, body, { pair, device, nowMs });
     // Also above what another copy of this storage may have sent before.
-    const counter = await this.kept.change((state) => (state.counter = Math.max(state.counter + 1, Math.floor(nowMs))));
-    return this.bank.ask(method, path, body, { pair, device, nowMs, counter });
+    const write = () => this.kept.change((state) => (state.counter = Math.max(state.counter + 1, Math.floor(nowMs))));
+    const signer = method === "GET" ? { pair, device, nowMs } : { pair, device, nowMs, counter: await write() };
+    try {
+      const told = await this.bank.ask(method, path, body, signer);
+      await this.#revoked(device, false);
+      return told;
+    } catch (error) {
+      if (isTrouble(error, "no-such-device")) await this.#revoked(device, true);
+      throw error;
+    }
+  }
+
+  /** Whether the bank has taken the device off stays known, also without a network: its codes would look as good as any. A bank that knows it
+   * again, as after a mishap of its own, says so with its next answer. @param {string} device @param {boolean} is */
+  async #revoked(device, is) {
+    const { activated } = this.kept.state;
+    if (activated?.device !== device || Boolean(activated.revoked) === is) return;
+    await this.kept.change((state) => {
+      if (state.activated?.device === device) state.activated.revoked = is;
+    });
   }
 
   /** Control codes of a card, of as many minutes in a row, the last of them this one; all used up from now on.

@@ -58,7 +58,6 @@ export function ask(shell, { title, body, yes, danger = false, wrong = {}, act }
     } catch (error) {
       if (!node.open || !node.isConnected) return;
       const { kind = "" } = /** @type {{ kind?: string }} */ (error);
-      if (kind === "no-such-device") return shell.replace("revoked");
       stale ||= isStale(error);
       trouble.say(wrong[kind] ?? words(error));
       button.textContent = yes;

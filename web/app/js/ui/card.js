@@ -32,7 +32,6 @@ export function card(shell) {
       if (button.isConnected) shell.replace("codes", { reference });
     } catch (error) {
       const { kind } = /** @type {{ kind?: string }} */ (error);
-      if (kind === "no-such-device") return shell.replace("revoked");
       // The first minutes are over, and there is no card to prove anything with.
       if (kind === "control-code" && shell.phone.stage === "activated") {
         await shell.phone.learnTime().catch(() => {});

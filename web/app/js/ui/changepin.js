@@ -42,7 +42,6 @@ export function changepin(shell) {
       await patiently(node, () => phone.changePin(old, pin), tell);
     } catch (error) {
       const { kind = "" } = /** @type {{ kind?: string }} */ (error);
-      if (kind === "no-such-device") return shell.replace("revoked");
       // No other new PIN helps.
       if (kind === "control-code" || kind === "no-consecutive-codes") return askOld(say("changeOldWrong"));
       if (kind === "control-locked") return askOld(words(error));

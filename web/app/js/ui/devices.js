@@ -27,7 +27,6 @@ export function devices(shell) {
       redraw(place, [el("ul", { class: "rows devices", role: "list" }, list.map(item))]);
       place.removeAttribute("aria-busy");
     } catch (error) {
-      if (/** @type {{ kind?: string }} */ (error).kind === "no-such-device" && place.isConnected) return shell.replace("revoked");
       redraw(place, []);
       trouble.show(error);
       again.hidden = false;
