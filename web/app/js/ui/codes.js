@@ -5,7 +5,7 @@ import { deck } from "./deck.js";
 import { face } from "./face.js";
 import { icon } from "./icons.js";
 import { el } from "./node.js";
-import { astray, notices, slotOff } from "./notices.js";
+import { astray, locksOf, LOOK_MS, notices, slotOff } from "./notices.js";
 import { nameOf } from "./picture.js";
 
 /** @typedef {"first" | "second"} Slot */
@@ -33,7 +33,7 @@ export function codes(shell, args = {}) {
     chosen.reference = card.reference;
     if (!steps(card, chosen.slot).includes(chosen.step)) chosen.step = 0;
     // What did not change is not drawn again: a finger may be on it.
-    const from = JSON.stringify([phone.cards, chosen, Math.round((phone.clock.offsetMs ?? 0) / 10_000), navigator.onLine]);
+    const from = JSON.stringify([phone.cards, locksOf(phone), chosen, Math.round((phone.clock.offsetMs ?? 0) / 10_000), navigator.onLine]);
     if (from === drawnFrom) return;
     drawnFrom = from;
     shown?.stop();
@@ -77,12 +77,14 @@ export function codes(shell, args = {}) {
   }
 
   draw();
+  const looks = setInterval(draw, LOOK_MS);
   phone.addEventListener("change", draw);
   for (const event of ["online", "offline"]) addEventListener(event, draw);
   return {
     node: el("section", { class: "home" }, el("h1", { class: "unseen" }, say("code")), asked, place, installer(shell)),
     leave() {
       shown?.stop();
+      clearInterval(looks);
       phone.removeEventListener("change", draw);
       for (const event of ["online", "offline"]) removeEventListener(event, draw);
     },

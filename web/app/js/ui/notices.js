@@ -22,6 +22,13 @@ export function lockOf(phone, { locked, locked_until }) {
   return locked_until ? say("lockedUntil", { time: moment(locked_until) }) : say("lockedUntilAtm");
 }
 
+/** What of the cards is locked now: what a screen shows is not so any more once this is another. A screen looks every second, since a timer until a
+ * lock ends would sleep with the phone. @param {import("../phone.js").Phone} phone */
+export const locksOf = (phone) => phone.cards.flatMap(({ first, second, control }) => [first, second, control].map((use) => lockOf(phone, use)));
+
+/** How often. */
+export const LOOK_MS = 1000;
+
 /**
  * What is shown in place of a code, if the bank would take none.
  * @param {import("./shell.js").Shell} shell
