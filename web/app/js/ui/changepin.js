@@ -23,9 +23,10 @@ export function changepin(shell) {
     asksOld = true;
     if (!navigator.onLine) return show(el("p", { class: "notice saffron", role: "status" }, icon("offline"), say("changeOffline")));
     const trouble = troublePlace();
-    const pad = pinpad({ word: "next", done: askNew });
+    const what = el("p", { role: "status" }, say("changeOld"));
+    const pad = pinpad({ word: "next", prompt: what, done: askNew });
     pad.node.dataset.first = "";
-    show(el("p", { role: "status" }, say("changeOld")), trouble.node, pad.node, el("p", { class: "fine" }, icon("bank"), say("changeWhy")));
+    show(what, trouble.node, pad.node, el("p", { class: "fine" }, icon("bank"), say("changeWhy")));
     if (wrong) trouble.say(wrong);
   }
 
