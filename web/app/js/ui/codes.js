@@ -76,16 +76,20 @@ export function codes(shell, args = {}) {
     return el("div", { class: "limits" }, el("h2", { id: "limits" }, say("limit")), el("div", { class: "chips", role: "radiogroup", "aria-labelledby": "limits", onkeydown: roam }, steps(card, chosen.slot).map(chip)));
   }
 
+  const install = installer(shell);
+  const offer = () => (install.hidden = false);
   draw();
   const looks = setInterval(draw, LOOK_MS);
   phone.addEventListener("change", draw);
+  addEventListener("installable", offer);
   for (const event of ["online", "offline"]) addEventListener(event, draw);
   return {
-    node: el("section", { class: "home" }, el("h1", { class: "unseen" }, say("code")), asked, place, installer(shell)),
+    node: el("section", { class: "home" }, el("h1", { class: "unseen" }, say("code")), asked, place, install),
     leave() {
       shown?.stop();
       clearInterval(looks);
       phone.removeEventListener("change", draw);
+      removeEventListener("installable", offer);
       for (const event of ["online", "offline"]) removeEventListener(event, draw);
     },
   };
@@ -131,6 +135,5 @@ function installer(shell) {
     shell.install = null;
     node.hidden = true;
   }
-  addEventListener("installable", () => (node.hidden = false), { once: true });
   return node;
 }
