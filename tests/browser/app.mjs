@@ -3,6 +3,7 @@
 
 import assert from "node:assert/strict";
 
+import { PHONE } from "./chromium.mjs";
 import { finger } from "./holder.mjs";
 import { until } from "./lab.mjs";
 import { otherThan, paid, persian, refusal } from "./payer.mjs";
@@ -55,6 +56,26 @@ export const tests = {
     await app.get("#receipt").fill(receipt);
     await app.get("button[type=submit]").click();
     await app.screen("pin");
+  },
+
+  async "a first card whose answer was lost is there when the app was out of sight and the card is added again"(desk, lab) {
+    const card = lab.card(lab.known.banks[0].id, 1);
+    const app = await App.of(desk, lab, card);
+    desk.expect("net::ERR_FAILED");
+    await app.activate(await app.halves());
+    await app.choosePin();
+    await app.page.route("**/app/cards", async (route) => {
+      await route.fetch();
+      await route.abort();
+    }, { times: 1 });
+    await app.typeCard();
+    await app.get(".trouble", { hasText: "بانک پاسخ نداد" }).waitFor();
+    await app.seenAgain();
+    // With a card in it the bar has the picture and the way back.
+    await app.get("#top .picture").waitFor();
+    await app.get("button[type=submit]").click();
+    await app.screen("codes");
+    await paid(desk, lab, card, await app.code());
   },
 
   async "without a network the app opens and makes codes that pay"(desk, lab) {
@@ -260,6 +281,123 @@ export const tests = {
     await one.screen("revoked");
     await one.get("main .act").click();
     await one.screen("activate");
+  },
+
+  async "a phone that was taken off shows no code again, after a step in its history or without a network"(desk, lab) {
+    const app = await App.ready(desk, lab, lab.card(lab.known.banks[0].id, 1));
+    desk.expect("401 (Unauthorized)", "net::ERR_INTERNET_DISCONNECTED", "Failed to fetch");
+    await app.kept();
+    // A step that can be gone again.
+    await app.get("#top .round").first().click();
+    await app.screen("settings");
+    await app.page.goBack();
+    await app.screen("codes");
+    await app.page.evaluate(async () => {
+      const { Phone } = await import("/assets/js/phone.js");
+      const phone = await Phone.open();
+      for (const device of await phone.devices()) if (device.this) await phone.revokeDevice(device.device);
+    });
+    await app.get('.slots [data-choice="first"]').click();
+    await app.later(60);
+    await app.get(".off .act").click();
+    await app.screen("revoked");
+    assert.equal(await app.get("#top .picture").count(), 0, "it is locked");
+    await app.page.goForward();
+    await app.page.evaluate(() => new Promise((go) => setTimeout(go, 100)));
+    assert.equal(await app.get("#screen").getAttribute("data-screen"), "revoked");
+    await app.page.context().setOffline(true);
+    await app.page.reload();
+    await app.screen("revoked");
+    await app.page.context().setOffline(false);
+    await app.get("main .act").click();
+    await app.screen("activate");
+  },
+
+  async "a bank that has taken a phone off by a mishap, and knows it again, brings it back"(desk, lab) {
+    const card = lab.card(lab.known.banks[0].id, 1);
+    const app = await App.ready(desk, lab, card);
+    desk.expect("401 (Unauthorized)");
+    const unknown = { status: 401, contentType: "application/problem+json", body: JSON.stringify({ type: "/problems/no-such-device" }) };
+    await app.page.route("**/app/cards", (route) => route.fulfill(unknown));
+    await app.seenAgain();
+    await app.screen("revoked");
+    await app.page.unroute("**/app/cards");
+    await app.seenAgain();
+    await app.unlock();
+    await paid(desk, lab, card, await app.code());
+  },
+
+  async "a lock that has run out goes from the screen by itself"(desk, lab) {
+    const card = lab.card(lab.known.banks[0].id, 1);
+    const app = await App.ready(desk, lab, card);
+    desk.afterwards(() => lab.service(card, "940000"));
+    const code = await app.code();
+    for (let n = 1; n <= 3; n++) await refusal(desk, lab, card, otherThan(code, n));
+    await app.seenAgain();
+    await app.get(".off", { hasText: "قفل در" }).waitFor();
+    const until = await app.page.evaluate(async () => {
+      const { Phone } = await import("/assets/js/phone.js");
+      return Date.parse((await Phone.open()).cards[0].second.locked_until);
+    });
+    await app.later(Math.ceil((until - (await lab.now())) / 1000) + 1);
+    // Untouched: a finger would find the app locked, after so long.
+    await paid(desk, lab, card, await app.get("[data-code]:not(:empty)").getAttribute("data-code"));
+  },
+
+  async "whoever does not see it hears which PIN is wanted, how many digits there are, and each code once"(desk, lab) {
+    const app = await App.of(desk, lab, lab.card(lab.known.banks[0].id, 1), { lang: "en" });
+    const pad = (name) => app.page.getByRole("group", { name });
+    const count = app.get('.pinpad [role="status"]');
+    await app.activate(await app.halves());
+    await pad(/^Choose a PIN/).waitFor();
+    await app.page.keyboard.type("27");
+    assert.equal(await count.textContent(), "2 digits typed");
+    await app.page.keyboard.type("1828");
+    await app.page.keyboard.press("Enter");
+    await pad("The same PIN once more.").waitFor();
+    assert.equal(await count.textContent(), "0 digits typed");
+    await app.typePin(APP_PIN);
+    await app.get("main .act").click();
+    await app.addCard();
+    // The shell says it; an output would, too.
+    assert.equal(await app.get("[data-code]").getAttribute("aria-live"), "off");
+    await app.lock();
+    await pad("Type your app PIN").waitFor();
+  },
+
+  async "screens that are gone wait for no offer to install the app"(desk, lab) {
+    const app = await App.ready(desk, lab, lab.card(lab.known.banks[0].id, 1));
+    await app.page.addInitScript(() => {
+      globalThis.waiting = 0;
+      for (const [name, by] of [["addEventListener", 1], ["removeEventListener", -1]]) {
+        const real = globalThis[name];
+        globalThis[name] = (type, ...more) => {
+          if (type === "installable") globalThis.waiting += by;
+          return real.call(globalThis, type, ...more);
+        };
+      }
+    });
+    await app.page.reload();
+    await app.unlock();
+    for (let n = 0; n < 3; n++) {
+      await app.get("#top .round").first().click();
+      await app.screen("settings");
+      await app.get("#top .round").first().click();
+      await app.screen("codes");
+    }
+    assert.equal(await app.page.evaluate(() => globalThis.waiting), 1);
+  },
+
+  async "a page whose scripts do not come says to load it again"(desk, lab) {
+    const page = await desk.window({ viewport: PHONE });
+    desk.expect("net::ERR_FAILED");
+    await page.route("**/assets/js/ui/shell.js", (route) => route.abort());
+    await page.goto(lab.known.banks[0].app);
+    for (const words of ["صفحه را دوباره بارگذاری کنید", "load the page again"]) await page.locator(".still p", { hasText: words }).waitFor();
+    await page.unroute("**/assets/js/ui/shell.js");
+    await page.locator(".still a").first().click();
+    await page.locator("#screen[data-screen]").waitFor();
+    assert.equal(await page.locator(".still").count(), 0);
   },
 
   async "what a browser forgot is set up anew, and the lost device's place can be freed"(desk, lab) {

@@ -187,6 +187,56 @@ export const tests = {
     await app.page.context().setOffline(false);
   },
 
+  async "a clock that the bank has learned too far is told on the card's page and beside the code, and is set right there"(desk, lab) {
+    const card = lab.card(lab.known.banks[0].id, 1);
+    const app = await App.ready(desk, lab, card);
+    const care = new Care(app);
+    // As a row of an older release may have it.
+    await app.page.route("**/app/cards", async (route) => {
+      const response = await route.fetch();
+      const told = await response.json();
+      for (const { clock } of told.cards) clock.drift_steps = -2;
+      await route.fulfill({ response, json: told });
+    });
+    await care.card();
+    await care.get('[data-notice="sync"]').waitFor();
+    await care.row("resync").waitFor();
+    await care.back("settings");
+    await care.back("codes");
+    await app.page.unroute("**/app/cards");
+    await care.get('[data-notice="sync"]').waitFor();
+    assert.equal(await care.get('[data-notice="clock"]').count(), 0, "nobody's clock is said to be wrong");
+    await app.later(60);
+    await care.row("resync").click();
+    await care.get('[data-notice="sync"]').waitFor({ state: "detached" });
+    await paid(desk, lab, card, await app.code());
+  },
+
+  async "a change that the bank has seen before may have been done, and a card that it took off goes, after words that say so"(desk, lab) {
+    const card = lab.card(lab.known.banks[0].id, 1);
+    const app = await App.ready(desk, lab, card);
+    const care = new Care(app);
+    desk.expect("409 (Conflict)", "404 (Not Found)");
+    await care.card();
+    // Somewhere on the way it is delivered twice, and the first answer is lost.
+    await app.page.route("**/second-pin", async (route) => {
+      await route.fetch();
+      await route.continue();
+    }, { times: 1 });
+    await care.row("second").click();
+    await care.get("dialog .act").click();
+    await care.get("dialog .trouble", { hasText: "شاید انجام شده باشد" }).waitFor();
+    await app.page.keyboard.press("Escape");
+    await care.get('[data-choice="second"][aria-checked="false"]').waitFor();
+    await lab.service(card, "920000");
+    await app.later(60);
+    await care.row("second").click();
+    await care.get("dialog .act").click();
+    await care.get("dialog .trouble", { hasText: "بانک کارت را از این گوشی برداشته است" }).waitFor();
+    await app.page.keyboard.press("Escape");
+    await app.screen("pin");
+  },
+
   async "a phone is named and taken off from another, and its codes pay no more"(desk, lab) {
     const card = lab.card(lab.known.banks[0].id, 1);
     const lost = await App.ready(desk, lab, card);

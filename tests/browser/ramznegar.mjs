@@ -139,6 +139,11 @@ export class App {
     return this.page.waitForFunction(() => navigator.serviceWorker.controller !== null);
   }
 
+  /** It was out of sight for a moment. */
+  seenAgain() {
+    return this.page.evaluate(() => document.dispatchEvent(new Event("visibilitychange", { bubbles: true })));
+  }
+
   /** What the clock shows, both of the bank and on the phone. */
   async later(seconds) {
     await this.lab.advance(seconds);

@@ -100,6 +100,24 @@ export const tests = {
     assert.ok(await payer.get("request-pin").isDisabled());
   },
 
+  async "a payment that expires while the bank is asked is over on the page too, once the bank has refused"(desk, lab) {
+    const card = lab.card("melli", 3);
+    const page = await desk.window();
+    await page.clock.install();
+    const payer = await Payer.at(page, lab, 185_000, "en");
+    await payer.typeCard(card);
+    await page.route("**/authorise", async (route) => {
+      const response = await route.fetch();
+      await lab.advance(20 * 60 + 1);
+      await page.clock.runFor(20 * 60_000 + 1000);
+      await route.fulfill({ response });
+    });
+    // None was asked for.
+    await payer.pay("1234567");
+    await page.locator('#result[data-state="expired"]').waitFor();
+    assert.ok(!(await payer.get("form").isVisible()));
+  },
+
   async "twenty minutes later the payment is over, and the page says so"(desk, lab) {
     const payer = await Payer.of(desk, lab, 180_000, { lang: "en" });
     await lab.advance(20 * 60 + 1);

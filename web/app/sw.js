@@ -2,7 +2,7 @@
 // with its hash.
 //
 // One version is kept whole or not at all, and never mixed: what does not have its hash is not taken. A new version takes over when no page
-// of the old one is open any more. Nothing of the bank's API is looked at or kept.
+// of the old one is open any more. What a first visit loads before all is kept comes from the door as it is. Nothing of the bank's API is looked at or kept.
 
 const worker = /** @type {ServiceWorkerGlobalScope} */ (/** @type {unknown} */ (self));
 const CACHE = `ramz-${VERSION}`;

@@ -184,6 +184,8 @@ async function follow() {
   for (let unheard = 0; unheard < 40; ) {
     try {
       const state = await calls.state();
+      // It was asked for twice, and the end is told already.
+      if (form.hidden) return false;
       unheard = 0;
       clock.hear(state.now_ms);
       newChallenge(state.challenge);
@@ -313,6 +315,8 @@ form.addEventListener("submit", async (event) => {
     pay.removeAttribute("aria-busy");
     pay.textContent = label;
     refresh();
+    // It may have expired meanwhile: the countdown leaves that to whoever is paying.
+    if (!form.hidden && clock.now() >= seen.expires_ms) follow();
   }
 });
 

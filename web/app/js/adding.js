@@ -1,6 +1,6 @@
 // A card is put on the phone, with a fresh seed. Reference and masked seed are kept before they are sent: if the answer is lost, the
-// bank then has one card whose codes this phone can compute. A seed goes under the mask of a PIN that is known to be right only, or
-// the card would be lost to its holder.
+// bank then has one card whose codes this phone can compute, and whoever adds it again is led to it. A seed goes under the mask of a PIN
+// that is known to be right only, or the card would be lost to its holder.
 
 import { settled } from "./asking.js";
 import { bytes, base64url, fromHex, hex, random } from "./crypto/bytes.js";
@@ -34,12 +34,18 @@ export class Adding {
     const { asking } = this;
     const wanted = { pan: digitsOf(typed.pan), expiry: digitsOf(typed.expiry) };
     const { mine: open, kept } = asking;
-    const before = kept.state.pending.find(({ reference }) => isSame(this.#asked.get(reference), wanted));
-    if (!before && kept.state.pending.length > 0) {
+    // Its answer was lost, and what the bank told of its cards has settled it meanwhile.
+    const there = kept.state.cards.find(({ reference }) => isSame(this.#asked.get(reference), wanted));
+    if (there) return there.reference;
+    const { pending } = kept.state;
+    const before = pending.find(({ reference }) => isSame(this.#asked.get(reference), wanted));
+    if (!before && pending.length > 0) {
       // Of before: the bank says whether it has them. Those that it has not are given up, also if they arrive later.
       await asking.refresh();
       await kept.change((state) => { state.pending = []; });
       this.#asked.clear();
+      const found = this.#ending(wanted);
+      if (found && pending.some(({ reference }) => reference === found)) return found;
     }
     await asking.timed();
     const { cards } = kept.state;
@@ -55,9 +61,18 @@ export class Adding {
         await this.#end(reference);
         // The bank has it by a reference of before, whose seed is lost: it is taken off, and added anew.
         if (!once && (await asking.refresh()) > 0) return this.card(wanted, true);
+        // It is one of those that are here.
+        const here = this.#ending(wanted);
+        if (here) return here;
       } else if (!before && !(error instanceof Trouble && !error.nothingDone)) await this.#end(reference);
       throw error;
     }
+  }
+
+  /** The only card of the app whose number ends like this one's; no more of a number is kept. @param {Wanted} wanted */
+  #ending({ pan }) {
+    const [card, other] = this.asking.kept.state.cards.filter(({ told }) => told.card_ending === pan.slice(-4));
+    return other ? undefined : card?.reference;
   }
 
   /** @param {Wanted} wanted */

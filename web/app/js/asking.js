@@ -12,8 +12,14 @@ import { isTrouble, Trouble } from "./trouble.js";
 
 /** Nobody waits longer for another window's request. */
 const TURN_MS = 60_000;
+/** An answer that took longer, or less than no time, is of a phone that slept meanwhile, or whose clock was set: it tells no time. */
+const MEASURED_MS = 20_000;
 /** A clock that is further off than the minute that the bank looks at around it finds no code. */
 const DRIFT_STEPS = 1;
+
+/** Whether the bank takes the phone's clock for another than it is: it would find none of the codes that the phone makes now, until it has two in a
+ * row. @param {{ clock: CardView["clock"] }} told */
+export const isAstray = ({ clock }) => Math.abs(clock.drift_steps) > DRIFT_STEPS;
 
 /** The path of a card. @param {string} reference @param {string} [what] */
 export const ofCard = (reference, what) => `/app/cards/${reference}${what ? `/${what}` : ""}`;
@@ -95,11 +101,15 @@ export class Asking {
     return Date.now() + (this.kept.state.offsetMs ?? 0);
   }
 
-  /** Asks for the bank's time. */
+  /** Asks for the bank's time; once more, if the phone slept over the answer. */
   async learnTime() {
+    if (!(await this.#askTime()) && !(await this.#askTime())) throw new Trouble("offline");
+  }
+
+  async #askTime() {
     const asked = Date.now();
     const { now_ms } = await this.bank.ask("GET", "/app/time");
-    await this.heard(asked, now_ms);
+    return this.heard(asked, now_ms);
   }
 
   /** The bank's time was heard since the app was started. */
@@ -107,16 +117,19 @@ export class Asking {
     if (!this.#heard) await this.learnTime();
   }
 
-  /** The bank's clock showed this at some time between `asked` and now: in the middle, as far as anybody knows.
+  /** The bank's clock showed this at some time between `asked` and now: in the middle, as far as anybody knows. Says whether that tells the time:
+   * after forty minutes of sleep it would be off by twenty, and so would be every code.
    * @param {number} asked @param {number} bankMs */
   async heard(asked, bankMs) {
     const now = Date.now();
+    if (now < asked || now - asked > MEASURED_MS) return false;
     await this.kept.change((state) => {
       state.offsetMs = Math.round(bankMs - (asked + now) / 2);
       // Control codes of minutes to come were sent by a clock that was ahead, and the bank took none of them; but it takes the next minute's.
       for (const card of state.cards) card.controlUsed = Math.min(card.controlUsed, stepAt(bankMs) + 1);
     });
     this.#heard = true;
+    return true;
   }
 
   /** A signed request. What goes with it is made anew if it has to be sent again.
@@ -140,10 +153,27 @@ export class Asking {
     const nowMs = this.now();
     const { pair } = this.kept.state;
     if (!pair) throw new Trouble("no-such-device");
-    if (method === "GET") return this.bank.ask(method, path, body, { pair, device, nowMs });
     // Also above what another copy of this storage may have sent before.
-    const counter = await this.kept.change((state) => (state.counter = Math.max(state.counter + 1, Math.floor(nowMs))));
-    return this.bank.ask(method, path, body, { pair, device, nowMs, counter });
+    const write = () => this.kept.change((state) => (state.counter = Math.max(state.counter + 1, Math.floor(nowMs))));
+    const signer = method === "GET" ? { pair, device, nowMs } : { pair, device, nowMs, counter: await write() };
+    try {
+      const told = await this.bank.ask(method, path, body, signer);
+      await this.#revoked(device, false);
+      return told;
+    } catch (error) {
+      if (isTrouble(error, "no-such-device")) await this.#revoked(device, true);
+      throw error;
+    }
+  }
+
+  /** Whether the bank has taken the device off stays known, also without a network: its codes would look as good as any. A bank that knows it
+   * again, as after a mishap of its own, says so with its next answer. @param {string} device @param {boolean} is */
+  async #revoked(device, is) {
+    const { activated } = this.kept.state;
+    if (activated?.device !== device || Boolean(activated.revoked) === is) return;
+    await this.kept.change((state) => {
+      if (state.activated?.device === device) state.activated.revoked = is;
+    });
   }
 
   /** Control codes of a card, of as many minutes in a row, the last of them this one; all used up from now on.
@@ -180,7 +210,7 @@ export class Asking {
   async prove(reference) {
     const { mine } = this;
     const card = this.prover(reference);
-    if (Math.abs(card.told.clock.drift_steps) > DRIFT_STEPS) await this.resync(card.reference);
+    if (isAstray(card.told)) await this.resync(card.reference);
     else {
       await this.send("POST", ofCard(card.reference, "check"), async () => ({ control_code: (await this.controls(card.reference))[0] }));
     }
@@ -199,7 +229,7 @@ export class Asking {
   async changed(what, reference, wanted, controlled) {
     const card = this.card(reference);
     const mine = controlled ? this.mine : null;
-    if (controlled && Math.abs(card.told.clock.drift_steps) > DRIFT_STEPS) await this.resync(reference);
+    if (controlled && isAstray(card.told)) await this.resync(reference);
     const content = async () => (controlled ? { ...wanted, control_code: (await this.controls(reference))[0] } : wanted);
     await this.learn(await this.send("PUT", ofCard(reference, what), content));
     // Whether a ceiling was raised, and the code looked at, only the bank knows.

@@ -10,7 +10,8 @@ import { Trouble } from "./trouble.js";
  * @property {import("./bank.js").BankView} bank
  * @property {number} keyVersion of the key that seeds are sealed to …
  * @property {Bytes} key … and the key, an uncompressed point
- * @property {number} addUntilMs until then, by the bank's clock, cards are added without a control code */
+ * @property {number} addUntilMs until then, by the bank's clock, cards are added without a control code
+ * @property {boolean} [revoked] whether the bank said last that it has taken this device off */
 /** @typedef {{ reference: string, masked: Bytes }} Pending a card that was asked for, and that the bank has not answered for */
 /** @typedef {Pending & { controlUsed: number, told: CardView }} Card `controlUsed`: the minute of the last control code that was sent */
 /** @typedef {{ credential: Bytes, salt: Bytes, iv: Bytes, wrapped: Bytes | null }} Wrapped */

@@ -36,10 +36,10 @@ export class Phone extends EventTarget {
   static async open() {
     const phone = new Phone();
     await phone.#kept.read();
-    // Also when another window of the app has written: of another PIN, or of no phone any more, nothing stays open.
+    // Also when another window of the app has written: of another PIN, of a phone that was taken off, or of none any more, nothing stays open.
     phone.#seen = phone.#summary();
     phone.#kept.addEventListener("changed", () => {
-      if (phone.#asking.opened && !phone.#asking.opened.fits(phone.#kept.state.salt)) phone.lock();
+      if (phone.#asking.opened && (phone.isRevoked || !phone.#asking.opened.fits(phone.#kept.state.salt))) phone.lock();
       if (phone.#seen !== phone.#summary()) phone.#changed();
     });
     if (phone.stage === "new") void phone.#learnBank();
@@ -56,6 +56,11 @@ export class Phone extends EventTarget {
     const { activated, cards } = this.#kept.state;
     if (!activated) return "new";
     return cards.length === 0 ? "activated" : "ready";
+  }
+
+  /** Whether the bank has taken this phone off: it is of no use any more but to be erased. */
+  get isRevoked() {
+    return this.#kept.state.activated?.revoked === true;
   }
 
   get bank() {
@@ -318,8 +323,8 @@ export class Phone extends EventTarget {
 
   /** @param {Opened} opened @param {number} locks as they were when it was begun */
   #open(opened, locks) {
-    // Locked meanwhile; or of another PIN by now: another window has changed it.
-    if (locks !== this.#locks || !opened.fits(this.#kept.state.salt)) {
+    // Locked meanwhile; or taken off; or of another PIN by now: another window has changed it.
+    if (locks !== this.#locks || this.isRevoked || !opened.fits(this.#kept.state.salt)) {
       opened.wipe();
       throw new Trouble("not-open");
     }
@@ -330,7 +335,7 @@ export class Phone extends EventTarget {
 
   /** What the screens see of what is kept. */
   #summary() {
-    return JSON.stringify([this.stage, this.bank, this.cards, this.clock, this.fingerprint]);
+    return JSON.stringify([this.stage, this.isRevoked, this.bank, this.cards, this.clock, this.fingerprint]);
   }
 
   /** Each seed under its new mask. @param {Opened} old @param {Opened} fresh */

@@ -5,7 +5,7 @@ import { Trouble } from "../trouble.js";
 import { say } from "../words/words.js";
 import { el } from "./node.js";
 import { patiently } from "./patient.js";
-import { troublePlace, words } from "./trouble.js";
+import { isStale, troublePlace, words } from "./trouble.js";
 
 /**
  * @param {import("./shell.js").Shell} shell
@@ -28,6 +28,8 @@ export function ask(shell, { title, body, yes, danger = false, wrong = {}, act }
       el("h2", { id: "ask-title" }, title), body, trouble.node, button, cancel));
   body[0]?.setAttribute("id", "ask-body");
   let done = false;
+  /** What is shown behind the question is not so any more. It is drawn anew, and may be gone, once this was read. */
+  let stale = false;
 
   /** While the bank is asked nobody knows what it did: then it cannot be called off. @param {Event} event */
   function escaped(event) {
@@ -56,7 +58,7 @@ export function ask(shell, { title, body, yes, danger = false, wrong = {}, act }
     } catch (error) {
       if (!node.open || !node.isConnected) return;
       const { kind = "" } = /** @type {{ kind?: string }} */ (error);
-      if (kind === "no-such-device") return shell.replace("revoked");
+      stale ||= isStale(error);
       trouble.say(wrong[kind] ?? words(error));
       button.textContent = yes;
       button.disabled = cancel.disabled = false;
@@ -72,6 +74,7 @@ export function ask(shell, { title, body, yes, danger = false, wrong = {}, act }
       node.remove();
       // What was pressed may have been drawn anew behind the question: then the browser gives the focus to nothing.
       if (document.activeElement === document.body) focusOn(document.body, held);
+      if (stale) shell.learn();
       answer(done);
     });
   });

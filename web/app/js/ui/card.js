@@ -4,7 +4,7 @@ import { say } from "../words/words.js";
 import { digitField, luhn } from "./form.js";
 import { el } from "./node.js";
 import { patiently } from "./patient.js";
-import { troublePlace } from "./trouble.js";
+import { isStale, troublePlace } from "./trouble.js";
 
 /** @param {import("./shell.js").Shell} shell @returns {import("./shell.js").Shown} */
 export function card(shell) {
@@ -32,13 +32,13 @@ export function card(shell) {
       if (button.isConnected) shell.replace("codes", { reference });
     } catch (error) {
       const { kind } = /** @type {{ kind?: string }} */ (error);
-      if (kind === "no-such-device") return shell.replace("revoked");
       // The first minutes are over, and there is no card to prove anything with.
       if (kind === "control-code" && shell.phone.stage === "activated") {
         await shell.phone.learnTime().catch(() => {});
         return shell.replace(shell.first());
       }
       trouble.show(error);
+      if (isStale(error)) shell.learn();
       button.textContent = say("addCard");
       button.disabled = false;
     }

@@ -1,6 +1,7 @@
 // One card: what its PINs may do, what stands in their way, what was refused.
 
 import { hueOf } from "/assets/hues.js";
+import { isAstray } from "../asking.js";
 import { amount, language, say } from "../words/words.js";
 import { ask } from "./ask.js";
 import { icon } from "./icons.js";
@@ -27,6 +28,7 @@ export function cardcare(shell, { reference }) {
       plastic(card),
       navigator.onLine ? null : notice("offline", say("needsNet")),
       lock ? notice("lock", say("controlLocked"), lock) : null,
+      isAstray(card) ? notice("sync", say("clockAstray")) : null,
       ...told,
       slot(card, "second"), slot(card, "first"),
       clock(card, told.some(({ dataset }) => dataset.notice === "clock")),
@@ -79,8 +81,9 @@ export function cardcare(shell, { reference }) {
   }
 
   /** What the bank has learned from the codes, and the way to tell it anew. @param {Card} card @param {boolean} told whether what to do stands above */
-  function clock({ clock: { hint }, refusals }, told) {
-    if (hint === "ok" && !refusals.some(({ why }) => why === "clock_off")) return null;
+  function clock(card, told) {
+    const { clock: { hint }, refusals } = card;
+    if (hint === "ok" && !isAstray(card) && !refusals.some(({ why }) => why === "clock_off")) return null;
     return group(say("clock"),
       hint === "ok" ? null : el("li", {}, notice("clock", say(hint === "slow" ? "clockHintSlow" : "clockHintFast"), told ? "" : say("clockRemedy"))),
       row({ name: "resync", sign: "sync", title: say("resync"), sub: say("resyncSub"), act: () => ask(shell, { title: say("resyncAsk"), body: [el("p", {}, say("resyncWhat"))], yes: say("resync"), act: () => phone.resync(reference) }) }));

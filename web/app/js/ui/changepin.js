@@ -8,7 +8,7 @@ import { el } from "./node.js";
 import { patiently } from "./patient.js";
 import { chosen, pictured } from "./pin.js";
 import { pinpad } from "./pinpad.js";
-import { troublePlace, words } from "./trouble.js";
+import { isStale, troublePlace, words } from "./trouble.js";
 
 /** @param {import("./shell.js").Shell} shell @returns {import("./shell.js").Shown} */
 export function changepin(shell) {
@@ -23,9 +23,10 @@ export function changepin(shell) {
     asksOld = true;
     if (!navigator.onLine) return show(el("p", { class: "notice saffron", role: "status" }, icon("offline"), say("changeOffline")));
     const trouble = troublePlace();
-    const pad = pinpad({ word: "next", done: askNew });
+    const what = el("p", { role: "status" }, say("changeOld"));
+    const pad = pinpad({ word: "next", prompt: what, done: askNew });
     pad.node.dataset.first = "";
-    show(el("p", { role: "status" }, say("changeOld")), trouble.node, pad.node, el("p", { class: "fine" }, icon("bank"), say("changeWhy")));
+    show(what, trouble.node, pad.node, el("p", { class: "fine" }, icon("bank"), say("changeWhy")));
     if (wrong) trouble.say(wrong);
   }
 
@@ -42,10 +43,10 @@ export function changepin(shell) {
       await patiently(node, () => phone.changePin(old, pin), tell);
     } catch (error) {
       const { kind = "" } = /** @type {{ kind?: string }} */ (error);
-      if (kind === "no-such-device") return shell.replace("revoked");
       // No other new PIN helps.
       if (kind === "control-code" || kind === "no-consecutive-codes") return askOld(say("changeOldWrong"));
       if (kind === "control-locked") return askOld(words(error));
+      if (isStale(error)) shell.learn();
       throw error;
     }
     if (node.isConnected) show(...pictured(shell, finish));

@@ -5,7 +5,7 @@ import { deck } from "./deck.js";
 import { face } from "./face.js";
 import { icon } from "./icons.js";
 import { el } from "./node.js";
-import { notices, slotOff } from "./notices.js";
+import { astray, locksOf, LOOK_MS, notices, slotOff } from "./notices.js";
 import { nameOf } from "./picture.js";
 
 /** @typedef {"first" | "second"} Slot */
@@ -33,7 +33,7 @@ export function codes(shell, args = {}) {
     chosen.reference = card.reference;
     if (!steps(card, chosen.slot).includes(chosen.step)) chosen.step = 0;
     // What did not change is not drawn again: a finger may be on it.
-    const from = JSON.stringify([phone.cards, chosen, Math.round((phone.clock.offsetMs ?? 0) / 10_000), navigator.onLine]);
+    const from = JSON.stringify([phone.cards, locksOf(phone), chosen, Math.round((phone.clock.offsetMs ?? 0) / 10_000), navigator.onLine]);
     if (from === drawnFrom) return;
     drawnFrom = from;
     shown?.stop();
@@ -43,6 +43,7 @@ export function codes(shell, args = {}) {
     place.replaceChildren(
       deck(shell, chosen.reference, (reference) => choose({ reference, step: 0 })),
       slots(),
+      ...astray(shell, card),
       ...(live ? [live.node, ceilings(card)] : [off ?? ""]),
       ...notices(phone, card),
     );
@@ -75,14 +76,20 @@ export function codes(shell, args = {}) {
     return el("div", { class: "limits" }, el("h2", { id: "limits" }, say("limit")), el("div", { class: "chips", role: "radiogroup", "aria-labelledby": "limits", onkeydown: roam }, steps(card, chosen.slot).map(chip)));
   }
 
+  const install = installer(shell);
+  const offer = () => (install.hidden = false);
   draw();
+  const looks = setInterval(draw, LOOK_MS);
   phone.addEventListener("change", draw);
+  addEventListener("installable", offer);
   for (const event of ["online", "offline"]) addEventListener(event, draw);
   return {
-    node: el("section", { class: "home" }, el("h1", { class: "unseen" }, say("code")), asked, place, installer(shell)),
+    node: el("section", { class: "home" }, el("h1", { class: "unseen" }, say("code")), asked, place, install),
     leave() {
       shown?.stop();
+      clearInterval(looks);
       phone.removeEventListener("change", draw);
+      removeEventListener("installable", offer);
       for (const event of ["online", "offline"]) removeEventListener(event, draw);
     },
   };
@@ -128,6 +135,5 @@ function installer(shell) {
     shell.install = null;
     node.hidden = true;
   }
-  addEventListener("installable", () => (node.hidden = false), { once: true });
   return node;
 }

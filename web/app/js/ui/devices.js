@@ -27,7 +27,6 @@ export function devices(shell) {
       redraw(place, [el("ul", { class: "rows devices", role: "list" }, list.map(item))]);
       place.removeAttribute("aria-busy");
     } catch (error) {
-      if (/** @type {{ kind?: string }} */ (error).kind === "no-such-device" && place.isConnected) return shell.replace("revoked");
       redraw(place, []);
       trouble.show(error);
       again.hidden = false;
@@ -50,7 +49,7 @@ export function devices(shell) {
   async function rename({ device, name }) {
     const input = el("input", { id: "device-name", type: "text", value: name, maxlength: NAME_MAX, autocomplete: "off", dir: "auto", autofocus: true });
     const field = el("div", { class: "field" }, el("label", { for: "device-name" }, say("deviceName")), input);
-    const done = await ask(shell, { title: say("renameAsk"), body: [field], yes: say("set"), wrong: { malformed: say("nameWrong") }, act: () => phone.renameDevice(device, input.value) });
+    const done = await ask(shell, { title: say("renameAsk"), body: [field], yes: say("set"), wrong: { malformed: say("nameWrong"), "not-found": say("deviceGone") }, act: () => phone.renameDevice(device, input.value) });
     if (done) load();
   }
 
@@ -59,7 +58,7 @@ export function devices(shell) {
     // With it goes what it keeps.
     if (own) return shell.go("erase");
     const words = [el("p", {}, el("b", {}, el("bdi", {}, name)), ": ", say("removeDeviceWhat")), el("p", {}, say("lastPhone"))];
-    const done = await ask(shell, { title: say("removeDeviceAsk"), body: words, yes: say("removeYes"), danger: true, act: () => phone.revokeDevice(device) });
+    const done = await ask(shell, { title: say("removeDeviceAsk"), body: words, yes: say("removeYes"), danger: true, wrong: { "not-found": say("deviceGone") }, act: () => phone.revokeDevice(device) });
     if (done) load();
   }
 

@@ -16,7 +16,8 @@ const COPIED_MS = 1600;
  * @param {{ slot: "first" | "second", step: number }} chosen
  */
 export function face(shell, card, { slot, step }) {
-  const digits = el("output", { class: "digits", dir: "ltr", "data-code": true });
+  // Each new code is said by the shell; an output would say it once more.
+  const digits = el("output", { class: "digits", dir: "ltr", "aria-live": "off", "data-code": true });
   const left = el("b", { class: "left" });
   const ring = svg("circle", { class: "run", cx: 50, cy: 50, r: 46, pathLength: 1 });
   const copy = el("button", { type: "button", class: "act wide", "data-first": true, onclick: copied }, icon("copy"), el("span", {}, say("copy")));

@@ -2,6 +2,7 @@
 
 import { focusOn } from "./ask.js";
 import { el } from "./node.js";
+import { locksOf, LOOK_MS } from "./notices.js";
 
 /** @typedef {import("./node.js").Child} Child */
 
@@ -20,6 +21,7 @@ export function live(shell, from, draw) {
 
   function leave() {
     left = true;
+    clearInterval(looks);
     phone.removeEventListener("change", follow);
     for (const event of events) removeEventListener(event, follow);
   }
@@ -33,12 +35,13 @@ export function live(shell, from, draw) {
       leave();
       return shell.back();
     }
-    const now = JSON.stringify([what, navigator.onLine]);
+    const now = JSON.stringify([what, locksOf(phone), navigator.onLine]);
     if (now === drawn) return;
     drawn = now;
     redraw(node, draw());
   }
 
+  const looks = setInterval(follow, LOOK_MS);
   follow();
   phone.addEventListener("change", follow);
   for (const event of events) addEventListener(event, follow);

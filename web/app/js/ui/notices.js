@@ -1,10 +1,12 @@
-// What stands in the way of a code, and what may: a PIN that is not the app's, a lock, a clock that is off, no network.
+// What stands in the way of a code, and what may: a PIN that is not the app's, a lock, a clock that is off or that the bank takes for another,
+// no network.
 
+import { isAstray } from "../asking.js";
 import { amount, moment, say } from "../words/words.js";
 import { icon } from "./icons.js";
 import { el } from "./node.js";
 import { patiently } from "./patient.js";
-import { troublePlace } from "./trouble.js";
+import { isStale, troublePlace } from "./trouble.js";
 
 /** A clock that is off by less is nobody's trouble: the bank takes a minute either way. */
 const CLOCK_OFF_MS = 30_000;
@@ -20,6 +22,13 @@ export function lockOf(phone, { locked, locked_until }) {
   return locked_until ? say("lockedUntil", { time: moment(locked_until) }) : say("lockedUntilAtm");
 }
 
+/** What of the cards is locked now: what a screen shows is not so any more once this is another. A screen looks every second, since a timer until a
+ * lock ends would sleep with the phone. @param {import("../phone.js").Phone} phone */
+export const locksOf = (phone) => phone.cards.flatMap(({ first, second, control }) => [first, second, control].map((use) => lockOf(phone, use)));
+
+/** How often. */
+export const LOOK_MS = 1000;
+
 /**
  * What is shown in place of a code, if the bank would take none.
  * @param {import("./shell.js").Shell} shell
@@ -31,27 +40,48 @@ export function slotOff(shell, card, slot) {
   const lock = lockOf(shell.phone, card[slot]);
   if (lock) return el("div", { class: "off" }, icon("lock", "big"), el("p", {}, el("b", {}, say("locked")), " ", lock));
   if (card[slot].on) return null;
+  const why = slot === "first" ? say("firstOffWhy") : "";
+  return el("div", { class: "off" }, icon(slot === "first" ? "shop" : "web", "big"), el("p", {}, el("b", {}, say(`${slot}Off`)), " ", why),
+    ...asking(shell, `${slot}On`, () => shell.phone.switchPin(card.reference, slot, true)));
+}
+
+/**
+ * That the bank would take none of this card's codes for now, and a button that has it take them again; nothing, if it takes them.
+ * @param {import("./shell.js").Shell} shell
+ * @param {import("../phone.js").Phone["cards"][number]} card
+ */
+export function astray(shell, card) {
+  if (!isAstray(card)) return [];
+  return [notice("sync", "saffron", say("clockAstray")), ...asking(shell, "resync", () => shell.phone.resync(card.reference))];
+}
+
+/** A button for what the bank is asked with a control code, below a place for what went wrong.
+ * @param {import("./shell.js").Shell} shell @param {import("../words/words.js").Word} word @param {() => Promise<unknown>} act */
+function asking(shell, word, act) {
   const trouble = troublePlace();
-  const button = el("button", { type: "button", class: "act wide", onclick: turnOn }, say(slot === "first" ? "firstOn" : "secondOn"));
-  async function turnOn() {
+  const button = el("button", { type: "button", class: "act wide", "data-choice": word, onclick: press }, say(word));
+  async function press() {
     trouble.clear();
     button.disabled = true;
     try {
-      await patiently(button, () => shell.phone.switchPin(card.reference, slot, true), (text) => (button.textContent = text));
+      await patiently(button, act, (text) => (button.textContent = text));
     } catch (error) {
       trouble.show(error);
-      button.textContent = say(slot === "first" ? "firstOn" : "secondOn");
+      if (isStale(error)) shell.learn();
+      button.textContent = say(word);
       button.disabled = false;
     }
   }
-  const why = slot === "first" ? say("firstOffWhy") : "";
-  return el("div", { class: "off" }, icon(slot === "first" ? "shop" : "web", "big"), el("p", {}, el("b", {}, say(`${slot}Off`)), " ", why), trouble.node, button);
+  return [trouble.node, button];
+}
+
+/** @param {Parameters<typeof icon>[0]} sign @param {string} kind @param {...string} words */
+function notice(sign, kind, ...words) {
+  return el("p", { class: `notice ${kind}`, "data-notice": sign }, icon(sign), el("span", {}, words.join(" ")));
 }
 
 /** @param {import("../phone.js").Phone} phone @param {import("../phone.js").Phone["cards"][number]} card */
 export function notices(phone, card) {
-  const notice = (/** @type {Parameters<typeof icon>[0]} */ sign, /** @type {string} */ kind, /** @type {string[]} */ ...words) =>
-    el("p", { class: `notice ${kind}`, "data-notice": sign }, icon(sign), el("span", {}, words.join(" ")));
   const shown = [];
   const off = phone.clock.offsetMs ?? 0;
   if (Math.abs(off) > CLOCK_OFF_MS) {

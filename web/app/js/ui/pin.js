@@ -34,7 +34,7 @@ export function chosen(use) {
   let first = "";
   const what = el("p", { role: "status" }, say("pinChoose"));
   const trouble = troublePlace();
-  const pad = pinpad({ word: "next", done: typed });
+  const pad = pinpad({ word: "next", prompt: what, done: typed });
   pad.node.dataset.first = "";
 
   /** @param {string} pin */

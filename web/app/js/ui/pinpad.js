@@ -8,22 +8,25 @@ import { icon } from "./icons.js";
 import { el } from "./node.js";
 
 /**
- * @param {{ done: (pin: string) => unknown, word: import("../words/words.js").Word, beside?: Node | null }} options `word` is on the key
- *   that ends it, `beside` stands left of the zero
+ * @param {{ done: (pin: string) => unknown, word: import("../words/words.js").Word, prompt: HTMLElement, beside?: Node | null }} options `word` is
+ *   on the key that ends it, `prompt` says which PIN is wanted and names the pad, `beside` stands left of the zero
  */
-export function pinpad({ done, word, beside = null }) {
+export function pinpad({ done, word, prompt, beside = null }) {
   let typed = "";
-  const dots = el("div", { class: "dots", role: "img", "aria-live": "polite" });
+  prompt.id = "prompt";
+  const dots = el("div", { class: "dots", "aria-hidden": "true" });
+  // How many there are is said; which, never.
+  const count = el("p", { class: "unseen", role: "status" });
   const ready = el("button", { type: "button", class: "act wide", onclick: end }, say(word));
   const digit = (/** @type {number} */ d) => el("button", { type: "button", class: "digit", onclick: () => add(String(d)) }, figures(d));
   const erase = el("button", { type: "button", class: "digit plain", "aria-label": say("erase"), onclick: back }, icon("erase"));
   const keys = el("div", { class: "keys", dir: "ltr" }, [1, 2, 3, 4, 5, 6, 7, 8, 9].map(digit), el("span", { class: "beside" }, beside), digit(0), erase);
-  const node = el("div", { class: "pinpad", tabindex: "0", onkeydown: key }, dots, keys, ready);
+  const node = el("div", { class: "pinpad", role: "group", "aria-labelledby": prompt.id, tabindex: "0", onkeydown: key }, dots, count, keys, ready);
   show();
 
   function show() {
     dots.replaceChildren(...Array.from({ length: Math.max(PIN_DIGITS_MIN, typed.length) }, (_, i) => el("i", { class: i < typed.length ? "full" : "" })));
-    dots.setAttribute("aria-label", say("digitsTyped", { count: typed.length }));
+    count.textContent = say("digitsTyped", { count: typed.length });
     ready.disabled = typed.length < PIN_DIGITS_MIN;
   }
 

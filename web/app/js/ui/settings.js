@@ -7,6 +7,7 @@ import { askForFinger } from "./finger.js";
 import { icon } from "./icons.js";
 import { live } from "./live.js";
 import { el } from "./node.js";
+import { lockOf } from "./notices.js";
 import { refusalsOf } from "./refusals.js";
 import { endingOf, group, row, toggle } from "./rows.js";
 
@@ -36,7 +37,7 @@ export function settings(shell, args = {}) {
 
   function cards() {
     return group(say("cards"),
-      phone.cards.map((card) => row({ name: card.reference, sign: "card", title: endingOf(card), sub: stateOf(card), act: () => open("cardcare", { reference: card.reference }, card.reference) })),
+      phone.cards.map((card) => row({ name: card.reference, sign: "card", title: endingOf(card), sub: stateOf(phone, card), act: () => open("cardcare", { reference: card.reference }, card.reference) })),
       row({ name: "card", sign: "plus", title: say("addAnother"), act: () => open("card") }));
   }
 
@@ -100,8 +101,8 @@ export function settings(shell, args = {}) {
   return shown;
 }
 
-/** @param {import("../phone.js").Phone["cards"][number]} card */
-function stateOf({ first, second }) {
+/** @param {Phone} phone @param {Phone["cards"][number]} card */
+function stateOf(phone, { first, second }) {
   const state = say(first.on ? (second.on ? "bothOn" : "firstIs") : second.on ? "secondIs" : "noneOn");
-  return first.locked || second.locked ? `${state} · ${say("isLocked")}` : state;
+  return lockOf(phone, first) || lockOf(phone, second) ? `${state} · ${say("isLocked")}` : state;
 }

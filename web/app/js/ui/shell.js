@@ -58,6 +58,7 @@ export class Shell {
 
   /** Where this phone is. @returns {Screen} */
   first() {
+    if (this.phone.isRevoked) return "revoked";
     if (this.phone.stage === "ready") return this.phone.isOpen ? "codes" : "unlock";
     // Without a card nothing can prove this phone any more, once its first minutes are over.
     if (this.phone.stage === "activated") return (this.phone.freeUntilMs ?? 0) > Date.now() ? "pin" : "late";
@@ -104,8 +105,8 @@ export class Shell {
 
   /** Whether this phone can be on a screen. @param {Screen} screen */
   fits(screen) {
-    const { stage, isOpen } = this.phone;
-    if (screen === "revoked") return true;
+    const { stage, isOpen, isRevoked } = this.phone;
+    if (isRevoked) return screen === "revoked";
     if (stage === "new") return NEW.includes(screen);
     if (stage === "activated") return screen === this.first() || (screen === "card" && isOpen && this.first() === "pin");
     return isOpen ? !BEFORE.includes(screen) : screen === "unlock";
@@ -117,7 +118,7 @@ export class Shell {
   }
 
   changed() {
-    // It may have closed by itself: another window has changed the PIN, or erased all. What opens it goes on by itself.
+    // It may have closed by itself: another window has changed the PIN, or erased all; or the bank has taken it off. What opens it goes on by itself.
     if (!this.fits(this.screen) && !(this.screen === "unlock" && this.phone.isOpen)) this.replace(this.first());
     else this.bar();
   }
@@ -174,13 +175,7 @@ export class Shell {
 
   /** What the bank knows of this phone, if it can be asked. Nothing waits for it. */
   async learn() {
-    if (this.phone.stage === "new") return this.phone.learnTime().catch(() => {});
-    try {
-      await this.phone.refresh();
-    } catch (error) {
-      // If nothing is kept any more, it is this browser that forgot.
-      if (/** @type {{ kind?: string }} */ (error).kind === "no-such-device" && /** @type {string} */ (this.phone.stage) !== "new") this.replace("revoked");
-    }
+    await (this.phone.stage === "new" ? this.phone.learnTime() : this.phone.refresh()).catch(() => {});
   }
 
   /** @param {InstallEvent} event */

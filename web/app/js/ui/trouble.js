@@ -1,5 +1,6 @@
 // What went wrong, in words of the person who holds the phone: what happened, and what to do.
 
+import { isTrouble } from "../trouble.js";
 import { say } from "../words/words.js";
 import { el } from "./node.js";
 import { icon } from "./icons.js";
@@ -17,7 +18,10 @@ const WORDS = {
   wait: "troubleLater",
   "device-limit": "troubleDevices",
   "token-exists": "troubleExists",
-  "counter-used": "troubleExists",
+  "already-exists": "troubleFull",
+  "not-found": "troubleGone",
+  "no-such-device": "revokedTitle",
+  "counter-used": "troubleUsed",
   fault: "troubleFault",
   storage: "troubleStorage",
   cancelled: "troubleCancelled",
@@ -37,6 +41,9 @@ export function words(error) {
   const remedy = kind === "control-locked" && !(/** @type {any} */ (error).retryAfterS) ? say("troubleAtm") : later;
   return say(word, { seconds: retryAfterS, incident, remedy });
 }
+
+/** Whether it tells that the bank has something else than what is shown. @param {unknown} error */
+export const isStale = (error) => isTrouble(error, "not-found") || isTrouble(error, "counter-used");
 
 /** A place for what went wrong, empty at first. Filled, it is read out. */
 export function troublePlace() {

@@ -13,7 +13,7 @@ export function unlock(shell) {
   const trouble = troublePlace();
   const title = el("h1", {}, say("unlockTitle"));
   const finger = el("button", { type: "button", class: "digit plain", "aria-label": say("fingerprint"), onclick: () => open(() => phone.unlockByFingerprint(), false) }, icon("finger"));
-  const pad = pinpad({ word: "open", beside: phone.fingerprint.on ? finger : null, done: (pin) => open(() => phone.unlock(pin), true) });
+  const pad = pinpad({ word: "open", prompt: title, beside: phone.fingerprint.on ? finger : null, done: (pin) => open(() => phone.unlock(pin), true) });
   pad.node.dataset.first = "";
   if (phone.fingerprint.on) Phone.fingerprintPossible().then((can) => (finger.hidden = !can));
 

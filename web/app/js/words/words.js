@@ -51,12 +51,13 @@ export function dress() {
 }
 
 /**
- * Words, with values in their places: `{minutes}`.
+ * Words, with values in their places: `{minutes}`. An incident is a name that the bank's log knows: it is written as it is there, and stands
+ * apart from a text that runs the other way.
  * @param {Word} word
  * @param {Record<string, string | number>} [values]
  */
 export function say(word, values = {}) {
-  return words[word].replace(/\{(\w+)\}/g, (_, name) => figures(values[name] ?? ""));
+  return words[word].replace(/\{(\w+)\}/g, (_, name) => (name === "incident" ? `\u2066${values[name]}\u2069` : figures(values[name] ?? "")));
 }
 
 /** Figures of the language. @param {string | number} text */

@@ -1,0 +1,29 @@
+// What went wrong, in the words of the app's first language.
+
+import assert from "node:assert/strict";
+
+import { APP } from "./vectors.mjs";
+
+// All that the words ask of a page: which language it wants.
+globalThis.location ??= { search: "?lang=fa" };
+const { say } = await import(`${APP}words/words.js`);
+const { Trouble } = await import(`${APP}trouble.js`);
+const { isStale, words } = await import(`${APP}ui/trouble.js`);
+
+const INCIDENT = "7f3c2a90-1b4d-4e8f-9a06-5d2c81e07b34";
+
+export const tests = {
+  async "an incident stands in Persian as the bank's log has it, and apart from what runs the other way"() {
+    const text = words(new Trouble("fault", { incident: INCIDENT }));
+    assert.ok(text.includes(`\u2066${INCIDENT}\u2069`), text);
+    assert.ok(say("troubleLater", { seconds: 30 }).startsWith("۳۰ "), "figures are Persian");
+  },
+
+  async "what the bank refuses in its own way has words of its own, and none says to try later what never goes"() {
+    const kinds = ["token-exists", "already-exists", "not-found", "counter-used", "no-such-device", "device-limit"];
+    const said = kinds.map((kind) => words(new Trouble(kind)));
+    assert.equal(new Set([...said, say("troubleOther")]).size, kinds.length + 1);
+    for (const text of said.slice(0, 3)) assert.ok(!/دوباره|کمی بعد/.test(text), text);
+    assert.deepEqual(kinds.filter((kind) => isStale(new Trouble(kind))), ["not-found", "counter-used"]);
+  },
+};
