@@ -36,6 +36,7 @@ const MAY_EXPOSE: &[(&str, &str)] = &[
     ("crates/issuer/src/devices/mod.rs", "index"),
     ("crates/issuer/src/engine/mod.rs", "index"),
     ("crates/issuer/src/engine/outgoing.rs", "seal"),
+    ("crates/issuer/src/fit.rs", "index"),
     ("crates/issuer/src/inline/transaction.rs", "index"),
     ("crates/issuer/src/limits.rs", "index"),
     ("crates/issuer/src/phones/mod.rs", "index"),
