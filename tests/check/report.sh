@@ -36,13 +36,13 @@ stage() {
 }
 
 # beside NAME KIND LIMIT COMMAND…: begins it, and goes on. It has of the processors what the stages that follow leave: most tests wait
-# for clocks, sockets and disks half of the time.
+# for clocks, sockets and disks half of the time. With NICE=0 it is one like them.
 beside() {
   local name=$1 kind=$2 limit=$3 log
   shift 3
   STAGES=$((STAGES + 1))
   log=$(log_of "$name")
-  nice -n 19 timeout --kill-after=10 "$limit" "$@" >"$log" 2>&1 &
+  nice -n "${NICE:-19}" timeout --kill-after=10 "$limit" "$@" >"$log" 2>&1 &
   BESIDE+=("$!|$name|$kind|$limit|$log")
   trap end_beside EXIT
 }
