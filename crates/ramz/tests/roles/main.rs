@@ -9,6 +9,7 @@ mod house;
 mod importing;
 mod journal;
 mod lost;
+mod measuring;
 mod metrics;
 mod page;
 mod paying;
