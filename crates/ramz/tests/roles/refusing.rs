@@ -136,6 +136,28 @@ async fn what_is_shown_is_what_is_accepted() {
     assert!(one_line(&said, "weak").contains("1e-5"));
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn what_no_role_starts_from_is_not_shown_and_a_secret_in_it_neither() {
+    let bank = Bank::keeping(Kept::files).await;
+    let merchant = "[[gateway.page.merchants]]\nid = \"shop\"\nname_fa = \"shop\"\nname_en = \"shop\"\nmerchant = \"1\"\n\
+                    terminal = \"1\"\ncallbacks = [\"https://shop.example\"]\n";
+    for (text, names) in [
+        ("[issuer.bank.policy]\ndigits = 5\n", "[issuer.bank] policy"),
+        (
+            "[issuer.store]\nurl = \"postgresql://ramz:s3cr3t-word@localhost/ramz?sslmode=disable\"\n",
+            "[issuer.store] url",
+        ),
+        ("[issuer.sms]\npassword = \"s3cr3t-word\"\n", "[issuer.sms] password"),
+        (&format!("{merchant}api_key = \"s3cr3t-word-of-a-merchant\"\n"), "[gateway.page] merchants"),
+    ] {
+        let file = bank.write("unsound.toml", text);
+        let [shown, checked] = ["show", "check"]
+            .map(|command| words(&run(["config", command, "--config", file.to_str().unwrap()], ""), command));
+        assert!(shown.contains(names) && !shown.contains("s3cr3t"), "{text}: {shown}");
+        assert_eq!(shown, checked);
+    }
+}
+
 #[test]
 fn a_command_line_that_makes_no_sense_is_no_panic() {
     for arguments in [
