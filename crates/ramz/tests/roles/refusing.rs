@@ -1,6 +1,7 @@
 //! What a role says when it cannot start: exit code 1, one line that names the thing, no panic.
 
 use std::fs;
+use std::process::{Command, Stdio};
 
 use serde_json::{Value, json};
 
@@ -156,6 +157,26 @@ async fn what_no_role_starts_from_is_not_shown_and_a_secret_in_it_neither() {
         assert!(shown.contains(names) && !shown.contains("s3cr3t"), "{text}: {shown}");
         assert_eq!(shown, checked);
     }
+}
+
+#[test]
+fn a_result_that_cannot_be_written_is_an_error_and_a_closed_pipe_is_none() {
+    let show = || {
+        let mut show = Command::new(RAMZ);
+        show.args(["config", "show"]).stderr(Stdio::piped());
+        show
+    };
+    let full = show().stdout(fs::File::options().write(true).open("/dev/full").unwrap()).output().unwrap();
+    let err = String::from_utf8(full.stderr).unwrap();
+    assert_eq!(full.status.code(), Some(1), "{err}");
+    assert!(
+        err.starts_with("ramz: standard output cannot be written to: ") && err.lines().count() == 1,
+        "{err}"
+    );
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let closed = show().stdout(writer).output().unwrap();
+    assert_eq!((closed.status.code(), closed.stderr.as_slice()), (Some(0), &b""[..]));
 }
 
 #[test]
