@@ -8,6 +8,7 @@ mod doctor;
 mod house;
 mod importing;
 mod journal;
+mod keys;
 mod lost;
 mod measuring;
 mod metrics;
