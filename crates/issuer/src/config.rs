@@ -1,9 +1,13 @@
 //! An issuer's configuration, as in the `[issuer]` table of `ramz.default.toml`. Unknown keys are refused.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
+use axum::http::HeaderName;
+use ramz_api::pin_request::is_host_name;
 use ramz_domain::card::{Alerts, AppPolicy, Policy, PolicyError, SendLimits, StaticPolicy, StaticRule};
 use ramz_domain::{PaymentKind, Rial};
+use ramz_keys::PinBlockFormat;
 use serde::Deserialize;
 
 use crate::limits::Rates;
@@ -237,7 +241,63 @@ pub struct HostConfig {
     pub pin_block_format: u8,
 }
 
+/// A setting that cannot be used.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+#[error("issuer: bank.{place}: {what}")]
+pub struct ConfigError {
+    /// The setting, below `[issuer.bank]`.
+    pub place: &'static str,
+    /// What about it, and what to write.
+    pub what: String,
+}
+
 impl Config {
+    /// Everything that is wrong with the bank's names, its app's header, and those who come to it. A start refuses the first.
+    pub fn errors(&self) -> Vec<ConfigError> {
+        let mut errors = Vec::new();
+        let mut ensure = |holds: bool, place: &'static str, what: String| {
+            if !holds {
+                errors.push(ConfigError { place, what });
+            }
+        };
+        for (place, name) in [("id", &self.id), ("name_fa", &self.name_fa), ("name_en", &self.name_en)] {
+            ensure(!name.trim().is_empty(), place, "is empty: write the bank's own".into());
+        }
+        ensure(is_digits(&self.short_code), "short_code", "write digits only, or leave it empty".into());
+        let header = &self.app.address_header;
+        let is_header = header.is_empty() || HeaderName::try_from(header).is_ok();
+        let what = "write the name of a request header, as X-Real-IP, or leave it empty";
+        ensure(is_header, "app.address_header", what.into());
+        let mut names = BTreeSet::new();
+        for asker in &self.askers {
+            let name = &asker.name;
+            ensure(is_name(name), "askers", format!("{name:?}: write the name as in its certificate"));
+            ensure(names.insert(name), "askers", format!("{name:?} is there twice; keep one"));
+            for kind in asker.kinds.iter().filter(|kind| PaymentKind::parse(kind).is_none()) {
+                ensure(false, "askers", format!("{name:?}: {kind:?} is no kind of payment"));
+            }
+            for acquirer in &asker.acquirers {
+                let fits = (1..=11).contains(&acquirer.len()) && is_digits(acquirer);
+                let what = format!("{name:?}: write the acquirer {acquirer:?} as 1 to 11 digits");
+                ensure(fits, "askers", what);
+            }
+            for origin in asker.origins.iter().filter(|origin| !is_host_name(origin)) {
+                let what = "as a host name in lower case, without scheme or port";
+                ensure(false, "askers", format!("{name:?}: write the origin {origin:?} {what}"));
+            }
+        }
+        let mut names = BTreeSet::new();
+        for VerifierConfig { name, pin_block_format, .. } in &self.verifiers {
+            ensure(is_name(name), "verifiers", format!("{name:?}: write the name as in its certificate"));
+            ensure(names.insert(name), "verifiers", format!("{name:?} is there twice; keep one"));
+            let what = format!(
+                "{name:?}: there is no PIN block format {pin_block_format}; write 0, 3 (TDEA) or 4 (AES)"
+            );
+            ensure(PinBlockFormat::numbered(*pin_block_format).is_some(), "verifiers", what);
+        }
+        errors
+    }
+
     /// What the bank chose, checked.
     ///
     /// # Errors
@@ -310,6 +370,15 @@ impl AppConfig {
         }
         Ok(())
     }
+}
+
+fn is_digits(text: &str) -> bool {
+    text.bytes().all(|b| b.is_ascii_digit())
+}
+
+/// A name that a certificate and a header can carry.
+fn is_name(text: &str) -> bool {
+    (1..=253).contains(&text.len()) && text.bytes().all(|b| matches!(b, b' '..=b'~'))
 }
 
 /// Scheme, host and port, and nothing that could mean more in a header: no wildcard, no path, no second source.

@@ -30,6 +30,9 @@ impl Config {
 }
 
 pub(crate) fn check(config: &Config) -> Result<Checked, StartError> {
+    if let Some(error) = config.errors().into_iter().next() {
+        return Err(StartError::Config(error));
+    }
     let policy = config.policy()?;
     let rates = config.limits.rates()?;
     for iin in &config.iins {

@@ -23,7 +23,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::admission::Admissions;
 use crate::app::{self, AppDoor};
-use crate::config::{AppConfig, Config, HostConfig, VerifierConfig};
+use crate::config::{AppConfig, Config, ConfigError, HostConfig, VerifierConfig};
 use crate::counts::Counts;
 use crate::engine::{Engine, Parts, Rules};
 use crate::inline::{BankAtTerminal, Inline, Zone};
@@ -96,6 +96,9 @@ pub enum StartError {
     /// The policy may not run.
     #[error(transparent)]
     Policy(#[from] PolicyError),
+    /// A setting that cannot be used.
+    #[error(transparent)]
+    Config(ConfigError),
     /// A layout or header that cannot be used.
     #[error("issuer: {place}: {error}")]
     Shape {

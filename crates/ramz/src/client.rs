@@ -7,12 +7,12 @@ use anyhow::{Context as _, anyhow, bail};
 use axum::body::Bytes;
 use axum::http::{Method, Request, Response, StatusCode, header};
 use ramz_api::back_office::{
-    CARD, CARDS, CLOSE, CardBody, CardView, FIND, FIRST_PIN_OFF, LOCK, PHONE, PhoneBody, REISSUE, Reissue,
-    UNLOCK, of_card,
+    CARD, CARDS, CLOSE, CardBody, CardView, DEVICE, FIND, FIRST_PIN_OFF, LOCK, PHONE, PhoneBody, REISSUE,
+    Reissue, UNLOCK, of_card,
 };
 use ramz_api::client::Http;
 use ramz_api::problem::{Kind, Problem};
-use ramz_domain::{CardId, Pan};
+use ramz_domain::{CardId, DeviceId, Pan};
 use serde::de::DeserializeOwned;
 
 use crate::config::OperatorConfig;
@@ -136,6 +136,12 @@ impl BackOffice {
     /// Makes the static first PIN the one that counts.
     pub(crate) async fn first_pin_off(&self, card: CardId) -> anyhow::Result<CardView> {
         self.tell(FIRST_PIN_OFF, card).await
+    }
+
+    /// Takes a device away, with all its cards.
+    pub(crate) async fn revoke_device(&self, card: CardId, device: DeviceId) -> anyhow::Result<CardView> {
+        let path = of_card(DEVICE, card).replacen("{device}", &device.to_string(), 1);
+        read(self.call(Method::DELETE, &path, Vec::new()).await?)
     }
 
     /// What needs no more words than its path.

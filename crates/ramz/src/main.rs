@@ -19,7 +19,7 @@ use commands::Ramz;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
-    match commands::run(Ramz::parse()) {
+    match commands::run(Ramz::parse()).and_then(|()| commands::say::written()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             commands::say::error(&error);

@@ -7,7 +7,7 @@ use clap::{Args, Subcommand};
 use ramz_api::back_office::{CardBody, PhoneBody, Reissue};
 use ramz_api::problem::Problem;
 use ramz_domain::card::CardStatus;
-use ramz_domain::{CardId, Pan, Phone};
+use ramz_domain::{CardId, DeviceId, Pan, Phone};
 use zeroize::Zeroizing;
 
 use super::{Settings, card_view, import, prompt, say};
@@ -73,6 +73,15 @@ enum Cards {
     },
     /// Make the static first PIN the one that counts again: the phone is lost
     FirstPinOff(Which),
+    /// Take a device away, with all its cards: the phone is lost, and `show` has told both ids
+    RevokeDevice {
+        #[command(flatten)]
+        settings: Settings,
+        /// The id of a card that is on the device
+        card: String,
+        /// The device's id
+        device: String,
+    },
     /// Refuse a card that is lost or stolen
     HotList(Which),
     /// End a card for good: nothing makes it active again
@@ -127,6 +136,12 @@ pub(super) async fn run(options: Options) -> anyhow::Result<()> {
         Cards::FirstPinOff(which) => {
             let (office, id) = which.find().await?;
             office.first_pin_off(id).await?
+        }
+        Cards::RevokeDevice { settings, card, device } => {
+            let (office, id) = Which { settings, card: Some(card) }.find().await?;
+            let device = DeviceId::parse(&device)
+                .context("a device's id is 32 hexadecimal digits; `ramz cards show` tells it")?;
+            office.revoke_device(id, device).await?
         }
         Cards::HotList(which) => {
             let (office, id) = which.find().await?;

@@ -9,7 +9,7 @@ use zeroize::Zeroizing;
 
 use super::say;
 use crate::system::SystemEntropy;
-use crate::system::files::{read_secret, write_private};
+use crate::system::files::{Lock, make_private, read_secret, write_private};
 
 #[derive(Debug, Args)]
 pub(super) struct Options {
@@ -71,34 +71,47 @@ impl KeyFile {
             .context(self.file.display().to_string())
     }
 
-    fn write(&self, ring: &KeyRing) -> anyhow::Result<()> {
+    fn sealed(&self, ring: &KeyRing) -> anyhow::Result<Vec<u8>> {
         let passphrase = read_secret(&self.passphrase_file)?;
-        write_private(&self.file, &ring.seal(passphrase.as_bytes(), Argon2Params::STRONG, &SystemEntropy)?)
+        Ok(ring.seal(passphrase.as_bytes(), Argon2Params::STRONG, &SystemEntropy)?)
+    }
+
+    /// Makes the file, with fresh keys.
+    fn make(&self) -> anyhow::Result<()> {
+        let _lock = Lock::of(&self.file)?;
+        anyhow::ensure!(
+            self.file.symlink_metadata().is_err(),
+            "{} is there already: its keys protect data, it is not replaced",
+            self.file.display()
+        );
+        make_private(&self.file, &self.sealed(&KeyRing::generate(&SystemEntropy))?)
+    }
+
+    /// Changes what is in the file. Of two commands at once the second one changes what the first one wrote.
+    fn change<T>(&self, change: impl FnOnce(&mut KeyRing) -> anyhow::Result<T>) -> anyhow::Result<T> {
+        let _lock = Lock::of(&self.file)?;
+        let mut ring = self.open()?;
+        let told = change(&mut ring)?;
+        write_private(&self.file, &self.sealed(&ring)?)?;
+        Ok(told)
     }
 }
 
 pub(super) fn run(options: Options) -> anyhow::Result<()> {
     match options.command {
         Keys::Init(key_file) => {
+            key_file.make()?;
             let path = key_file.file.display();
-            anyhow::ensure!(
-                !key_file.file.exists(),
-                "{path} is there already: its keys protect data, it is not replaced"
-            );
-            key_file.write(&KeyRing::generate(&SystemEntropy))?;
             say::line(format!("{path} made; keep a copy of it and its passphrase apart from the store"));
         }
         Keys::Show(key_file) => show(&key_file.open()?),
         Keys::Rotate { key_file, purpose } => {
             let purpose =
                 Purpose::parse(&purpose).context("a purpose is index, data, pin, journal or receive")?;
-            let mut ring = key_file.open()?;
-            let version = ring.rotate(purpose, &SystemEntropy);
-            key_file.write(&ring)?;
+            let version = key_file.change(|ring| Ok(ring.rotate(purpose, &SystemEntropy)))?;
             say::line(format!("{} key version {version} added; restart the role to use it", purpose.word()));
         }
         Keys::Zone { key_file, name, cipher, key_file_hex } => {
-            let mut ring = key_file.open()?;
             let hex = read_secret(&key_file_hex)?;
             let key = Zeroizing::new(hex::decode(hex.as_bytes()).context("a zone key is hexadecimal")?);
             let cipher = match cipher {
@@ -107,8 +120,7 @@ pub(super) fn run(options: Options) -> anyhow::Result<()> {
             };
             let key = ZoneKey::new(cipher, &key)?;
             let check_value = hex::encode_upper(key.check_value());
-            ring.add_zone(&name, key)?;
-            key_file.write(&ring)?;
+            key_file.change(|ring| Ok(ring.add_zone(&name, key)?))?;
             say::line(format!("zone {name} added, check value {check_value}"));
         }
     }

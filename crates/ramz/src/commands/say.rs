@@ -1,11 +1,29 @@
 //! The one place that writes to a person: results to standard output, errors to standard error.
 
-use std::io::Write as _;
+use std::io::{Error, ErrorKind, Write as _};
+use std::sync::OnceLock;
 
-/// One line of a result. A closed pipe is no error.
+/// Why the first line of a result that could not be written was not.
+static UNWRITTEN: OnceLock<Error> = OnceLock::new();
+
+/// One line of a result. A closed pipe is no error; any other is kept for the command's end, which a role does not come to for that.
 pub(crate) fn line(text: impl AsRef<str>) {
     let mut out = std::io::stdout().lock();
-    let _ = writeln!(out, "{}", text.as_ref()).and_then(|()| out.flush());
+    let written = writeln!(out, "{}", text.as_ref()).and_then(|()| out.flush());
+    if let Err(error) = written
+        && error.kind() != ErrorKind::BrokenPipe
+    {
+        // Only the first is told.
+        let _ = UNWRITTEN.set(error);
+    }
+}
+
+/// Whether every line has been written: a command whose result is lost has not done what it was asked for.
+pub(crate) fn written() -> anyhow::Result<()> {
+    match UNWRITTEN.get() {
+        Some(error) => anyhow::bail!("standard output cannot be written to: {error}"),
+        None => Ok(()),
+    }
 }
 
 /// Why the command failed, with its causes.

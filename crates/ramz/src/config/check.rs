@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::net::IpAddr;
 
-use ramz_domain::{Iin, PaymentKind};
+use ramz_domain::Iin;
 use ramz_gateway::ApiKey;
 use ramz_keys::PinBlockFormat;
 use serde::de::DeserializeOwned;
@@ -18,6 +18,7 @@ use super::{
     Config, GatewayConfig, IssuerConfig, LogConfig, OperatorConfig, RouterConfig, TerminalConfig, lay_over,
     read_table,
 };
+use crate::system::log;
 
 /// Digits of a PIN below which a shoulder-surfer's chance grows.
 const DIGITS_USUAL: u8 = 7;
@@ -137,11 +138,13 @@ fn misfit(defaults: &Table, path: &[&str], value: &Value) -> Option<String> {
 /// What only shows when all of it is there.
 fn together(whole: &Config, over: &Table, remarks: &mut Remarks) {
     if let Ok(log) = whole.table::<LogConfig>("log") {
+        remarks.errors_of("log.filter", log::check(&log.filter));
         let loud = ["trace", "debug"].iter().any(|level| log.filter.contains(level));
         if loud {
             remarks.warn("log.filter", "writes much; for a search, not for every day");
         }
     }
+    apart(over, &whole.0, remarks);
     // A file that says nothing of a role is not about it; a policy is checked even so, for its defaults are compiled in.
     if let Ok(config) = whole.table::<IssuerConfig>("issuer") {
         if let Err(error) = config.bank.policy() {
@@ -208,11 +211,9 @@ fn issuer(config: &IssuerConfig, remarks: &mut Remarks) {
     iins("issuer.bank.iins", &bank.iins, remarks);
     wire("switch", &bank.switch.layout, &bank.switch.header, bank.switch.pin_block_format, remarks);
     wire("host", &bank.host.layout, &bank.host.header, bank.host.pin_block_format, remarks);
-    kinds(
-        "issuer.bank.askers",
-        bank.askers.iter().map(|asker| (asker.name.as_str(), asker.kinds.as_slice())),
-        remarks,
-    );
+    for error in bank.errors() {
+        remarks.error(format!("issuer.bank.{}", error.place), error.what);
+    }
     if bank.iins.is_empty() {
         remarks.warn("issuer.bank.iins", "is empty: every card is another bank's");
     }
@@ -366,14 +367,45 @@ fn iins(at: &str, iins: &[String], remarks: &mut Remarks) {
     }
 }
 
-fn kinds<'a>(at: &str, askers: impl Iterator<Item = (&'a str, &'a [String])>, remarks: &mut Remarks) {
-    for (name, kinds) in askers {
-        for kind in
-            kinds.iter().filter(|kind| PaymentKind::ALL.iter().all(|known| known.code() != kind.as_str()))
-        {
-            remarks.error(at, format!("{name:?}: {kind:?} is no kind of payment"));
+/// Two doors at one address: the second one cannot be opened. Roles of one file may run on machines of their own.
+fn apart(over: &Table, whole: &Table, remarks: &mut Remarks) {
+    let mut doors: Vec<(String, &str)> = Vec::new();
+    for role in ["issuer", "router", "gateway"].into_iter().filter(|role| over.contains_key(*role)) {
+        let listen = whole.get(role).and_then(|role| role.get("listen")).and_then(Value::as_table);
+        for (key, address) in listen.into_iter().flatten() {
+            let Some(address) = address.as_str() else { continue };
+            let at = format!("{role}.listen.{key}");
+            for (other, _) in doors.iter().filter(|(_, other)| meet(other, address)) {
+                if other.starts_with(&format!("{role}.")) {
+                    remarks.error(&at, format!("{address:?} is the address of {other} too"));
+                } else {
+                    let what =
+                        format!("{address:?} is the address of {other} too: they cannot run on one machine");
+                    remarks.warn(&at, what);
+                }
+            }
+            doors.push((at, address));
         }
     }
+}
+
+/// Whether two listeners would want the same port of the same address.
+fn meet(one: &str, other: &str) -> bool {
+    let (Some((one, port)), Some((other, same))) = (host_and_port(one), host_and_port(other)) else {
+        return false;
+    };
+    let ip = |host: &str| {
+        if host == "localhost" { Ok(IpAddr::from([127, 0, 0, 1])) } else { host.parse::<IpAddr>() }
+    };
+    let hosts_meet = match (ip(one), ip(other)) {
+        (Ok(one), Ok(other)) => {
+            one == other
+                || (one.is_ipv4() == other.is_ipv4() && (one.is_unspecified() || other.is_unspecified()))
+        }
+        _ => one == other,
+    };
+    // The system gives each a port of its own for 0.
+    port == same && port != 0 && hosts_meet
 }
 
 fn host_and_port(address: &str) -> Option<(&str, u16)> {
@@ -460,6 +492,53 @@ mod tests {
             assert_eq!(places(&errors), [place], "{errors:?}");
             assert!(errors[0].to_string().contains(what), "{errors:?}");
         }
+    }
+
+    #[test]
+    fn what_an_issuer_would_not_start_with_is_told() {
+        let asker = "[[issuer.bank.askers]]\nname = \"a\"\nacquirers = [\"1\"]\nkinds = [\"purchase\"]\norigins = [\"pay.example\"]\n";
+        assert_eq!(looked(asker).errors, []);
+        for (text, place, what) in [
+            (asker.replace("pay.", "https://pay."), "issuer.bank.askers", "without scheme"),
+            (asker.replace("purchase", "gift"), "issuer.bank.askers", "no kind of payment"),
+            (asker.repeat(2), "issuer.bank.askers", "twice"),
+            (
+                "[[issuer.bank.verifiers]]\nname = \"a\"\nzone = \"z\"\npin_block_format = 9\n".into(),
+                "issuer.bank.verifiers",
+                "format 9",
+            ),
+            ("[issuer.bank]\nshort_code = \"*737#\"\n".into(), "issuer.bank.short_code", "digits"),
+            ("[issuer.bank]\nid = \"\"\n".into(), "issuer.bank.id", "empty"),
+            (
+                "[issuer.bank.app]\naddress_header = \"X Real\"\n".into(),
+                "issuer.bank.app.address_header",
+                "X-Real-IP",
+            ),
+            (
+                "[issuer.listen]\nswitch = \"127.0.0.1:1\"\napi = \"127.0.0.1:1\"\n".into(),
+                "issuer.listen.switch",
+                "issuer.listen.api",
+            ),
+            (
+                "[issuer.listen]\nswitch = \"0.0.0.0:1\"\napi = \"localhost:1\"\n".into(),
+                "issuer.listen.switch",
+                "issuer.listen.api",
+            ),
+            ("[log]\nfilter = \"foo=bar=baz\"\n".into(), "log.filter", "foo=bar=baz"),
+        ] {
+            let errors = looked(&text).errors;
+            assert_eq!(places(&errors), [place], "{text}: {errors:?}");
+            assert!(errors[0].to_string().contains(what), "{errors:?}");
+        }
+        for apart in [
+            "switch = \"127.0.0.1:0\"\napi = \"127.0.0.1:0\"",
+            "switch = \"127.0.0.1:1\"\napi = \"127.0.0.2:1\"",
+        ] {
+            assert_eq!(looked(&format!("[issuer.listen]\n{apart}\n")).errors, [], "{apart}");
+        }
+        let two =
+            looked("[issuer.listen]\napi = \"127.0.0.1:1\"\n[gateway.listen]\npage = \"127.0.0.1:1\"\n");
+        assert!(places(&two.warnings).contains(&"gateway.listen.page"), "{two:?}");
     }
 
     #[test]

@@ -5,11 +5,11 @@ use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, anyhow};
 use ramz_api::tap::NoTap;
 use ramz_domain::Entropy;
 use ramz_sim::handsets::Handsets;
-use ramz_store::Store;
+use ramz_store::{Store, copy};
 use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
 
@@ -18,6 +18,7 @@ use super::certificates::{self, ASKER};
 use super::folder::Folder;
 use super::pinned::{ACQUIRER, BANKS, BankPort, MERCHANT, MERCHANT_FA, ORIGIN, Ports, TERMINAL};
 use super::settings;
+use crate::config::StoreConfig;
 use crate::roles::{Surroundings, open_store};
 use crate::system::SystemEntropy;
 use crate::system::clock::SystemClock;
@@ -60,6 +61,7 @@ impl Alone {
         settings::write(&folder, &ports, "ascii", None)?;
         if let Some(url) = database {
             keep_in(url, &folder.file(&format!("{}.toml", BANKS[BANK].id)))?;
+            is_new(&bank::issuer_config(&folder, BANK)?.store).await?;
         }
         let reread = tokio::sync::watch::channel(0).1;
         let around = Surroundings { clock: Arc::new(SystemClock), entropy, tap: Arc::new(NoTap), reread };
@@ -110,6 +112,13 @@ impl Alone {
     pub(crate) fn shop(&self) -> Shop {
         Shop { acquirer: ACQUIRER, merchant: MERCHANT, terminal: TERMINAL, name: MERCHANT_FA, origin: ORIGIN }
     }
+}
+
+/// That the database has no rows yet: they would be another bank's, under other keys, and measuring writes among them.
+async fn is_new(store: &StoreConfig) -> anyhow::Result<()> {
+    let filled = copy::filled(&store.database(&SystemEntropy)?).await?;
+    let what = "what is measured needs a database, or a schema, of its own";
+    filled.map_or(Ok(()), |table| Err(anyhow!("the database is not empty (table {table}): {what}")))
 }
 
 /// Has the issuer of these settings keep its rows in a database.

@@ -76,6 +76,11 @@ pub(crate) async fn open_store_as_it_is(
         let shown = path.display();
         match inspect(path).map_err(anyhow::Error::msg).with_context(|| format!("store {shown}"))? {
             Inspected::Missing => anyhow::bail!("there is no store at {shown}"),
+            Inspected::Store { found, known } if found > known => {
+                anyhow::bail!(
+                    "store {shown}: has schema {found}, this release knows {known}: run the newer release"
+                )
+            }
             Inspected::Store { found, known } if found != known => anyhow::bail!(
                 "store {shown}: schema {found}, and this release's is {known}: look with the release that wrote it, or start the role once"
             ),

@@ -208,3 +208,31 @@ async fn a_phone_computes_codes_without_its_bank_and_says_what_it_cannot_do() {
     let told = phone.tries(&["code", "--slot", "first"], "");
     assert!(told.code == Some(0) && told.err.contains("ramz token first-pin on"), "{}", told.err);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_operator_takes_a_lost_phone_away_with_all_its_cards() {
+    let lab = Lab::open("warn").await;
+    let card = lab.card(1, "active");
+    let phone = Phone::of(&lab, "phone");
+    phone.activated(1, &card).await;
+    phone.does(&["add", "--card-file", "-"], &of(&card));
+    let id = lab.text("/banks/1/id");
+    let settings = lab.folder.path().join(format!("data/{id}-operator.toml"));
+    let cards = |words: &[&str], input: &str| {
+        run([&["cards", words[0], "--config", settings.to_str().unwrap()], &words[1..]].concat(), input)
+    };
+    let shown = cards(&["show"], &format!("{}\n", card["pan"].as_str().unwrap())).out;
+    let after = |name: &str| {
+        let line = shown.lines().find_map(|line| line.strip_prefix(name));
+        line.unwrap_or_else(|| panic!("no {name} in {shown}")).split_whitespace().next().unwrap().to_owned()
+    };
+    let (card, device) = (after("card  "), after("device  "));
+    for (device, why) in [("d1", "32 hexadecimal digits"), (&"0".repeat(32), "not")] {
+        let no = cards(&["revoke-device", &card, device], "");
+        assert!(no.code == Some(1) && no.err.contains(why), "{device}: {}", no.err);
+    }
+    let revoked = cards(&["revoke-device", &card, &device], "");
+    assert_eq!(revoked.code, Some(0), "{}", revoked.err);
+    assert!(revoked.out.contains("\ndevices     none\n"), "{}", revoked.out);
+    assert!(phone.fails(&["list"], "").contains("The device is not known any more"));
+}

@@ -6,7 +6,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use serde_json::{Value, json};
 
 use crate::house::House;
-use crate::processes::bank::{Bank, IIN};
+use crate::processes::bank::{Bank, IIN, STRANGER};
 use crate::processes::database::Kept;
 use crate::processes::process::{Said, run};
 
@@ -77,6 +77,14 @@ async fn what_is_wrong_is_named_with_what_to_do() {
     bank.write("nonsense", "nonsense");
     bank.write("wrong", "wrong horse\n");
     let path = |name: &str| json!(bank.file(name));
+    bank.start().terminate();
+    for (file, change) in [
+        ("newer.db", "INSERT INTO migration VALUES (99, 'x')"),
+        ("altered.db", "UPDATE migration SET checksum = 'x' WHERE number = 1"),
+    ] {
+        bank.kept.sql("issuer", &format!("VACUUM INTO '{}'", bank.file(file).display()));
+        rusqlite::Connection::open(bank.file(file)).unwrap().execute(change, []).unwrap();
+    }
     let late =
         crate::processes::certificates::Authority::new(&bank.file("late")).certify_until("issuer.test", 2001);
     for (pointer, value, what, says) in [
@@ -90,6 +98,8 @@ async fn what_is_wrong_is_named_with_what_to_do() {
         ("/sms/password_file", path("none"), "issuer SMPP password", "none"),
         ("/store/path", path("no/issuer.db"), "issuer store", "folder is missing"),
         ("/store/path", path("nonsense"), "issuer store", "nonsense"),
+        ("/store/path", path("newer.db"), "issuer store", "schema 99, this release knows"),
+        ("/store/path", path("altered.db"), "issuer store", "migration 1 was altered"),
         ("/sms/address", json!("127.0.0.1:1"), "issuer → SMSC", "127.0.0.1:1"),
         ("/bank/host/address", json!("127.0.0.1:1"), "issuer → card host", "127.0.0.1:1"),
         ("/listen/api", json!("192.0.2.1:1"), "issuer port 192.0.2.1:1", "192.0.2.1:1"),
@@ -103,7 +113,8 @@ async fn what_is_wrong_is_named_with_what_to_do() {
         let found = findings.iter().find(|finding| finding["verdict"] == "bad" && finding["what"] == what);
         let found = found.unwrap_or_else(|| panic!("{pointer}: {what} is not bad: {json:#}"));
         assert!(found["found"].as_str().unwrap().contains(says), "{pointer}: {found}");
-        assert!(!found["todo"].as_str().unwrap().is_empty(), "{found}");
+        let todo = found["todo"].as_str().unwrap();
+        assert!(!todo.is_empty() && todo.contains("newer release") == says.contains("schema 99"), "{found}");
     }
     // Known to others, and about to run out.
     fs::set_permissions(bank.file("passphrase"), fs::Permissions::from_mode(0o644)).unwrap();
@@ -130,6 +141,15 @@ async fn a_running_house_is_seen_through_its_peers() {
     for what in ["gateway → router", "gateway → bank mellat"] {
         assert!(of(&json, "good").contains(&what.to_owned()), "{json:#}");
     }
+    // An operator whom the back office does not know can do nothing there.
+    let stranger = json!({ "url": house.bank.at("https", 2), "tls": house.bank.tls(STRANGER).settings() });
+    house.bank.settings("stranger.toml", &json!({ "operator": stranger }));
+    let (said, json) = doctor(&house.bank, "stranger.toml", &[]);
+    assert_eq!(
+        (said.code, of(&json, "bad")),
+        (Some(1), vec!["operator → back office".to_owned()]),
+        "{json:#}"
+    );
     // A certificate of another authority is not taken, which only the first answer shows.
     let forged =
         crate::processes::certificates::Authority::new(&house.bank.file("forged")).certify("gateway.test");

@@ -195,6 +195,15 @@ async fn what_cannot_be_imported_is_said() {
     let report = fs::read_to_string(bank.file("cards.jsonl.dry-run.csv")).unwrap();
     assert!(!bank.file("cards.jsonl.report.csv").exists(), "what an import that stopped goes on with");
     assert!(report.contains("\n2,expiry,") && !report.contains(good.expose()), "{report}");
+    // Nor is what it was given lost: neither the input nor a file that is no report is written over.
+    for (file, report) in [("cards.jsonl", "cards.jsonl"), ("cards.jsonl", "operator.toml")] {
+        let (place, before) = (bank.file(report), fs::read(bank.file(report)).unwrap());
+        for more in [&["--dry-run"][..], &[]] {
+            let said = import(&bank, file, &[&["--report", place.to_str().unwrap()], more].concat());
+            assert!(said.code == Some(1) && said.err.contains("name another one"), "{report}: {}", said.err);
+            assert_eq!(fs::read(&place).unwrap(), before, "{report}");
+        }
+    }
     bank.write("headless.csv", &format!("{},0912\n", good.expose()));
     for (file, says) in [("none.csv", "none.csv"), ("headless.csv", "header"), ("operator.toml", "--format")]
     {

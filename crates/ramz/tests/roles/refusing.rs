@@ -1,6 +1,7 @@
 //! What a role says when it cannot start: exit code 1, one line that names the thing, no panic.
 
 use std::fs;
+use std::process::{Command, Stdio};
 
 use serde_json::{Value, json};
 
@@ -50,6 +51,15 @@ async fn an_issuer_that_cannot_start_says_why_in_one_line() {
         ("/bank/policy", json!({ "failures_until_locked": 6 }), vec!["failures_until_locked"]),
         ("/bank/policy", json!({ "valid_for_s": "long" }), vec!["valid_for_s"]),
         ("/bank/iins", json!(["61043"]), vec!["61043", "IIN"]),
+        ("/bank/id", json!(""), vec!["bank.id", "empty"]),
+        ("/bank/short_code", json!("*737#"), vec!["bank.short_code", "digits"]),
+        ("/bank/askers/0/kinds", json!(["gift"]), vec!["bank.askers", "gift"]),
+        (
+            "/bank/askers/0/origins",
+            json!(["https://pay.example"]),
+            vec!["https://pay.example", "without scheme"],
+        ),
+        ("/bank/verifiers/0/pin_block_format", json!(9), vec!["bank.verifiers", "format 9"]),
         ("/bank/switch/layout", json!("ebcdic"), vec!["ebcdic", "ascii"]),
         ("/bank/switch/zone", json!("elsewhere"), vec!["elsewhere", "ramz keys zone"]),
         ("/bank/switch/pin_block_format", json!(4), vec!["switch", "format 4"]),
@@ -134,6 +144,48 @@ async fn what_is_shown_is_what_is_accepted() {
     let weak = bank.write("weak.toml", "[issuer.bank.policy]\ndigits = 5\n");
     let said = run(["config", "check", "--config", weak.to_str().unwrap()], "");
     assert!(one_line(&said, "weak").contains("1e-5"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_no_role_starts_from_is_not_shown_and_a_secret_in_it_neither() {
+    let bank = Bank::keeping(Kept::files).await;
+    let merchant = "[[gateway.page.merchants]]\nid = \"shop\"\nname_fa = \"shop\"\nname_en = \"shop\"\nmerchant = \"1\"\n\
+                    terminal = \"1\"\ncallbacks = [\"https://shop.example\"]\n";
+    for (text, names) in [
+        ("[issuer.bank.policy]\ndigits = 5\n", "[issuer.bank] policy"),
+        (
+            "[issuer.store]\nurl = \"postgresql://ramz:s3cr3t-word@localhost/ramz?sslmode=disable\"\n",
+            "[issuer.store] url",
+        ),
+        ("[issuer.sms]\npassword = \"s3cr3t-word\"\n", "[issuer.sms] password"),
+        (&format!("{merchant}api_key = \"s3cr3t-word-of-a-merchant\"\n"), "[gateway.page] merchants"),
+    ] {
+        let file = bank.write("unsound.toml", text);
+        let [shown, checked] = ["show", "check"]
+            .map(|command| words(&run(["config", command, "--config", file.to_str().unwrap()], ""), command));
+        assert!(shown.contains(names) && !shown.contains("s3cr3t"), "{text}: {shown}");
+        assert_eq!(shown, checked);
+    }
+}
+
+#[test]
+fn a_result_that_cannot_be_written_is_an_error_and_a_closed_pipe_is_none() {
+    let show = || {
+        let mut show = Command::new(RAMZ);
+        show.args(["config", "show"]).stderr(Stdio::piped());
+        show
+    };
+    let full = show().stdout(fs::File::options().write(true).open("/dev/full").unwrap()).output().unwrap();
+    let err = String::from_utf8(full.stderr).unwrap();
+    assert_eq!(full.status.code(), Some(1), "{err}");
+    assert!(
+        err.starts_with("ramz: standard output cannot be written to: ") && err.lines().count() == 1,
+        "{err}"
+    );
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let closed = show().stdout(writer).output().unwrap();
+    assert_eq!((closed.status.code(), closed.stderr.as_slice()), (Some(0), &b""[..]));
 }
 
 #[test]

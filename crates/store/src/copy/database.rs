@@ -30,28 +30,14 @@ impl Database {
         let mut client = place.open().await?.client;
         migrate::prepare(&mut client, config.migrate).await?;
         let mut under_way = migrate::is_unfinished(&client).await?;
-        if !under_way {
-            for relation in relations {
-                let sql = format!("SELECT EXISTS (SELECT FROM {})", relation.name);
-                if client.query_one(&sql, &[]).await.map_err(failed)?.get(0) {
-                    return Err(CopyError::NotEmpty(relation.name.clone()));
-                }
-            }
-            migrate::begin_copy(&client).await?;
-        } else if Database::is_empty(&client, relations).await? {
-            under_way = false;
+        let filled = first_filled(&client, relations).await?;
+        match filled {
+            Some(relation) if !under_way => return Err(CopyError::NotEmpty(relation)),
+            None if under_way => under_way = false,
+            None => migrate::begin_copy(&client).await?,
+            Some(_) => {}
         }
         Ok((Database { place, client }, under_way))
-    }
-
-    async fn is_empty(client: &Client, relations: &[Relation]) -> Result<bool, CopyError> {
-        for relation in relations {
-            let sql = format!("SELECT EXISTS (SELECT FROM {})", relation.name);
-            if client.query_one(&sql, &[]).await.map_err(failed)?.get(0) {
-                return Ok(false);
-            }
-        }
-        Ok(true)
     }
 
     /// The sum of a table's rows, which pass by one after another.
@@ -97,6 +83,32 @@ impl Database {
     pub(super) async fn end_copy(&self) -> Result<(), CopyError> {
         Ok(migrate::end_copy(&self.client).await?)
     }
+}
+
+/// The first table of a database that has rows, as [`super::filled`] tells it.
+pub(super) async fn filled(
+    config: &PostgresConfig,
+    relations: &[Relation],
+) -> Result<Option<String>, CopyError> {
+    let client = Place::new(config)?.open().await?.client;
+    let mut there = Vec::new();
+    for relation in relations {
+        let sql = "SELECT to_regclass($1) IS NOT NULL";
+        if client.query_one(sql, &[&relation.name]).await?.get(0) {
+            there.push(relation.clone());
+        }
+    }
+    first_filled(&client, &there).await
+}
+
+async fn first_filled(client: &Client, relations: &[Relation]) -> Result<Option<String>, CopyError> {
+    for relation in relations {
+        let sql = format!("SELECT EXISTS (SELECT FROM {})", relation.name);
+        if client.query_one(&sql, &[]).await?.get(0) {
+            return Ok(Some(relation.name.clone()));
+        }
+    }
+    Ok(None)
 }
 
 /// What a statement gives, row by row.

@@ -103,6 +103,14 @@ pub struct Chains {
     pub told: Vec<String>,
 }
 
+/// The first of a store's tables that has rows in this database. A table that is not there yet has none; nothing is changed by looking.
+///
+/// # Errors
+/// [`CopyError`] if the database cannot be read.
+pub async fn filled(place: &PostgresConfig) -> Result<Option<String>, CopyError> {
+    database::filled(place, &Relation::all()).await
+}
+
 /// A copy under way. The file is held until it is dropped.
 pub struct Copy {
     file: File,

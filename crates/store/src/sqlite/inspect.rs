@@ -20,7 +20,7 @@ pub enum Inspected {
     },
     /// A store with this schema.
     Store {
-        /// The file's newest migration.
+        /// The file's newest migration. Above `known` a newer release has been here, and this one does not start.
         found: u32,
         /// This release's newest migration.
         known: u32,
@@ -30,7 +30,7 @@ pub enum Inspected {
 /// Looks at a store's file.
 ///
 /// # Errors
-/// What is wrong with it: unreadable, damaged, of another program, of a newer release.
+/// What is wrong with it: unreadable, damaged, of another program, altered.
 pub fn inspect(path: &Path) -> Result<Inspected, String> {
     if !path.try_exists().map_err(|error| error.to_string())? {
         return Ok(Inspected::Missing);
@@ -50,8 +50,14 @@ pub fn inspect(path: &Path) -> Result<Inspected, String> {
     }
     let found = landed.last().map_or(0, |(number, _)| *number);
     let known = migrate::LANDED.last().map_or(0, |migration| migration.number);
-    if found > known {
-        return Err(format!("has schema {found}, this release knows {known}: start the newer release"));
+    let is_altered = |ours: &&migrate::Migration| {
+        landed.iter().any(|(number, was)| *number == ours.number && *was != migrate::sum(ours))
+    };
+    if let Some(altered) = migrate::LANDED.iter().find(is_altered) {
+        let number = altered.number;
+        return Err(format!(
+            "migration {number} was altered after it landed: put it back, and write a new one instead"
+        ));
     }
     Ok(Inspected::Store { found, known })
 }
@@ -91,8 +97,11 @@ mod tests {
         assert_eq!(inspect(&path), Ok(Inspected::Store { found: known, known }));
         let newer = Connection::open(&path).unwrap();
         newer.execute("INSERT INTO migration VALUES (?1, 'x')", [known + 1]).unwrap();
+        assert_eq!(inspect(&path), Ok(Inspected::Store { found: known + 1, known }));
+        newer.execute("UPDATE migration SET checksum = 'x' WHERE number = 1", []).unwrap();
         drop(newer);
-        assert!(inspect(&path).unwrap_err().contains("newer release"));
+        assert!(inspect(&path).unwrap_err().contains("migration 1 was altered"));
+        assert!(SqliteStore::open(&path).is_err());
         let foreign = folder.path().join("f.db");
         Connection::open(&foreign).unwrap().execute_batch("CREATE TABLE t (a)").unwrap();
         assert!(inspect(&foreign).unwrap_err().contains("another program"));

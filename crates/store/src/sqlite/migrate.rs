@@ -63,7 +63,7 @@ pub(crate) fn run(connection: &mut Connection, migrations: &[Migration]) -> Resu
         return Err(Fault::Newer { found: *number, known });
     }
     for migration in migrations {
-        let sum = hex::encode(Sha256::digest(migration.sql));
+        let sum = sum(migration);
         match found.iter().find(|(number, _)| *number == migration.number) {
             Some((_, was)) if *was == sum => {}
             Some(_) => return Err(Fault::Altered { number: migration.number }),
@@ -78,6 +78,11 @@ pub(crate) fn run(connection: &mut Connection, migrations: &[Migration]) -> Resu
     }
     transaction.commit()?;
     Ok(())
+}
+
+/// What a file remembers of a migration.
+pub(crate) fn sum(migration: &Migration) -> String {
+    hex::encode(Sha256::digest(migration.sql))
 }
 
 pub(crate) fn landed(connection: &Connection) -> Result<Vec<(u32, String)>, rusqlite::Error> {

@@ -84,7 +84,7 @@ pub(super) async fn secured(
     match asked.await {
         Ok(answer) if answer.status() == StatusCode::UNAUTHORIZED => {
             let todo = "have the name in our certificate registered there";
-            findings.warn(what, format!("{url} is reached, over TLS, and does not know our name"), todo);
+            findings.bad(what, format!("{url} is reached, over TLS, and does not know our name"), todo);
         }
         Ok(_) => findings.good(what, format!("{url} is reached, over TLS")),
         Err(error) => {

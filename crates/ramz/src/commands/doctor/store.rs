@@ -56,6 +56,10 @@ fn file(role: &str, path: &Path, findings: &mut Findings) {
         Ok(Inspected::Store { found, known }) if found == known => {
             findings.good(&what, format!("{shown}: schema {found}, this release's"));
         }
+        Ok(Inspected::Store { found, known }) if found > known => {
+            let found = format!("{shown}: schema {found}, this release knows {known}");
+            findings.bad(&what, found, "run the newer release, or use the copy from before it");
+        }
         Ok(Inspected::Store { found, known }) => {
             let found = format!("{shown}: schema {found}; the next start brings it to {known}");
             findings.warn(&what, found, "keep a copy before that start");

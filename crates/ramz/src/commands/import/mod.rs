@@ -11,11 +11,12 @@
 
 mod checkpoint;
 mod progress;
+mod report;
 mod rows;
 mod turns;
 
-use std::fs::{File, OpenOptions};
-use std::io::{BufWriter, Read as _, Seek as _, SeekFrom};
+use std::fs::File;
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -30,6 +31,7 @@ use crate::client::{BackOffice, Sent};
 use crate::config::OperatorConfig;
 use checkpoint::{Checkpoint, Counts};
 use progress::Progress;
+use report::Report;
 use rows::{Fault, Row};
 use turns::{Turn, Turns};
 
@@ -118,10 +120,11 @@ pub(super) async fn run(options: Options) -> anyhow::Result<()> {
     // A dry run between a stop and the next run must not touch what that one goes on with.
     let ending = if options.dry_run { ".dry-run.csv" } else { ".report.csv" };
     let report_path = options.report.clone().unwrap_or_else(|| options.beside(ending));
+    let report = |bytes| Report::begin(&report_path, options.report.is_some(), bytes, &options.file);
     let rows = rows::open(&options.file, format, mode)?;
     let progress = Progress::new(size, mode);
     if options.dry_run {
-        let mut report = Report::begin(&report_path, 0)?;
+        let mut report = report(0)?;
         let mut counts = Counts::default();
         for row in rows {
             let Row { number, at, card } = row.with_context(|| shown.clone())?;
@@ -135,9 +138,8 @@ pub(super) async fn run(options: Options) -> anyhow::Result<()> {
             progress.at(at, &counts);
         }
         progress.end();
-        report.flush()?;
         say::line(format!("{} rows are good, {} are not; nothing was sent", counts.good, counts.refused));
-        return refused(&counts, &report_path);
+        return report.end(&counts);
     }
     let config: OperatorConfig = options.settings.load()?.table("operator")?;
     let office = BackOffice::new(&config)?;
@@ -146,7 +148,7 @@ pub(super) async fn run(options: Options) -> anyhow::Result<()> {
     if done.rows > 0 {
         say::note(&format!("going on after row {}, where it stopped", done.rows));
     }
-    let mut report = Report::begin(&report_path, done.report_bytes)?;
+    let mut report = report(done.report_bytes)?;
     let after = done.rows;
     let waiting = rows.filter(|row| !matches!(row, Ok(row) if row.number <= after));
     let in_flight = usize::try_from(options.in_flight).unwrap_or(1);
@@ -188,17 +190,7 @@ pub(super) async fn run(options: Options) -> anyhow::Result<()> {
     report.flush()?;
     say::line(done.counts.words(mode));
     Checkpoint::forget(&place)?;
-    refused(&done.counts, &report_path)
-}
-
-/// A run with refused rows is not a good one.
-fn refused(counts: &Counts, report: &Path) -> anyhow::Result<()> {
-    if counts.refused == 0 {
-        // An empty report would only make one wonder.
-        _ = std::fs::remove_file(report);
-        return Ok(());
-    }
-    anyhow::bail!("{} rows were refused; {} says which and why", counts.refused, report.display())
+    report.end(&done.counts)
 }
 
 /// Sends one row when its turn has come, again while the back office is away.
@@ -247,44 +239,5 @@ fn hash(file: &Path) -> anyhow::Result<String> {
             return Ok(hex::encode(hash.finalize()));
         }
         hash.update(&bytes[..read]);
-    }
-}
-
-/// Refused rows, told in a file.
-struct Report(csv::Writer<BufWriter<File>>);
-
-impl Report {
-    /// After so many bytes of an earlier run; from the beginning with 0.
-    fn begin(path: &Path, bytes: u64) -> anyhow::Result<Report> {
-        let open = || -> std::io::Result<File> {
-            let mut file = OpenOptions::new().write(true).create(true).truncate(false).open(path)?;
-            if file.metadata()?.len() < bytes {
-                let what = "it is not what it was when the import stopped: give that report, or remove the checkpoint to begin anew";
-                return Err(std::io::Error::other(what));
-            }
-            file.set_len(bytes)?;
-            file.seek(SeekFrom::End(0))?;
-            Ok(file)
-        };
-        let file = open().with_context(|| format!("cannot write {}", path.display()))?;
-        let mut report = Report(csv::Writer::from_writer(BufWriter::new(file)));
-        if bytes == 0 {
-            report.0.write_record(["row", "column", "what"])?;
-        }
-        Ok(report)
-    }
-
-    fn tell(&mut self, row: u64, faults: &[Fault]) -> anyhow::Result<()> {
-        for Fault { column, what } in faults {
-            self.0.write_record([row.to_string().as_str(), column, what])?;
-        }
-        Ok(())
-    }
-
-    /// Everything told so far is in the file; its length.
-    fn flush(&mut self) -> anyhow::Result<u64> {
-        self.0.flush()?;
-        let buffered = self.0.get_ref();
-        Ok(buffered.get_ref().metadata()?.len())
     }
 }

@@ -32,6 +32,11 @@ pub(crate) fn start(filter: &str) -> anyhow::Result<Gathering> {
     Ok(gathering)
 }
 
+/// Whether a filter is one.
+pub(crate) fn check(filter: &str) -> Result<(), String> {
+    quiet(filter).map(drop).map_err(|error| error.to_string())
+}
+
 fn quiet(filter: &str) -> anyhow::Result<Targets> {
     let never =
         |directive: &&str| ["rusmpp", "tokio_postgres"].iter().any(|name| directive.trim().starts_with(name));

@@ -1,0 +1,39 @@
+//! `ramz keys` beside itself: whoever comes second waits, and finds what the first one wrote.
+
+use std::fs;
+use std::thread;
+
+use crate::processes::bank::Bank;
+use crate::processes::database::Kept;
+use crate::processes::process::{Said, run};
+
+/// The same command so many times at once.
+fn at_once(times: usize, command: &[&str]) -> Vec<Said> {
+    thread::scope(|scope| {
+        let begun: Vec<_> = (0..times).map(|_| scope.spawn(|| run(command, ""))).collect();
+        begun.into_iter().map(|command| command.join().unwrap()).collect()
+    })
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn key_files_are_made_once_and_lose_no_key() {
+    let bank = Bank::keeping(Kept::files).await;
+    let path = |name: &str| bank.file(name).to_str().unwrap().to_owned();
+    let of = ["--file", &path("new.keys"), "--passphrase-file", &path("passphrase")];
+    let made = at_once(3, &[&["keys", "init"][..], &of].concat());
+    assert_eq!(made.iter().filter(|said| said.code == Some(0)).count(), 1);
+    let no = made.iter().filter(|said| said.code == Some(1) && said.err.contains("is there already"));
+    assert_eq!(no.count(), 2);
+
+    std::os::unix::fs::symlink(bank.file("new.keys"), bank.file("linked.keys")).unwrap();
+    let of = ["--file", &path("linked.keys"), "--passphrase-file", &path("passphrase")];
+    for said in at_once(3, &[&["keys", "rotate", "pin"][..], &of].concat()) {
+        assert_eq!(said.code, Some(0), "{}", said.err);
+    }
+    let shown = run([&["keys", "show"][..], &of].concat(), "");
+    assert!(shown.out.contains("pin      versions 1, 2, 3, 4\n"), "{}{}", shown.out, shown.err);
+    assert!(bank.file("linked.keys").symlink_metadata().unwrap().is_symlink());
+    let left = fs::read_dir(bank.folder.path()).unwrap().map(|entry| entry.unwrap().file_name());
+    let left: Vec<_> = left.filter(|name| name.to_str().unwrap().contains("new.keys")).collect();
+    assert_eq!(left, ["new.keys"], "neither a lock nor the half of a file");
+}

@@ -1,0 +1,21 @@
+//! `ramz load`: what it would measure in vain, or on rows that are not its own, is refused before anything is started.
+
+use crate::house::good;
+use crate::processes::bank::Bank;
+use crate::processes::database::Kept;
+use crate::processes::process::run;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_issuer_is_measured_on_a_database_that_has_no_rows() {
+    let bank = Bank::keeping(Kept::database).await;
+    let url = bank.kept.url().unwrap().replace("{}", "issuer");
+    let load = ["load", "--issuer", "--seconds", "1", "--workers", "1", "--cards", "2", "--database", &url];
+    let measured = good(run(load, ""));
+    assert!(measured.contains("durable card changes: "), "{measured}");
+    let cards = || bank.kept.sql("issuer", "SELECT count(*) FROM card");
+    let before = cards();
+    let again = run(load, "");
+    assert_eq!((again.code, again.out.as_str()), (Some(1), ""), "{}", again.err);
+    assert!(again.err.contains("the database is not empty (table card)"), "{}", again.err);
+    assert_eq!(cards(), before, "nothing was written among what is another's");
+}
