@@ -6,9 +6,10 @@ use std::os::unix::fs::PermissionsExt as _;
 use serde_json::{Value, json};
 
 use crate::house::House;
-use crate::processes::bank::{Bank, IIN, STRANGER};
+use crate::processes::bank::{Bank, IIN, OPERATOR, STRANGER, card};
 use crate::processes::database::Kept;
 use crate::processes::process::{Said, run};
+use crate::processes::wires::pan;
 
 fn doctor(bank: &Bank, file: &str, more: &[&str]) -> (Said, Value) {
     let settings = bank.file(file);
@@ -67,6 +68,29 @@ async fn a_sound_bank_is_well_and_nothing_was_made() {
     let settings = bank.file("issuer.toml");
     let said = run(["doctor", "--config", settings.to_str().unwrap()], "");
     assert!(said.code == Some(0) && said.out.contains("✓ issuer keys"), "{}{}", said.out, said.err);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn another_banks_keys_are_found_out_before_anything_is_written() {
+    let bank = Bank::open().await;
+    bank.quick_keys();
+    tidy(&bank);
+    let mut issuer = bank.start();
+    bank.ready().await;
+    let body = card(&pan(IIN, 1), "09120001101");
+    assert_eq!(bank.site(2, OPERATOR).post("/admin/v1/cards", &body).await.status, 201);
+    assert_eq!(issuer.terminate().0.code(), Some(0));
+    let what = "issuer store's keys".to_owned();
+    assert!(of(&doctor(&bank, "issuer.toml", &[]).1, "good").contains(&what));
+
+    bank.quick_keys();
+    tidy(&bank);
+    let (said, json) = doctor(&bank, "issuer.toml", &[]);
+    assert_eq!((said.code, of(&json, "bad")), (Some(1), vec![what]), "{json:#}");
+    let settings = bank.file("issuer.toml");
+    let said = run(["issuer", "--config", settings.to_str().unwrap()], "");
+    assert_eq!(said.code, Some(1), "{}", said.out);
+    assert!(said.err.contains("this key file is not the store's"), "{}", said.err);
 }
 
 #[tokio::test(flavor = "multi_thread")]

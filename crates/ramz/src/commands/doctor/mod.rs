@@ -179,6 +179,7 @@ async fn one(role: Role, config: &Config, connect: bool, findings: &mut Findings
                 files::secret(word, "SMPP password", file, findings);
             }
             store::look(word, &config.store, findings).await;
+            store::fits(word, &config.store, &config.keys, findings).await;
             peers::ports(
                 word,
                 &[&listen.api, &listen.switch, &listen.admin, &listen.app, &listen.metrics],

@@ -2,12 +2,15 @@
 
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
+use std::sync::Arc;
 
+use ramz_domain::Entropy;
 use ramz_store::{Inspected, PostgresStore, Schema, inspect};
 
 use super::Findings;
 use super::files::now_s;
-use crate::config::{Kept, StoreConfig};
+use crate::config::{Kept, KeysConfig, StoreConfig};
+use crate::roles::{open_keys, open_store_as_it_is};
 use crate::system::SystemEntropy;
 
 /// Less room for a store is worth a warning …
@@ -19,6 +22,21 @@ pub(super) async fn look(role: &str, config: &StoreConfig, findings: &mut Findin
     match config.kept() {
         Kept::File(path) => file(role, path, findings),
         Kept::Database(config) => database(role, config, findings).await,
+    }
+}
+
+/// Whether an issuer's cards were written under its key file. Of a store or keys that cannot be opened enough was said.
+pub(super) async fn fits(role: &str, config: &StoreConfig, keys: &KeysConfig, findings: &mut Findings) {
+    let entropy: Arc<dyn Entropy> = Arc::new(SystemEntropy);
+    let (Ok(keys), Ok(store)) =
+        (open_keys(keys, &entropy), open_store_as_it_is(config, entropy.as_ref()).await)
+    else {
+        return;
+    };
+    let what = format!("{role} store's keys");
+    match ramz_issuer::keys_fit(store.as_ref(), &keys).await {
+        Ok(()) => findings.good(what, "are those of the key file"),
+        Err(unfit) => findings.bad(what, unfit.to_string(), "use the store's own key file, in its newest copy"),
     }
 }
 
