@@ -100,8 +100,18 @@ pub(crate) async fn start(options: Options, shutdown: &CancellationToken) -> any
     // Its neighbours tell what it sends and receives; told at both ends, each message would be seen twice.
     let unwatched = Surroundings { tap: Arc::new(ramz_api::tap::NoTap), ..around.clone() };
     let gateway = roles::gateway::start(&gateway, &unwatched, shutdown).await.context("gateway")?;
-    let terminals =
-        portal::start(&folder, &ports, &banks, &handsets, trace, clock, &around, shutdown).await?;
+    let terminals = portal::start(
+        &folder,
+        &ports,
+        &banks,
+        options.measured_cards,
+        &handsets,
+        trace,
+        clock,
+        &around,
+        shutdown,
+    )
+    .await?;
     for bank in &banks {
         bank.ready().await.with_context(|| format!("bank {} does not come up", bank.id()))?;
     }

@@ -34,6 +34,7 @@ pub(crate) async fn start(
     folder: &Folder,
     ports: &Ports,
     banks: &[Bank],
+    measured_cards: usize,
     handsets: &Arc<Handsets>,
     trace: Arc<Trace>,
     clock: Arc<LabClock>,
@@ -58,7 +59,7 @@ pub(crate) async fn start(
     let entropy = || Arc::clone(&around.entropy);
     tokio::spawn(serve(door(ports.shop()).await?, shop, entropy(), shutdown.child_token()));
 
-    let lab_json = lab_json(folder, ports, banks)?;
+    let lab_json = lab_json(folder, ports, banks, measured_cards)?;
     std::fs::write(folder.file("lab.json"), serde_json::to_string_pretty(&lab_json)?)?;
     let cards = AllCards(banks.iter().map(Bank::watched).collect());
     let operators = banks.iter().map(|bank| Arc::clone(&bank.smsc)).collect();
@@ -92,7 +93,7 @@ fn bills() -> Vec<Value> {
     shop::SAMPLE_BILLS.iter().filter_map(read).map(json).collect()
 }
 
-fn lab_json(folder: &Folder, ports: &Ports, banks: &[Bank]) -> anyhow::Result<Value> {
+fn lab_json(folder: &Folder, ports: &Ports, banks: &[Bank], measured_cards: usize) -> anyhow::Result<Value> {
     let portal = format!("http://localhost:{}", ports.portal());
     let each: anyhow::Result<Vec<Value>> = banks.iter().map(|bank| bank.json(ports, folder)).collect();
     Ok(json!({
@@ -130,6 +131,8 @@ fn lab_json(folder: &Folder, ports: &Ports, banks: &[Bank]) -> anyhow::Result<Va
         // Made-up subscribers, for programs that pay a bill.
         "bills": bills(),
         "banks": each?,
+        // How many more the first bank has, for `ramz load`.
+        "measured_cards": measured_cards,
         "cards": banks.iter().flat_map(Bank::cards_json).collect::<Vec<Value>>(),
     }))
 }

@@ -14,6 +14,7 @@ use tokio::time::timeout;
 
 use crate::known::Lab;
 use crate::processes::certificates::Tls;
+use crate::processes::process::run;
 use crate::processes::surroundings::{Tcp, TlsClient};
 use crate::processes::wires::{Reply, Site, fresh_key};
 
@@ -361,4 +362,12 @@ async fn an_esme_that_may_not_bind_gets_nowhere() {
         raw(&smsc, &header(length, BIND_TRANSCEIVER)).await;
     }
     still_serves(&mut lab).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_load_with_more_cards_than_the_lab_has_is_told() {
+    let lab = Lab::open("warn").await;
+    let said = run(["load", "--lab", lab.text("/portal"), "--cards", "40", "--seconds", "1"], "");
+    assert_eq!((said.code, said.out.as_str()), (Some(1), ""));
+    assert!(said.err.contains("has 0 cards") && said.err.contains("--measured-cards 40"), "{}", said.err);
 }

@@ -19,3 +19,23 @@ async fn an_issuer_is_measured_on_a_database_that_has_no_rows() {
     assert!(again.err.contains("the database is not empty (table card)"), "{}", again.err);
     assert_eq!(cards(), before, "nothing was written among what is another's");
 }
+
+#[test]
+fn a_load_that_makes_no_sense_is_refused_by_name() {
+    for (arguments, code, names) in [
+        (&["--workers", "0"][..], 2, "--workers"),
+        (&["--workers", "10001"], 2, "--workers"),
+        (&["--cards", "0"], 2, "--cards"),
+        (&["--seconds", "0"], 2, "--seconds"),
+        (&["--lab", "http://localhost:1", "--database", "postgresql://a@b/c"], 2, "--database"),
+        (&["--workers", "3", "--cards", "2"], 1, "3 workers need a card each"),
+    ] {
+        let said = run([&["load"][..], arguments].concat(), "");
+        assert!(
+            said.code == Some(code) && said.err.contains(names),
+            "{arguments:?}: {:?} {}",
+            said.code,
+            said.err
+        );
+    }
+}

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, ensure};
 use axum::body::Bytes;
 use axum::http::Request;
 use ramz_api::client::{Http, PinRequests};
@@ -16,12 +16,23 @@ use super::phones::Phones;
 use crate::system::tcp::TcpConnector;
 use crate::system::tls::{MutualTls, Tls, TlsConfig};
 
-/// The first bank of the lab behind this portal.
-pub(super) async fn target(portal: &str, shutdown: &CancellationToken) -> anyhow::Result<Target> {
+/// The first bank of the lab behind this portal, which must have so many cards.
+pub(super) async fn target(
+    portal: &str,
+    cards: usize,
+    shutdown: &CancellationToken,
+) -> anyhow::Result<Target> {
     let plain = Http::new(Arc::new(TcpConnector), portal, TIMEOUT)?;
     let answer = plain.send(Request::get("/lab.json").body(Bytes::new())?).await;
     let answer = answer.with_context(|| format!("no lab at {portal}: start it with `ramz lab`"))?;
     let lab: Value = serde_json::from_slice(answer.body())?;
+    // A card that is not there gets the same 202 as any other, and only its SMS would be waited for in vain.
+    if let Some(there) = lab["measured_cards"].as_u64() {
+        ensure!(
+            cards as u64 <= there,
+            "the lab has {there} cards for measuring, and {cards} are to be used: start it with `--measured-cards {cards}`, or say --cards"
+        );
+    }
     let text = |pointer: &str| -> anyhow::Result<String> {
         let found = lab.pointer(pointer).and_then(Value::as_str);
         found.map(str::to_owned).with_context(|| format!("lab.json has no {pointer}"))

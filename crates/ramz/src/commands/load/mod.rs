@@ -16,6 +16,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use clap::Args;
+use clap::builder::RangedU64ValueParser;
 use hdrhistogram::Histogram;
 use tokio::sync::Barrier;
 use tokio::task::JoinSet;
@@ -26,6 +27,8 @@ use pair::{Pace, Target};
 use processor::Processor;
 
 const TIMEOUT: Duration = Duration::from_secs(15);
+/// More than that many only measure this process.
+const WORKERS_MAX: u64 = 10_000;
 
 #[derive(Debug, Args)]
 pub(super) struct Options {
@@ -36,19 +39,19 @@ pub(super) struct Options {
     #[arg(long, conflicts_with = "lab")]
     issuer: bool,
     /// Let that issuer keep its rows in this PostgreSQL database, which must be new: postgresql://user@host/database?sslmode=disable
-    #[arg(long, value_name = "URL", requires = "issuer")]
+    #[arg(long, value_name = "URL", requires = "issuer", conflicts_with = "lab")]
     database: Option<String>,
     /// Workers
-    #[arg(long, value_name = "N", default_value_t = 32)]
+    #[arg(long, value_name = "N", default_value_t = 32, value_parser = RangedU64ValueParser::<usize>::new().range(1..=WORKERS_MAX))]
     workers: usize,
     /// Begin so many pairs a second, each when it is due, and not as soon as the one before is done; times count from when it was due
     #[arg(long, value_name = "PAIRS", value_parser = clap::value_parser!(u32).range(1..))]
     rate: Option<u32>,
     /// How long, in seconds
-    #[arg(long, value_name = "S", default_value_t = 10)]
+    #[arg(long, value_name = "S", default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..))]
     seconds: u64,
-    /// Cards to use: as many as the lab was started with
-    #[arg(long, value_name = "N", default_value_t = 1000)]
+    /// Cards to use, one for each worker at least: as many as the lab was started with (`ramz lab --measured-cards`)
+    #[arg(long, value_name = "N", default_value_t = 1000, value_parser = RangedU64ValueParser::<usize>::new().range(1..))]
     cards: usize,
 }
 
@@ -82,11 +85,13 @@ impl Times {
 }
 
 pub(super) async fn run(options: Options) -> anyhow::Result<()> {
+    let (workers, cards) = (options.workers, options.cards);
+    anyhow::ensure!(workers <= cards, "{workers} workers need a card each, and there are {cards} (--cards)");
     let shutdown = CancellationToken::new();
     if options.issuer {
         return issuer::measure(&options, &shutdown).await;
     }
-    let target = Arc::new(lab::target(&options.lab, &shutdown).await?);
+    let target = Arc::new(lab::target(&options.lab, options.cards, &shutdown).await?);
     closed_loop(target, &options, &[]).await?;
     shutdown.cancel();
     Ok(())
