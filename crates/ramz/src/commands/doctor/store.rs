@@ -36,7 +36,9 @@ pub(super) async fn fits(role: &str, config: &StoreConfig, keys: &KeysConfig, fi
     let what = format!("{role} store's keys");
     match ramz_issuer::keys_fit(store.as_ref(), &keys).await {
         Ok(()) => findings.good(what, "are those of the key file"),
-        Err(unfit) => findings.bad(what, unfit.to_string(), "use the store's own key file, in its newest copy"),
+        Err(unfit) => {
+            findings.bad(what, unfit.to_string(), "use the store's own key file, in its newest copy")
+        }
     }
 }
 
