@@ -60,10 +60,14 @@ rejoin() {
   BESIDE=()
 }
 
-# Nothing goes on when the report has ended.
+# Nothing goes on when the report has ended. `timeout` leads a group of its own; one that has just begun its command does not pass a
+# signal on yet.
 end_beside() {
-  local begun
-  for begun in "${BESIDE[@]}"; do kill "${begun%%|*}" 2>/dev/null || true; done
+  local begun pid
+  for begun in "${BESIDE[@]}"; do
+    pid=${begun%%|*}
+    kill -- "-$pid" 2>/dev/null || kill "$pid" 2>/dev/null || true
+  done
 }
 
 log_of() { printf '%s/logs/%02d-%s.log' "$ARTEFACTS" "$STAGES" "${1//[^a-zA-Z0-9]/-}"; }
