@@ -4,7 +4,6 @@
 //
 // What guards: no app PIN, no code and no seed in the clear is ever kept; whether a typed PIN is right only the bank tells.
 
-import { Adding } from "./adding.js";
 import { Asking } from "./asking.js";
 import { Bank } from "./bank.js";
 import { bytes, fromBase64url } from "./crypto/bytes.js";
@@ -24,7 +23,8 @@ import { isTrouble, Trouble } from "./trouble.js";
 export class Phone extends EventTarget {
   #kept = new Kept();
   #asking = new Asking(this.#kept, new Bank(location.origin));
-  #adding = new Adding(this.#asking);
+  /** What adds cards, once one is added: a first visit does not wait for it. @type {Promise<import("./adding.js").Adding> | null} */
+  #adding = null;
   /** @type {BankView | null} whose app it is, before there is an activation that says so */
   #bank = null;
   /** How often it was locked: what was begun before does not open it. */
@@ -167,13 +167,23 @@ export class Phone extends EventTarget {
     this.#locks += 1;
     this.#asking.opened?.wipe();
     this.#asking.opened = null;
-    this.#adding.forget();
+    void this.#adding?.then((adding) => adding.forget(), () => {});
     this.#changed();
   }
 
   /** Puts a card on this phone. @param {{ pan: string, expiry: string }} card its number, and its expiry as YYMM @returns {Promise<string>} its reference */
   addCard(card) {
-    return this.#asking.alone(() => this.#adding.card(card));
+    return this.#asking.alone(async () => (await this.#adder()).card(card));
+  }
+
+  async #adder() {
+    this.#adding ??= import("./adding.js").then(({ Adding }) => new Adding(this.#asking));
+    try {
+      return await this.#adding;
+    } catch {
+      this.#adding = null;
+      throw new Trouble("offline");
+    }
   }
 
   /** Takes over what the bank tells. */
