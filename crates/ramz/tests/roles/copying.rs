@@ -88,6 +88,11 @@ async fn a_pin_issued_before_the_copy_is_spent_once_after_it() {
         assert!(!copied.out.contains(secret) && !copied.err.contains(secret), "{}{}", copied.out, copied.err);
     }
 
+    // On the file, with the configuration of before, every PIN would be good once more.
+    let of_before = run(["issuer", "--config", bank.file("issuer.toml").to_str().unwrap()], "");
+    assert_eq!(of_before.code, Some(1), "{}", of_before.out);
+    assert!(of_before.err.contains("which is the truth since"), "{}", of_before.err);
+
     moving.moved();
     let mut issuer = bank.start();
     bank.ready().await;
@@ -112,9 +117,15 @@ async fn a_pin_issued_before_the_copy_is_spent_once_after_it() {
         verified.err
     );
     // A second copy would put the spent PIN back.
-    let again = moving.copy();
-    assert_eq!(again.code, Some(1), "{}", again.out);
-    assert!(again.err.contains("the database is not empty (table card)"), "{}", again.err);
+    for (reopened, says) in [(false, "were copied into"), (true, "the database is not empty (table card)")] {
+        if reopened {
+            assert_eq!(moving.run(&["store", "reopen"]).code, Some(0));
+            assert_eq!(moving.run(&["store", "reopen"]).code, Some(1), "it is not left any more");
+        }
+        let again = moving.copy();
+        assert_eq!(again.code, Some(1), "{}", again.out);
+        assert!(again.err.contains(says), "{}", again.err);
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

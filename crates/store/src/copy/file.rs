@@ -32,6 +32,11 @@ impl File {
         Ok(File { place })
     }
 
+    /// No role starts on it any more.
+    pub(super) fn leave(&self, to: &str) -> Result<(), CopyError> {
+        Ok(self.place.leave(to)?)
+    }
+
     /// How many rows a table has.
     pub(super) async fn count(&self, relation: &Relation) -> Result<u64, CopyError> {
         let sql = format!("SELECT count(*) FROM {}", relation.name);

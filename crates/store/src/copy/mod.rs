@@ -22,6 +22,7 @@ pub use self::chains::Mac;
 use self::database::Database;
 use self::file::File;
 use self::relation::Relation;
+use crate::sqlite::place::Place;
 use crate::{OpenError, PostgresConfig, PostgresError};
 
 /// Why a copy cannot go on.
@@ -111,6 +112,18 @@ pub async fn filled(place: &PostgresConfig) -> Result<Option<String>, CopyError>
     database::filled(place, &Relation::all()).await
 }
 
+/// Makes a file that a copy was made of a store again, where the database was given up: the other way round every PIN that was spent
+/// there would be unspent here. Says whether it was left.
+///
+/// # Errors
+/// [`CopyError`]: there is no file, or a role has it open.
+pub fn reopen(path: &Path) -> Result<bool, CopyError> {
+    if !path.try_exists().unwrap_or(false) {
+        return Err(CopyError::NoFile(path.to_owned()));
+    }
+    Ok(Place::take(path)?.reopen()?)
+}
+
 /// A copy under way. The file is held until it is dropped.
 pub struct Copy {
     file: File,
@@ -193,6 +206,14 @@ impl Copy {
             self.database.end_copy().await?;
         }
         Ok(compared)
+    }
+
+    /// Leaves the file for the database: no role starts on it from now on, until it is [reopened](reopen).
+    ///
+    /// # Errors
+    /// [`CopyError`] if the file cannot be written.
+    pub fn leave(&self, to: &PostgresConfig) -> Result<(), CopyError> {
+        self.file.leave(&to.url)
     }
 
     /// Walks along every journal in the database, up to its row's head. `told` hears how many entries it has come along.

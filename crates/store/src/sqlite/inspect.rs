@@ -30,7 +30,7 @@ pub enum Inspected {
 /// Looks at a store's file.
 ///
 /// # Errors
-/// What is wrong with it: unreadable, damaged, of another program, altered.
+/// What is wrong with it: unreadable, damaged, of another program, altered, or left for a database.
 pub fn inspect(path: &Path) -> Result<Inspected, String> {
     if !path.try_exists().map_err(|error| error.to_string())? {
         return Ok(Inspected::Missing);
@@ -47,6 +47,9 @@ pub fn inspect(path: &Path) -> Result<Inspected, String> {
     let (id, landed) = look().map_err(|error| error.to_string())?;
     if id != migrate::APPLICATION_ID {
         return Err("a database of another program: choose another path".to_owned());
+    }
+    if let Some(to) = migrate::moved(&landed) {
+        return Err(format!("its rows were copied into {to}, which is the truth since"));
     }
     let found = landed.last().map_or(0, |(number, _)| *number);
     let known = migrate::LANDED.last().map_or(0, |migration| migration.number);

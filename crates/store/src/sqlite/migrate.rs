@@ -27,6 +27,10 @@ pub(crate) const LANDED: &[Migration] = &[
     Migration { number: 5, sql: include_str!("../../migrations/sqlite/0005_journal_in_line.sql") },
 ];
 
+/// A number that no migration has: the file's rows were copied into a database, which is the truth since. Every release refuses a file
+/// with one above its own, this one with its reason.
+const MOVED: u32 = 1_000_000;
+
 /// Why a file cannot be brought to this schema.
 #[derive(Debug)]
 pub(crate) enum Fault {
@@ -34,6 +38,7 @@ pub(crate) enum Fault {
     Foreign,
     Newer { found: u32, known: u32 },
     Altered { number: u32 },
+    Moved { to: String },
 }
 
 impl From<rusqlite::Error> for Fault {
@@ -59,6 +64,9 @@ pub(crate) fn run(connection: &mut Connection, migrations: &[Migration]) -> Resu
     }
     let found = landed(&transaction)?;
     let known = migrations.last().map_or(0, |migration| migration.number);
+    if let Some(to) = moved(&found) {
+        return Err(Fault::Moved { to: to.to_owned() });
+    }
     if let Some((number, _)) = found.last().filter(|(number, _)| *number > known) {
         return Err(Fault::Newer { found: *number, known });
     }
@@ -78,6 +86,22 @@ pub(crate) fn run(connection: &mut Connection, migrations: &[Migration]) -> Resu
     }
     transaction.commit()?;
     Ok(())
+}
+
+/// Where a file's rows have gone, if they have.
+pub(crate) fn moved(landed: &[(u32, String)]) -> Option<&str> {
+    landed.last().filter(|(number, _)| *number == MOVED).map(|(_, to)| to.as_str())
+}
+
+/// From now on no release starts on the file.
+pub(crate) fn leave(connection: &Connection, to: &str) -> Result<(), rusqlite::Error> {
+    let sql = "INSERT INTO migration (number, checksum) VALUES (?1, ?2)";
+    connection.execute(sql, params![MOVED, to]).map(|_| ())
+}
+
+/// The file is a store again. Says whether it was left.
+pub(crate) fn reopen(connection: &Connection) -> Result<bool, rusqlite::Error> {
+    connection.execute("DELETE FROM migration WHERE number = ?1", params![MOVED]).map(|rows| rows > 0)
 }
 
 /// What a file remembers of a migration.

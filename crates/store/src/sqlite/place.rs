@@ -80,6 +80,16 @@ pub enum OpenError {
         /// The migration.
         number: u32,
     },
+    /// A copy was made of it, and the copy is the truth.
+    #[error(
+        "store {path}: its rows were copied into {to}, which is the truth since: write that `url` into the configuration, or give the database up and run `ramz store reopen`"
+    )]
+    Moved {
+        /// The store's file.
+        path: PathBuf,
+        /// The database.
+        to: String,
+    },
 }
 
 /// A store's file, held for this process until dropped.
@@ -136,9 +146,20 @@ impl Place {
                 OpenError::Newer { path: self.path.clone(), found, known }
             }
             migrate::Fault::Altered { number } => OpenError::Altered { path: self.path.clone(), number },
+            migrate::Fault::Moved { to } => OpenError::Moved { path: self.path.clone(), to },
         })?;
         settle_log(&connection).map_err(refused)?;
         Ok(connection)
+    }
+
+    /// Leaves the file for a database: no release starts on it from now on.
+    pub(crate) fn leave(&self, to: &str) -> Result<(), OpenError> {
+        migrate::leave(&self.writer()?, to).map_err(|error| self.refused(&error))
+    }
+
+    /// Makes a file that was left for a database a store again. Says whether it was one.
+    pub(crate) fn reopen(&self) -> Result<bool, OpenError> {
+        migrate::reopen(&self.connect()?).map_err(|error| self.refused(&error))
     }
 
     /// Opens a connection that only reads.

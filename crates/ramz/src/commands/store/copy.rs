@@ -46,7 +46,11 @@ pub(super) async fn run(store: &StoreConfig, keys: Option<&KeysConfig>) -> anyho
     say::line(format!(
         "{written} rows written, {there} were there already; every row is the same on both sides"
     ));
-    say::line(format!("the database is the truth from now on: keep {} away from the role", file.display()));
+    copy.leave(&database)?;
+    say::line(format!(
+        "the database is the truth from now on: no role starts on {} any more",
+        file.display()
+    ));
     anyhow::ensure!(whole, "the journal was altered, in the file already: the copy is as the file was");
     Ok(())
 }

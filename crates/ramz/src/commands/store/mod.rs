@@ -54,8 +54,12 @@ enum Store {
     /// Copy a store's file (`path`) into its empty database (`url`), and check every row. The role must be stopped
     ///
     /// Interrupted, it goes on where it stopped when it is run again; no node starts on the half of a copy. The exit code is 0 if
-    /// both sides are the same and every journal is whole. From then on the database is the truth: keep the file away from the role.
+    /// both sides are the same and every journal is whole. From then on the database is the truth, and no role starts on the file.
     Copy(Which),
+    /// Let roles start on a store's file (`path`) again, after a copy whose database is given up
+    ///
+    /// Only if no role has run on that database: a PIN that was spent there is unspent in the file.
+    Reopen(Which),
 }
 
 pub(super) async fn run(options: Options) -> anyhow::Result<()> {
@@ -64,6 +68,13 @@ pub(super) async fn run(options: Options) -> anyhow::Result<()> {
         Store::Copy(which) => {
             let (store, keys) = which.store()?;
             copy::run(&store, keys.as_ref()).await
+        }
+        Store::Reopen(which) => {
+            let (store, _) = which.store()?;
+            let shown = store.file().display().to_string();
+            anyhow::ensure!(ramz_store::copy::reopen(store.file())?, "{shown} was not left for a database");
+            say::line(format!("{shown} is a store again: give the database up"));
+            Ok(())
         }
     }
 }
