@@ -84,10 +84,10 @@ class Desk {
     if (this.problems.length > 0) throw new Error([...new Set(this.problems)].join("\n"));
   }
 
-  /** Keeps a page as a picture. */
+  /** Keeps a page as a picture: long pages take a slow machine longer than anything that a test waits for. */
   async keep(page, name, options = {}) {
     await page.evaluate(() => document.fonts.ready);
-    await page.screenshot({ path: join(this.chromium.shots, `${name}.png`), animations: "disabled", ...options });
+    await page.screenshot({ path: join(this.chromium.shots, `${name}.png`), animations: "disabled", timeout: 60_000, ...options });
   }
 
   /** Keeps whatever is open, for whoever looks into a failure. */

@@ -1,6 +1,6 @@
 // Pictures of what only some kinds of payment have, as in looks.mjs: the shop's services, the page of each kind, its end.
 
-import { shoot, themes } from "./looks.mjs";
+import { schemes, shoot, themes } from "./looks.mjs";
 import { Payer } from "./payer.mjs";
 
 const KINDS = {
@@ -13,7 +13,7 @@ const KINDS = {
 
 async function walk(desk, lab, lang, from, to) {
   const page = await desk.window();
-  const see = (screen) => themes(page, (theme) => shoot(desk, page, `${screen}-${lang}-${theme}`));
+  const see = (screen) => themes(page, (theme) => shoot(desk, page, `${screen}-${lang}-${theme}`), schemes(lang));
   await page.goto(`${lab.shop}/services?lang=${lang}`);
   await see("services");
   desk.expect("400");
@@ -51,11 +51,11 @@ async function walk(desk, lab, lang, from, to) {
     await row.locator("summary").click();
     await row.locator("dd small").first().waitFor();
     await row.locator("dl").evaluate((fields) => fields.scrollIntoView({ block: "end" }));
-    await themes(portal, (theme) => desk.keep(portal, `trace-${what}-${lang}-${theme}-desk`));
+    await themes(portal, (theme) => desk.keep(portal, `trace-${what}-${lang}-${theme}-desk`), schemes(lang));
   }
 }
 
 export const tests = {
   "every kind in Persian, light and dark": (desk, lab) => walk(desk, lab, "fa", lab.card("mellat", 1), lab.card("melli", 3)),
-  "every kind in English, light and dark": (desk, lab) => walk(desk, lab, "en", lab.card("melli", 1), lab.card("mellat", 2)),
+  "every kind in English": (desk, lab) => walk(desk, lab, "en", lab.card("melli", 1), lab.card("mellat", 2)),
 };

@@ -4,7 +4,7 @@
 import { Chromium } from "./chromium.mjs";
 import { Lab } from "./lab.mjs";
 
-const LIMIT_MS = 90_000;
+const LIMIT_MS = 180_000;
 const rooms = [
   "portal", "shop", "paying", "kinds", "refusals", "binding", "silence", "waiting", "once", "access", "terminal", "till", "texting", "token", "codes", "phone", "thief", "app", "care", "kept", "directory", "looks", "kindlooks", "applooks", "secrets",
 ];

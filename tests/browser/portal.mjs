@@ -183,5 +183,16 @@ export const tests = {
       const wide = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
       assert.ok(wide <= 0, `${tab}: ${wide} px too wide`);
     }
+    // The trace was written while another pane was shown. Its newest row is in sight all the same, and stays when it is opened.
+    // (Not waited for: with the next message it would go there anyway.)
+    const below = await page.evaluate(async () => {
+      for (let frames = 0; frames < 3; frames += 1) await new Promise(requestAnimationFrame);
+      const shown = [...document.querySelectorAll("#rows > li:not([hidden])")];
+      return shown.at(-1).getBoundingClientRect().bottom - document.getElementById("roll").getBoundingClientRect().bottom;
+    });
+    assert.ok(below <= 1, `the newest message is ${below} px further down`);
+    const newest = page.locator("#rows > li:visible").last();
+    await newest.locator("summary").click();
+    await newest.locator(".inside .wire").waitFor();
   },
 };

@@ -18,6 +18,8 @@ let held = [];
 let fresh = [];
 let paused = false;
 let words = '';
+// Whether the newest is in sight, and is to stay so.
+let following = true;
 let last = 0;
 // The number of the newest message when the page was opened: up to it, all is history.
 let opened = 0;
@@ -41,6 +43,11 @@ export function startTrace(lab, heard) {
     words = event.target.value.trim().toLowerCase();
     sift();
   });
+  roll.addEventListener('scroll', () => {
+    following = roll.scrollHeight - roll.scrollTop - roll.clientHeight < 80;
+  });
+  // Hidden behind another tab, turned or grown: the end is elsewhere then.
+  new ResizeObserver(() => following && toEnd()).observe(roll);
   const grow = document.getElementById('trace-grow');
   grow.addEventListener('click', () => setGrown(grow, grow.getAttribute('aria-pressed') !== 'true'));
   document.addEventListener('keydown', ({ key }) => key === 'Escape' && setGrown(grow, false));
@@ -97,20 +104,23 @@ async function newest() {
   }
 }
 
-/** Shown with what else comes until the page is painted next: where a row lies is asked of the whole list, once for all of them. */
+/** Shown with what else comes until the page is painted next: where the end is is asked of the whole list, once for all of them. */
 function take(fact) {
   if (fresh.push(fact) === 1) requestAnimationFrame(show);
   if (fresh.length > ROWS_MAX) fresh.shift();
 }
 
+function toEnd() {
+  roll.scrollTop = roll.scrollHeight;
+}
+
 function show() {
-  const atEnd = roll.scrollHeight - roll.scrollTop - roll.clientHeight < 80;
   const known = lanes.length;
   const shown = fresh.splice(0).map(add);
   if (lanes.length > known) return draw();
   rows.append(...shown.slice(-ROWS_MAX));
   while (rows.childElementCount > ROWS_MAX) rows.firstElementChild.remove();
-  if (atEnd) roll.scrollTop = roll.scrollHeight;
+  if (following) toEnd();
 }
 
 function add(fact) {
@@ -140,7 +150,7 @@ function draw() {
   rows.replaceChildren(...facts.map((fact, i) => row(fact, facts.slice(Math.max(0, i - 40), i))));
   document.getElementById('quiet').hidden = facts.some((fact) => !isUpkeep(fact));
   sift();
-  roll.scrollTop = roll.scrollHeight;
+  toEnd();
 }
 
 function drawWires() {
@@ -158,9 +168,11 @@ function row(fact, earlier) {
   arrow.style.gridColumn = `${Math.min(from, to) + 1} / ${Math.max(from, to) + 2}`;
   arrow.style.setProperty('--span', Math.abs(to - from) + 1);
   const way = `${shownName(fact.from, banks)} ${document.documentElement.dir === 'rtl' ? '←' : '→'} ${shownName(fact.to, banks)}`;
-  const details = node('details', {},
-    node('summary', {}, node('time', { dir: 'ltr' }, `${tehran(fact.at_ms)}.${String(fact.at_ms % 1000).padStart(3, '0')}`), node('span', { class: 'way' }, way), node('span', { class: 'lanes' }, arrow)),
-    node('div', { class: 'inside' }, node('p', {}, node('b', {}, way), node('span', { class: `wire ${wireClass(fact.wire)}`, dir: 'ltr' }, fact.wire), node('span', { class: 'seq' }, `#${digits(fact.seq)}`)), fields(fact)));
+  const summary = node('summary', {}, node('time', { dir: 'ltr' }, `${tehran(fact.at_ms)}.${String(fact.at_ms % 1000).padStart(3, '0')}`), node('span', { class: 'way' }, way), node('span', { class: 'lanes' }, arrow));
+  const details = node('details', {}, summary);
+  // Most rows are never opened, and their fields are nine tenths of what a page with all of them would hold.
+  const open = () => details.append(node('div', { class: 'inside' }, node('p', {}, node('b', {}, way), node('span', { class: `wire ${wireClass(fact.wire)}`, dir: 'ltr' }, fact.wire), node('span', { class: 'seq' }, `#${digits(fact.seq)}`)), fields(fact)));
+  details.addEventListener('toggle', open, { once: true });
   const before = earlier.findLast((one) => !isUpkeep(one));
   const pause = before && !isUpkeep(fact) && fact.at_ms - before.at_ms > 4000;
   const made = node('li', { class: pause ? 'later' : '' }, details);
