@@ -29,7 +29,7 @@ const REPEATED: [u8; 15] = [2, 3, 4, 12, 13, 18, 22, 25, 32, 33, 37, 41, 42, 49,
 /// Done; a duplicate of what was done.
 const ACKNOWLEDGED: [&str; 2] = ["00", "94"];
 /// The host does not find the original. That may still be on its way to it, so this is believed only after a while.
-const NOT_FOUND: &str = "25";
+pub(crate) const NOT_FOUND: &str = "25";
 
 /// Sends reversals until they are acknowledged.
 pub struct Undo {

@@ -15,7 +15,7 @@ use async_trait::async_trait;
 use ramz_api::net::{Door, Peer};
 use ramz_api::tap::SharedTap;
 use ramz_domain::{Pan, Pin, Rial};
-use ramz_iso8583::{Layout, Message};
+use ramz_iso8583::{Layout, Message, MtiClass};
 use ramz_keys::{Keys, PinBlockFormat};
 use ramz_link::{Answer, Names, listen};
 use tokio::sync::watch;
@@ -56,6 +56,7 @@ pub struct CardHost {
     zone: Zone,
     ledger: Mutex<Ledger>,
     held: watch::Sender<bool>,
+    overtaken: watch::Sender<Option<u32>>,
     silent: AtomicU32,
     latency_ms: AtomicU64,
     connections: Mutex<CancellationToken>,
@@ -80,6 +81,7 @@ impl CardHost {
             zone: Zone { name: zone.into(), format },
             ledger: Mutex::default(),
             held: watch::Sender::new(false),
+            overtaken: watch::Sender::new(None),
             silent: AtomicU32::new(0),
             latency_ms: AtomicU64::new(0),
             connections: Mutex::default(),
@@ -118,9 +120,25 @@ impl CardHost {
         self.held.send_replace(true);
     }
 
-    /// Lets held answers go, and later ones pass.
+    /// From now on requests are not even looked at before [`release`](Self::release), and reversals overtake them.
+    pub fn let_reversals_overtake(&self) {
+        self.overtaken.send_replace(Some(0));
+    }
+
+    /// How many requests wait for that.
+    pub fn overtaken(&self) -> u32 {
+        self.overtaken.borrow().unwrap_or(0)
+    }
+
+    /// Lets what waits go, and what comes later pass.
     pub fn release(&self) {
         self.held.send_replace(false);
+        self.overtaken.send_replace(None);
+    }
+
+    /// From now on a reversal of what it does not know is answered 25, and forgotten: its original is decided as any other.
+    pub fn forget_reversals_of_nothing(&self) {
+        self.ledger().forget_reversals_of_nothing();
     }
 
     /// The next `n` requests are decided, but never answered. Sign-on and echo are answered still.
@@ -164,6 +182,14 @@ impl CardHost {
 #[async_trait]
 impl Answer for CardHost {
     async fn answer(&self, request: Message, _: &Peer) -> Option<Message> {
+        if request.mti().class() != MtiClass::Reversal {
+            self.overtaken.send_if_modified(|waiting| {
+                *waiting = waiting.map(|many| many + 1);
+                false
+            });
+            // The sender lives as long as the host.
+            let _ = self.overtaken.subscribe().wait_for(Option::is_none).await;
+        }
         let answer = self.ledger().decide(&request, &*self.keys, &self.zone);
         let spare = |left: u32| left.checked_sub(1);
         if self.silent.fetch_update(Ordering::SeqCst, Ordering::SeqCst, spare).is_ok() {

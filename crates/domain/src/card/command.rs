@@ -400,6 +400,8 @@ pub enum Answer {
     Reversed {
         /// The original was seen here.
         known: bool,
+        /// The host was asked about it a short while ago, and may see it only after its reversal.
+        asked: bool,
     },
     /// Done.
     Done,

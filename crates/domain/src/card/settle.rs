@@ -126,7 +126,11 @@ impl CardState {
         };
         if let Some(original) = exact.or_else(by_reference).and_then(|at| self.answers.get_mut(at)) {
             let (identity, known) = (original.identity, original.identity.is_some());
-            let answer = if original.undoing { Answer::ReversedByUs } else { Answer::Reversed { known } };
+            // Of one that was taken back before it is not kept what it was.
+            let awaited = matches!(original.outcome, Outcome::Awaiting | Outcome::Reversed);
+            let asked = known && awaited && original.refused.is_none();
+            let answer =
+                if original.undoing { Answer::ReversedByUs } else { Answer::Reversed { known, asked } };
             if original.outcome == Outcome::Reversed {
                 return unchanged(answer);
             }
@@ -138,14 +142,17 @@ impl CardState {
         }
         // A static payment is remembered for longer than its answer.
         if self.static_reversed_late(reversal, reference) {
-            return self.writes(Answer::Reversed { known: true }, vec![Entry::Reversed { identity: None }]);
+            return self.writes(
+                Answer::Reversed { known: true, asked: false },
+                vec![Entry::Reversed { identity: None }],
+            );
         }
         // The original may still come: it must then be refused. What cannot be noted is not answered, and comes again.
         let tombstones = self.answers.iter().filter(|known| known.identity.is_none()).count();
         if tombstones >= limits::TOMBSTONES_MAX {
             return unchanged(Answer::NotAwaited);
         }
-        let answer = Answer::Reversed { known: false };
+        let answer = Answer::Reversed { known: false, asked: false };
         let tombstone = Answered {
             identity: None,
             content: None,

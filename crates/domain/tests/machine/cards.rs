@@ -473,7 +473,8 @@ fn said(decided: &Decided) -> String {
         Answer::Again(answer) => format!("{} as before", answer.response_code),
         Answer::Refused(refusal) => refused(*refusal),
         Answer::ReversedByUs => "reversed by us".into(),
-        Answer::Reversed { known } => {
+        Answer::Reversed { known: true, asked: true } => "reversed, original asked about".into(),
+        Answer::Reversed { known, .. } => {
             format!("reversed, original {}", if *known { "known" } else { "unknown" })
         }
         Answer::NotDynamic => "the host's matter".into(),

@@ -7,6 +7,7 @@ use ramz_iso8583::Message;
 use super::transaction::{pan, reference_mark, reversal_mark};
 use super::{Inline, Refused, reply};
 use crate::engine::Found;
+use crate::undo::NOT_FOUND;
 
 /// What a reversal says of its original: field 90, and the terminal.
 pub(super) struct Original<'a> {
@@ -57,10 +58,24 @@ impl Inline {
                 Answer::NotAwaited => return Err(Refused::Silence),
                 // Ours is durable and goes on until the host has it: the switch need not wait for that, nor the host undo twice.
                 Answer::ReversedByUs => return Ok(reply::done(&request)),
+                Answer::Reversed { asked: true, .. } => return self.pass_until_found(&request).await,
                 _ => {}
             }
         }
         self.pass(&request).await
+    }
+
+    /// It may have overtaken its payment, and that be approved when it comes: a host that does not find it is not believed yet. The
+    /// switch hears nothing and sends it again.
+    async fn pass_until_found(&self, request: &Message) -> Result<Message, Refused> {
+        let answer = self.pass(request).await?;
+        if answer.get(39) == Some(NOT_FOUND) {
+            tracing::warn!(
+                "the card host does not find a payment that it was asked about: its reversal is to come again"
+            );
+            return Err(Refused::Silence);
+        }
+        Ok(answer)
     }
 
     /// Field 90, of the payment's first message: a repeat has a transmission time of its own, and a switch may name that. The card and

@@ -2,7 +2,7 @@
 
 use ramz_iso8583::Message;
 
-use crate::bank::{Bank, CARD, Node, Told, on_both_stores, same};
+use crate::bank::{Bank, CARD, Node, Told, on_both_stores, same, until};
 use crate::messages::{Wish, code, refusal, repeated, reversal, reversal_by_reference};
 
 on_both_stores! {
@@ -14,6 +14,53 @@ on_both_stores! {
     of_tries_with_one_reference_the_approved_one_is_reversed,
     a_partial_reversal_leaves_the_answer,
     a_reversal_of_nothing_that_is_known_passes,
+    a_reversal_that_overtakes_its_payment_on_the_way_to_the_host_comes_again,
+    a_host_that_does_not_find_a_payment_is_believed_after_ten_minutes,
+}
+
+/// The host does not find the payment, forgets that, and approves it when it comes.
+async fn a_reversal_that_overtakes_its_payment_on_the_way_to_the_host_comes_again(
+    bank: &Bank,
+    node: Node,
+) -> Told {
+    let wish = Wish::purchase(23_000);
+    let pin = bank.pin(&node, CARD, &wish).await?;
+    let payment = bank.payment(CARD, &wish, &pin);
+    bank.host.forget_reversals_of_nothing();
+    bank.host.let_reversals_overtake();
+    drop(node.asking(0, &payment));
+    until("the payment is at the host", async || bank.host.overtaken() == 1).await?;
+    let undo = reversal(&payment);
+    drop(node.asking(1, &undo));
+    node.was_silent(1).await?;
+    bank.host.release();
+    node.was_silent(2).await?;
+    same(bank.spent(CARD), 23_000, "debited before the reversal comes again")?;
+    same(code(&node.ask(&repeated(&undo)).await?), "00".into(), "the reversal once more")?;
+    same(bank.spent(CARD), 0, "debited in the end")?;
+    same(code(&node.ask_over(1, &repeated(&payment)).await?), "12".into(), "the payment, repeated")?;
+    let unknown = reversal(&bank.payment(CARD, &wish, &pin));
+    same(code(&node.ask(&unknown).await?), "25".into(), "of nothing that is known")
+}
+
+/// The payment never reached it.
+async fn a_host_that_does_not_find_a_payment_is_believed_after_ten_minutes(bank: &Bank, node: Node) -> Told {
+    let wish = Wish::purchase(24_000);
+    let pin = bank.pin(&node, CARD, &wish).await?;
+    let payment = bank.payment(CARD, &wish, &pin);
+    bank.host.forget_reversals_of_nothing();
+    bank.host.let_reversals_overtake();
+    drop(node.asking(0, &payment));
+    until("the payment is at the host", async || bank.host.overtaken() == 1).await?;
+    bank.cut_off(&node).await?;
+    node.was_silent(1).await?;
+    bank.reconnect(&node).await?;
+    let undo = reversal(&payment);
+    drop(node.asking(0, &undo));
+    node.was_silent(2).await?;
+    bank.advance(600);
+    same(code(&node.ask_over(1, &repeated(&undo)).await?), "25".into(), "ten minutes later")?;
+    same(bank.host.asked_in_all().debits, 0, "debits")
 }
 
 async fn a_reversal_by_original_data_never_revives_the_pin(bank: &Bank, node: Node) -> Told {

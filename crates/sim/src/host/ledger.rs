@@ -61,6 +61,8 @@ pub(super) struct Ledger {
     names: HashMap<Key, u64>,
     /// Names of originals that were reversed before they came, oldest first.
     reversed_before: Bounded,
+    /// Those are not kept.
+    forgets: bool,
     last: u64,
     all: Asked,
     /// What payees of reversed transfers had spent.
@@ -112,6 +114,10 @@ impl Ledger {
     pub(super) fn asked(&self, request: &Message) -> Asked {
         let named = names(request).into_iter().find_map(|name| self.names.get(&name));
         named.and_then(|id| self.transactions.get(id)).map_or(Asked::default(), |known| known.asked)
+    }
+
+    pub(super) fn forget_reversals_of_nothing(&mut self) {
+        self.forgets = true;
     }
 
     pub(super) fn asked_in_all(&self) -> Asked {
@@ -293,6 +299,7 @@ impl Ledger {
                 }
             }
             Some(_) => {}
+            None if self.forgets => return answer(request, &Verdict::of("25")),
             None => names.into_iter().for_each(|name| self.reversed_before.insert(name)),
         }
         answer(request, &Verdict::of("00"))
