@@ -109,6 +109,8 @@ pub const CLOCKS_APART_MAX: Duration = Duration::from_secs(2);
 pub const CLOCKS_COMPARED_EVERY: Duration = Duration::from_secs(1);
 /// An answer that took longer does not say what time it is.
 pub const CLOCK_ANSWER_MAX: Duration = Duration::from_millis(500);
+/// A store that reads no row within this is not ready.
+pub const READY_WITHIN: Duration = Duration::from_secs(2);
 /// What an asker may call a payer: at least as much as 96 bits in Base64 …
 pub const PAYER_CHARS_MIN: usize = 16;
 /// … and at most a hash in hexadecimal digits.

@@ -46,7 +46,7 @@ pub(crate) fn routes(watched: Arc<Watched>, shutdown: CancellationToken) -> Rout
         } else if links.len() > 0 && !links.clone().any(|up| up) {
             // One bank that is away is no reason to send the other banks' payers elsewhere.
             "no link to any bank\n"
-        } else if gateway.payments.store().clock().await.is_err() {
+        } else if ramz_store::ready(gateway.payments.store()).await.is_err() {
             "store down\n"
         } else if gateway.agreed.hold().is_err() {
             "its clock is not the store's: set them\n"

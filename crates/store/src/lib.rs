@@ -9,6 +9,7 @@ pub mod journal;
 mod memory;
 mod port;
 mod postgres;
+mod ready;
 mod rows;
 mod sqlite;
 
@@ -20,5 +21,6 @@ pub use port::{
     Swap, Table, Version,
 };
 pub use postgres::{PostgresConfig, PostgresError, PostgresStore, Schema};
+pub use ready::ready;
 pub use rows::{KEY_BYTES_MAX, KEY_BYTES_MIN, shard_of};
 pub use sqlite::{Inspected, OpenError, SqliteStore, inspect};

@@ -57,8 +57,11 @@ async fn ready(State(health): State<Arc<Health>>) -> impl IntoResponse {
     (status, format!("card host {}\nSMS {}\n{binds}store {store_is}\n", word(host), word(sms)))
 }
 
-/// Whether the store answers, and agrees on the time: what one node decides by its clock, another must find right.
+/// Whether the store serves rows, and agrees on the time: what one node decides by its clock, another must find right.
 async fn store(engine: &Engine) -> (bool, String) {
+    if let Err(fault) = ramz_store::ready(engine.store.as_ref()).await {
+        return (false, format!("down: {fault}"));
+    }
     match engine.store.clock().await {
         Ok(None) => (true, "up".into()),
         Ok(Some(theirs)) => {

@@ -10,6 +10,7 @@ use crate::load::Load;
 use crate::node::{Mortal as _, Node};
 use crate::processes::bank::Bank;
 use crate::processes::server::Server;
+use crate::processes::until;
 use crate::seeded::Seeded;
 use crate::three::wrong_in;
 
@@ -94,6 +95,30 @@ async fn a_fail_over_loses_nothing_that_was_answered() {
         load.approved()
     );
     drop(third);
+}
+
+/// It tells the time as ever, and can serve nothing.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_whose_last_standby_went_is_not_ready() {
+    let first = Server::start();
+    let mut second = first.standby("second");
+    follows(&first, "second");
+    let bank = Bank::open().await;
+    bank.quick_keys();
+    let store = json!({ "url": first.url(""), "high_availability": true });
+    let mut node = Node::new(&bank, "one", &store, |_| {});
+    node.begin(&bank);
+    node.up();
+    node.ready().await;
+    second.kill();
+    let said = until("it is not ready", async || {
+        let reply = node.readiness().await?;
+        (reply.status == 503).then_some(reply.text)
+    });
+    let said = said.await;
+    assert!(said.contains("store down: "), "{said}");
+    second.again();
+    node.ready().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

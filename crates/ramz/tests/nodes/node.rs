@@ -7,7 +7,7 @@ use crate::processes::bank::{ASKER, Bank, OPERATOR, ZONE_KEY, start};
 use crate::processes::process::{Process, free_ports};
 use crate::processes::surroundings::TlsClient;
 use crate::processes::until;
-use crate::processes::wires::{Site, Switch};
+use crate::processes::wires::{Reply, Site, Switch};
 
 /// A node that dies, and comes again with the same doors.
 pub(crate) trait Mortal {
@@ -46,6 +46,11 @@ impl Node {
     /// Waits until it reaches database, card host and SMSC.
     pub(crate) async fn ready(&self) {
         ready(self.port + 3).await;
+    }
+
+    /// What it says of itself now.
+    pub(crate) async fn readiness(&self) -> Option<Reply> {
+        readiness(self.port + 3).await
     }
 
     /// Waits for its line.
@@ -103,12 +108,12 @@ pub(crate) fn policy() -> Value {
 
 /// Waits until the node whose metrics are on this port reaches database, card host and SMSC.
 pub(crate) async fn ready(port: u16) {
-    let metrics = Site::plain(&format!("http://localhost:{port}"));
-    until("a node is ready", async || {
-        let request = axum::http::Request::get("/readyz").body(axum::body::Bytes::new()).unwrap();
-        metrics.call(request).await.ok().filter(|reply| reply.status == 200)
-    })
-    .await;
+    until("a node is ready", async || readiness(port).await.filter(|reply| reply.status == 200)).await;
+}
+
+async fn readiness(port: u16) -> Option<Reply> {
+    let request = axum::http::Request::get("/readyz").body(axum::body::Bytes::new()).unwrap();
+    Site::plain(&format!("http://localhost:{port}")).call(request).await.ok()
 }
 
 /// What reaches a node.

@@ -37,11 +37,12 @@ pub(crate) struct Question<'v> {
 pub(crate) struct Pool {
     place: Arc<Place>,
     doubt: Arc<Doubt>,
+    connections: usize,
     free: Semaphore,
     idle: Mutex<Vec<Arc<Connection>>>,
 }
 
-/// Connections of both kinds whose last transaction may still be under way at the server.
+/// Connections of both kinds whose last transaction, or read that a standby is to confirm, may still be under way at the server.
 #[derive(Default)]
 pub(crate) struct Doubt {
     left: AsyncMutex<Vec<Backend>>,
@@ -67,7 +68,7 @@ pub(crate) struct Taken<'p> {
 impl Pool {
     /// Opens none yet.
     pub(crate) fn new(place: Arc<Place>, doubt: Arc<Doubt>, connections: usize) -> Pool {
-        Pool { place, doubt, free: Semaphore::new(connections), idle: Mutex::default() }
+        Pool { place, doubt, connections, free: Semaphore::new(connections), idle: Mutex::default() }
     }
 
     /// Waits for a connection's turn, and opens it if there is none. For [`limits::STORE_WAIT_MAX`] at most: who waited longer has gone.
@@ -122,8 +123,17 @@ impl Pool {
             left.pop();
         }
         self.doubt.any.store(false, Ordering::Release);
-        self.idle().push(Arc::new(connection));
+        self.keep(connection);
         Ok(())
+    }
+
+    /// For whoever comes next; closed if there are enough, since what another pool left in doubt may have been settled here.
+    fn keep(&self, connection: Connection) {
+        let in_use = self.connections.saturating_sub(self.free.available_permits());
+        let mut idle = self.idle();
+        if idle.len() + in_use <= self.connections {
+            idle.push(Arc::new(connection));
+        }
     }
 }
 

@@ -90,7 +90,8 @@ async fn rows(
         questions.push(Question { sql: CONFIRM, values: Vec::new() });
         questions.push(Question { sql: STANDS, values: Vec::new() });
     }
-    let answers = ask(readers, "reading rows", &questions).await?;
+    let doing = if how.confirmed { "reading rows, confirmed by a standby" } else { "reading rows" };
+    let answers = ask(readers, doing, &questions).await?;
     if how.confirmed && !answers.last().is_some_and(|found| stands(found)) {
         let why = "the server has no synchronous standbys any more: what it says may be on one machine only";
         return Err(StoreFault::Unavailable(why.into()));
@@ -112,7 +113,8 @@ async fn ask(readers: &Pool, doing: &str, questions: &[Question<'_>]) -> Result<
         let taken = readers.take().await?;
         let asking = async { taken.ask(questions).await?.into_iter().collect::<Result<Vec<_>, _>>() };
         let Ok(answer) = tokio::time::timeout(limits::STORE_WAIT_MAX, asking).await else {
-            taken.leave();
+            // A session that waits for a standby does not notice that we have gone: each would stay, one more with every read.
+            taken.leave_in_doubt().await;
             return Err(StoreFault::Unavailable(format!("{doing}: the database did not answer in time")));
         };
         let error = match answer {

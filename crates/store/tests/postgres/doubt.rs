@@ -86,6 +86,8 @@ async fn what_no_standby_has_is_not_read() {
     let read = store.read(Table::Card, CARD).await;
     assert!(matches!(read, Err(StoreFault::Unavailable(_))), "{read:?}");
     assert!(began.elapsed() >= limits::STORE_WAIT_MAX, "it did not wait for the standby");
+    let waiting = "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'SyncRep'";
+    assert_eq!(primary.sql("ramz", waiting), "0", "a session stays behind");
     // Who does not ask for it sees what is there.
     let without = PostgresStore::open(&of(false)).await.unwrap();
     assert_eq!(found(&without).await, (2, b"ahead".to_vec()));

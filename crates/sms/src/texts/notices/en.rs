@@ -42,8 +42,9 @@ pub(super) const fn words(notice: &Notice<'_>) -> &'static str {
             "After several wrong PINs, the dynamic PIN of card {card} is locked until {until}.\n\
              An ATM or the bank can unlock it earlier."
         }
+        // By wrong PINs, or by the bank.
         Notice::Locked { until: None, .. } => {
-            "After several wrong PINs, the dynamic PIN of card {card} is locked.\n\
+            "The dynamic PIN of card {card} is locked.\n\
              An ATM or the bank can unlock it."
         }
         Notice::Unlocked { .. } => {

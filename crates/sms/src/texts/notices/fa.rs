@@ -43,8 +43,9 @@ pub(super) const fn words(notice: &Notice<'_>) -> &'static str {
             "رمز پویای کارت {card} پس از چند رمز نادرست تا ساعت {until} قفل شد.\n\
              در خودپرداز یا از راه بانک زودتر باز می‌شود."
         }
+        // By wrong PINs, or by the bank.
         Notice::Locked { until: None, .. } => {
-            "رمز پویای کارت {card} پس از چند رمز نادرست قفل شد.\n\
+            "رمز پویای کارت {card} قفل شد.\n\
              در خودپرداز یا از راه بانک باز می‌شود."
         }
         Notice::Unlocked { .. } => {
