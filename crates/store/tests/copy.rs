@@ -173,6 +173,9 @@ async fn everything_is_carried_over_as_it_is() {
     let journals = chains(&copy).await;
     assert_eq!((journals.rows, journals.broken), (45, 0), "{journals:?}");
     drop(copy);
+    let left = SqliteStore::open(&path).err().expect("no role starts on the file any more").to_string();
+    assert!(left.contains("were copied into"), "{left}");
+    assert!(ramz_store::copy::reopen_without_database(&path).unwrap());
 
     let (file, database) = (SqliteStore::open(&path).unwrap(), PostgresStore::open(&config).await.unwrap());
     let (mine, theirs) = (told(&file).await, told(&database).await);
@@ -218,6 +221,9 @@ async fn an_interrupted_copy_goes_on_where_it_stopped() {
     PostgresStore::open(&config).await.unwrap();
     drop(copy);
     // And when it is done it is done.
+    let left = refused(&path, &config).await.to_string();
+    assert!(left.contains("were copied into"), "{left}");
+    assert!(ramz_store::copy::reopen_without_database(&path).unwrap());
     let again = refused(&path, &config).await;
     assert!(matches!(&again, CopyError::NotEmpty(table) if table == "card"), "{again}");
     assert_eq!(sql(&schema, "SELECT count(*) FROM card"), "1500");

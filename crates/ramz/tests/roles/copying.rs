@@ -119,13 +119,46 @@ async fn a_pin_issued_before_the_copy_is_spent_once_after_it() {
     // A second copy would put the spent PIN back.
     for (reopened, says) in [(false, "were copied into"), (true, "the database is not empty (table card)")] {
         if reopened {
-            assert_eq!(moving.run(&["store", "reopen"]).code, Some(0));
+            let refused = moving.run(&["store", "reopen"]);
+            assert!(
+                refused.code == Some(1) && refused.err.contains("a role has run on it"),
+                "{}",
+                refused.err
+            );
+            let mut issuer = bank.start();
+            bank.ready().await;
+            assert_eq!(issuer.terminate().0.code(), Some(0), "the database is as it was");
+            assert_eq!(moving.run(&["store", "reopen", "--database-is-lost"]).code, Some(0));
             assert_eq!(moving.run(&["store", "reopen"]).code, Some(1), "it is not left any more");
         }
         let again = moving.copy();
         assert_eq!(again.code, Some(1), "{}", again.out);
         assert!(again.err.contains(says), "{}", again.err);
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_rehearsal_is_given_up_and_no_issuer_starts_on_its_database() {
+    let moving = Moving::open().await;
+    let bank = &moving.bank;
+    let mut issuer = bank.start();
+    bank.ready().await;
+    let added = bank.site(2, OPERATOR).post("/admin/v1/cards", &card(&pan(IIN, 1), PHONE)).await;
+    assert_eq!(added.status, 201, "{}", added.text);
+    assert_eq!(issuer.terminate().0.code(), Some(0));
+    assert_eq!(moving.copy().code, Some(0));
+    let reopened = moving.run(&["store", "reopen"]);
+    assert_eq!(reopened.code, Some(0), "{}", reopened.err);
+    let on_database = run(["issuer", "--config", bank.file("moved.toml").to_str().unwrap()], "");
+    assert_eq!(on_database.code, Some(1), "{}", on_database.out);
+    assert!(on_database.err.contains("has not come to its end"), "{}", on_database.err);
+    // On the file it goes on, and what was copied before is no beginning of it any more.
+    let mut issuer = bank.start();
+    bank.ready().await;
+    let added = bank.site(2, OPERATOR).post("/admin/v1/cards", &card(&pan(IIN, 2), PHONE)).await;
+    assert_eq!(added.status, 201, "{}", added.text);
+    assert_eq!(issuer.terminate().0.code(), Some(0));
+    assert_eq!(moving.copy().code, Some(1));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -40,6 +40,17 @@ impl Database {
         Ok((Database { place, client }, under_way))
     }
 
+    /// Connects, and sees to it that no node starts any more. Says whether one could until now.
+    pub(super) async fn give_up(config: &PostgresConfig) -> Result<(Database, bool), CopyError> {
+        let place = Place::new(config)?;
+        let client = place.open().await?.client;
+        let could = !migrate::is_unfinished(&client).await?;
+        if could {
+            migrate::begin_copy(&client).await?;
+        }
+        Ok((Database { place, client }, could))
+    }
+
     /// The sum of a table's rows, which pass by one after another.
     pub(super) async fn sum(&self, relation: &Relation) -> Result<Sum, CopyError> {
         let (columns, order) = (relation.names(|name, _| name.to_owned()), relation.order("COLLATE \"C\""));

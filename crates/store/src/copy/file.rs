@@ -8,6 +8,7 @@ use tokio::sync::mpsc;
 
 use super::CopyError;
 use super::relation::{Cell, Kind, Line, Relation, Sum};
+use crate::OpenError;
 use crate::sqlite::place::Place;
 
 /// Rows that go from the reading thread at once …
@@ -32,9 +33,32 @@ impl File {
         Ok(File { place })
     }
 
+    /// Takes one that was left for a database. `None` if it was not.
+    pub(super) fn left(path: &Path) -> Result<Option<File>, CopyError> {
+        if !path.try_exists().unwrap_or(false) {
+            return Err(CopyError::NoFile(path.to_owned()));
+        }
+        let place = Place::take(path)?;
+        match place.writer() {
+            Err(OpenError::Moved { .. }) => Ok(Some(File { place })),
+            Err(error) => Err(error.into()),
+            Ok(_) => Ok(None),
+        }
+    }
+
+    /// It is a store again.
+    pub(super) fn reopen(&self) -> Result<(), CopyError> {
+        self.place.reopen()?;
+        Ok(())
+    }
+
     /// No role starts on it any more.
     pub(super) fn leave(&self, to: &str) -> Result<(), CopyError> {
-        Ok(self.place.leave(to)?)
+        match self.place.leave(to) {
+            // Checked once more.
+            Ok(()) | Err(OpenError::Moved { .. }) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
     }
 
     /// How many rows a table has.

@@ -3,7 +3,7 @@
 //! ```text
 //!   open    the file is taken, the tables are empty or an interrupted copy's, the database is marked
 //!   write   what is not there yet, in the order of the keys, a page a transaction
-//!   check   counts and hashes over all rows, from both sides ─▶ equal: the mark goes, nodes may start
+//!   check   counts and hashes over all rows, from both sides ─▶ equal: the file is left, the mark goes, nodes may start
 //!   chains  every journal against its row's head
 //! ```
 //!
@@ -22,7 +22,6 @@ pub use self::chains::Mac;
 use self::database::Database;
 use self::file::File;
 use self::relation::Relation;
-use crate::sqlite::place::Place;
 use crate::{OpenError, PostgresConfig, PostgresError};
 
 /// Why a copy cannot go on.
@@ -53,6 +52,11 @@ pub enum CopyError {
         "the database has an interrupted copy, and its table {0} does not hold this file's first rows: has a role been running on the file since? Empty the database (DROP SCHEMA … CASCADE, or another database), and copy again"
     )]
     Differs(String),
+    /// What is there is not what was copied.
+    #[error(
+        "the database's table {0} is not what was copied: a role has run on it, and what it spent is unspent in the file. Stay with the database"
+    )]
+    Used(String),
     /// The database took fewer rows than it was given.
     #[error("the database did not take every row of table {relation}: is there a rule or a trigger on it?")]
     Written {
@@ -112,22 +116,42 @@ pub async fn filled(place: &PostgresConfig) -> Result<Option<String>, CopyError>
     database::filled(place, &Relation::all()).await
 }
 
-/// Makes a file that a copy was made of a store again, where the database was given up: the other way round every PIN that was spent
-/// there would be unspent here. Says whether it was left.
+/// Makes a file that was left for a database a store again, and gives the database up: no node starts on it from then on. Only if
+/// every row is the same on both sides: a PIN that was spent in the database is unspent in the file. Says whether it was left.
+///
+/// # Errors
+/// [`CopyError`]: there is no file, a role has it open, the database cannot be read, or a role has run on it.
+pub async fn reopen(path: &Path, from: &PostgresConfig) -> Result<bool, CopyError> {
+    let Some(file) = File::left(path)? else { return Ok(false) };
+    let (database, could) = Database::give_up(from).await?;
+    for relation in Relation::all() {
+        if file.sum(&relation, u64::MAX).await?.end() != database.sum(&relation).await?.end() {
+            if could {
+                database.end_copy().await?;
+            }
+            return Err(CopyError::Used(relation.name));
+        }
+    }
+    file.reopen()?;
+    Ok(true)
+}
+
+/// The same without a look at the database, which is lost: what was done in it is lost with it. Says whether the file was left.
 ///
 /// # Errors
 /// [`CopyError`]: there is no file, or a role has it open.
-pub fn reopen(path: &Path) -> Result<bool, CopyError> {
-    if !path.try_exists().unwrap_or(false) {
-        return Err(CopyError::NoFile(path.to_owned()));
-    }
-    Ok(Place::take(path)?.reopen()?)
+pub fn reopen_without_database(path: &Path) -> Result<bool, CopyError> {
+    let Some(file) = File::left(path)? else { return Ok(false) };
+    file.reopen()?;
+    Ok(true)
 }
 
 /// A copy under way. The file is held until it is dropped.
 pub struct Copy {
     file: File,
     database: Database,
+    /// The database's address.
+    to: String,
     relations: Vec<Relation>,
     /// Rows that are there already, a table each.
     there: Vec<u64>,
@@ -156,7 +180,7 @@ impl Copy {
             }
             there.push(rows);
         }
-        Ok(Copy { file, database, relations, there, total })
+        Ok(Copy { file, database, to: to.url.clone(), relations, there, total })
     }
 
     /// Rows that an interrupted copy has left in the database.
@@ -184,7 +208,8 @@ impl Copy {
         Ok(rows - before)
     }
 
-    /// Reads every row again, from both sides. If all are the same, nodes may start on the database from now on.
+    /// Reads every row again, from both sides. If all are the same, nodes may start on the database from now on, and none on the file
+    /// until it is [reopened](reopen); never on both.
     ///
     /// # Errors
     /// [`CopyError`] if a side cannot be read; a difference is none.
@@ -203,17 +228,10 @@ impl Copy {
             });
         }
         if compared.iter().all(Compared::equal) {
+            self.file.leave(&self.to)?;
             self.database.end_copy().await?;
         }
         Ok(compared)
-    }
-
-    /// Leaves the file for the database: no role starts on it from now on, until it is [reopened](reopen).
-    ///
-    /// # Errors
-    /// [`CopyError`] if the file cannot be written.
-    pub fn leave(&self, to: &PostgresConfig) -> Result<(), CopyError> {
-        self.file.leave(&to.url)
     }
 
     /// Walks along every journal in the database, up to its row's head. `told` hears how many entries it has come along.

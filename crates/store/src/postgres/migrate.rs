@@ -85,7 +85,7 @@ pub(crate) async fn schema(place: &Place) -> Result<Schema, PostgresError> {
 /// Refuses a database that a copy has not come to its end in.
 async fn whole(client: &Client) -> Result<(), PostgresError> {
     if is_unfinished(client).await? {
-        let why = "a copy into this database has not come to its end: run `ramz store copy` again";
+        let why = "a copy into this database has not come to its end: run `ramz store copy` again (or it was given up by `ramz store reopen`)";
         return Err(PostgresError::Schema(why.into()));
     }
     Ok(())

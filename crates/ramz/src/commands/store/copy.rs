@@ -46,7 +46,6 @@ pub(super) async fn run(store: &StoreConfig, keys: Option<&KeysConfig>) -> anyho
     say::line(format!(
         "{written} rows written, {there} were there already; every row is the same on both sides"
     ));
-    copy.leave(&database)?;
     say::line(format!(
         "the database is the truth from now on: no role starts on {} any more",
         file.display()

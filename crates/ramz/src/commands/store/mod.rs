@@ -58,8 +58,18 @@ enum Store {
     Copy(Which),
     /// Let roles start on a store's file (`path`) again, after a copy whose database is given up
     ///
-    /// Only if no role has run on that database: a PIN that was spent there is unspent in the file.
-    Reopen(Which),
+    /// Every row must be the same on both sides, since a PIN that was spent in the database is unspent in the file. No node starts on
+    /// the database from then on.
+    Reopen(Reopen),
+}
+
+#[derive(Debug, Args)]
+struct Reopen {
+    #[command(flatten)]
+    which: Which,
+    /// Do not look at the database: it is lost, with all that was done in it, and no node reaches it any more
+    #[arg(long)]
+    database_is_lost: bool,
 }
 
 pub(super) async fn run(options: Options) -> anyhow::Result<()> {
@@ -69,11 +79,16 @@ pub(super) async fn run(options: Options) -> anyhow::Result<()> {
             let (store, keys) = which.store()?;
             copy::run(&store, keys.as_ref()).await
         }
-        Store::Reopen(which) => {
+        Store::Reopen(Reopen { which, database_is_lost }) => {
             let (store, _) = which.store()?;
-            let shown = store.file().display().to_string();
-            anyhow::ensure!(ramz_store::copy::reopen(store.file())?, "{shown} was not left for a database");
-            say::line(format!("{shown} is a store again: give the database up"));
+            let (file, shown) = (store.file(), store.file().display());
+            let was_left = if database_is_lost {
+                ramz_store::copy::reopen_without_database(file)?
+            } else {
+                ramz_store::copy::reopen(file, &store.database(&SystemEntropy)?).await?
+            };
+            anyhow::ensure!(was_left, "{shown} was not left for a database");
+            say::line(format!("{shown} is a store again: take `url` out of the configuration"));
             Ok(())
         }
     }
