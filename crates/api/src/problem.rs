@@ -365,13 +365,13 @@ impl Problem {
 
     /// 503: the bank is cut off, timed out or overloaded.
     pub fn issuer_unavailable(retry_after_s: u32) -> Problem {
-        let detail = "Try again after the seconds in Retry-After, with the same Idempotency-Key.";
+        let detail = "Try again after the seconds in Retry-After: with the same Idempotency-Key, if there was one; otherwise look first whether it was done.";
         Problem { retry_after_s: Some(retry_after_s), ..Problem::new(Kind::IssuerUnavailable, detail) }
     }
 
     /// 500: our fault. The cause goes to the log under the same id ([`incident`]), never into the answer.
     pub fn fault(incident: Uuid) -> Problem {
-        let detail = "Try again with the same Idempotency-Key; if it stays, tell the operator the incident.";
+        let detail = "It may have been done. With an Idempotency-Key try again with the same one; without, look first. If it stays, tell the operator the incident.";
         Problem { incident: Some(incident), ..Problem::new(Kind::Fault, detail) }
     }
 

@@ -6,7 +6,7 @@ use ramz_api::{client::PinRequests, tap::SharedTap};
 use ramz_domain::{Clock, Entropy, Iin, Moment, PaymentId};
 use ramz_keys::{Keys, PinBlockFormat};
 use ramz_link::{Link, Numbers};
-use ramz_store::Agreed;
+use ramz_store::{Agreed, StoreFault};
 use tokio::sync::Notify;
 use tokio_util::task::TaskTracker;
 
@@ -18,6 +18,9 @@ use crate::{
     problem::{Kind, No},
     rows::{NotChanged, Payments, RowFault},
 };
+
+/// A store that did not answer may do so again by then, in seconds.
+const STORE_AGAIN_S: u64 = 1;
 
 /// A bank that authorisations go to.
 pub(crate) struct Bank {
@@ -80,6 +83,10 @@ impl Gateway {
     pub(crate) fn row_fault(&self, fault: &RowFault) -> No {
         match fault {
             RowFault::Missing => No::new(Kind::NoSuchPayment),
+            RowFault::Store(fault @ (StoreFault::Unavailable(_) | StoreFault::Unknown(_))) => {
+                tracing::error!(%fault, "the store does not answer");
+                No::later(Kind::StoreUnavailable, STORE_AGAIN_S)
+            }
             other => self.fault(other),
         }
     }

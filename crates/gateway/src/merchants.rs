@@ -273,7 +273,7 @@ pub(crate) async fn verify(
     let (_, payment) = changed.await.map_err(|not| {
         gateway.refuse(not, |why| match why {
             NoVerify::Amount => No::new(Kind::AmountMismatch),
-            NoVerify::Standing(standing) => No::standing(standing),
+            NoVerify::Standing(standing) => No::merchant_standing(standing),
         })
     })?;
     Ok(told(&gateway, id, &payment))

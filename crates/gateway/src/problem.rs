@@ -70,6 +70,9 @@ problems! {
     /// The router or the bank cannot be reached.
     BankUnavailable "bank-unavailable" 503 "The card's bank cannot be reached"
         "Try again in a moment, or use another card.",
+    /// The gateway's own store does not answer.
+    StoreUnavailable "store-unavailable" 503 "Payments cannot be read or changed now"
+        "Try again after the seconds in Retry-After. It may have been done: read the payment before you repeat a change.",
     /// No link leads to the card's bank.
     UnknownIssuer "unknown-issuer" 404 "This card's bank is not known here"
         "Use a card of another bank.",
@@ -111,12 +114,20 @@ impl No {
         No::own(kind, Some(retry_after_s.max(1)), None, None)
     }
 
-    /// The payment stands otherwise.
+    /// The payment stands otherwise, in the page's words.
     pub(crate) fn standing(standing: Standing) -> No {
-        match standing {
-            Standing::Authorising => No::own(Kind::InProgress, None, Some(standing.code()), None),
-            other => No::own(Kind::WrongState, None, Some(other.code()), None),
-        }
+        No::standing_as(standing, standing.code())
+    }
+
+    /// The same in the merchant's words.
+    pub(crate) fn merchant_standing(standing: Standing) -> No {
+        No::standing_as(standing, standing.merchant())
+    }
+
+    fn standing_as(standing: Standing, word: &'static str) -> No {
+        let in_progress = standing == Standing::Authorising;
+        let kind = if in_progress { Kind::InProgress } else { Kind::WrongState };
+        No::own(kind, None, Some(word), None)
     }
 
     /// The bot check failed; here is a new challenge.

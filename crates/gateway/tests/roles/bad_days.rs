@@ -121,6 +121,20 @@ async fn an_approval_that_could_not_be_noted_is_reversed() {
 }
 
 #[tokio::test]
+async fn a_store_that_is_away_is_told_as_that_and_when_to_try_again() {
+    for failing in [Failing::UnknownNotWritten, Failing::Unavailable] {
+        let store = Arc::new(FaultyStore::new(Arc::new(MemoryStore::new())));
+        let rig = rig_on(Arc::clone(&store) as Arc<dyn Store>).await;
+        store.next_commits(std::iter::repeat_n(Some(failing), 40));
+        let no = rig.shop(Method::POST, "/v1/payments", &of("purchase")).await;
+        assert_eq!((no.status.as_u16(), no.problem()), (503, "store-unavailable"), "{failing:?}");
+        assert_eq!(no.headers["retry-after"], "1");
+        store.heal();
+        opened(&rig, &of("purchase")).await;
+    }
+}
+
+#[tokio::test]
 async fn an_approval_that_was_noted_though_the_store_did_not_know_is_the_merchants() {
     let store = Arc::new(FaultyStore::new(Arc::new(MemoryStore::new())));
     let rig = rig_on(Arc::clone(&store) as Arc<dyn Store>).await;

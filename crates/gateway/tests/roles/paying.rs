@@ -79,7 +79,7 @@ async fn what_is_not_paid_is_not_verified() {
     let no = rig.shop(Method::POST, &format!("/v1/payments/{id}/verify"), &json!({ "amount": AMOUNT })).await;
     assert_eq!(
         (no.status, no.problem(), &no.json["state"]),
-        (StatusCode::CONFLICT, "wrong-state", &json!("open"))
+        (StatusCode::CONFLICT, "wrong-state", &json!("created"))
     );
 }
 
