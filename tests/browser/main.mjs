@@ -6,7 +6,7 @@ import { Lab } from "./lab.mjs";
 
 const LIMIT_MS = 180_000;
 const rooms = [
-  "portal", "shop", "paying", "kinds", "refusals", "binding", "silence", "waiting", "once", "access", "terminal", "till", "texting", "token", "codes", "phone", "thief", "app", "care", "kept", "directory", "looks", "kindlooks", "applooks", "secrets",
+  "portal", "shop", "paying", "kinds", "refusals", "binding", "silence", "stalled", "waiting", "once", "access", "terminal", "till", "texting", "token", "codes", "phone", "thief", "app", "care", "kept", "directory", "looks", "kindlooks", "applooks", "secrets",
 ];
 
 const words = process.argv.slice(2);

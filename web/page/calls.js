@@ -13,17 +13,23 @@ export class Refused extends Error {
 /** No answer came. Whether the call arrived is not known. */
 export class NoAnswer extends Error {}
 
+/** Longer than the gateway takes for any of them. A line that went silent does not keep the payer waiting. */
+const AUTHORISED_WITHIN_MS = 30_000;
+const ANSWERED_WITHIN_MS = 12_000;
+
 export class Calls {
   constructor(payment, token) {
     this.base = `/pay/${payment}`;
     this.token = token;
   }
 
-  async call(method, path, body) {
+  async call(method, path, body, withinMs = ANSWERED_WITHIN_MS) {
     const headers = { "ramz-page": this.token, accept: "application/json" };
     if (body !== undefined) headers["content-type"] = "application/json";
     let response;
     let answer;
+    const late = new AbortController();
+    const timer = setTimeout(() => late.abort(), withinMs);
     try {
       response = await fetch(this.base + path, {
         method,
@@ -33,10 +39,13 @@ export class Calls {
         cache: "no-store",
         redirect: "error",
         referrerPolicy: "no-referrer",
+        signal: late.signal,
       });
       answer = await response.json();
     } catch {
       throw new NoAnswer();
+    } finally {
+      clearTimeout(timer);
     }
     if (!response.ok) throw new Refused(response.status, answer);
     return answer;
@@ -55,7 +64,7 @@ export class Calls {
   }
 
   authorise(body) {
-    return this.call("POST", "/authorise", body);
+    return this.call("POST", "/authorise", body, AUTHORISED_WITHIN_MS);
   }
 
   cancel() {

@@ -18,6 +18,9 @@ const calls = new Calls(page.payment, page.token);
 const clock = new ServerClock(seen.now_ms);
 const waits = new Waits(page.payment);
 
+/** How often a page that is looked at hears how its payment stands. */
+const HEARD_EVERY_MS = 10_000;
+
 const form = $("form");
 const pin = $("pin");
 const ask = $("request-pin");
@@ -35,11 +38,18 @@ let stopWaiting = () => {};
 let stopExpiry = () => {};
 let waitingFor = null;
 
+// What described a field before a complaint did.
+const describedBy = new Map();
 let askedFor = null; // the destination that the last PIN was asked for
 
 function edited() {
-  problem.hidden = true;
-  for (const field of form.querySelectorAll("[aria-invalid]")) field.removeAttribute("aria-invalid");
+  // While it is being paid, what stands there is not about the fields.
+  if (!paying) problem.hidden = true;
+  for (const field of form.querySelectorAll("[aria-invalid]")) {
+    field.removeAttribute("aria-invalid");
+    if (describedBy.get(field)) field.setAttribute("aria-describedby", describedBy.get(field));
+    else field.removeAttribute("aria-describedby");
+  }
   refresh();
   // The browser works while the payer still types.
   if (card.complete) proof();
@@ -48,9 +58,11 @@ function edited() {
 const card = new Card($("card"), page.lang, words, edited);
 const destination = Destination.of(page, words, () => {
   edited();
-  if (askedFor !== null && destination.digits !== askedFor) pinNote.textContent = words.toChanged;
+  if (askedFor === null) return;
+  if (destination.digits !== askedFor) pinNote.textContent = words.toChanged;
+  else if (pinNote.textContent === words.toChanged) pinNote.textContent = words.sent;
 });
-digitField(pin, 12, (digits) => digits, () => pin.removeAttribute("aria-invalid"));
+digitField(pin, 12, (digits) => digits, edited);
 
 function proof() {
   work ??= solve(challenge, Number(page.bits));
@@ -112,6 +124,7 @@ function wait(lastFour, untilMs) {
 
 function complain(errors) {
   for (const [field] of errors) {
+    if (!describedBy.has(field)) describedBy.set(field, field.getAttribute("aria-describedby"));
     field.setAttribute("aria-invalid", "true");
     field.setAttribute("aria-describedby", "problem");
   }
@@ -119,8 +132,10 @@ function complain(errors) {
   errors[0][0].focus();
 }
 
-/** Says what is wrong, above the button. */
+/** Says what is wrong, above the button. The same once more is not said again: it would be read out each time. */
 function say(kind, lines) {
+  const same = [...problem.children].map((p) => p.textContent).join("\n") === lines.join("\n");
+  if (same && problem.dataset.kind === kind && !problem.hidden) return;
   problem.dataset.kind = kind;
   delete problem.dataset.code;
   problem.replaceChildren(
@@ -217,20 +232,36 @@ async function catchUp() {
   return open;
 }
 
-/** The server's clock may have moved on without the browser's: while a phone sleeps, or in a lab. */
+/**
+ * How it stands elsewhere: the server's clock may have moved on without the browser's (while a phone sleeps, or in a lab), and
+ * another tab may have asked, paid or cancelled.
+ */
 async function hearState() {
   try {
     const state = await calls.state();
+    if (paying || form.hidden) return;
     clock.hear(state.now_ms);
     newChallenge(state.challenge);
+    asksLeft = state.asks_left;
+    refresh();
+    if (state.state === "authorising") catchUp();
+    else if (state.state !== "open") end(state);
   } catch {
     // It is heard with the next answer.
   }
 }
 
-document.addEventListener("visibilitychange", () => {
-  if (!document.hidden && !form.hidden) hearState();
-});
+function hearIfSeen() {
+  if (!document.hidden && !form.hidden && !asking && !paying) hearState();
+}
+
+document.addEventListener("visibilitychange", hearIfSeen);
+setInterval(hearIfSeen, HEARD_EVERY_MS);
+
+/** A button that was disabled while it worked has lost the focus to the page. */
+function refocus(button) {
+  if (document.activeElement === document.body && !form.hidden) (button.disabled ? pin : button).focus();
+}
 
 ask.addEventListener("click", async () => {
   const wrong = [...(destination?.errors(card.digits) ?? []), ...card.errors()];
@@ -264,6 +295,7 @@ ask.addEventListener("click", async () => {
     asking = false;
     ask.removeAttribute("aria-busy");
     refresh();
+    refocus(ask);
   }
   return undefined;
 });
@@ -308,13 +340,14 @@ form.addEventListener("submit", async (event) => {
     // Whether the bank was asked is not known: the gateway says how the payment stands.
     if (error instanceof NoAnswer) {
       if (await follow()) say("bad", [words.noAnswer]);
-    } else if (error.type === "fault") await catchUp();
+    } else if (error.status >= 500 && error.type !== "bank-unavailable") await catchUp();
     else trouble(error);
   } finally {
     paying = false;
     pay.removeAttribute("aria-busy");
     pay.textContent = label;
     refresh();
+    refocus(pay);
     // It may have expired meanwhile: the countdown leaves that to whoever is paying.
     if (!form.hidden && clock.now() >= seen.expires_ms) follow();
   }

@@ -91,11 +91,19 @@ export function showResult(root, page, words, { state, receipt, balance, redirec
       parts.push(line);
       let left = BACK_AFTER_S;
       const step = () => {
-        note.textContent = words.backIn(figures(left, page.lang));
-        if (left-- === 0) location.replace(redirect);
+        if (left > 0) {
+          note.textContent = words.backIn(figures(left, page.lang));
+          left -= 1;
+          return;
+        }
+        // A shop may take its time: nothing is counted any more, and there is no staying.
+        clearInterval(timer);
+        note.textContent = words.goingBack;
+        stay.remove();
+        location.replace(redirect);
       };
-      step();
       const timer = setInterval(step, 1000);
+      step();
       stop = () => {
         clearInterval(timer);
         line.remove();

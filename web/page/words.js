@@ -78,6 +78,7 @@ const FA = {
   order: "شماره سفارش",
   back: "بازگشت به فروشگاه",
   backIn: (n) => `بازگشت خودکار تا ${n} ثانیه دیگر`,
+  goingBack: "در حال بازگشت…",
   stay: "در این صفحه بمان",
 };
 
@@ -158,6 +159,7 @@ const EN = {
   order: "Order",
   back: "Back to the shop",
   backIn: (n) => `Returning in ${n} seconds`,
+  goingBack: "Going back…",
   stay: "Stay on this page",
 };
 
