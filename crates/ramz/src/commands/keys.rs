@@ -11,6 +11,10 @@ use super::say;
 use crate::system::SystemEntropy;
 use crate::system::files::{Lock, make_private, read_secret, write_private};
 
+/// A passphrase for a new key file has so many characters at least. Stretching it costs who guesses a fraction of a second each, which
+/// saves no short one. A file that is there opens under whatever it was made with.
+const PASSPHRASE_MIN: usize = 20;
+
 #[derive(Debug, Args)]
 pub(super) struct Options {
     #[command(subcommand)]
@@ -22,7 +26,7 @@ struct KeyFile {
     /// The key file
     #[arg(long, value_name = "FILE")]
     file: PathBuf,
-    /// A file whose first line is the passphrase
+    /// A file whose first line is the passphrase: for a new key file, 20 characters at least
     #[arg(long, value_name = "FILE")]
     passphrase_file: PathBuf,
 }
@@ -83,6 +87,12 @@ impl KeyFile {
             self.file.symlink_metadata().is_err(),
             "{} is there already: its keys protect data, it is not replaced",
             self.file.display()
+        );
+        let passphrase = read_secret(&self.passphrase_file)?;
+        anyhow::ensure!(
+            passphrase.chars().count() >= PASSPHRASE_MIN,
+            "the passphrase in {} is too short: {PASSPHRASE_MIN} characters at least, as `openssl rand -base64 32` makes them",
+            self.passphrase_file.display()
         );
         make_private(&self.file, &self.sealed(&KeyRing::generate(&SystemEntropy))?)
     }

@@ -4,9 +4,10 @@
 //! many there are. What only fits together (policy, gateway, names) is looked at afterwards, for the roles that the file
 //! is about; what needs files, keys or sockets is `ramz doctor`'s.
 
+mod doors;
+
 use std::collections::BTreeSet;
 use std::fmt;
-use std::net::IpAddr;
 
 use ramz_domain::Iin;
 use ramz_gateway::ApiKey;
@@ -14,6 +15,7 @@ use ramz_keys::PinBlockFormat;
 use serde::de::DeserializeOwned;
 use toml::{Table, Value};
 
+use self::doors::{apart, host_and_port, is_open, unwritten};
 use super::{
     Config, GatewayConfig, IssuerConfig, LogConfig, OperatorConfig, RouterConfig, TerminalConfig, lay_over,
     read_table,
@@ -145,6 +147,7 @@ fn together(whole: &Config, over: &Table, remarks: &mut Remarks) {
         }
     }
     apart(over, &whole.0, remarks);
+    unwritten(over, &whole.0, remarks);
     // A file that says nothing of a role is not about it; a policy is checked even so, for its defaults are compiled in.
     if let Ok(config) = whole.table::<IssuerConfig>("issuer") {
         if let Err(error) = config.bank.policy() {
@@ -367,62 +370,6 @@ fn iins(at: &str, iins: &[String], remarks: &mut Remarks) {
     }
 }
 
-/// Two doors at one address: the second one cannot be opened. Roles of one file may run on machines of their own.
-fn apart(over: &Table, whole: &Table, remarks: &mut Remarks) {
-    let mut doors: Vec<(String, &str)> = Vec::new();
-    for role in ["issuer", "router", "gateway"].into_iter().filter(|role| over.contains_key(*role)) {
-        let listen = whole.get(role).and_then(|role| role.get("listen")).and_then(Value::as_table);
-        for (key, address) in listen.into_iter().flatten() {
-            let Some(address) = address.as_str() else { continue };
-            let at = format!("{role}.listen.{key}");
-            for (other, _) in doors.iter().filter(|(_, other)| meet(other, address)) {
-                if other.starts_with(&format!("{role}.")) {
-                    remarks.error(&at, format!("{address:?} is the address of {other} too"));
-                } else {
-                    let what =
-                        format!("{address:?} is the address of {other} too: they cannot run on one machine");
-                    remarks.warn(&at, what);
-                }
-            }
-            doors.push((at, address));
-        }
-    }
-}
-
-/// Whether two listeners would want the same port of the same address.
-fn meet(one: &str, other: &str) -> bool {
-    let (Some((one, port)), Some((other, same))) = (host_and_port(one), host_and_port(other)) else {
-        return false;
-    };
-    let ip = |host: &str| {
-        if host == "localhost" { Ok(IpAddr::from([127, 0, 0, 1])) } else { host.parse::<IpAddr>() }
-    };
-    let hosts_meet = match (ip(one), ip(other)) {
-        (Ok(one), Ok(other)) => {
-            one == other
-                || (one.is_ipv4() == other.is_ipv4() && (one.is_unspecified() || other.is_unspecified()))
-        }
-        _ => one == other,
-    };
-    // The system gives each a port of its own for 0.
-    port == same && port != 0 && hosts_meet
-}
-
-fn host_and_port(address: &str) -> Option<(&str, u16)> {
-    let (host, port) = address.rsplit_once(':')?;
-    let host = host.trim_start_matches('[').trim_end_matches(']');
-    let port = port.parse().ok()?;
-    (!host.is_empty() && !host.contains(char::is_whitespace)).then_some((host, port))
-}
-
-/// Whether others than this machine reach a door.
-fn is_open(address: &str) -> bool {
-    match host_and_port(address) {
-        Some((host, _)) => host != "localhost" && host.parse::<IpAddr>().is_ok_and(|ip| !ip.is_loopback()),
-        None => false,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -568,6 +515,7 @@ mod tests {
             "issuer.bank.operators",
             "issuer.bank.policy.digits",
             "issuer.bank.policy.valid_for_s",
+            "issuer.listen.api",
             "issuer.listen.metrics",
             "issuer.listen.switch",
             "log.filter",

@@ -46,14 +46,15 @@ impl Authority {
         self.certify_as(name, |params| params.not_before = date_time_ymd(1970, 1, 1) + since)
     }
 
-    fn certify_as(&self, name: &str, validity: impl Fn(&mut CertificateParams)) -> Tls {
+    /// The same, but for a change.
+    pub(crate) fn certify_as(&self, name: &str, change: impl Fn(&mut CertificateParams)) -> Tls {
         let mut params = CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
         params.subject_alt_names.push(SanType::IpAddress([127, 0, 0, 1].into()));
         params.not_after = date_time_ymd(4000, 1, 1);
-        validity(&mut params);
         params.distinguished_name.push(DnType::CommonName, name);
         params.extended_key_usages =
             vec![ExtendedKeyUsagePurpose::ServerAuth, ExtendedKeyUsagePurpose::ClientAuth];
+        change(&mut params);
         let key = KeyPair::generate().unwrap();
         let certificate = params.signed_by(&key, &self.issuer).unwrap();
         let tls = Tls {

@@ -43,6 +43,14 @@ impl Moving {
     }
 }
 
+/// What the doctor would have done about the issuer's store.
+fn advice(bank: &Bank) -> String {
+    let looked = run(["doctor", "--config", bank.file("issuer.toml").to_str().unwrap(), "--json"], "");
+    let looked: Value = serde_json::from_str(&looked.out).unwrap();
+    let store = looked["findings"].as_array().unwrap().iter().find(|found| found["what"] == "issuer store");
+    store.unwrap()["todo"].as_str().unwrap().to_owned()
+}
+
 /// What a person sees of a card at the back office.
 async fn shown(bank: &Bank, id: &str) -> Value {
     let reply = bank.site(2, OPERATOR).get(&format!("/admin/v1/cards/{id}")).await;
@@ -92,6 +100,8 @@ async fn a_pin_issued_before_the_copy_is_spent_once_after_it() {
     let of_before = run(["issuer", "--config", bank.file("issuer.toml").to_str().unwrap()], "");
     assert_eq!(of_before.code, Some(1), "{}", of_before.out);
     assert!(of_before.err.contains("which is the truth since"), "{}", of_before.err);
+    let todo = advice(bank);
+    assert!(todo.contains("`url`") && todo.contains("`ramz store reopen`"), "{todo}");
 
     moving.moved();
     let mut issuer = bank.start();

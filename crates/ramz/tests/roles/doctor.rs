@@ -3,10 +3,12 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 
+use rcgen::ExtendedKeyUsagePurpose::{ClientAuth, ServerAuth};
 use serde_json::{Value, json};
 
 use crate::house::House;
 use crate::processes::bank::{Bank, IIN, OPERATOR, STRANGER, card};
+use crate::processes::certificates::Authority;
 use crate::processes::database::Kept;
 use crate::processes::process::{Said, run};
 use crate::processes::wires::pan;
@@ -109,8 +111,7 @@ async fn what_is_wrong_is_named_with_what_to_do() {
         bank.kept.sql("issuer", &format!("VACUUM INTO '{}'", bank.file(file).display()));
         rusqlite::Connection::open(bank.file(file)).unwrap().execute(change, []).unwrap();
     }
-    let late =
-        crate::processes::certificates::Authority::new(&bank.file("late")).certify_until("issuer.test", 2001);
+    let late = Authority::new(&bank.file("late")).certify_until("issuer.test", 2001);
     for (pointer, value, what, says) in [
         ("/tls/key_file", path("tls/router.test.key"), "issuer certificate", "do not fit"),
         ("/tls/cert_file", path("tls/none.pem"), "issuer certificate", "none.pem"),
@@ -151,6 +152,47 @@ async fn what_is_wrong_is_named_with_what_to_do() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_certificate_that_peers_would_not_take_is_told() {
+    let bank = Bank::keeping(Kept::files).await;
+    bank.quick_keys();
+    tidy(&bank);
+    let router = json!({ "url": "https://localhost:1", "id": "mellat" });
+    let router = json!({ "listen": { "api": "127.0.0.1:0" }, "harim": { "banks": [router] } });
+    let authority = Authority::new(&bank.file("others"));
+    let (none, server, client) = (&[][..], &[ServerAuth][..], &[ClientAuth][..]);
+    for (role, mut settings, hosts, uses, says) in [
+        ("issuer", bank.issuer_settings(), false, none, Some("names no host")),
+        ("issuer", bank.issuer_settings(), true, client, Some("lacks serverAuth")),
+        ("issuer", bank.issuer_settings(), true, server, None),
+        ("issuer", bank.issuer_settings(), true, none, None),
+        ("router", router.clone(), true, server, Some("lacks clientAuth")),
+        ("router", router.clone(), true, client, Some("lacks serverAuth")),
+        ("router", router.clone(), false, none, Some("names no host")),
+        ("router", router, true, none, None),
+        ("operator", json!({ "url": "https://localhost:1" }), false, client, None),
+        ("operator", json!({ "url": "https://localhost:1" }), false, server, Some("lacks clientAuth")),
+    ] {
+        let made = authority.certify_as(role, |params| {
+            params.extended_key_usages = uses.to_vec();
+            if !hosts {
+                params.subject_alt_names.clear();
+            }
+        });
+        settings["tls"] = made.settings();
+        bank.settings("made.toml", &json!({ role: settings }));
+        let json = doctor(&bank, "made.toml", &[]).1;
+        let what = format!("{role} certificate");
+        let findings = json["findings"].as_array().unwrap().iter().filter(|found| found["what"] == *what);
+        let findings: Vec<&Value> = findings.collect();
+        assert_eq!(findings.len(), 1, "{role} {uses:?}: {json:#}");
+        let found = findings[0]["found"].as_str().unwrap();
+        let verdict = if says.is_some() { "bad" } else { "good" };
+        assert_eq!(findings[0]["verdict"], verdict, "{role} {uses:?}: {found}");
+        assert!(found.contains(says.unwrap_or("its key fits")), "{role} {uses:?}: {found}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_running_house_is_seen_through_its_peers() {
     let house = House::quick().await;
     let (said, json) = doctor(&house.bank, "router.toml", &[]);
@@ -175,8 +217,7 @@ async fn a_running_house_is_seen_through_its_peers() {
         "{json:#}"
     );
     // A certificate of another authority is not taken, which only the first answer shows.
-    let forged =
-        crate::processes::certificates::Authority::new(&house.bank.file("forged")).certify("gateway.test");
+    let forged = Authority::new(&house.bank.file("forged")).certify("gateway.test");
     let forged = json!({
         "ca_file": house.bank.tls("gateway.test").ca, "cert_file": forged.cert, "key_file": forged.key,
     });

@@ -3,6 +3,7 @@
 use serde_json::json;
 
 use crate::processes::bank::{ASKER, Bank, IIN, OPERATOR, card, payee};
+use crate::processes::database::Kept;
 use crate::processes::process::{Said, run};
 use crate::processes::until;
 use crate::processes::wires::{Site, fresh_key, pan};
@@ -72,6 +73,49 @@ async fn an_altered_entry_is_told() {
     let told = verify(&bank);
     assert_eq!(told.code, Some(1), "{}", told.out);
     assert!(told.out.contains("entries belong to no card"), "{}", told.out);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn on_a_database_a_journal_is_whole_also_while_it_is_written() {
+    let bank = Bank::keeping(Kept::database).await;
+    bank.quick_keys();
+    let mut issuer = bank.start();
+    bank.ready().await;
+    let office = bank.site(2, OPERATOR);
+    let added = office.post("/admin/v1/cards", &card(&pan(IIN, 1), PHONE)).await;
+    let id = added.json()["card"].as_str().unwrap().to_owned();
+    // Somebody writes all the time, until it was looked at.
+    let settings = bank.file("issuer.toml");
+    let looked = tokio::task::spawn_blocking(move || {
+        [0; 3].map(|_| run(["journal", "verify", "--config", settings.to_str().unwrap()], ""))
+    });
+    let mut written = 0;
+    while !looked.is_finished() {
+        for verb in ["lock", "unlock"] {
+            assert_eq!(office.post(&format!("/admin/v1/cards/{id}/{verb}"), &json!({})).await.status, 200);
+            written += 1;
+        }
+    }
+    let looked = looked.await.unwrap();
+    for said in &looked {
+        assert_eq!(said.code, Some(0), "{written} written: {}{}", said.out, said.err);
+        assert!(
+            said.out.starts_with("1 cards, ")
+                && said.out.ends_with(
+                    ", 0 broken chains
+"
+                ),
+            "{}",
+            said.out
+        );
+    }
+    assert!(looked.iter().any(|said| said.err.contains("nodes wrote meanwhile")), "{written} written");
+    let settings = bank.file("issuer.toml");
+    let shown = run(["journal", "show", &id, "--config", settings.to_str().unwrap()], "");
+    assert_eq!(shown.out.lines().count(), written + 1, "{}", shown.err);
+    assert_eq!(issuer.terminate().0.code(), Some(0));
+    let whole = verify(&bank);
+    assert!(whole.code == Some(0) && whole.err.is_empty(), "{}{}", whole.out, whole.err);
 }
 
 #[tokio::test(flavor = "multi_thread")]

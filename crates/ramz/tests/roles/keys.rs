@@ -37,3 +37,34 @@ async fn key_files_are_made_once_and_lose_no_key() {
     let left: Vec<_> = left.filter(|name| name.to_str().unwrap().contains("new.keys")).collect();
     assert_eq!(left, ["new.keys"], "neither a lock nor the half of a file");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_short_passphrase_makes_no_key_file_and_opens_one_that_is_there() {
+    let bank = Bank::keeping(Kept::files).await;
+    let path = |name: &str| bank.file(name).to_str().unwrap().to_owned();
+    let keys = |command: &[&str], passphrase: &str| {
+        bank.write("passphrase", &format!("{passphrase}\n"));
+        run([command, &["--file", &path("new.keys"), "--passphrase-file", &path("passphrase")]].concat(), "")
+    };
+    // Characters are counted, not bytes, and not what stands around them.
+    for short in ["horse", "nineteen characters", "  nineteen characters  ", "رمز من اسب است باتر"]
+    {
+        let said = keys(&["keys", "init"], short);
+        assert_eq!(said.code, Some(1), "{short}: {}", said.out);
+        assert!(
+            said.err.contains("too short: 20 characters at least") && !said.err.contains(short),
+            "{}",
+            said.err
+        );
+        assert!(!bank.file("new.keys").exists(), "{short}");
+    }
+    let said = keys(&["keys", "init"], "twenty characters ok");
+    assert_eq!(said.code, Some(0), "{}", said.err);
+    // One that was made before there was a rule.
+    bank.write("passphrase", "horse\n");
+    bank.quick_key_file("new.keys", &[]);
+    for command in [&["keys", "show"][..], &["keys", "rotate", "pin"]] {
+        let said = keys(command, "horse");
+        assert_eq!(said.code, Some(0), "{}", said.err);
+    }
+}

@@ -7,12 +7,13 @@ use std::sync::Arc;
 use ramz_domain::{Clock as _, Moment};
 use ramz_keys::{Keys as _, PinBlockFormat};
 
-use super::Findings;
+use super::{Findings, Verdict};
 use crate::config::KeysConfig;
 use crate::roles::open_keys;
 use crate::system::SystemEntropy;
 use crate::system::clock::SystemClock;
 use crate::system::files::read_secret;
+use crate::system::tls::ends::{Ends, NotVersion3};
 use crate::system::tls::{Tls, TlsConfig, files::Loaded};
 
 /// A certificate that runs out sooner wants to be renewed.
@@ -42,22 +43,36 @@ pub(super) fn clock(findings: &mut Findings) {
     }
 }
 
+/// The ends of connections at which a role shows its certificate.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Shown {
+    /// It has doors with TLS, and goes to nobody with it.
+    Door,
+    /// It only goes to others.
+    Client,
+    /// Both.
+    Both,
+}
+
 /// Certificate, key and authority; what connections can be made with, if they are good.
-pub(super) fn tls(role: &str, config: &TlsConfig, findings: &mut Findings) -> Option<Arc<Tls>> {
+pub(super) fn tls(role: &str, shown: Shown, config: &TlsConfig, findings: &mut Findings) -> Option<Arc<Tls>> {
     let what = format!("{role} certificate");
     private(role, "private key", &config.key_file, findings);
     let loaded = match Loaded::read(config) {
         Ok(loaded) => loaded,
         Err(error) => {
-            findings.bad(what, format!("{error:#}"), "put certificate, key and authority there, as PEM");
+            findings.bad(what, format!("{error:#}"), unreadable(&error));
             return None;
         }
     };
+    let taken = ends(&what, shown, config, &loaded.ends, findings);
     let (from, to) = loaded.valid_s;
     let file = config.cert_file.display();
     let name = loaded.name.as_deref().unwrap_or("nobody");
     let now = now_s();
-    let found = format!("{file}: {name}, until {}; its key fits", day(to));
+    let at =
+        if shown == Shown::Client { String::new() } else { format!(" at {}", loaded.ends.hosts.join(", ")) };
+    let found = format!("{file}: {name}{at}, until {}; its key fits", day(to));
     if now > to {
         findings.bad(what, format!("{file}: {name}, ran out on {}", day(to)), "renew it");
     } else if now < from {
@@ -65,7 +80,7 @@ pub(super) fn tls(role: &str, config: &TlsConfig, findings: &mut Findings) -> Op
         findings.bad(what, found, "is the clock right? Peers will not take it");
     } else if to - now < EXPIRES_SOON_S {
         findings.warn(what, found, "renew it; a running role takes the new files by itself");
-    } else {
+    } else if taken {
         findings.good(what, found);
     }
     let (what, to) = (format!("{role} authority"), loaded.ca_expires_s);
@@ -76,6 +91,43 @@ pub(super) fn tls(role: &str, config: &TlsConfig, findings: &mut Findings) -> Op
         _ => findings.good(what, found),
     }
     Tls::load(config).ok()
+}
+
+/// What to do about files that a role does not start with.
+fn unreadable(error: &anyhow::Error) -> &'static str {
+    if error.is::<NotVersion3>() {
+        "make it anew, as version 3: docs/operate/certificates.md"
+    } else {
+        "put certificate, key and authority there, as PEM"
+    }
+}
+
+/// Whether peers take a certificate, whatever its dates are, at the ends where it is shown.
+fn ends(what: &str, shown: Shown, config: &TlsConfig, ends: &Ends, findings: &mut Findings) -> bool {
+    let (file, before) = (config.cert_file.display(), findings.count(Verdict::Bad));
+    if shown != Shown::Client && ends.hosts.is_empty() {
+        let found =
+            format!("{file}: names no host (subjectAltName), and a common name is none: no client takes it");
+        findings.bad(
+            what,
+            found,
+            "make it anew, with the host of this role's URL: docs/operate/certificates.md",
+        );
+    }
+    for (needed, may, end) in [
+        (shown != Shown::Client, ends.server, "serverAuth, which its doors need"),
+        (shown != Shown::Door, ends.client, "clientAuth, which it needs to go to others"),
+    ] {
+        if needed && !may {
+            let found = format!("{file}: its extendedKeyUsage lacks {end}");
+            findings.bad(
+                what,
+                found,
+                "make it anew, with serverAuth and clientAuth: docs/operate/certificates.md",
+            );
+        }
+    }
+    findings.count(Verdict::Bad) == before
 }
 
 /// A file whose content nobody else may read. Whether it can be read here.
@@ -166,5 +218,17 @@ pub(super) fn keys(
                 "add it with `ramz keys zone`",
             );
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_old_certificate_is_made_anew_and_not_put_there_again() {
+        let old = anyhow::Error::new(NotVersion3).context("issuer.pem");
+        assert!(unreadable(&old).contains("as version 3"));
+        assert!(unreadable(&anyhow::anyhow!("issuer.pem holds no certificate")).contains("as PEM"));
     }
 }

@@ -15,6 +15,7 @@ use anyhow::Context as _;
 use clap::{Args, ValueEnum};
 use serde::Serialize;
 
+use self::files::Shown;
 use super::say;
 use crate::config::{Config, GatewayConfig, IssuerConfig, OperatorConfig, RouterConfig, TerminalConfig};
 
@@ -152,7 +153,7 @@ async fn look(options: &Options) -> anyhow::Result<Findings> {
 }
 
 async fn router(word: &str, config: &RouterConfig, findings: &mut Findings) {
-    let tls = files::tls(word, &config.tls, findings);
+    let tls = files::tls(word, Shown::Both, &config.tls, findings);
     let listen = &config.listen;
     peers::ports(word, &[&listen.api, &listen.directory, &listen.metrics], findings).await;
     files::directory(word, &config.harim, findings);
@@ -167,7 +168,7 @@ async fn one(role: Role, config: &Config, connect: bool, findings: &mut Findings
         Role::Issuer => {
             let config: IssuerConfig = config.table(word)?;
             let listen = &config.listen;
-            files::tls(word, &config.tls, findings);
+            files::tls(word, Shown::Door, &config.tls, findings);
             let bank = &config.bank;
             let mut zones = vec![
                 (bank.switch.zone.as_str(), bank.switch.pin_block_format),
@@ -198,7 +199,7 @@ async fn one(role: Role, config: &Config, connect: bool, findings: &mut Findings
         Role::Router => router(word, &config.table(word)?, findings).await,
         Role::Gateway => {
             let config: GatewayConfig = config.table(word)?;
-            let tls = files::tls(word, &config.tls, findings);
+            let tls = files::tls(word, Shown::Client, &config.tls, findings);
             let links = &config.page.links;
             let zones: Vec<(&str, u8)> =
                 links.iter().map(|link| (link.zone.as_str(), link.pin_block_format)).collect();
@@ -217,7 +218,7 @@ async fn one(role: Role, config: &Config, connect: bool, findings: &mut Findings
         }
         Role::Operator => {
             let config: OperatorConfig = config.table(word)?;
-            let tls = files::tls(word, &config.tls, findings);
+            let tls = files::tls(word, Shown::Client, &config.tls, findings);
             peers::secured(word, "back office", &config.url, tls.as_ref(), findings).await;
         }
         Role::Terminal => {

@@ -5,6 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use ramz_domain::Entropy;
+use ramz_issuer::Unfit;
 use ramz_store::{Inspected, PostgresStore, Schema, inspect};
 
 use super::Findings;
@@ -36,9 +37,27 @@ pub(super) async fn fits(role: &str, config: &StoreConfig, keys: &KeysConfig, fi
     let what = format!("{role} store's keys");
     match ramz_issuer::keys_fit(store.as_ref(), &keys).await {
         Ok(()) => findings.good(what, "are those of the key file"),
-        Err(unfit) => {
-            findings.bad(what, unfit.to_string(), "use the store's own key file, in its newest copy")
+        Err(unfit) => findings.bad(what, unfit.to_string(), not_fitting(&unfit)),
+    }
+}
+
+/// What to do about keys that do not fit, or that nobody knows of whether they do.
+fn not_fitting(unfit: &Unfit) -> &'static str {
+    match unfit {
+        Unfit::OtherKeys(_) => "use the store's own key file, in its newest copy",
+        Unfit::Store(_) => {
+            "the store did not answer: look at it, then ask again; nothing is known of the keys"
         }
+    }
+}
+
+/// What to do about a file that is no store to start on.
+fn unusable(error: &str) -> &'static str {
+    // The store tells it in words only.
+    if error.contains("were copied into") {
+        "write that database's `url` into the configuration, or give it up and run `ramz store reopen`"
+    } else {
+        "look at the file, or take a copy"
     }
 }
 
@@ -94,7 +113,7 @@ fn file(role: &str, path: &Path, findings: &mut Findings) {
             let found = format!("{shown}: its folder is missing, or not writable for this user");
             findings.bad(&what, found, "make the folder, the role's user its owner");
         }
-        Err(error) => findings.bad(&what, format!("{shown}: {error}"), "look at the file, or take a copy"),
+        Err(error) => findings.bad(&what, format!("{shown}: {error}"), unusable(&error)),
     }
     let future = std::fs::metadata(path).is_ok_and(|data| data.mtime() > now_s() + 60);
     if future {
@@ -121,4 +140,18 @@ fn file(role: &str, path: &Path, findings: &mut Findings) {
 
 fn writable(folder: &Path) -> bool {
     rustix::fs::access(folder, rustix::fs::Access::WRITE_OK | rustix::fs::Access::EXEC_OK).is_ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use ramz_store::StoreFault;
+
+    use super::*;
+
+    #[test]
+    fn a_store_that_does_not_answer_says_nothing_of_its_keys() {
+        let away = Unfit::Store(StoreFault::Unavailable("reading: time-out".into()));
+        assert!(not_fitting(&away).contains("did not answer") && !not_fitting(&away).contains("key file"));
+        assert!(not_fitting(&Unfit::OtherKeys(5)).contains("own key file"));
+    }
 }

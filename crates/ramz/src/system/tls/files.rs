@@ -17,6 +17,8 @@ use x509_cert::der::{Any, Decode as _, Tag, Tagged as _};
 use x509_cert::ext::pkix::SubjectAltName;
 use x509_cert::ext::pkix::name::GeneralName;
 
+use super::ends::Ends;
+
 /// Where certificate, key and the peers' authority are. PEM files.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -44,6 +46,8 @@ pub(crate) struct Loaded {
     pub(super) client: Arc<ClientConfig>,
     /// The name that peers know us by.
     pub(crate) name: Option<String>,
+    /// The hosts and the ends that our certificate is for.
+    pub(crate) ends: Ends,
     /// When our certificate begins and ends to be good, as Unix seconds.
     pub(crate) valid_s: (i64, i64),
     /// The same of the authority's certificates: the end that comes first.
@@ -57,9 +61,12 @@ impl Loaded {
         let chain = certificates(&config.cert_file)?;
         let no_certificate = || format!("{} does not hold a certificate", config.cert_file.display());
         let own = chain.first().and_then(|own| validity(own)).with_context(no_certificate)?;
+        let ends = chain.first().map_or(Ok(Ends::default()), |own| Ends::of(own));
+        // Before rustls, which says of an old one that it does not fit its key.
+        let ends = ends.with_context(|| config.cert_file.display().to_string())?;
         let name = chain.first().and_then(|own| name_of(own));
-        let ends = authorities.iter().map(|authority| validity(authority).map(|(_, end)| end));
-        let ca_expires_s = ends.flatten().min().unwrap_or(i64::MAX);
+        let last = authorities.iter().map(|authority| validity(authority).map(|(_, last)| last));
+        let ca_expires_s = last.flatten().min().unwrap_or(i64::MAX);
         let roots = roots(authorities, &config.ca_file)?;
         let key = || {
             PrivateKeyDer::from_pem_file(&config.key_file).map_err(|error| {
@@ -82,7 +89,7 @@ impl Loaded {
             .with_client_auth_cert(chain, key()?)
             .with_context(no_fit)?;
         let (server, client) = (Arc::new(server), Arc::new(client));
-        Ok(Loaded { server, client, name, valid_s: own, ca_expires_s })
+        Ok(Loaded { server, client, name, ends, valid_s: own, ca_expires_s })
     }
 
     /// That our certificate is good at this instant.

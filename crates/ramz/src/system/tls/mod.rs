@@ -1,9 +1,10 @@
 //! Mutual TLS 1.2 and 1.3 (rustls over ring). A peer is known by its certificate's name.
 //!
 //! Handshakes run in tasks of their own: a peer that stalls holds up nobody. The name is the subject's common name, or
-//! the first DNS name of the subject alternative names. What the files hold is in [`files`]; that they change while a role
-//! runs, in [`watched`].
+//! the first DNS name of the subject alternative names. What the files hold is in [`files`], what a certificate is good for in
+//! [`ends`]; that files change while a role runs, in [`watched`].
 
+pub(crate) mod ends;
 pub(crate) mod files;
 pub(crate) mod watched;
 
