@@ -29,4 +29,4 @@ pub use pan::{Iin, Pan, PanError, check_digit};
 pub use payment::{Digest, Payee, PayeeName, PayeeNameError, Payment, PaymentKind, may_be_shown};
 pub use phone::{Phone, PhoneError};
 pub use pin::{Pin, PinError};
-pub use refusal::Refusal;
+pub use refusal::{Refusal, is_approval};

@@ -4,6 +4,15 @@ use minicbor::{Decode, Encode};
 
 use crate::Language;
 
+/// Response codes (DE39, ISO 8583:1987) that are no refusal: approved, with identification, in part, for a VIP, with an update of
+/// the track. Whoever takes one for a no gives back what was taken, or keeps what nobody will undo.
+const APPROVALS: [&str; 5] = ["00", "08", "10", "11", "16"];
+
+/// Whether a host that answers this may have taken money.
+pub fn is_approval(response_code: &str) -> bool {
+    APPROVALS.contains(&response_code)
+}
+
 macro_rules! refusals {
     ($($index:literal $name:ident $code:literal $rc:literal $fa:literal $en:literal, #[doc = $doc:literal])*) => {
         /// Why a payment or a command was refused. The codes and numbers never change.

@@ -91,6 +91,7 @@ pub(crate) async fn pin(
 ) -> Result<(StatusCode, Json<Waiting>), No> {
     let (id, payment) = gateway.read(&id).await?;
     token::check(&payment, &headers)?;
+    gateway.may_begin()?;
     let asked: Asked = body::read(&bytes, "{ pan, press, proof, [payee_pan] }")?;
     drop(bytes);
     let pan = Pan::parse_typed(asked.pan.as_str())
@@ -233,6 +234,8 @@ impl Gateway {
                     problem::Kind::TooManyRequests | problem::Kind::IssuerUnavailable => {
                         No::later(Kind::BankUnavailable, problem.retry_after_s.unwrap_or(5).into())
                     }
+                    // The page chooses the press, and has used it for another payment.
+                    problem::Kind::IdempotencyConflict => No::malformed(&[("/press", "write a fresh UUID")]),
                     // The router does not take what we send: a fault of ours, and no payer can mend it.
                     _ => self.fault(&problem),
                 },

@@ -11,7 +11,7 @@ use axum::{
     http::HeaderMap,
 };
 use ramz_api::serve::JsonBody;
-use ramz_domain::{Language, Pan, PaymentId, PaymentKind, Pin, digits, limits};
+use ramz_domain::{Language, Pan, PaymentId, PaymentKind, Pin, digits, is_approval, limits};
 use ramz_iso8583::{Message, de48};
 use ramz_keys::Place;
 use serde::{Deserialize, Serialize};
@@ -101,6 +101,7 @@ pub(crate) async fn authorise(
 ) -> Result<Json<Shown>, No> {
     let (id, payment) = gateway.read(&id).await?;
     token::check(&payment, &headers)?;
+    gateway.may_begin()?;
     let typed: Typed = body::read(&bytes, "{ pan, expiry, cvv2, pin, [payee_pan], lang }")?;
     drop(bytes);
     let language = Language::parse(&typed.lang).unwrap_or_default();
@@ -298,8 +299,8 @@ async fn ask(bank: &Bank, request: Message, payment: &Payment) -> Ended {
                     let told = answer.get(54).filter(|_| payment.kind() == PaymentKind::Balance);
                     Ended::Approved { balance: told.and_then(balance::read) }
                 }
-                // 10 is a part of the amount, 68 an answer that came too late: neither is a no.
-                Some(code) if code.len() == 2 && !matches!(code, "00" | "10" | "68") => Ended::Refused {
+                // Approved in another way than was asked for, or 68, an answer that came too late: no clear no.
+                Some(code) if code.len() == 2 && code != "68" && !is_approval(code) => Ended::Refused {
                     code: code.to_owned(),
                     refusal: answer
                         .bytes(48)

@@ -33,7 +33,6 @@ pub(crate) struct Bank {
 /// One gateway. Shared by all requests.
 pub(crate) struct Gateway {
     pub(crate) config: Config,
-    pub(crate) clock: Arc<dyn Clock>,
     pub(crate) entropy: Arc<dyn Entropy>,
     pub(crate) keys: Arc<dyn Keys>,
     pub(crate) payments: Payments,
@@ -55,8 +54,17 @@ pub(crate) struct Gateway {
 }
 
 impl Gateway {
+    /// As all copies have it: what one writes by its time, another ends by its own.
     pub(crate) fn now(&self) -> Moment {
-        self.clock.now()
+        self.agreed.now()
+    }
+
+    /// Nothing is begun while this copy's clock is not the store's: another would take back at once what is paid here.
+    pub(crate) fn may_begin(&self) -> Result<(), No> {
+        self.agreed.hold().map_err(|off| {
+            tracing::error!(%off, "nothing is begun here");
+            No::later(Kind::StoreUnavailable, STORE_AGAIN_S)
+        })
     }
 
     pub(crate) fn merchant(&self, id: &str) -> Option<&Merchant> {

@@ -123,6 +123,7 @@ pub(crate) async fn open(
     JsonBody(bytes): JsonBody,
 ) -> Result<Response, No> {
     let merchant = caller(&gateway, &headers)?;
+    gateway.may_begin()?;
     let wanted: Wanted =
         body::read(&bytes, "{ amount, kind, order, description, callback, [payee_pan | bill | top_up] }")?;
     let mut errors = Vec::new();

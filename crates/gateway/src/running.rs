@@ -157,7 +157,6 @@ pub async fn start(config: Config, ports: Ports, shutdown: CancellationToken) ->
         config,
         agreed: agreeing(&ports.store, &ports.clock, shutdown.clone()),
         numbers: Numbers::new(&*ports.entropy),
-        clock: ports.clock,
         entropy: Arc::clone(&ports.entropy),
         keys: ports.keys,
         payments: Payments::new(ports.store),

@@ -10,7 +10,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use ramz_api::net::{BoxStream, Door, Peer};
 use ramz_api::tap::SharedTap;
-use ramz_domain::limits;
+use ramz_domain::{is_approval, limits};
 use ramz_iso8583::{DecodeError, Layout, Message, decode};
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use tokio::sync::{Semaphore, mpsc};
@@ -213,7 +213,11 @@ impl Listener {
             Err(error) => {
                 tracing::error!(%error, title = fact::title(&answer), "an answer that the layout cannot express");
                 // What was approved must not look declined: silence lets the other side reverse it.
-                if answer.get(39) == Some("00") { None } else { self.framed(network::reply(&asked, "96")) }
+                if answer.get(39).is_some_and(is_approval) {
+                    None
+                } else {
+                    self.framed(network::reply(&asked, "96"))
+                }
             }
         }
     }

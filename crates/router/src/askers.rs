@@ -20,7 +20,7 @@ pub enum AskerError {
     #[error("asker {0:?} is registered twice; keep one")]
     Twice(String),
     /// A name that no header could carry.
-    #[error("write the asker's name {0:?} as in its certificate: 1 to 253 printable ASCII characters")]
+    #[error("write the asker's name {0:?} as in its certificate: 1 to 128 printable ASCII characters")]
     Name(String),
     /// A kind of payment that there is not.
     #[error("asker {asker:?}: there is no kind {kind:?}; use purchase, transfer, bill, top_up or balance")]
@@ -88,7 +88,7 @@ impl Askers {
 impl Asker {
     fn new(config: &AskerConfig, now: Moment) -> Result<Asker, AskerError> {
         let asker = || config.name.clone();
-        if !(1..=253).contains(&config.name.len()) || !config.name.bytes().all(|b| matches!(b, b' '..=b'~')) {
+        if !(1..=128).contains(&config.name.len()) || !config.name.bytes().all(|b| matches!(b, b' '..=b'~')) {
             return Err(AskerError::Name(asker()));
         }
         if config.rate_per_s == 0 || config.burst == 0 {

@@ -20,7 +20,7 @@ use super::{
     Answer, Answered, Authorisation, CardState, Decided, Entry, HostAnswer, Mark, Outcome, PinKind, Policy,
     Slot,
 };
-use crate::{Moment, PaymentKind, Refusal, Rial, limits};
+use crate::{Moment, PaymentKind, Refusal, Rial, is_approval, limits};
 
 const DAY: Duration = Duration::from_secs(24 * 3600);
 /// What a host says of a PIN that is wrong: wrong, tries exceeded (38 and 75), cannot be verified. And 05, which gives no reason:
@@ -177,7 +177,7 @@ impl CardState {
     ) -> (HostAnswer, Vec<Entry>) {
         let code = answer.response_code.as_str();
         let reversal = self.answers.iter().find(|a| a.identity == Some(identity)).map(|a| a.reversal);
-        if code != "00"
+        if !is_approval(code)
             && let Some(reversal) = reversal
         {
             self.static_undone(reversal);

@@ -105,6 +105,16 @@ fn the_hosts_decline_gives_the_amount_back() {
     }
 }
 
+/// It took the money, in a way that was not asked for.
+#[test]
+fn another_approval_is_no_decline() {
+    for (n, code) in ["08", "10", "11", "16"].into_iter().enumerate() {
+        let mut card = card();
+        pays(&mut card, &format!("t{n}"), LIMIT, 0, code);
+        assert_eq!(card.state().static_total(second(0)), LIMIT, "{code}");
+    }
+}
+
 #[test]
 fn silence_gives_nothing_back() {
     let mut card = card();

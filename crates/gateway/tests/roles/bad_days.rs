@@ -249,6 +249,10 @@ async fn a_copy_that_is_off_the_stores_clock_takes_nothing_back() {
     assert_eq!((told.status.as_u16(), told.text.as_str()), (503, "its clock is not the store's: set them\n"));
     tokio::time::sleep(Duration::from_secs(1)).await;
     assert!(rig.bank.seen("0420").is_empty());
+    // Nor does it begin anything, or tell the merchant by its own time.
+    let no = rig.shop(Method::POST, "/v1/payments", &of("purchase")).await;
+    assert_eq!((no.status.as_u16(), no.problem()), (503, "store-unavailable"));
+    assert_eq!(rig.look(&id).await["state"], "paid");
     // It is an hour later after all.
     store.set_clock(rig.clock.now());
     until_within(Duration::from_secs(30), "the reversal", async || {

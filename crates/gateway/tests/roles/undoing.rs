@@ -22,6 +22,22 @@ async fn lost(rig: &Rig) -> String {
 }
 
 #[tokio::test]
+async fn an_approval_in_another_way_is_reversed_and_no_refusal() {
+    for code in ["08", "10", "11", "16", "68"] {
+        let rig = rig().await;
+        *rig.bank.purchases.lock().unwrap() = Will::Refuse(code, "");
+        let id = rig.payment().await;
+        let answer = rig.browse(&id).await.pay(PAN).await.json;
+        assert_eq!(answer["result"], "unknown", "{code}: {answer}");
+        until("it is reversed", async || {
+            rig.pass(6);
+            !rig.bank.seen("0420").is_empty()
+        })
+        .await;
+    }
+}
+
+#[tokio::test]
 async fn a_lost_answer_is_reversed_and_repeated_until_acknowledged() {
     let rig = rig().await;
     *rig.bank.reversals.lock().unwrap() = Will::Refuse("96", "malfunction");

@@ -57,7 +57,7 @@ pub enum SmppConfigError {
     Password,
     /// The sender.
     #[error(
-        "sender: a name of 1 to 11 Latin letters, digits, spaces, '-', '.' or '&'; or a short code of 3 to 8 digits"
+        "sender: a name of 1 to 11 Latin letters, digits, spaces, '-', '.' or '&'; or a line of the operator's, 3 to 20 digits"
     )]
     Sender,
 }

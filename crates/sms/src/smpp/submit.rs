@@ -35,11 +35,11 @@ pub(super) struct Source {
 }
 
 impl Source {
-    /// A name of 1 to 11 characters (TON 5, NPI 0), or a short code of 3 to 8 digits (TON 3, NPI 0).
+    /// A name of 1 to 11 characters (TON 5, NPI 0), or a line of the operator: 3 to 20 digits (TON 3, NPI 0).
     pub(super) fn parse(sender: &str) -> Option<Source> {
         let digits = sender.bytes().all(|b| b.is_ascii_digit());
         let ton = if digits { TON_NETWORK_SPECIFIC } else { TON_ALPHANUMERIC };
-        let lengths = if digits { 3..=8 } else { 1..=11 };
+        let lengths = if digits { 3..=20 } else { 1..=11 };
         let plain =
             sender.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b' ' | b'-' | b'.' | b'&'));
         (plain && lengths.contains(&sender.len())).then(|| Source { ton, address: sender.to_owned() })
@@ -156,11 +156,11 @@ mod tests {
     }
 
     #[test]
-    fn senders_are_names_or_short_codes() {
+    fn senders_are_names_or_lines_of_the_operator() {
         let ton = |sender| Source::parse(sender).map(|source| source.ton);
         assert_eq!(ton("Bank Mellat"), Some(5));
-        assert_eq!(ton("30003303"), Some(3));
-        for bad in ["", "Bank Mellat 2", "بانک", "300033030000", "a\nb", "12"] {
+        assert_eq!((ton("30003303"), ton("30003303001234")), (Some(3), Some(3)));
+        for bad in ["", "Bank Mellat 2", "بانک", "300033030000300033030", "a\nb", "12"] {
             assert_eq!(ton(bad), None, "{bad:?}");
         }
     }
