@@ -47,7 +47,7 @@ const SCREENS = {
   devices: () => ({ title: word(state.service), text: `${state.show ?? say('nothing')}\n${say('choose')}`, max: CHOICE_MAX, enter: enterChoice, options: [[say('again'), toMenu], [say('leave'), eject]] }),
   done: () => ({ title: state.title ?? say('done_title'), text: state.text, options: ending() }),
   refused: () => ({ title: say('refused_title'), text: state.text, options: ending() }),
-  silent: () => ({ title: say('silent_title'), text: state.text ?? say('silent'), options: ending() }),
+  silent: () => ({ title: state.title ?? say('silent_title'), text: state.text ?? say('silent'), options: ending() }),
   ...paymentScreens({ payments: menu.payments, go, pay, toMenu: () => toMenu(), typed: () => typed, state: () => state, hasCard: () => Boolean(card) }),
 };
 
@@ -131,7 +131,9 @@ async function answerTo(path, about) {
   const told = await asked(path, { pan: card.pan, expiry: card.expiry, pin, ...about, terminal: machine });
   // The page was left meanwhile.
   if (card !== asking) return null;
-  if (!told) go(path === 'payments' ? { name: 'silent', text: say('untold') } : { name: 'silent' });
+  // A question for the balance moves nothing: it may be asked again.
+  if (told.lost) go(path === 'payments' && amount ? { name: 'silent', title: say('unsure_title'), text: say('unsure') } : { name: 'silent' });
+  else if (told.away) go(path === 'payments' ? { name: 'silent', text: say('untold') } : { name: 'silent' });
   else if (told.problem) go({ name: 'refused', text: told.problem });
   else if (told.response_code === '55') {
     pin = '';
@@ -142,15 +144,20 @@ async function answerTo(path, about) {
   return null;
 }
 
-/** The answer; nothing, if there is none; or in words why the bank was not asked. */
+/**
+ * The answer; or `away`: the lab says that the bank was not asked, or does not answer; or in words why it was not asked. `lost`: nobody knows
+ * what became of it, since the request may have come and only its answer is missing.
+ */
 async function asked(path, body) {
   try {
     const answer = await fetch(`/terminal/${path}`, { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) });
     if (answer.ok) return await answer.json();
-    if (answer.status === 503) return null;
+    // Others than the lab say 503, too, and of what they know nothing.
+    if (answer.status === 503 && /issuer-unavailable$/.test((await answer.json()).type)) return { away: true };
+    if (answer.status >= 500 && path === 'payments') return { lost: true };
     return { problem: say(answer.status === 404 ? 'unknown' : 'broken') };
   } catch {
-    return null;
+    return { lost: true };
   }
 }
 
