@@ -16,6 +16,8 @@ import { nameOf, outcome, paymentScreens, rial } from '/assets/payments.js';
 const PIN_MIN = 4;
 const PIN_MAX = 12;
 const CHOICE_MAX = 3;
+/** So long a new screen takes no choice: the second half of a double click was meant for the screen before. */
+const SETTLES_MS = 400;
 const machine = ['cashless', 'pos'].find((name) => location.pathname.includes(name)) ?? 'atm';
 const isPos = machine === 'pos';
 /** Where a machine without a card stands. */
@@ -30,6 +32,8 @@ let pin = '';
 let typed = '';
 let state = { name: HOME };
 let drawn = false;
+let settled = true;
+let settling;
 
 const serviceOf = (code) => menu.services.find(({ service }) => service === code);
 const word = (both) => both?.[spoken()] ?? '';
@@ -60,7 +64,15 @@ const toMenu = () => go({ name: 'menu' });
 function go(next) {
   state = next;
   typed = '';
+  settled = false;
+  clearTimeout(settling);
+  settling = setTimeout(settle, SETTLES_MS);
   draw();
+}
+
+function settle() {
+  settled = true;
+  for (const option of at('options').children) option.disabled = false;
 }
 
 function insert(chosen) {
@@ -165,10 +177,10 @@ function press(key) {
   const { enter, max = 0, options = [] } = SCREENS[state.name]();
   if (key === 'cancel') return cancel();
   if (key === 'clear') typed = '';
-  else if (key === 'enter') return enter?.();
+  else if (key === 'enter') return settled || typed ? enter?.() : undefined;
   else if (enter) typed = (typed + key).slice(0, max);
   // 0 is the tenth.
-  else return options[(Number(key) + 9) % 10]?.[1]();
+  else return settled ? options[(Number(key) + 9) % 10]?.[1]() : undefined;
   drawEntry();
 }
 
@@ -182,7 +194,7 @@ function draw() {
   at('screen-phone').hidden = !phone;
   at('progress').hidden = !waits;
   // Keys of the machine: numbered where nothing is typed.
-  at('options').replaceChildren(...options.map(([words, chosen], n) => node('button', { type: 'button', class: 'option', onclick: chosen }, enter ? null : node('b', { 'aria-hidden': 'true' }, digits((n + 1) % 10)), node('span', {}, words))));
+  at('options').replaceChildren(...options.map(([words, chosen], n) => node('button', { type: 'button', class: 'option', disabled: !settled, onclick: chosen }, enter ? null : node('b', { 'aria-hidden': 'true' }, digits((n + 1) % 10)), node('span', {}, words))));
   at('options').dataset.count = String(options.length);
   at('eject').disabled = !card || waits;
   at('mouth').classList.toggle('full', Boolean(card));
