@@ -81,7 +81,15 @@ pub(super) async fn open(shop: &Shop, language: Language, ordered: Ordered) -> R
     }
     let Ordered { kind, amount, from_basket, .. } = ordered;
     shop.orders.keep(Order { payment: made.payment, number, kind, amount, from_basket, settled: None });
-    Redirect::to(&made.page).into_response()
+    Redirect::to(&spoken(made.page, language)).into_response()
+}
+
+/// The payment page in the customer's language. It speaks Persian unless asked; an address that asks something already is left as it is.
+fn spoken(page: String, language: Language) -> String {
+    if language == Language::Persian || page.contains(['?', '#']) {
+        return page;
+    }
+    format!("{page}?lang={}", language.code())
 }
 
 /// Reads the form: a gift card, products, or else the basket. Not garbled, or nothing at all.

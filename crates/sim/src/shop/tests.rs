@@ -304,6 +304,17 @@ async fn a_forged_return_shows_no_receipt_and_asks_nobody() {
 }
 
 #[tokio::test]
+async fn the_payment_page_speaks_the_customers_language() {
+    for (cookie, end) in
+        [("", "/pay/x"), ("ramz_shop_lang=fa", "/pay/x"), ("ramz_shop_lang=en", "/pay/x?lang=en")]
+    {
+        let street = street(true).await;
+        let response = street.post("/checkout", cookie, "tea=2").await;
+        assert!(response.headers()["location"].to_str().unwrap().ends_with(end), "{cookie}");
+    }
+}
+
+#[tokio::test]
 async fn what_did_not_come_from_the_basket_leaves_it_full() {
     let street = street(true).await;
     street.gateway.lock().unwrap().payment["amount"] = json!(0);
