@@ -71,6 +71,34 @@ export const tests = {
     assert.ok(!(await portal.locator("#rows").textContent()).includes(pin), "the trace shows the PIN");
   },
 
+  async "after the lab was started anew the phone shows what is on it now, though it is as many messages"(desk, lab) {
+    const card = lab.card("melli", 3);
+    const { code } = await lab.smsDuring(card, async () => {
+      const payer = await Payer.of(desk, lab, 320_000, { lang: "en" });
+      await payer.typeCard(card);
+      await payer.pin(card);
+    });
+    const portal = await desk.window();
+    await portal.goto(lab.portal);
+    await portal.locator("#choose .bankful").nth(lab.known.banks.findIndex(({ id }) => id === "melli")).locator("button", { hasText: card.pan.slice(-4) }).click();
+    await portal.locator("#inbox .sms .code", { hasText: code }).waitFor();
+    // Another process counts from one again, and may have come as far.
+    const at = (received_at) => new Date(Date.parse(received_at) + 60_000).toISOString();
+    const anew = (messages) => messages.map((message) => ({ ...message, text: `anew ${message.id}`, received_at: at(message.received_at) }));
+    await portal.route("**/handsets/*/messages", async (route) => route.fulfill({ json: anew(await (await route.fetch()).json()) }));
+    await portal.route("**/handsets", async (route) => {
+      const phones = await (await route.fetch()).json();
+      return route.fulfill({ json: phones.map((phone) => (phone.newest ? { ...phone, newest: { ...phone.newest, received_at: at(phone.newest.received_at) } } : phone)) });
+    });
+    await portal.locator("#inbox .sms", { hasText: "anew" }).first().waitFor();
+    assert.equal(await portal.locator("#inbox .sms .code").count(), 0, "the old PIN is still there");
+    await portal.unroute("**/handsets");
+    await portal.unroute("**/handsets/*/messages");
+    await portal.route("**/handsets", (route) => route.fulfill({ json: [] }));
+    await portal.route("**/handsets/*/messages", (route) => route.fulfill({ json: [] }));
+    await portal.locator("#inbox-none").waitFor();
+  },
+
   async "card, shop, page and phone are used side by side, from the basket to the receipt"(desk, lab) {
     const page = await desk.window({ viewport: { width: 1440, height: 900 }, permissions: ["clipboard-read", "clipboard-write"] });
     const card = lab.card("mellat", 2);

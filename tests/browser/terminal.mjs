@@ -162,8 +162,11 @@ export const tests = {
     assert.match(await customer.get("entry-said").textContent(), /^4 digits typed/);
     await keyboard.press("Enter");
     await customer.screen("menu");
+    // A new screen takes no choice at once.
+    await page.locator("#options button:enabled").first().waitFor();
     await keyboard.press("4");
     await customer.screen("phone");
+    await page.locator("#options button:enabled").first().waitFor();
     await keyboard.press("2");
     await customer.screen("refused");
     await keyboard.press("Escape");

@@ -73,6 +73,47 @@ export const tests = {
     assert.ok(!titles.some((title) => title.includes("reversal")), "nothing is reversed");
   },
 
+  async "a double click, and a key that is held down, choose once: no money by accident"(desk, lab) {
+    const card = lab.card(lab.known.banks[0].id, 1);
+    const before = await lab.balance(card);
+    const customer = await atm(desk, lab, card);
+    await customer.option("برداشت وجه").dblclick();
+    await customer.screen("amount");
+    // By then a second choice would have been answered.
+    await customer.page.waitForTimeout(800);
+    await customer.screen("amount");
+    await customer.option("خدمت دیگر").click();
+    await customer.page.locator("#options button:enabled").first().waitFor();
+    const { keyboard } = customer.page;
+    // Held: the driver sends the second one and the third as a repeat.
+    for (let n = 0; n < 3; n += 1) {
+      await keyboard.down("1");
+      await customer.page.waitForTimeout(500);
+    }
+    await keyboard.up("1");
+    await customer.screen("amount");
+    assert.equal(await lab.balance(card), before);
+  },
+
+  async "an answer that is lost on its way is not said to be nothing: look at the balance first"(desk, lab) {
+    const card = lab.card(lab.known.banks[0].id, 1);
+    for (const [lang, cash, said] of [["fa", "برداشت وجه", /معلوم نیست.*موجودی/], ["en", "Withdraw cash", /not known.*balance/]]) {
+      const before = await lab.balance(card);
+      const customer = await atm(desk, lab, card, { lang });
+      desk.expect("Failed to load resource", "ERR_FAILED");
+      await customer.page.route("**/terminal/payments", async (route) => {
+        await route.fetch();
+        await route.abort();
+      });
+      await customer.option(cash).click();
+      await customer.screen("amount");
+      await customer.page.locator("#options button").first().click();
+      await customer.screen("silent");
+      assert.match(await customer.text(), said);
+      assert.equal(before - (await lab.balance(card)), 500_000, "it was taken");
+    }
+  },
+
   async "an amount of one's own must be notes, and not too many"(desk, lab) {
     const card = lab.card(lab.known.banks[0].id, 1);
     const before = await lab.balance(card);
@@ -153,14 +194,14 @@ export const tests = {
     assert.equal(await lab.balance(card), before);
   },
 
-  async "a payment's PIN is in a body and nowhere else, and a page that does not hear of it says that nothing was taken"(desk, lab) {
+  async "a payment's PIN is in a body and nowhere else, and a page that is told that it was not asked says that nothing was taken"(desk, lab) {
     desk.expect("503");
     const card = lab.card(lab.known.banks[1].id, 1);
     const buyer = await Buyer.at(desk, lab, { lang: "en" });
     const sent = [];
     buyer.page.on("request", (request) => sent.push([request.url(), request.postData() ?? ""]));
     await buyer.begin(card, 1000);
-    await buyer.page.route("**/terminal/payments", (route) => route.fulfill({ status: 503, json: {} }));
+    await buyer.page.route("**/terminal/payments", (route) => route.fulfill({ status: 503, json: { type: "urn:ramz:problem:issuer-unavailable" } }));
     await buyer.type(card.static_first_pin);
     await buyer.screen("silent");
     assert.match(await buyer.text(), /Nothing was taken/);

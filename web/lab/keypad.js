@@ -13,6 +13,8 @@ export function startKeypad(pressed) {
     const key = meant(event);
     if (!key) return;
     event.preventDefault();
+    // A key that is held down was pressed once.
+    if (event.repeat) return;
     pad.querySelector(`[data-key="${key}"]`)?.animate?.([{ transform: 'translateY(2px)' }, {}], { duration: 120 });
     pressed(key);
   });

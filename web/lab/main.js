@@ -6,7 +6,7 @@ import { lookNow, startPhone } from '/assets/phone.js';
 import { startApps } from '/assets/apps.js';
 import { refresh, startWallet } from '/assets/wallet.js';
 import { startTrace } from '/assets/trace.js';
-import { isPaying, readStep, startSteps } from '/assets/steps.js';
+import { isPaying, leavePayment, readStep, startSteps } from '/assets/steps.js';
 import { laneOf } from '/assets/fields.js';
 
 const button = document.getElementById('language');
@@ -23,27 +23,39 @@ startClock();
 
 const answer = await fetch('/lab.json');
 const lab = await answer.json();
-startShop(lab);
+const shop = startShop(lab);
 startApps(lab);
 startPhone(lab);
 startWallet(lab);
 startDirectoryLink(lab);
 startTrace(lab, (fact) => {
   readStep(fact);
+  shop.heard(fact);
   if (laneOf(fact.to) === 'phone') lookNow();
   if (laneOf(fact.to) === 'switch' || laneOf(fact.to) === 'host') setTimeout(refresh, 300);
 });
 
 function startShop({ shop }) {
   const frame = document.getElementById('shop-frame');
+  let isSettled = false;
   const home = () => {
+    isSettled = false;
     frame.src = `${shop.url}/?lang=${spoken()}`;
   };
-  document.getElementById('shop-address').textContent = shop.url.replace(/^https?:\/\//, '');
-  document.getElementById('shop-home').addEventListener('click', home);
+  // The payment page has an address of its own, which a frame does not tell: none is shown meanwhile.
+  const address = () => {
+    document.getElementById('shop-address').textContent = isPaying() ? '' : shop.url.replace(/^https?:\/\//, '');
+  };
+  address();
+  document.getElementById('shop-home').addEventListener('click', () => {
+    leavePayment();
+    address();
+    home();
+  });
   // Back from a payment page in a tab of its own: the basket is another now.
   document.addEventListener('visibilitychange', () => {
-    if (!document.hidden && !isPaying()) home();
+    // Only then: what is half typed in the frame would be lost.
+    if (!document.hidden && isSettled && !isPaying()) home();
   });
   spokenAgain(() => {
     document.getElementById('shop-window').href = `${shop.url}/?lang=${spoken()}`;
@@ -51,6 +63,11 @@ function startShop({ shop }) {
     // A change of language does not throw away a payment under way.
     if (!isPaying()) home();
   });
+  const heard = ({ title }) => {
+    if (title === '200 settled' && document.hidden) isSettled = true;
+    address();
+  };
+  return { heard };
 }
 
 function startDirectoryLink({ router }) {

@@ -9,10 +9,10 @@ import { address, sentBy, startCompose } from '/assets/compose.js';
 import { appAt, heard } from '/assets/apps.js';
 
 const POLL_MS = 1000;
-const KEPT_BY_PHONE = 200;
 
 const inbox = document.getElementById('inbox');
-const counts = new Map();
+/** Each phone's newest message, as it was last seen. */
+const newest = new Map();
 const unread = new Set();
 let numbers = [];
 let chosen = '';
@@ -53,12 +53,16 @@ export function lookNow() {
 async function poll() {
   const phones = await get('/handsets');
   if (!phones) return;
-  const news = phones.map(({ phone, messages }) => [international(phone), messages]).filter(([phone, count]) => count !== counts.get(phone) || count >= KEPT_BY_PHONE);
-  news.forEach(([phone, count]) => counts.set(phone, count));
+  const told = new Map(phones.map(({ phone, newest: { id, received_at: at } }) => [international(phone), idOf({ id, received_at: at })]));
+  // A lab that was started anew has other messages, or none: what is shown is no longer on the phone.
+  const gone = [...newest.keys()].filter((phone) => !told.has(phone));
+  gone.forEach((phone) => newest.delete(phone) && unread.delete(phone));
+  const news = [...told].filter(([phone, id]) => id !== newest.get(phone));
+  news.forEach(([phone, id]) => newest.set(phone, id));
   for (const [phone] of news) if (!numbers.includes(phone)) numbers.push(phone);
   const elsewhere = news.map(([phone]) => phone).filter((phone) => phone !== chosen);
   if (primed) elsewhere.forEach((phone) => unread.add(phone));
-  if (news.some(([phone]) => phone === chosen)) await read();
+  if (gone.includes(chosen) || news.some(([phone]) => phone === chosen)) await read();
   // The newest SMS is what somebody waits for.
   else if (primed && elsewhere.length === 1) {
     choose(elsewhere[0]);
@@ -72,12 +76,15 @@ async function read(before = shown) {
   const phone = chosen;
   const messages = await get(`/handsets/${phone}/messages`);
   if (!messages || phone !== chosen) return;
-  const known = new Set(before.map(({ id }) => id));
-  const fresh = primed ? messages.filter(({ id, received_at }) => !known.has(id) && now() - Date.parse(received_at) < 10_000) : [];
+  const known = new Set(before.map(idOf));
+  const fresh = primed ? messages.filter((message) => !known.has(idOf(message)) && now() - Date.parse(message.received_at) < 10_000) : [];
   shown = messages;
   drawInbox(fresh);
   if (fresh.length) announce(fresh.at(-1));
 }
+
+/** Numbers begin anew with the lab: only with its time is a message told from one before. */
+const idOf = ({ id, received_at: at }) => `${id} ${at}`;
 
 async function get(path) {
   try {
@@ -100,7 +107,13 @@ function announce(message) {
 function drawNumbers() {
   document.getElementById('phone-number').textContent = shownPhone(chosen);
   const buttons = numbers.map((phone) => node('button', { type: 'button', 'aria-pressed': String(phone === chosen), class: unread.has(phone) ? 'unread' : '', dir: 'ltr', onclick: () => choose(phone) }, shownPhone(phone)));
-  document.getElementById('phone-numbers').replaceChildren(...buttons);
+  const row = document.getElementById('phone-numbers');
+  // Once a second: only what is other than before is drawn, and whoever is on a button stays on it.
+  const same = buttons.length === row.children.length && buttons.every((button, at) => button.isEqualNode(row.children[at]));
+  if (same) return;
+  const focused = [...row.children].indexOf(document.activeElement);
+  row.replaceChildren(...buttons);
+  row.children[focused]?.focus({ preventScroll: true });
 }
 
 /** Scrolls the row of numbers, and nothing else, until the chosen one is whole. */

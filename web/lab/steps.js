@@ -7,6 +7,7 @@ const WAYS = {
 const ACTIVATE = '900000';
 const done = new Set();
 let way = 'sms';
+let paying = false;
 
 export function startSteps() {
   for (const button of document.querySelectorAll('#ways [data-way]')) button.addEventListener('click', () => take(button.dataset.way));
@@ -32,11 +33,25 @@ export function did(step) {
   show();
 }
 
-/** Whether a payment is under way. */
-export const isPaying = () => done.has('shop') && !done.has('paid');
+/** Whether a payment of the shop is under way. */
+export const isPaying = () => paying;
+
+/** The payer went back to the shop. */
+export function leavePayment() {
+  paying = false;
+}
+
+/** What the shop hears of its payment: made, settled, or ended without money. */
+function readPayment({ from, title, fields }) {
+  if (from === 'shop' && title === 'POST /v1/payments') paying = true;
+  else if (title === '200 settled') paying = false;
+  else if (title === '200 payment' && fields.some(([name, value]) => name === 'state' && ['failed', 'expired', 'reversed'].includes(value))) paying = false;
+}
 
 /** What a message shows to have been done. */
-export function readStep({ from, title, fields }) {
+export function readStep(fact) {
+  const { from, title, fields } = fact;
+  readPayment(fact);
   if (from === 'shop' && title === 'POST /v1/payments') did('shop');
   else if (title.startsWith('POST') && title.includes('pin-requests')) did('ask');
   else if (title === '200 settled') did('paid');

@@ -16,6 +16,8 @@ import { nameOf, outcome, paymentScreens, rial } from '/assets/payments.js';
 const PIN_MIN = 4;
 const PIN_MAX = 12;
 const CHOICE_MAX = 3;
+/** So long a new screen takes no choice: the second half of a double click was meant for the screen before. */
+const SETTLES_MS = 400;
 const machine = ['cashless', 'pos'].find((name) => location.pathname.includes(name)) ?? 'atm';
 const isPos = machine === 'pos';
 /** Where a machine without a card stands. */
@@ -30,6 +32,8 @@ let pin = '';
 let typed = '';
 let state = { name: HOME };
 let drawn = false;
+let settled = true;
+let settling;
 
 const serviceOf = (code) => menu.services.find(({ service }) => service === code);
 const word = (both) => both?.[spoken()] ?? '';
@@ -47,7 +51,7 @@ const SCREENS = {
   devices: () => ({ title: word(state.service), text: `${state.show ?? say('nothing')}\n${say('choose')}`, max: CHOICE_MAX, enter: enterChoice, options: [[say('again'), toMenu], [say('leave'), eject]] }),
   done: () => ({ title: state.title ?? say('done_title'), text: state.text, options: ending() }),
   refused: () => ({ title: say('refused_title'), text: state.text, options: ending() }),
-  silent: () => ({ title: say('silent_title'), text: state.text ?? say('silent'), options: ending() }),
+  silent: () => ({ title: state.title ?? say('silent_title'), text: state.text ?? say('silent'), options: ending() }),
   ...paymentScreens({ payments: menu.payments, go, pay, toMenu: () => toMenu(), typed: () => typed, state: () => state, hasCard: () => Boolean(card) }),
 };
 
@@ -60,7 +64,15 @@ const toMenu = () => go({ name: 'menu' });
 function go(next) {
   state = next;
   typed = '';
+  settled = false;
+  clearTimeout(settling);
+  settling = setTimeout(settle, SETTLES_MS);
   draw();
+}
+
+function settle() {
+  settled = true;
+  for (const option of at('options').children) option.disabled = false;
 }
 
 function insert(chosen) {
@@ -131,7 +143,9 @@ async function answerTo(path, about) {
   const told = await asked(path, { pan: card.pan, expiry: card.expiry, pin, ...about, terminal: machine });
   // The page was left meanwhile.
   if (card !== asking) return null;
-  if (!told) go(path === 'payments' ? { name: 'silent', text: say('untold') } : { name: 'silent' });
+  // A question for the balance moves nothing: it may be asked again.
+  if (told.lost) go(path === 'payments' && amount ? { name: 'silent', title: say('unsure_title'), text: say('unsure') } : { name: 'silent' });
+  else if (told.away) go(path === 'payments' ? { name: 'silent', text: say('untold') } : { name: 'silent' });
   else if (told.problem) go({ name: 'refused', text: told.problem });
   else if (told.response_code === '55') {
     pin = '';
@@ -142,15 +156,20 @@ async function answerTo(path, about) {
   return null;
 }
 
-/** The answer; nothing, if there is none; or in words why the bank was not asked. */
+/**
+ * The answer; or `away`: the lab says that the bank was not asked, or does not answer; or in words why it was not asked. `lost`: nobody knows
+ * what became of it, since the request may have come and only its answer is missing.
+ */
 async function asked(path, body) {
   try {
     const answer = await fetch(`/terminal/${path}`, { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) });
     if (answer.ok) return await answer.json();
-    if (answer.status === 503) return null;
+    // Others than the lab say 503, too, and of what they know nothing.
+    if (answer.status === 503 && /issuer-unavailable$/.test((await answer.json()).type)) return { away: true };
+    if (answer.status >= 500 && path === 'payments') return { lost: true };
     return { problem: say(answer.status === 404 ? 'unknown' : 'broken') };
   } catch {
-    return null;
+    return { lost: true };
   }
 }
 
@@ -158,10 +177,10 @@ function press(key) {
   const { enter, max = 0, options = [] } = SCREENS[state.name]();
   if (key === 'cancel') return cancel();
   if (key === 'clear') typed = '';
-  else if (key === 'enter') return enter?.();
+  else if (key === 'enter') return settled || typed ? enter?.() : undefined;
   else if (enter) typed = (typed + key).slice(0, max);
   // 0 is the tenth.
-  else return options[(Number(key) + 9) % 10]?.[1]();
+  else return settled ? options[(Number(key) + 9) % 10]?.[1]() : undefined;
   drawEntry();
 }
 
@@ -175,7 +194,7 @@ function draw() {
   at('screen-phone').hidden = !phone;
   at('progress').hidden = !waits;
   // Keys of the machine: numbered where nothing is typed.
-  at('options').replaceChildren(...options.map(([words, chosen], n) => node('button', { type: 'button', class: 'option', onclick: chosen }, enter ? null : node('b', { 'aria-hidden': 'true' }, digits((n + 1) % 10)), node('span', {}, words))));
+  at('options').replaceChildren(...options.map(([words, chosen], n) => node('button', { type: 'button', class: 'option', disabled: !settled, onclick: chosen }, enter ? null : node('b', { 'aria-hidden': 'true' }, digits((n + 1) % 10)), node('span', {}, words))));
   at('options').dataset.count = String(options.length);
   at('eject').disabled = !card || waits;
   at('mouth').classList.toggle('full', Boolean(card));

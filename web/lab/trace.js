@@ -72,20 +72,31 @@ function sayPause() {
 
 async function follow(heard) {
   const live = document.getElementById('trace-live');
+  const down = document.getElementById('trace-down');
+  let isDown = false;
+  spokenAgain(() => (down.textContent = isDown ? say('dead') : ''));
   opened = await newest();
   const stream = new EventSource('/trace/stream');
   stream.onopen = () => {
     live.className = 'live on';
     live.title = say('live');
+    isDown = false;
+    down.textContent = '';
   };
   stream.onerror = () => {
     live.className = 'live off';
     live.title = say('dead');
+    isDown = true;
+    down.textContent = say('dead');
   };
   stream.onmessage = ({ data }) => {
     const fact = JSON.parse(data);
     // Lower numbers than before: the lab was started anew.
-    if (fact.seq <= last) [facts, fresh, opened] = [[], [], 0];
+    if (fact.seq <= last) {
+      [facts, fresh, held, opened] = [[], [], [], 0];
+      draw();
+      sayPause();
+    }
     last = fact.seq;
     if (paused) {
       held = [...held, fact].slice(-ROWS_MAX);

@@ -10,10 +10,13 @@ import { did } from '/assets/steps.js';
 let cards = [];
 let banks = [];
 let held = 0;
+/** A redraw that waits until the focus is elsewhere. */
+let owed = false;
 
 export function startWallet(lab) {
   ({ cards, banks } = lab);
   spokenAgain(draw);
+  document.addEventListener('focusout', () => setTimeout(() => owed && !isInUse() && draw()));
   refresh();
   setInterval(refresh, 3000);
 }
@@ -36,12 +39,20 @@ export async function refresh() {
     changed = true;
   }
   // A redraw would take away the focus from a button in use.
-  if (changed && !document.activeElement?.matches('.wallet *, .deck *')) draw();
+  if (changed && isInUse()) owed = true;
+  else if (changed) draw();
 }
+
+/** Whether the focus is on something that a redraw makes anew; the links to the machines are not. */
+const isInUse = () => Boolean(document.activeElement?.matches('#card *, #choose *, #deck *'));
 
 function hold(index) {
   held = index;
+  // The button that was pressed is made anew: the focus goes to the one in its place.
+  const within = ['choose', 'deck'].find((id) => document.getElementById(id).contains(document.activeElement));
   draw();
+  if (within === 'choose') document.querySelector('#choose [aria-pressed="true"]')?.focus({ preventScroll: true });
+  else if (within) document.querySelector('#deck .held button')?.focus({ preventScroll: true });
   if (cards[held].phone) choosePhone(cards[held].phone);
   holdBank(cards[held].bank);
   did('card');
@@ -71,6 +82,7 @@ function used(button) {
 
 function draw() {
   if (!cards.length) return;
+  owed = false;
   const card = cards[held];
   const face = document.getElementById('card');
   face.dataset.bank = String(Math.max(banks.findIndex(({ id }) => id === card.bank), 0) % 4);

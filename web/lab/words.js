@@ -37,7 +37,7 @@ const WORDS = {
     what: 'A whole card network in one program on this computer. Buy something and watch its dynamic PIN travel from the bank to the phone, message by message.',
     clock: 'Lab clock', plus30: '+30 s', plus121: '+121 s', plusday: '+1 day',
     step1: 'Buy something in the shop, or choose one of its services', step2: 'Pick up a test card',
-    step3: 'Press “Request dynamic PIN”', step4: 'Read the SMS on the phone', step5: 'Type the PIN and pay',
+    step3: 'Press “Get dynamic PIN”', step4: 'Read the SMS on the phone', step5: 'Type the PIN and pay',
     ways: 'Which way?', way_sms: 'PIN by SMS', way_app: 'PIN from the app',
     app1: 'At the ATM press “Activate the app”, take the receipt', app2: 'Open the bank’s app on the phone',
     app3: 'Type both halves of the code: receipt and SMS', app4: 'Add your card', app5: 'Pay with the app’s PIN',

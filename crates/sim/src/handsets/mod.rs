@@ -111,6 +111,15 @@ impl Handsets {
         phones
     }
 
+    /// A phone's newest message: its id, and when it came. None if it received nothing.
+    pub fn newest(&self, phone: &str) -> Option<(u64, Moment)> {
+        let kept = self.kept();
+        kept.phones
+            .peek(phone)
+            .and_then(|messages| messages.back())
+            .map(|newest| (newest.id, newest.received_at))
+    }
+
     /// Every text from now on. A listener that falls far behind misses some.
     pub fn arrivals(&self) -> broadcast::Receiver<Arrival> {
         self.arrivals.subscribe()

@@ -2,7 +2,7 @@
 //!
 //! | | |
 //! |---|---|
-//! | `GET /handsets` | `[{"phone","messages"}]`: the phones that received something |
+//! | `GET /handsets` | `[{"phone","messages","newest"}]`: the phones that received something, how many are kept, and `{"id","received_at"}` of the newest |
 //! | `GET /handsets/{phone}/messages` | what a phone received, oldest first; empty for one that received nothing |
 //! | `POST /handsets/{phone}/messages` | `{"to","text"}`: the phone texts a short code; 202 once it is on its way |
 
@@ -22,7 +22,7 @@ use ramz_domain::Phone;
 use ramz_sms::port::SmsText;
 use serde::{Deserialize, Serialize};
 
-use super::{Handsets, Message};
+use super::{Handsets, Message, time::rfc3339};
 use crate::smsc::{Smsc, TextError};
 
 #[derive(Clone)]
@@ -43,10 +43,24 @@ pub fn router(handsets: Arc<Handsets>, operators: Vec<Arc<Smsc>>) -> Router {
 struct PhoneRow {
     phone: String,
     messages: usize,
+    newest: Option<Newest>,
+}
+
+/// As [`Message`] has them. Ids begin anew with each process: only both together tell two messages apart.
+#[derive(Serialize)]
+struct Newest {
+    id: String,
+    received_at: String,
 }
 
 async fn phones(State(lab): State<Lab>) -> Json<Vec<PhoneRow>> {
-    let rows = lab.handsets.phones().into_iter().map(|(phone, messages)| PhoneRow { phone, messages });
+    let rows = lab.handsets.phones().into_iter().map(|(phone, messages)| {
+        let newest = lab
+            .handsets
+            .newest(&phone)
+            .map(|(id, at)| Newest { id: id.to_string(), received_at: rfc3339(at) });
+        PhoneRow { phone, messages, newest }
+    });
     Json(rows.collect())
 }
 

@@ -27,6 +27,8 @@ pub(super) struct Ordered {
     pub(super) what: String,
     /// The member that names a payee, and its value.
     pub(super) extra: Option<(&'static str, serde_json::Value)>,
+    /// Whether it is what the basket holds.
+    pub(super) from_basket: bool,
 }
 
 /// What is bought.
@@ -41,9 +43,11 @@ pub(super) async fn check_out(
     form: Result<Form<Vec<(String, String)>>, FormRejection>,
 ) -> Response {
     let language = pages::language(&headers, None);
-    let Some(bought) = form.ok().and_then(|Form(fields)| bought(&fields, &headers)) else {
+    let Ok(Form(fields)) = form else { return pages::notice(&shop, language, Notice::Malformed) };
+    let Some(bought) = bought(&fields, &headers) else {
         return pages::notice(&shop, language, Notice::Malformed);
     };
+    let from_basket = fields.is_empty();
     let amount = match &bought {
         Bought::Goods(basket) => basket.total(),
         Bought::GiftCard(amount) => *amount,
@@ -52,7 +56,7 @@ pub(super) async fn check_out(
         return pages::notice(&shop, language, Notice::EmptyBasket);
     }
     let what = describe(&bought, language);
-    open(&shop, language, Ordered { kind: "purchase", amount, what, extra: None }).await
+    open(&shop, language, Ordered { kind: "purchase", amount, what, extra: None, from_basket }).await
 }
 
 /// Makes the payment, and sends the customer to its page.
@@ -75,9 +79,17 @@ pub(super) async fn open(shop: &Shop, language: Language, ordered: Ordered) -> R
         tracing::warn!("the gateway's answer names no page or payment of its own");
         return pages::notice(shop, language, Notice::GatewayAway { retry: "/" });
     }
-    let Ordered { kind, amount, .. } = ordered;
-    shop.orders.keep(Order { payment: made.payment, number, kind, amount, settled: None });
-    Redirect::to(&made.page).into_response()
+    let Ordered { kind, amount, from_basket, .. } = ordered;
+    shop.orders.keep(Order { payment: made.payment, number, kind, amount, from_basket, settled: None });
+    Redirect::to(&spoken(made.page, language)).into_response()
+}
+
+/// The payment page in the customer's language. It speaks Persian unless asked; an address that asks something already is left as it is.
+fn spoken(page: String, language: Language) -> String {
+    if language == Language::Persian || page.contains(['?', '#']) {
+        return page;
+    }
+    format!("{page}?lang={}", language.code())
 }
 
 /// Reads the form: a gift card, products, or else the basket. Not garbled, or nothing at all.

@@ -21,6 +21,8 @@ pub(super) struct Order {
     pub(super) kind: &'static str,
     /// What it costs.
     pub(super) amount: Rial,
+    /// Whether it is what the basket held.
+    pub(super) from_basket: bool,
     /// Set once it is settled.
     pub(super) settled: Option<Settled>,
 }
@@ -78,6 +80,7 @@ mod tests {
                 number: String::new(),
                 kind: "purchase",
                 amount: Rial::ZERO,
+                from_basket: false,
                 settled: None,
             };
             orders.keep(order);

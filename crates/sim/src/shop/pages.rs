@@ -276,13 +276,21 @@ impl Receipt<'_> {
     }
 }
 
-/// The order is paid. The basket it came from is emptied.
-pub(super) fn receipt(shop: &Shop, language: Language, order: &Order, settled: &Settled) -> Response {
+/// The order is paid. If it came from the basket, that is emptied; one paid for something else is still wanted.
+pub(super) fn receipt(
+    shop: &Shop,
+    language: Language,
+    order: &Order,
+    settled: &Settled,
+    empties_basket: bool,
+) -> Response {
     let frame = Frame { shop: shop.names.of(language), language, at: "" };
     let time = frame.number(&settled.at.tehran_hms());
     let rrn = settled.rrn.as_deref().unwrap_or_default();
     let mut response = page(StatusCode::OK, &Receipt { frame, order, rrn, time });
-    response.headers_mut().append(header::SET_COOKIE, Basket::default().set_cookie());
+    if empties_basket {
+        response.headers_mut().append(header::SET_COOKIE, Basket::default().set_cookie());
+    }
     response
 }
 
@@ -342,16 +350,29 @@ impl Notice<'_> {
                 ],
             ],
             Notice::NotPaid { state: merchant::State::Created, .. } => [
-                ["هنوز پرداخت نشده است", "پرداخت را در صفحه‌ی پرداخت تمام کنید، یا از نو سفارش دهید."],
-                ["Not paid yet", "Finish on the payment page, or order again."],
+                [
+                    "هنوز پرداخت نشده است",
+                    "شاید پرداخت هنوز در جریان باشد. آن را در صفحه‌ی پرداخت تمام کنید، یا کمی بعد همین صفحه را دوباره باز کنید.",
+                ],
+                [
+                    "Not paid yet",
+                    "The payment may still be under way. Finish it on the payment page, or look here again in a while.",
+                ],
             ],
             Notice::NotPaid { state: merchant::State::Expired, .. } => [
                 ["مهلت پرداخت گذشت", "چیزی از حساب شما کم نشده است. می‌توانید دوباره سفارش دهید."],
                 ["The time to pay ran out", "Nothing was taken from your account. You can order again."],
             ],
             Notice::NotPaid { state: merchant::State::Reversed, .. } => [
-                ["پرداخت برگشت خورد", "مبلغ به حساب شما برگشته است. می‌توانید دوباره سفارش دهید."],
-                ["The payment was reversed", "The money is back in your account. You can order again."],
+                // Also while the bank has not yet acknowledged it.
+                [
+                    "پرداخت کامل نشد",
+                    "اگر مبلغی از حساب شما برداشته شده باشد، در حال برگشت است. موجودی خود را ببینید.",
+                ],
+                [
+                    "The payment was not completed",
+                    "If money was taken from your account, it is being returned. Look at your balance.",
+                ],
             ],
             Notice::NotPaid { .. } => [
                 ["پرداخت نشد", "چیزی از حساب شما کم نشده است. می‌توانید دوباره تلاش کنید."],

@@ -42,7 +42,11 @@ pub(super) async fn paid(
         return pages::notice(&shop, language, Notice::NoSuchOrder);
     };
     match standing(&shop, &order).await {
-        Standing::Settled(settled) => pages::receipt(&shop, language, &order, &settled),
+        Standing::Settled(settled) => {
+            // Later, when its receipt is looked at again, the basket is another.
+            let empties_basket = order.from_basket && order.settled.is_none();
+            pages::receipt(&shop, language, &order, &settled, empties_basket)
+        }
         Standing::NotPaid(state) => pages::notice(&shop, language, Notice::NotPaid { state, order: &order }),
         Standing::OtherThanOrdered => {
             pages::notice(&shop, language, Notice::OtherThanOrdered { order: &order })

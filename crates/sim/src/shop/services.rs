@@ -87,7 +87,7 @@ pub(super) async fn order(
 
 /// What is ordered, or which form to mend.
 fn ordered(service: Service, typed: &Typed, language: Language) -> Result<Ordered, Wrong> {
-    let of = |kind, amount, what: String, extra| Ordered { kind, amount, what, extra };
+    let of = |kind, amount, what: String, extra| Ordered { kind, amount, what, extra, from_basket: false };
     match service {
         Service::Transfer => {
             let amount = goods::typed_amount(&typed.amount).ok_or(Wrong::Amount)?;

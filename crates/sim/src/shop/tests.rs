@@ -194,8 +194,10 @@ async fn a_basket_is_paid_and_settled_for_what_it_costs() {
         assert!(receipt.contains(shown), "{shown}");
     }
     assert_eq!(street.asked()[2], (format!("verify {PAYMENT}"), json!({ "amount": 1_250_000 })));
-    // A reload shows the same receipt and asks nobody.
-    let (_, again) = html(street.get(&format!("/paid?payment={PAYMENT}"), "").await).await;
+    // A reload shows the same receipt and asks nobody; the next basket stays.
+    let reload = street.get(&format!("/paid?payment={PAYMENT}"), "").await;
+    assert!(!reload.headers().contains_key("set-cookie"));
+    let (_, again) = html(reload).await;
     assert!(again.contains("409812345678"));
     assert_eq!(street.asked().len(), 3);
 }
@@ -302,12 +304,33 @@ async fn a_forged_return_shows_no_receipt_and_asks_nobody() {
 }
 
 #[tokio::test]
+async fn the_payment_page_speaks_the_customers_language() {
+    for (cookie, end) in
+        [("", "/pay/x"), ("ramz_shop_lang=fa", "/pay/x"), ("ramz_shop_lang=en", "/pay/x?lang=en")]
+    {
+        let street = street(true).await;
+        let response = street.post("/checkout", cookie, "tea=2").await;
+        assert!(response.headers()["location"].to_str().unwrap().ends_with(end), "{cookie}");
+    }
+}
+
+#[tokio::test]
+async fn what_did_not_come_from_the_basket_leaves_it_full() {
+    let street = street(true).await;
+    street.gateway.lock().unwrap().payment["amount"] = json!(0);
+    street.post("/services/balance", "ramz_shop_basket=tea.2", "").await;
+    let response = street.get(&format!("/paid?payment={PAYMENT}"), "ramz_shop_basket=tea.2").await;
+    assert_eq!(response.status(), StatusCode::OK);
+    assert!(!response.headers().contains_key("set-cookie"));
+}
+
+#[tokio::test]
 async fn a_return_before_the_payment_is_no_receipt() {
     for (state, said) in [
         ("created", "Not paid yet"),
         ("failed", "Not paid"),
         ("expired", "The time to pay ran out"),
-        ("reversed", "The payment was reversed"),
+        ("reversed", "The payment was not completed"),
     ] {
         let street = street(true).await;
         street.post("/checkout", "", "tea=2").await;
@@ -315,6 +338,9 @@ async fn a_return_before_the_payment_is_no_receipt() {
         let (status, page) =
             html(street.get(&format!("/paid?payment={PAYMENT}"), "ramz_shop_lang=en").await).await;
         assert!(status == StatusCode::OK && page.contains(said), "{state}");
+        // Where money may be on its way, nobody is told to pay once more, or that it is back.
+        let may_be_taken = matches!(state, "created" | "reversed");
+        assert!(!may_be_taken || !(page.contains("order again") || page.contains("is back")), "{state}");
         assert!(!street.was_asked_to_verify());
     }
 }

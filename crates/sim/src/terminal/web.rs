@@ -171,10 +171,12 @@ fn problem(why: &Unanswered, entropy: &dyn Entropy) -> Problem {
             let detail = "No bank of the lab has this card; lab.json lists the banks and their IINs.";
             Problem { detail: detail.into(), ..Problem::unknown_issuer() }
         }
-        Unanswered::NotAsked(_) | Unanswered::NoAnswer(_) | Unanswered::Ended | Unanswered::Unreadable(_) => {
+        Unanswered::NotAsked(_) | Unanswered::NoAnswer(_) | Unanswered::Unreadable(_) => {
             tracing::warn!(reason = %why, "a terminal has no answer");
             Problem { detail, ..Problem::issuer_unavailable(TRY_AGAIN_S) }
         }
+        // Of a payment a 503 says that nothing was taken, and here the bank may have been asked.
+        Unanswered::Ended => Problem { detail, ..Problem::fault(incident(entropy)) },
         Unanswered::Key(_) | Unanswered::Tags(_) => {
             let incident = incident(entropy);
             tracing::error!(%incident, cause = %why, "a terminal cannot make its request");
