@@ -19,10 +19,8 @@ async function services(desk, lab, lang) {
 async function payerAt(page, lab, lang) {
   await page.locator("#pan").waitFor();
   const payer = Object.assign(new Payer(page, lab), { payment: new URL(page.url()).pathname.split("/").pop() });
-  if (lang === "en") {
-    await page.locator("#lang").click();
-    await page.locator("html[lang=en]").waitFor({ state: "attached" });
-  }
+  // The language goes with the payer from the shop to the page.
+  await page.locator(`html[lang=${lang}]`).waitFor({ state: "attached" });
   await payer.ready();
   return payer;
 }

@@ -62,7 +62,6 @@ async function walk(desk, lab, lang, card, goods) {
   await buy(page, goods);
   const payer = new Payer(page, lab);
   payer.payment = new URL(page.url()).pathname.split("/").pop();
-  if (lang === "en") await page.locator("#lang").click();
   await page.locator(`html[lang=${lang}]`).waitFor({ state: "attached" });
   await payer.ready();
   await see(page, "page");
