@@ -47,7 +47,10 @@ async fn a_phone_is_read_however_its_number_is_written() {
         assert_eq!((answer.status, answer.body.as_str()), (StatusCode::OK, expect), "{phone}");
     }
     assert_eq!(get(&app, "/handsets/09120000000/messages").await.body, "[]");
-    assert_eq!(get(&app, "/handsets").await.body, r#"[{"phone":"989121234567","messages":1}]"#);
+    assert_eq!(
+        get(&app, "/handsets").await.body,
+        r#"[{"phone":"989121234567","messages":1,"newest":{"id":"1","received_at":"2023-11-14T11:01:06.000Z"}}]"#
+    );
 }
 
 #[tokio::test]
