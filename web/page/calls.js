@@ -28,6 +28,7 @@ export class Calls {
     if (body !== undefined) headers["content-type"] = "application/json";
     let response;
     let answer;
+    // `AbortSignal.timeout` wants a newer browser than some payers have.
     const late = new AbortController();
     const timer = setTimeout(() => late.abort(), withinMs);
     try {

@@ -194,8 +194,15 @@ function trouble(error) {
   }
 }
 
-/** Asks how the payment stands until that is an end. `true` if it is still open. */
-async function follow() {
+let followed = null;
+
+/** Asks how the payment stands until that is an end. `true` if it is still open. Whoever asks meanwhile waits for the same. */
+function follow() {
+  followed ??= look().finally(() => (followed = null));
+  return followed;
+}
+
+async function look() {
   for (let unheard = 0; unheard < 40; ) {
     try {
       const state = await calls.state();

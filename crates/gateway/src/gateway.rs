@@ -61,10 +61,7 @@ impl Gateway {
 
     /// Nothing is begun while this copy's clock is not the store's: another would take back at once what is paid here.
     pub(crate) fn may_begin(&self) -> Result<(), No> {
-        self.agreed.hold().map_err(|off| {
-            tracing::error!(%off, "nothing is begun here");
-            No::later(Kind::StoreUnavailable, STORE_AGAIN_S)
-        })
+        self.agreed.hold().map_err(|_| No::later(Kind::StoreUnavailable, STORE_AGAIN_S))
     }
 
     pub(crate) fn merchant(&self, id: &str) -> Option<&Merchant> {

@@ -40,15 +40,21 @@ impl Database {
         Ok((Database { place, client }, under_way))
     }
 
-    /// Connects, and sees to it that no node starts any more. Says whether one could until now.
-    pub(super) async fn give_up(config: &PostgresConfig) -> Result<(Database, bool), CopyError> {
+    /// Connects, and changes nothing.
+    pub(super) async fn look(config: &PostgresConfig) -> Result<Database, CopyError> {
         let place = Place::new(config)?;
         let client = place.open().await?.client;
-        let could = !migrate::is_unfinished(&client).await?;
-        if could {
-            migrate::begin_copy(&client).await?;
-        }
-        Ok((Database { place, client }, could))
+        Ok(Database { place, client })
+    }
+
+    /// Whether it has the mark that keeps nodes from starting.
+    pub(super) async fn is_marked(&self) -> Result<bool, CopyError> {
+        Ok(migrate::is_unfinished(&self.client).await?)
+    }
+
+    /// Sets that mark.
+    pub(super) async fn mark(&self) -> Result<(), CopyError> {
+        Ok(migrate::begin_copy(&self.client).await?)
     }
 
     /// The sum of a table's rows, which pass by one after another.

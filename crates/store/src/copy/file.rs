@@ -24,21 +24,14 @@ pub(super) struct File {
 impl File {
     /// Takes it, and brings it to this release's schema.
     pub(super) fn take(path: &Path) -> Result<File, CopyError> {
-        // Taking makes a file where there is none; here that would be a copy of nothing.
-        if !path.try_exists().unwrap_or(false) {
-            return Err(CopyError::NoFile(path.to_owned()));
-        }
-        let place = Place::take(path)?;
+        let place = place(path)?;
         drop(place.writer()?);
         Ok(File { place })
     }
 
     /// Takes one that was left for a database. `None` if it was not.
     pub(super) fn left(path: &Path) -> Result<Option<File>, CopyError> {
-        if !path.try_exists().unwrap_or(false) {
-            return Err(CopyError::NoFile(path.to_owned()));
-        }
-        let place = Place::take(path)?;
+        let place = place(path)?;
         match place.writer() {
             Err(OpenError::Moved { .. }) => Ok(Some(File { place })),
             Err(error) => Err(error.into()),
@@ -112,6 +105,14 @@ impl File {
         });
         Ok(pages)
     }
+}
+
+/// Taking makes a file where there is none; here that would be a copy of nothing.
+fn place(path: &Path) -> Result<Place, CopyError> {
+    if !path.try_exists().unwrap_or(false) {
+        return Err(CopyError::NoFile(path.to_owned()));
+    }
+    Ok(Place::take(path)?)
 }
 
 /// Walks along a table's rows, until one is not wanted any more.

@@ -123,17 +123,29 @@ pub async fn filled(place: &PostgresConfig) -> Result<Option<String>, CopyError>
 /// [`CopyError`]: there is no file, a role has it open, the database cannot be read, or a role has run on it.
 pub async fn reopen(path: &Path, from: &PostgresConfig) -> Result<bool, CopyError> {
     let Some(file) = File::left(path)? else { return Ok(false) };
-    let (database, could) = Database::give_up(from).await?;
-    for relation in Relation::all() {
-        if file.sum(&relation, u64::MAX).await?.end() != database.sum(&relation).await?.end() {
-            if could {
-                database.end_copy().await?;
-            }
-            return Err(CopyError::Used(relation.name));
+    let database = Database::look(from).await?;
+    // Looked at before it is touched: whoever is refused, or interrupted here, has the database as it was.
+    same(&file, &database).await?;
+    if !database.is_marked().await? {
+        database.mark().await?;
+        // And once more: a node may have started meanwhile.
+        if let Err(error) = same(&file, &database).await {
+            database.end_copy().await?;
+            return Err(error);
         }
     }
     file.reopen()?;
     Ok(true)
+}
+
+/// Every row, or [`CopyError::Used`].
+async fn same(file: &File, database: &Database) -> Result<(), CopyError> {
+    for relation in Relation::all() {
+        if file.sum(&relation, u64::MAX).await?.end() != database.sum(&relation).await?.end() {
+            return Err(CopyError::Used(relation.name));
+        }
+    }
+    Ok(())
 }
 
 /// The same without a look at the database, which is lost: what was done in it is lost with it. Says whether the file was left.
@@ -164,7 +176,16 @@ impl Copy {
     /// # Errors
     /// [`CopyError`]: the file is in use, the database is not empty, or holds something else than this file's beginning.
     pub async fn open(from: &Path, to: &PostgresConfig) -> Result<Copy, CopyError> {
-        let file = File::take(from)?;
+        let file = match File::take(from) {
+            // Interrupted at its very end: the file is left, and the database not yet open.
+            Err(moved @ CopyError::Open(OpenError::Moved { .. })) => {
+                if !Database::look(to).await?.is_marked().await? {
+                    return Err(moved);
+                }
+                File::left(from)?.ok_or(moved)?
+            }
+            taken => taken?,
+        };
         let relations = Relation::all();
         let (database, begun) = Database::open(to, &relations).await?;
         let (mut there, mut total) = (Vec::new(), 0);
