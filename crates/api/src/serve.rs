@@ -1,6 +1,6 @@
 //! A role's HTTP server over a [`Door`]: HTTP/1.1, every wait and size bounded, drained at the end.
 //!
-//! What a role need not think of: slow heads, too many connections, bodies that are too large, handlers that panic or
+//! What a role need not think of: slow heads, answers that nobody reads, too many connections, bodies that are too large, handlers that panic or
 //! hang, and libraries that answer errors in plain text: all of these become problems. TLS is inside the door.
 
 use std::{convert::Infallible, panic::AssertUnwindSafe, sync::Arc, time::Duration};
@@ -17,6 +17,7 @@ use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use ramz_domain::{Entropy, limits};
 use tokio::{sync::Semaphore, time};
+use tokio_io_timeout::TimeoutWriter;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tower::ServiceExt as _;
 
@@ -178,11 +179,13 @@ async fn converse(
         request.extensions_mut().insert(peer.clone());
         app.answer(request, &*entropy).map(Ok::<_, Infallible>)
     });
+    let mut stream = TimeoutWriter::new(stream);
+    stream.set_timeout(Some(limits::HTTP_WRITE_TIMEOUT));
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(limits::HTTP_HEAD_TIMEOUT)
         .max_buf_size(HEAD_BYTES_MAX)
-        .serve_connection(TokioIo::new(stream), service);
+        .serve_connection(TokioIo::new(Box::pin(stream)), service);
     let mut connection = std::pin::pin!(connection);
     let ended = tokio::select! {
         ended = connection.as_mut() => ended,

@@ -38,6 +38,9 @@ impl Door for Handed {
     }
 }
 
+/// Bytes of an answer that fits no buffer on its way.
+const LONG: usize = 1024 * 1024;
+
 struct Sevens;
 
 impl Entropy for Sevens {
@@ -55,7 +58,8 @@ struct Service {
 fn service() -> Service {
     let app = Router::new()
         .route("/never", get(async || pending::<&str>().await))
-        .route("/now", get(async || "now"));
+        .route("/now", get(async || "now"))
+        .route("/long", get(async || "x".repeat(LONG)));
     let (hand, handed) = mpsc::channel(1);
     let shutdown = CancellationToken::new();
     let door = Arc::new(Handed(Mutex::new(handed)));
@@ -117,6 +121,23 @@ async fn a_handler_that_does_not_answer_is_a_fault() {
     let answer = rest(&mut stream).await;
     assert!(answer.starts_with("HTTP/1.1 500 ") && answer.contains("/problems/fault"), "{answer}");
     check_took(began, REQUEST_TIMEOUT);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_that_nobody_reads_is_cut_and_one_that_is_read_slowly_is_not() {
+    let service = service();
+    for (waits, cut) in [(limits::HTTP_WRITE_TIMEOUT * 9 / 10, false), (limits::HTTP_WRITE_TIMEOUT * 2, true)]
+    {
+        let mut stream = service.connect().await;
+        stream.write_all(b"GET /long HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").await.unwrap();
+        let mut read = 0;
+        for _ in 0..3 {
+            tokio::time::sleep(waits).await;
+            read += stream.read(&mut [0; 4096]).await.unwrap();
+        }
+        let read = read + rest(&mut stream).await.len();
+        assert_eq!(read < LONG, cut, "{read} bytes");
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -171,6 +171,8 @@ pub const BODY_BYTES_MAX: usize = 8 * 1024;
 pub const HTTP_CONNECTIONS_MAX: usize = 4096;
 /// A TLS handshake or request head that takes longer is cut.
 pub const HTTP_HEAD_TIMEOUT: Duration = Duration::from_secs(10);
+/// An answer of which nothing is read for so long is cut with its connection: it would hold its place for ever.
+pub const HTTP_WRITE_TIMEOUT: Duration = Duration::from_secs(10);
 /// How often certificate files are looked at: a renewal is in use within seconds, and costs three stats a look.
 pub const TLS_LOOK_EVERY: Duration = Duration::from_secs(2);
 /// A role that is told to stop has this long to answer what it has read: three times what a card host may take.

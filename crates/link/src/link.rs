@@ -1,9 +1,10 @@
 //! The asking side: one connection that is kept up, and requests pipelined over it.
 //!
 //! ```text
-//!   away ──connected──▶ signing on ──answered──▶ up ──shutdown──▶ draining ──▶ closed
-//!    ▲                      │                    │
-//!    └──────── back-off ◀───┴── any error, unanswered echo
+//!                                    ┌─ the other side signs off: takes no transactions until it, or we, sign on
+//!   away ──connected──▶ signing on ──00──▶ up ──shutdown──▶ draining ──▶ closed
+//!    ▲                      │              │
+//!    └──────── back-off ◀───┴── any error, echo unanswered or refused
 //! ```
 //! Three loops share a connection: the writer, the reader, and the watch (sign-on, echo, draining). When the first of them
 //! ends, the connection ends and every request in flight learns it at once. Not here: the answering side (`listen`).
@@ -85,10 +86,19 @@ struct State {
 struct Line {
     flights: Flights,
     queue: mpsc::Sender<Outgoing>,
-    /// Signed on, and not draining: transactions are taken.
-    open: bool,
+    /// The other side answered, and we are not draining.
+    ready: bool,
+    /// The other side signed off, and did not sign on again: it takes no transactions, whatever else it answers.
+    signed_off: bool,
     /// When a message was last received.
     heard: Instant,
+}
+
+impl Line {
+    /// Transactions are taken.
+    fn is_open(&self) -> bool {
+        self.ready && !self.signed_off
+    }
 }
 
 /// A frame for the writer.
@@ -114,8 +124,8 @@ enum Ended {
     Garbled,
     #[error("{0}: {1}")]
     Unanswered(&'static str, AskError),
-    #[error("sign-on refused with response code {0:?}")]
-    Refused(String),
+    #[error("{0} refused with response code {1:?}")]
+    Refused(&'static str, String),
     #[error("shut down")]
     ShutDown,
 }
@@ -154,13 +164,13 @@ impl Link {
 
     /// Connected, signed on, and the last echo answered.
     pub fn is_up(&self) -> bool {
-        self.inner.state().line.as_ref().is_some_and(|line| line.open)
+        self.inner.state().line.as_ref().is_some_and(Line::is_open)
     }
 
     /// Up, and not so full that a transaction begun now might find no room.
     pub fn has_room(&self) -> bool {
         let most = limits::LINK_IN_FLIGHT_MAX - limits::LINK_ROOM_KEPT;
-        self.inner.state().line.as_ref().is_some_and(|line| line.open && line.flights.len() < most)
+        self.inner.state().line.as_ref().is_some_and(|line| line.is_open() && line.flights.len() < most)
     }
 
     /// Waits until the link is up; for ever, if it never is.
@@ -241,7 +251,7 @@ impl Inner {
         let id = state.last_id + 1;
         let line = state.line.as_mut().ok_or(AskError::Down)?;
         if traffic == Traffic::Transaction {
-            if !line.open {
+            if !line.is_open() {
                 return Err(AskError::Down);
             }
             if line.flights.len() >= limits::LINK_IN_FLIGHT_MAX {
@@ -324,7 +334,8 @@ impl Inner {
     async fn serve(&self, stream: BoxStream) -> (Ended, bool) {
         let (read, write) = tokio::io::split(stream);
         let (queue, queued) = mpsc::channel(limits::LINK_IN_FLIGHT_MAX + NETWORK_IN_FLIGHT_MAX);
-        let line = Line { flights: Flights::default(), queue, open: false, heard: Instant::now() };
+        let (flights, heard) = (Flights::default(), Instant::now());
+        let line = Line { flights, queue, ready: false, signed_off: false, heard };
         self.state().line = Some(line);
         let ended = tokio::select! {
             // The reader first: what was answered before the end counts.
@@ -430,6 +441,11 @@ impl Inner {
             }
         };
         self.tap.tell(self.names.received(&message));
+        match message.get(70) {
+            Some(network::SIGN_OFF) => self.change(|line| line.signed_off = true),
+            Some(network::SIGN_ON) => self.change(|line| line.signed_off = false),
+            _ => {}
+        }
         let frame = match frame::write(&self.config.layout, &self.config.header, &answer) {
             Ok(frame) => frame,
             Err(error) => {
@@ -447,14 +463,12 @@ impl Inner {
 
     /// Signs on, tries the line with echoes, and at the shutdown drains it.
     async fn watch(&self) -> Ended {
-        if self.config.sign_on {
-            match self.network(network::SIGN_ON).await {
-                Ok(answer) if answer.get(39) == Some("00") => {}
-                Ok(answer) => return Ended::Refused(answer.get(39).unwrap_or_default().to_owned()),
-                Err(error) => return Ended::Unanswered("sign-on", error),
-            }
+        // Without a sign-on an echo: a tunnel or a balancer takes connections for a host that is away.
+        let first = if self.config.sign_on { network::SIGN_ON } else { network::ECHO };
+        if let Err(ended) = self.agreed(first).await {
+            return ended;
         }
-        self.open(true);
+        self.change(|line| line.ready = true);
         tracing::info!(link = self.config.name, address = self.config.address, "link up");
         loop {
             let Some(heard) = self.state().line.as_ref().map(|line| line.heard) else {
@@ -471,18 +485,39 @@ impl Inner {
                 }
                 continue;
             }
-            match self.network(network::ECHO).await {
-                Ok(_) => {}
-                Err(error) => return Ended::Unanswered("echo", error),
+            // Who signed off is asked whether it is back, in case that it waits to be.
+            let signed_off = self.state().line.as_ref().is_some_and(|line| line.signed_off);
+            let kind = if signed_off { first } else { network::ECHO };
+            if let Err(ended) = self.agreed(kind).await {
+                return ended;
+            }
+            if kind == network::SIGN_ON {
+                self.change(|line| line.signed_off = false);
             }
         }
     }
 
-    fn open(&self, open: bool) {
-        if let Some(line) = &mut self.state().line {
-            line.open = open;
+    /// Asks, and is told 00. An echo may be answered without a code.
+    async fn agreed(&self, kind: &str) -> Result<(), Ended> {
+        let (name, default) = if kind == network::ECHO { ("echo", "00") } else { ("sign-on", "") };
+        let answer = self.network(kind).await.map_err(|error| Ended::Unanswered(name, error))?;
+        match answer.get(39).unwrap_or(default) {
+            "00" => Ok(()),
+            code => Err(Ended::Refused(name, code.to_owned())),
         }
-        self.up.send_replace(open);
+    }
+
+    /// Changes the line, and tells whoever waits whether it is up.
+    fn change(&self, how: impl FnOnce(&mut Line)) {
+        let mut state = self.state();
+        let Some(line) = &mut state.line else { return };
+        how(line);
+        let open = line.is_open();
+        drop(state);
+        let was = self.up.send_replace(open);
+        if was != open {
+            tracing::info!(link = self.config.name, open, "link takes transactions");
+        }
     }
 
     async fn network(&self, kind: &str) -> Result<Message, AskError> {
@@ -492,7 +527,7 @@ impl Inner {
     }
 
     async fn drain(&self) -> Ended {
-        self.open(false);
+        self.change(|line| line.ready = false);
         let deadline = Instant::now() + limits::HOST_TIMEOUT;
         loop {
             let calm = self.calm.notified();

@@ -134,15 +134,16 @@ impl Desk {
 
     async fn ask(&self, request: Request) -> Result<PinRequested, Problem> {
         let deadline = Deadline::read(request.headers());
-        let Ok(_place) = self.room.places.try_acquire() else {
-            self.room.shed.fetch_add(1, Ordering::Relaxed);
-            return Err(ways::overloaded());
-        };
         let asker = self.asker(&request).ok_or_else(Problem::unknown_asker)?;
         asker.take(self.clock.now())?;
         let key = pin_request::idempotency_key(request.headers());
         let JsonBody(body) = JsonBody::from_request(request, &()).await?;
         let key = key?;
+        // Not before its body is here: who sends none would hold a place.
+        let Ok(_place) = self.room.places.try_acquire() else {
+            self.room.shed.fetch_add(1, Ordering::Relaxed);
+            return Err(ways::overloaded());
+        };
         self.pass_on(asker, key, deadline, &body).instrument(hop::span(key)).await
     }
 

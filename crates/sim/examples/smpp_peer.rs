@@ -28,7 +28,7 @@ use ramz_sim::{
     smsc::{Account, Smsc},
 };
 use ramz_sms::{
-    port::{Outgoing, SendError, Sender as _, SmsText, Texted},
+    port::{Given, Outgoing, SendError, Sender as _, SmsText, Texted},
     smpp::{SmppConfig, SmppSender, Surroundings},
     texts::{PinText, asked, pin_text},
 };
@@ -149,7 +149,8 @@ async fn send(address: &str) -> Result<(), Box<dyn Error>> {
         SmsText::new(format!("{}😀{}", "ر".repeat(66), "ی".repeat(80))),
     ] {
         let to = Phone::parse("09121234567")?;
-        let said = match sender.send(Outgoing { to, text: text.clone(), not_after }).await {
+        let sms = Outgoing { to, text: text.clone(), not_after };
+        let said = match sender.send(sms, &mut Given::default()).await {
             Ok(accepted) => serde_json::json!({ "text": text.expose(), "parts": accepted.parts }),
             Err(error) => serde_json::json!({ "text": text.expose(), "error": error.to_string() }),
         };
@@ -213,11 +214,11 @@ async fn burst(addresses: [&str; 2]) -> Result<(), Box<dyn Error>> {
         async move {
             let text = format!("text {n}");
             let to = Phone::parse(&format!("0912{n:07}"))?;
-            let mut attempts = 0;
+            let (mut attempts, mut given) = (0, Given::default());
             let said = loop {
                 attempts += 1;
                 let sms = Outgoing { to: to.clone(), text: SmsText::new(text.clone()), not_after };
-                match sender.send(sms).await {
+                match sender.send(sms, &mut given).await {
                     Ok(accepted) => {
                         let ids = accepted.message_ids;
                         break serde_json::json!({ "text": text, "attempts": attempts, "ids": ids });

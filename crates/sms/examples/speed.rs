@@ -24,7 +24,7 @@ use ramz_api::{
 };
 use ramz_domain::{Clock, Entropy, Language, Moment, PaymentKind, Phone, Pin, Rial};
 use ramz_sms::{
-    port::{Outgoing, Sender as _},
+    port::{Given, Outgoing, Sender as _},
     smpp::{SmppConfig, SmppSender, Surroundings},
     texts::{PinText, pin_text},
 };
@@ -108,9 +108,8 @@ async fn measure(window: usize, language: Language) -> Result<String, Box<dyn Er
             loop {
                 let not_after = clock.now().plus(Duration::from_secs(120));
                 let Some(text) = text(language, not_after) else { return };
-                let Ok(accepted) = sender.send(Outgoing { to: to.clone(), text, not_after }).await else {
-                    return;
-                };
+                let sms = Outgoing { to: to.clone(), text, not_after };
+                let Ok(accepted) = sender.send(sms, &mut Given::default()).await else { return };
                 texts.fetch_add(1, Ordering::Relaxed);
                 parts.fetch_add(u64::try_from(accepted.parts).unwrap_or(0), Ordering::Relaxed);
             }

@@ -14,7 +14,7 @@ use tokio::sync::{mpsc, oneshot};
 use zeroize::Zeroizing;
 
 /// The words of an SMS. They hold a PIN: wiped on drop, shown by no `Debug`, read through [`SmsText::expose`].
-#[derive(Clone)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct SmsText(Zeroizing<String>);
 
 impl SmsText {
@@ -44,6 +44,40 @@ pub struct Outgoing {
     pub text: SmsText,
     /// When its PIN runs out. No part is handed over after this instant, nor with less than a second left.
     pub not_after: Moment,
+}
+
+/// What the operator has of an SMS over several tries: a part that was taken is not sent again, and the phone can join the
+/// parts of different tries.
+#[derive(Debug, Default)]
+pub struct Given {
+    /// Whose parts they are, and the number by which the phone tells them from those of other texts.
+    of: Option<(SmsText, u8)>,
+    message_ids: Vec<String>,
+}
+
+impl Given {
+    /// A try begins: the number of its parts. Of another text than the last one's the operator has nothing, and it is numbered
+    /// anew.
+    pub fn begin(&mut self, text: &SmsText, new: impl FnOnce() -> u8) -> u8 {
+        match &self.of {
+            Some((last, number)) if last == text => *number,
+            _ => {
+                let number = new();
+                (self.of, self.message_ids) = (Some((text.clone(), number)), Vec::new());
+                number
+            }
+        }
+    }
+
+    /// The operator took the next part, and calls it so.
+    pub fn took(&mut self, message_id: String) {
+        self.message_ids.push(message_id);
+    }
+
+    /// The operator's ids of what it has, in order: as many parts from the first one.
+    pub fn message_ids(&self) -> &[String] {
+        &self.message_ids
+    }
 }
 
 /// The operator took every part of an SMS.
@@ -148,6 +182,11 @@ impl Taken {
 
     /// It could not be taken: the operator is to deliver it again.
     pub fn later(self) {}
+
+    /// Nobody waits any more: the line is lost, or the operator was told that it is to deliver it again.
+    pub fn came_too_late(&self) -> bool {
+        self.0.is_closed()
+    }
 }
 
 impl TakenAnswer {
@@ -180,8 +219,9 @@ pub struct Line {
 /// A way to hand an SMS to an operator.
 #[async_trait]
 pub trait Sender: Send + Sync + 'static {
-    /// Hands over an SMS and waits, within a bound of its own, for the operator's answer to each part.
-    async fn send(&self, sms: Outgoing) -> Result<Accepted, SendError>;
+    /// Hands over what the operator has not been given yet of an SMS, and waits, within a bound of its own, for the answer to
+    /// each part.
+    async fn send(&self, sms: Outgoing, given: &mut Given) -> Result<Accepted, SendError>;
 
     /// Whether the operator could be handed an SMS now.
     fn is_up(&self) -> bool;
@@ -236,7 +276,9 @@ mod tests {
             assert_eq!(answer.accepted().await, expect);
         }
         let (taken, answer) = Taken::awaited();
+        assert!(!taken.came_too_late());
         drop(answer);
+        assert!(taken.came_too_late());
         taken.accept();
     }
 }

@@ -1,14 +1,14 @@
 //! The outbox: committed messages go out. A row holds ids; text and PIN are made here, at sending, and go nowhere else.
 //! Reversals are handed to `undo`.
 //!
-//! At least once, or written twice without an answer; always the same PIN, never after its expiry: that is looked at right before
+//! At least once, or written twice by a node without an answer; always the same PIN, never after its expiry: that is looked at right before
 //! `submit_sm`.
 
 mod words;
 
 pub(crate) use words::activation_code;
 
-use std::collections::{HashSet, VecDeque};
+use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ use minicbor::bytes::{ByteArray, ByteVec};
 use ramz_api::hop;
 use ramz_domain::card::{Command, NotSent, Notice};
 use ramz_domain::{CardId, ChallengeId, limits};
-use ramz_sms::port::{Outgoing as Sms, SendError, Sender};
+use ramz_sms::port::{Given, Outgoing as Sms, SendError, Sender};
 use ramz_store::{Change, OutboxRow, Outcome};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio::time::Instant;
@@ -37,8 +37,8 @@ pub(crate) const QUEUE: usize = 4096;
 const IN_HAND_MIN: usize = limits::SMPP_WINDOW * 4;
 /// Rows that wait to be settled at once.
 const SETTLING_MAX: usize = 1024;
-/// Messages that are remembered as counted: 16 bytes each.
-const COUNTED_MAX: usize = 65_536;
+/// Messages that are remembered as tried: 17 bytes each.
+const TRIED_MAX: usize = 65_536;
 /// A notice that the operator did not take is tried again this much later at the latest.
 const NOTICE_AGAIN_LAST: Duration = Duration::from_secs(600);
 /// Between attempts while the line is down: its own reconnecting is quicker or slower, this only looks again.
@@ -56,7 +56,7 @@ pub struct Outbox {
     slots: Arc<Semaphore>,
     settling: Semaphore,
     /// Messages that this node has held against their phone's limit, and that are not settled.
-    counted: Mutex<HashSet<[u8; 16]>>,
+    tried: Mutex<HashMap<[u8; 16], Tried>>,
     tasks: TaskTracker,
 }
 
@@ -92,6 +92,15 @@ enum What {
     Help(NotSent),
 }
 
+/// What is remembered of a message over its leases.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Tried {
+    /// The operator has not taken it.
+    InVain,
+    /// It was written, and no answer came.
+    MayHaveGone,
+}
+
 /// What is to become of an outbox row.
 enum Fate {
     Settle {
@@ -117,7 +126,7 @@ impl Outbox {
         let windows: usize = sender.lines().iter().map(|line| line.window).sum();
         let slots = Arc::new(Semaphore::new(windows.max(IN_HAND_MIN)));
         let (settling, tasks) = (Semaphore::new(SETTLING_MAX), TaskTracker::new());
-        let counted = Mutex::default();
+        let tried = Mutex::default();
         Arc::new(Outbox {
             engine,
             sender,
@@ -128,7 +137,7 @@ impl Outbox {
             counts,
             slots,
             settling,
-            counted,
+            tried,
             tasks,
         })
     }
@@ -261,7 +270,7 @@ impl Outbox {
                 self.give_back(&dispatch).await;
             }
             Fate::Settle { outcome, parts } => {
-                self.counted().remove(&id);
+                self.tried().remove(&id);
                 self.engine.counts.sent(outcome, began.elapsed());
                 let ms = hop::ms_since(began);
                 tracing::info!(%card, bank, sms = %hex::encode(id), outcome, parts, ms, "SMS handed over");
@@ -287,7 +296,7 @@ impl Outbox {
     }
 
     async fn try_to_send(&self, dispatch: &Dispatch, what: &What) -> Result<Fate, EngineFault> {
-        let mut may_have_gone = false;
+        let mut given = Given::default();
         for attempt in 0..limits::SMS_ATTEMPTS_MAX {
             if attempt > 0 {
                 tokio::time::sleep(AGAIN_AFTER * 2u32.pow(attempt)).await;
@@ -299,7 +308,7 @@ impl Outbox {
                 return Ok(Fate::Settle { outcome: "of_no_use", parts: 0 });
             };
             // Once at each node: what waited for its first try longer than a lease is one more all the same.
-            if self.is_uncounted(dispatch.id) && !self.phone_takes(what, &outgoing)? {
+            if self.is_first_try(dispatch.id) && !self.phone_takes(what, &outgoing)? {
                 let why = NotSent::PhoneLimit;
                 if let What::Pin(challenge) = *what {
                     self.engine.tell(dispatch.card, Command::Withhold { challenge, why }).await?;
@@ -308,7 +317,7 @@ impl Outbox {
                 return Ok(Fate::Settle { outcome: "withheld", parts: 0 });
             }
             let to = outgoing.to.clone();
-            match self.sender.send(outgoing).await {
+            match self.sender.send(outgoing, &mut given).await {
                 Ok(accepted) => {
                     if let What::Pin(challenge) = *what {
                         self.receipts.expect(dispatch.card, challenge, &to, &accepted);
@@ -324,27 +333,34 @@ impl Outbox {
                     tracing::warn!(card = %dispatch.card, %status, "the operator could not take an SMS; trying again");
                 }
                 // An operator that takes them all and answers too late would send every one of them.
-                Err(SendError::Unknown) if may_have_gone => {
-                    return Ok(Fate::Settle { outcome: "unknown", parts: 0 });
+                Err(SendError::Unknown) => {
+                    let before = self.tried().insert(dispatch.id, Tried::MayHaveGone);
+                    if before == Some(Tried::MayHaveGone) {
+                        return Ok(Fate::Settle { outcome: "unknown", parts: 0 });
+                    }
                 }
-                Err(SendError::Unknown) => may_have_gone = true,
                 Err(SendError::Down(_) | SendError::Throttled) => {}
             }
         }
         Ok(Fate::Leave("the operator did not take it".into()))
     }
 
-    fn counted(&self) -> MutexGuard<'_, HashSet<[u8; 16]>> {
-        self.counted.lock().unwrap_or_else(PoisonError::into_inner)
+    fn tried(&self) -> MutexGuard<'_, HashMap<[u8; 16], Tried>> {
+        self.tried.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn is_uncounted(&self, id: [u8; 16]) -> bool {
-        let mut counted = self.counted();
-        // What other nodes took over stays here: forgotten all at once, for it is the limit that may then count one twice.
-        if counted.len() >= COUNTED_MAX {
-            counted.clear();
+    fn is_first_try(&self, id: [u8; 16]) -> bool {
+        let mut tried = self.tried();
+        if tried.contains_key(&id) {
+            return false;
         }
-        counted.insert(id)
+        // What other nodes took over stays here: forgotten all at once. Then the limit may count one twice, and one that may
+        // have gone go twice more.
+        if tried.len() >= TRIED_MAX {
+            tried.clear();
+        }
+        tried.insert(id, Tried::InVain);
+        true
     }
 
     /// Alerts have a limit of their own: what is asked for at a page must not keep them back.

@@ -17,7 +17,7 @@ use ramz_domain::card::{Answer, Command, Mark, NotSent, Requested, TextRequest};
 use ramz_domain::mobile::{Heard, Waiting};
 use ramz_domain::{AdmissionId, CardId, ChallengeId, Moment, Phone, ambient, limits};
 use ramz_keys::{IndexPurpose, Place};
-use ramz_sms::port::{SmsText, Texted};
+use ramz_sms::port::{SmsText, Taken, Texted};
 use ramz_sms::texts::{Asked, asked};
 use ramz_store::{Change, OutboxNew, Outcome, Row, Table};
 use tokio::sync::{Semaphore, mpsc};
@@ -77,7 +77,7 @@ impl Texts {
         let Texted { from, to, words, reference, taken } = text;
         let began = Instant::now();
         let asked = asked(&words);
-        match self.hear(&from, &to, asked, reference).await {
+        match self.hear(&from, &to, asked, reference, &taken).await {
             Ok(Ok((key, waiting, asked))) => {
                 taken.accept();
                 self.answer(key, waiting, asked, began).await;
@@ -100,6 +100,7 @@ impl Texts {
         to: &str,
         asked: Option<Asked>,
         reference: Option<u16>,
+        taken: &Taken,
     ) -> Result<Result<(PhoneKey, Waiting, Asked), Told>, EngineFault> {
         let engine = &self.engine;
         engine.may_decide()?;
@@ -128,6 +129,10 @@ impl Texts {
                 }
                 (Heard::New, Some(_)) => None,
             };
+            // It comes again, perhaps after so long that it would be taken for another one.
+            if taken.came_too_late() {
+                return Ok(Err(Told::Silence("too_late")));
+            }
             if self.commit(&known, &mobile, help).await? {
                 return Ok(match (help, asked) {
                     (None, Some(asked)) => Ok((key, waiting, asked)),

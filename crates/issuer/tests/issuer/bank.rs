@@ -516,9 +516,13 @@ impl Node {
 
     /// Waits until so many messages of the switch got no answer.
     pub(crate) async fn was_silent(&self, times: u32) -> Told {
-        let line = format!("ramz_authorisations_total{{response_code=\"other\"}} {times}");
-        let counted = async || http(self.metrics, "GET", "/metrics", &[], "").await.body.contains(&line);
-        until("silence is counted", counted).await
+        self.shows(&format!("ramz_authorisations_total{{response_code=\"other\"}} {times}")).await
+    }
+
+    /// Waits until its metrics have this in them.
+    pub(crate) async fn shows(&self, sample: &str) -> Told {
+        let shown = async || http(self.metrics, "GET", "/metrics", &[], "").await.body.contains(sample);
+        until(sample, shown).await
     }
 
     /// A PIN request of the router for an asker.

@@ -15,7 +15,7 @@ use ramz_keys::{
     ChainLink, CodeMatch, CodeSource, IndexPurpose, KeyFault, KeyVersion, Keys, Matches, PinBlock,
     PinBlockFormat, PinSource, Place, ReceiveKey, Received, SoftKeys, Sources, Tag, TakenSeed,
 };
-use ramz_sms::port::{Accepted, Outgoing, Receipt, SendError, Sender, SmsText, Taken, Texted};
+use ramz_sms::port::{Accepted, Given, Outgoing, Receipt, SendError, Sender, SmsText, Taken, Texted};
 use tokio::sync::{mpsc, watch};
 use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::fmt::MakeWriter;
@@ -90,6 +90,8 @@ pub(crate) enum Mood {
     Throttled,
     /// Takes it, and the answer is lost.
     Unknown,
+    /// Takes one part more, and can take no other.
+    InParts,
     /// Says no.
     Refused,
     /// Takes it in, and neither keeps nor answers it until the mood changes.
@@ -119,6 +121,7 @@ pub(crate) struct Operator {
     mood: watch::Sender<Mood>,
     taken: Mutex<Vec<Sms>>,
     attempts: AtomicUsize,
+    parts: Mutex<Vec<usize>>,
     offered_late: AtomicUsize,
     to_receipts: Mutex<Option<mpsc::Sender<Receipt>>>,
     to_texts: Mutex<Option<mpsc::Sender<Texted>>>,
@@ -132,6 +135,7 @@ impl Operator {
             mood,
             taken,
             attempts,
+            parts: Mutex::default(),
             offered_late: AtomicUsize::new(0),
             to_receipts: Mutex::default(),
             to_texts: Mutex::default(),
@@ -149,6 +153,11 @@ impl Operator {
 
     pub(crate) fn attempts(&self) -> usize {
         self.attempts.load(Ordering::SeqCst)
+    }
+
+    /// Of each attempt: how many parts of its text it was said that the operator has.
+    pub(crate) fn parts(&self) -> Vec<usize> {
+        self.parts.lock().unwrap().clone()
     }
 
     /// Texts that were handed over after their expiry.
@@ -173,6 +182,16 @@ impl Operator {
         node.send(text).await.is_ok() && answer.accepted().await
     }
 
+    /// As [`Self::text`], but the node takes so long that the operator does not wait any more.
+    pub(crate) async fn text_and_leave(&self, phone: &str, words: &str) {
+        let (taken, _) = Taken::awaited();
+        let words = SmsText::new(words.to_owned());
+        let from = Phone::parse(phone).unwrap();
+        let text = Texted { from, to: SHORT_CODE.into(), words, reference: None, taken };
+        let node = self.to_texts.lock().unwrap().clone().unwrap();
+        node.send(text).await.unwrap();
+    }
+
     /// The id of the `n`th SMS that was tried, from 1.
     pub(crate) fn id(n: usize) -> String {
         format!("{:x}", 0xA000 + n)
@@ -187,8 +206,10 @@ impl Operator {
 
 #[async_trait]
 impl Sender for Operator {
-    async fn send(&self, sms: Outgoing) -> Result<Accepted, SendError> {
+    async fn send(&self, sms: Outgoing, given: &mut Given) -> Result<Accepted, SendError> {
         let attempt = self.attempts.fetch_add(1, Ordering::SeqCst) + 1;
+        given.begin(&sms.text, || 0);
+        self.parts.lock().unwrap().push(given.message_ids().len());
         if self.clock.now() >= sms.not_after {
             self.offered_late.fetch_add(1, Ordering::SeqCst);
         }
@@ -201,6 +222,10 @@ impl Sender for Operator {
             Mood::Down => return Err(SendError::Down("no bind".into())),
             Mood::Throttled => return Err(SendError::Throttled),
             Mood::Refused => return Err(SendError::Refused { status: "ESME_RINVDSTADR".into() }),
+            Mood::InParts => {
+                given.took(Operator::id(attempt));
+                return Err(SendError::Failed { status: "ESME_RSYSERR".into() });
+            }
             Mood::Up | Mood::Unknown | Mood::Held => {}
         }
         if self.clock.now() >= sms.not_after {

@@ -15,6 +15,8 @@ on_both_stores! {
     a_busy_operator_gets_it_later,
     an_answer_that_was_lost_means_the_same_pin_again,
     an_operator_whose_answers_never_come_sends_it_twice,
+    and_twice_over_all_its_leases_too,
+    what_the_operator_has_of_it_is_not_sent_again,
     what_the_operator_refuses_is_not_sent_again,
     a_crash_between_commit_and_sending_sends_it_once_more,
     a_spent_pin_is_not_sent,
@@ -109,6 +111,30 @@ async fn an_operator_whose_answers_never_come_sends_it_twice(bank: &Bank, node: 
     bank.advance(16);
     bank.settled().await?;
     same(bank.operator.attempts(), 2, "attempts")
+}
+
+async fn and_twice_over_all_its_leases_too(bank: &Bank, node: Node) -> Told {
+    bank.operator.is_in(Mood::Unknown);
+    bank.ask_pin(&node, CARD, &Wish::purchase(75_700)).await;
+    for lease in 1..=3 {
+        until("it was tried", async || bank.operator.attempts() >= lease.min(2)).await?;
+        // Before it is tried again in this lease.
+        bank.advance(16);
+    }
+    bank.settled().await?;
+    same(bank.operator.attempts(), 2, "attempts")
+}
+
+async fn what_the_operator_has_of_it_is_not_sent_again(bank: &Bank, node: Node) -> Told {
+    bank.operator.is_in(Mood::InParts);
+    bank.ask_pin(&node, CARD, &Wish::purchase(75_800)).await;
+    until("its first part was taken", async || bank.operator.attempts() == 1).await?;
+    bank.operator.is_in(Mood::Down);
+    until("it was tried again", async || bank.operator.attempts() >= 2).await?;
+    bank.operator.is_in(Mood::Up);
+    bank.text_after(CARD, 0).await?;
+    bank.settled().await?;
+    same(bank.operator.parts()[..2].to_vec(), vec![0, 1], "parts that the operator has before each try")
 }
 
 async fn what_the_operator_refuses_is_not_sent_again(bank: &Bank, node: Node) -> Told {

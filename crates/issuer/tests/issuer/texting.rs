@@ -12,6 +12,7 @@ use crate::terminal::served;
 on_both_stores! {
     four_digits_in_any_script_bring_a_pin_that_pays_anything_under_the_ceiling,
     a_repeated_delivery_is_answered_once,
+    a_text_that_nobody_waits_for_any_more_is_not_taken,
     the_old_phone_is_not_served,
     help_says_what_to_do,
     two_cards_that_end_alike_are_told_apart_by_six_digits,
@@ -72,6 +73,17 @@ pub(crate) async fn a_repeated_delivery_is_answered_once(bank: &Bank, node: Node
         bank.settled().await?;
     }
     bank.nothing_more_than(CARD, 4).await
+}
+
+async fn a_text_that_nobody_waits_for_any_more_is_not_taken(bank: &Bank, node: Node) -> Told {
+    activated(bank, &node, CARD).await?;
+    bank.operator.text_and_leave(&phone(CARD), &last(CARD, 4)).await;
+    node.shows("ramz_texts_total{outcome=\"too_late\"} 1").await?;
+    // After so long it would be another one, and bring another PIN.
+    bank.advance(31);
+    let sms = bank.text(CARD, &last(CARD, 4)).await?;
+    bank.nothing_more_than(CARD, 2).await?;
+    same(bank.pay(&node, CARD, &Wish::purchase(7), &sms.pin()).await?, "00".into(), "it pays")
 }
 
 pub(crate) async fn the_old_phone_is_not_served(bank: &Bank, node: Node) -> Told {

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use ramz_domain::limits;
-use ramz_iso8583::{Message, Mti, decode};
+use ramz_iso8583::decode;
 use ramz_link::{AskError, LinkConfig};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
@@ -95,27 +95,79 @@ async fn a_refused_or_unanswered_sign_on_connects_anew() {
 }
 
 #[tokio::test]
-async fn an_unanswered_echo_connects_anew() {
+async fn an_echo_that_is_unanswered_or_refused_connects_anew() {
     let (listener, address) = bind().await;
     let short = Duration::from_millis(50);
     let asking =
         ask(LinkConfig { sign_on: false, echo_every: short, answer_timeout: PATIENCE, ..config(address) });
-    let mut host = Hand::accept(&listener).await;
+    let mut host = Hand::echoed(&listener).await;
+    asking.link.came_up().await;
     for _ in 0..3 {
         let echo = host.read().await;
         assert_eq!((echo.mti().as_str(), echo.get(70)), ("0800", Some("301")));
         assert!(asking.link.is_up());
         host.write(&approved(&echo)).await;
     }
+    let mut refusal = approved(&host.read().await);
+    refusal.set(39, "91");
+    host.write(&refusal).await;
+    host.ended().await;
+    let _host = Hand::echoed(&listener).await;
     asking.shutdown.cancel();
     asking.link.closed().await;
 
     let asking =
         ask(LinkConfig { sign_on: false, echo_every: short, answer_timeout: short, ..config(address) });
-    let mut silent = Hand::accept(&listener).await;
+    let mut silent = Hand::echoed(&listener).await;
     assert_eq!(silent.read().await.get(70), Some("301"));
     silent.ended().await;
-    let _host = Hand::accept(&listener).await;
+    let _host = Hand::echoed(&listener).await;
+    asking.link.came_up().await;
+}
+
+/// A tunnel or a balancer takes connections for a host that is away.
+#[tokio::test]
+async fn a_connection_is_no_host() {
+    let (listener, address) = bind().await;
+    let short = Duration::from_millis(50);
+    let asking = ask(LinkConfig { sign_on: false, answer_timeout: short, ..config(address) });
+    let mut tunnel = Hand::accept(&listener).await;
+    assert_eq!(tunnel.read().await.get(70), Some("301"));
+    assert!(!asking.link.is_up());
+    assert_eq!(asking.link.ask(purchase(1), PATIENCE).await, Err(AskError::Down));
+    tunnel.ended().await;
+    let _host = Hand::echoed(&listener).await;
+    asking.link.came_up().await;
+}
+
+#[tokio::test]
+async fn a_host_that_signs_off_is_asked_nothing_until_it_signs_on() {
+    let (listener, address) = bind().await;
+    let short = Duration::from_millis(300);
+    let asking = ask(LinkConfig { echo_every: short, ..config(address) });
+    let mut host = Hand::signed_on(&listener).await;
+    asking.link.came_up().await;
+    assert_eq!(host.says("002").await.as_deref(), Some("00"));
+    assert!(!asking.link.is_up());
+    assert_eq!(asking.link.ask(purchase(1), PATIENCE).await, Err(AskError::Down));
+    assert_eq!(host.says("001").await.as_deref(), Some("00"));
+    assert!(asking.link.is_up());
+
+    // One that waits to be signed on to, and is not ready yet.
+    assert_eq!(host.says("002").await.as_deref(), Some("00"));
+    let sign_on = host.read().await;
+    assert_eq!((sign_on.mti().as_str(), sign_on.get(70)), ("0800", Some("001")));
+    let mut refusal = approved(&sign_on);
+    refusal.set(39, "91");
+    host.write(&refusal).await;
+    host.ended().await;
+    let mut host = Hand::signed_on(&listener).await;
+    asking.link.came_up().await;
+
+    // And one that is.
+    assert_eq!(host.says("002").await.as_deref(), Some("00"));
+    let sign_on = host.read().await;
+    host.write(&approved(&sign_on)).await;
     asking.link.came_up().await;
 }
 
@@ -207,15 +259,7 @@ async fn the_other_side_may_echo_but_not_ask() {
     host.write_bytes(&[0, 0]).await;
     host.write_frame(b"garbage").await;
     for (kind, code) in [("301", "00"), ("161", "12")] {
-        let mut echo = Message::new(Mti::NETWORK);
-        echo.set(11, "000009");
-        echo.set(70, kind);
-        host.write(&echo).await;
-        let answer = host.read().await;
-        assert_eq!(
-            (answer.mti().as_str(), answer.get(11), answer.get(39)),
-            ("0810", Some("000009"), Some(code))
-        );
+        assert_eq!(host.says(kind).await.as_deref(), Some(code));
     }
     assert!(asking.tap.titles().contains(&"0200 purchase (not asked here, ignored)".to_owned()));
     assert!(asking.tap.titles().contains(&"unreadable message".to_owned()));
@@ -263,7 +307,7 @@ async fn a_shutdown_lets_answers_come_in_and_signs_off() {
 async fn a_link_nobody_owns_closes() {
     let (listener, address) = bind().await;
     let asking = ask(LinkConfig { sign_on: false, ..config(address) });
-    let mut host = Hand::accept(&listener).await;
+    let mut host = Hand::echoed(&listener).await;
     asking.link.came_up().await;
     drop(asking.link);
     host.ended().await;
@@ -274,7 +318,7 @@ async fn a_link_nobody_owns_closes() {
 async fn what_was_taken_back_is_not_written_when_the_line_moves_again() {
     let (listener, address) = bind().await;
     let asking = ask(LinkConfig { sign_on: false, ..config(address) });
-    let mut host = Hand::accept(&listener).await;
+    let mut host = Hand::echoed(&listener).await;
     asking.link.came_up().await;
     let mut not_sent = HashSet::new();
     let mut trace = 0;

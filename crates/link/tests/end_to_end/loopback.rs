@@ -228,6 +228,26 @@ impl Hand {
         hand
     }
 
+    /// The next connection of a link that does not sign on: its first echo answered.
+    pub(crate) async fn echoed(listener: &TcpListener) -> Hand {
+        let mut hand = Hand::accept(listener).await;
+        let echo = hand.read().await;
+        assert_eq!((echo.mti().as_str(), echo.get(70)), ("0800", Some("301")));
+        hand.write(&approved(&echo)).await;
+        hand
+    }
+
+    /// Says something about the network: a sign-on, a sign-off or an echo. The answer's code.
+    pub(crate) async fn says(&mut self, kind: &str) -> Option<String> {
+        let mut message = Message::new(Mti::NETWORK);
+        message.set(11, "000009");
+        message.set(70, kind);
+        self.write(&message).await;
+        let answer = self.read().await;
+        assert_eq!((answer.mti().as_str(), answer.get(11)), ("0810", Some("000009")));
+        answer.get(39).map(str::to_owned)
+    }
+
     pub(crate) async fn accept(listener: &TcpListener) -> Hand {
         let accepted = timeout(PATIENCE, listener.accept()).await.expect("nobody connected");
         Hand(accepted.unwrap().0)

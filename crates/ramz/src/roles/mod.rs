@@ -18,7 +18,8 @@ use tokio_util::sync::CancellationToken;
 use crate::config::{Kept, KeysConfig, StoreConfig};
 use crate::system::files::read_secret;
 use crate::system::tcp::{TcpConnector, TcpDoor};
-use crate::system::tls::{MutualTls, Tls, TlsConfig, TlsDoor};
+use crate::system::tls::door::TlsDoor;
+use crate::system::tls::{MutualTls, Tls, TlsConfig};
 
 /// What every role is handed from outside its configuration.
 #[derive(Clone)]

@@ -21,7 +21,7 @@ use ramz_api::{
 };
 use ramz_domain::limits;
 use ramz_router::Config;
-use tokio::sync::Notify;
+use tokio::{io::AsyncWriteExt as _, net::TcpStream, sync::Notify};
 use uuid::Uuid;
 
 use crate::{
@@ -272,6 +272,29 @@ async fn a_black_hole_holds_its_own_places_and_nobody_elses() {
     assert_eq!(done, 0, "the other bank's request waited for one of the dead bank's");
     assert_eq!(connector.connecting.load(Ordering::SeqCst), before, "a time-out is not tried again");
     assert!(line(&world, "ramz_router_bank_breaker{bank=\"mellat\"} 2").await, "a black hole is cut off");
+}
+
+#[tokio::test]
+async fn a_request_whose_body_does_not_come_takes_no_place() {
+    let melli = Bank::fine().await;
+    let config = Config { in_flight: 2, ..config(&[("melli", melli.address)]) };
+    let world = router_over(Arc::new(Dial), config).await;
+    let head = format!(
+        "POST /v1/pin-requests HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 500\r\n\
+         Idempotency-Key: {}\r\n\r\n{{",
+        fresh()
+    );
+    let mut without = Vec::new();
+    for _ in 0..2 {
+        let mut stream = TcpStream::connect(world.running.address).await.unwrap();
+        stream.write_all(head.as_bytes()).await.unwrap();
+        without.push(stream);
+    }
+    // Each answered one is evidence that the two, which came before it, were read.
+    for _ in 0..20 {
+        assert!(ask(&world, MELLI).await.is_ok());
+    }
+    assert!(line(&world, "ramz_router_in_flight 0").await);
 }
 
 /// What is beyond the router's own bound is turned away at once, whichever bank it is for.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use ramz_sms::port::{SendError, Sender as _};
+use ramz_sms::port::{Given, SendError, Sender as _};
 
 use crate::lab::{Lab, until};
 
@@ -92,7 +92,7 @@ async fn at_once() {
             text: ramz_sms::port::SmsText::new("x".into()),
             not_after: crate::lab::START.plus(Duration::from_millis(left)),
         };
-        assert_eq!(bank.sender.send(sms).await, Err(SendError::Expired));
+        assert_eq!(bank.sender.send(sms, &mut Given::default()).await, Err(SendError::Expired));
     }
     assert_eq!((smsc.submits_seen(), lab.shown().len()), (0, 0));
 }

@@ -21,7 +21,7 @@ use ramz_sim::{
     smsc::{Account, Smsc},
 };
 use ramz_sms::{
-    port::{Accepted, Outgoing, SendError, Sender as _, SmsText},
+    port::{Accepted, Given, Outgoing, SendError, Sender as _, SmsText},
     smpp::{SmppConfig, SmppSender, Surroundings},
     texts::{PinText, pin_text},
 };
@@ -219,7 +219,7 @@ impl Bank {
             text: SmsText::new(text.into()),
             not_after: self.clock.now().plus(Duration::from_secs(120)),
         };
-        self.sender.send(sms).await
+        self.sender.send(sms, &mut Given::default()).await
     }
 }
 

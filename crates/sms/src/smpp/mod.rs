@@ -57,7 +57,7 @@ use submit::{Submit, lives};
 
 use crate::{
     coding,
-    port::{self, Accepted, Outgoing, Receipt, SendError, Sender, Texted},
+    port::{self, Accepted, Given, Outgoing, Receipt, SendError, Sender, Texted},
 };
 
 /// While something is waited for, the wall clock is looked at this often: it may be moved by hand.
@@ -344,28 +344,27 @@ async fn room(ready: Vec<(usize, Arc<Session>)>) -> Option<Place> {
 
 #[async_trait]
 impl Sender for SmppSender {
-    async fn send(&self, sms: Outgoing) -> Result<Accepted, SendError> {
+    async fn send(&self, sms: Outgoing, given: &mut Given) -> Result<Accepted, SendError> {
         let impossible = |what: &str| SendError::Refused { status: what.to_owned() };
         let Some(Context { config, tap, .. }) = self.binds.first().map(|bind| &*bind.context) else {
             return Err(SendError::Down("no bind is configured".into()));
         };
-        let reference = self.reference.fetch_add(1, Ordering::Relaxed);
-        let cut =
-            coding::cut(sms.text.expose(), reference).map_err(|error| impossible(&error.to_string()))?;
+        let reference = given.begin(&sms.text, || self.reference.fetch_add(1, Ordering::Relaxed));
+        let cut = coding::cut(sms.text.expose(), reference);
+        let cut = cut.map_err(|error| impossible(&error.to_string()))?;
         let of = cut.parts.len();
         let terms = Terms { not_after: sms.not_after, give_up: Instant::now() + config.patience };
-        let mut message_ids = Vec::with_capacity(of);
         let mut keep = None;
-        for part in &cut.parts {
+        for part in cut.parts.iter().skip(given.message_ids().len()) {
             let submit = Submit::new(&config.source, &sms.to, cut.alphabet, part, of, config.receipts)
                 .ok_or_else(|| impossible("the part does not fit a submit_sm"))?;
             let told = tap.watches().then(|| {
                 let good_for = sms.not_after.since(self.clock.now());
                 trace::Told::new(&sms.to, cut.alphabet, part, of, good_for)
             });
-            message_ids.push(self.submit(&submit, told.as_ref(), terms, &mut keep).await?);
+            given.took(self.submit(&submit, told.as_ref(), terms, &mut keep).await?);
         }
-        Ok(Accepted { parts: of, message_ids })
+        Ok(Accepted { parts: of, message_ids: given.message_ids().to_vec() })
     }
 
     fn is_up(&self) -> bool {

@@ -6,7 +6,7 @@ use std::{
 };
 
 use ramz_sms::{
-    port::{SendError, Sender as _},
+    port::{Given, SendError, Sender as _},
     smpp::{LinkState, pdu},
 };
 use rusmpp::{
@@ -55,6 +55,36 @@ async fn an_unreachable_smsc_is_tried_ever_more_rarely() {
     let asked = bank.memory.asked.load(Ordering::SeqCst);
     assert!((14..=32).contains(&asked), "{asked} tries in two minutes");
     assert!(reason(&bank).contains("no connection to the SMSC at smsc:2775"), "{}", reason(&bank));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_part_that_was_taken_is_not_sent_again() {
+    let mut bank = Bank::start(config(), 4096);
+    let mut peer = bank.bound().await;
+    let text = "x".repeat(200);
+    let mut given = Given::default();
+    let mut seen = Vec::new();
+    for (parts, expect) in [(vec![true, false], None), (vec![true], Some(2))] {
+        let (sender, sms) = (bank.sender.clone(), bank.sms(&text));
+        let sending = tokio::spawn(async move { (sender.send(sms, &mut given).await, given) });
+        for takes in parts {
+            let frame = peer.read_request().await;
+            let sequence = frame.sequence;
+            let Ok(Pdu::SubmitSm(submit)) = frame.pdu() else { panic!("a submit_sm") };
+            seen.push(submit.short_message()[..6].to_vec());
+            let answer = match takes {
+                true => pdu::encode(CommandStatus::EsmeRok, sequence, SubmitSmResp::default()),
+                false => pdu::encode_refusal(CommandId::SubmitSm, CommandStatus::EsmeRsyserr, sequence),
+            };
+            peer.put(&answer).await;
+        }
+        let (answer, after) = sending.await.unwrap();
+        assert_eq!(answer.as_ref().ok().map(|accepted| accepted.parts), expect, "{answer:?}");
+        given = after;
+    }
+    // Length of the header, concatenated, its length, the reference, the parts, and which it is.
+    let header = |part| vec![5, 0, 3, seen[0][3], 2, part];
+    assert_eq!(seen, [header(1), header(2), header(2)]);
 }
 
 #[tokio::test(start_paused = true)]

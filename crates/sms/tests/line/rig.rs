@@ -17,7 +17,7 @@ use ramz_api::{
 };
 use ramz_domain::{Clock, Entropy, Moment, Phone};
 use ramz_sms::{
-    port::{Accepted, Outgoing, SendError, Sender as _, SmsText},
+    port::{Accepted, Given, Outgoing, SendError, Sender as _, SmsText},
     smpp::{
         SmppConfig, SmppSender, Surroundings,
         pdu::{self, Frame, FrameCodec},
@@ -132,14 +132,17 @@ impl Bank {
         peer
     }
 
-    pub(crate) fn send(&self, text: &str) -> tokio::task::JoinHandle<Result<Accepted, SendError>> {
-        let sms = Outgoing {
+    pub(crate) fn sms(&self, text: &str) -> Outgoing {
+        Outgoing {
             to: Phone::parse("09121234567").unwrap(),
             text: SmsText::new(text.into()),
             not_after: self.clock.now().plus(LIFE),
-        };
-        let sender = self.sender.clone();
-        tokio::spawn(async move { sender.send(sms).await })
+        }
+    }
+
+    pub(crate) fn send(&self, text: &str) -> tokio::task::JoinHandle<Result<Accepted, SendError>> {
+        let (sender, sms) = (self.sender.clone(), self.sms(text));
+        tokio::spawn(async move { sender.send(sms, &mut Given::default()).await })
     }
 }
 

@@ -1,96 +1,27 @@
 //! Mutual TLS 1.2 and 1.3 (rustls over ring). A peer is known by its certificate's name.
 //!
-//! Handshakes run in tasks of their own: a peer that stalls holds up nobody. The name is the subject's common name, or
-//! the first DNS name of the subject alternative names. What the files hold is in [`files`], what a certificate is good for in
-//! [`ends`]; that files change while a role runs, in [`watched`].
+//! The name is the subject's common name, or the first DNS name of the subject alternative names. Who connects to us comes
+//! through a [`door`]. What the files hold is in [`files`], what a certificate is good for in [`ends`]; that files change while
+//! a role runs, in [`watched`].
 
+pub(crate) mod door;
 pub(crate) mod ends;
 pub(crate) mod files;
 pub(crate) mod watched;
 
 use std::io;
-use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use ramz_api::net::{BoxStream, Connector, Door, Peer};
-use ramz_domain::limits;
+use ramz_api::net::{BoxStream, Connector};
 use rustls::pki_types::ServerName;
-use tokio::sync::{Mutex, Semaphore, mpsc};
-use tokio::time::timeout;
-use tokio_rustls::{TlsAcceptor, TlsConnector};
+use tokio_rustls::TlsConnector;
 
 pub(crate) use files::TlsConfig;
-use files::name_of;
 pub(crate) use watched::Tls;
 
-use super::tcp::{self, TcpDoor};
-
-/// Handshakes at once, and handshaken connections that wait to be served.
-const HANDSHAKES: usize = 256;
-
-/// A TCP port behind mutual TLS.
-pub(crate) struct TlsDoor {
-    address: SocketAddr,
-    shaken: Mutex<mpsc::Receiver<(BoxStream, Peer)>>,
-}
-
-impl TlsDoor {
-    /// Puts TLS before a bound port. Peers without a certificate of the authority are turned away. Each handshake is made
-    /// with what the files held last.
-    pub(crate) fn before(door: TcpDoor, tls: &Arc<Tls>) -> TlsDoor {
-        let address = door.address();
-        let (sender, shaken) = mpsc::channel(HANDSHAKES);
-        tokio::spawn(take_in(door, Arc::clone(tls), sender));
-        TlsDoor { address, shaken: Mutex::new(shaken) }
-    }
-}
-
-/// Accepts until the door is dropped.
-async fn take_in(door: TcpDoor, tls: Arc<Tls>, sender: mpsc::Sender<(BoxStream, Peer)>) {
-    let slots = Arc::new(Semaphore::new(HANDSHAKES));
-    loop {
-        let Ok(slot) = Arc::clone(&slots).acquire_owned().await else { return };
-        let (stream, address) = tokio::select! {
-            () = sender.closed() => return,
-            taken = door.take() => match taken {
-                Ok(taken) => taken,
-                Err(error) => {
-                    tracing::warn!(%error, "cannot accept");
-                    tokio::time::sleep(limits::RECONNECT_FIRST).await;
-                    continue;
-                }
-            },
-        };
-        let (acceptor, sender) = (TlsAcceptor::from(tls.server()), sender.clone());
-        tokio::spawn(async move {
-            match timeout(limits::HTTP_HEAD_TIMEOUT, acceptor.accept(stream)).await {
-                Ok(Ok(stream)) => {
-                    let certificate = stream.get_ref().1.peer_certificates().and_then(|chain| chain.first());
-                    let name = certificate.and_then(|certificate| name_of(certificate));
-                    // The door may have been closed meanwhile.
-                    let _ = sender.send((Box::pin(stream), Peer { address, name })).await;
-                }
-                Ok(Err(error)) => tracing::warn!(%address, %error, "TLS handshake refused"),
-                Err(_) => tracing::warn!(%address, "TLS handshake took too long"),
-            }
-            drop(slot);
-        });
-    }
-}
-
-#[async_trait]
-impl Door for TlsDoor {
-    async fn accept(&self) -> io::Result<(BoxStream, Peer)> {
-        let next = self.shaken.lock().await.recv().await;
-        next.ok_or_else(|| io::Error::new(io::ErrorKind::NotConnected, "the door is closed"))
-    }
-
-    fn address(&self) -> SocketAddr {
-        self.address
-    }
-}
+use super::tcp;
 
 /// Connects over TCP, then TLS, showing the certificate that our file held last.
 pub(crate) struct MutualTls(Arc<Tls>);
@@ -136,6 +67,7 @@ mod tests {
     use rustls::pki_types::PrivateKeyDer;
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
     use tokio::net::TcpListener;
+    use tokio_rustls::TlsAcceptor;
 
     use super::*;
 
