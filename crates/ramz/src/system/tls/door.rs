@@ -154,7 +154,7 @@ mod tests {
         let began = Instant::now();
         let mut ended = Vec::new();
         for _ in 0..4 {
-            let place = handshakes.place().await.unwrap();
+            let place = timeout(FAIR * 2, handshakes.place()).await.expect("the oldest gives way").unwrap();
             let give_way = handshakes.begin();
             ended.push(tokio::spawn(async move {
                 give_way.notified().await;
