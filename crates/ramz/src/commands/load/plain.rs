@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use ramz_domain::Moment;
 use ramz_domain::ambient::random_bytes;
-use ramz_store::{Change, Head, JournalEntry, OutboxNew, Sealed, Store, Swap, Table};
+use ramz_store::{Change, Head, JournalEntry, OutboxNew, Store, Swap, Table};
 use tokio::task::JoinSet;
 
 use crate::system::SystemEntropy;
@@ -17,8 +17,9 @@ use crate::system::SystemEntropy;
 const PAIRS: usize = 64;
 /// Cards in turn.
 const CARDS: usize = 4096;
-/// Bytes of a card's state, of an admission's record, its sealed request, a journal entry and a message.
-const CARD: usize = 400;
+/// Bytes of a card's state with the five answers that it remembers in a run, of an admission's record, the sealed request in it, a
+/// journal entry and a message.
+const CARD: usize = 1200;
 const RECORD: usize = 80;
 const REQUEST: usize = 330;
 const ENTRY: usize = 80;
@@ -72,18 +73,16 @@ async fn batch(store: &dyn Store, cards: &mut [Card]) -> anyhow::Result<()> {
     let messages: Vec<[u8; 16]> = cards.iter().map(|_| random_bytes(&SystemEntropy)).collect();
     let soon = Some(Moment::from_unix_ms(1_800_000_000_000));
     let admitted = |key: &Vec<u8>, expected, bytes, due| {
-        let sealed = vec![Sealed { column: "admission.request", bytes }];
-        Change::Swap(swap(Table::Admission, key, expected, RECORD, sealed, due))
+        let swap = swap(Table::Admission, key, expected, bytes, due);
+        Change::Swap(Swap { forget_after: soon, ..swap })
     };
-    store
-        .commit(admissions.iter().map(|key| admitted(key, None, Some(vec![7; REQUEST]), soon)).collect())
-        .await?;
+    store.commit(admissions.iter().map(|key| admitted(key, None, RECORD + REQUEST, soon)).collect()).await?;
     let at = Moment::from_unix_ms(1_700_000_000_000);
     let issued = cards.iter_mut().zip(&messages).map(|(card, id)| {
         card.change(vec![OutboxNew { id: *id, body: vec![1; MESSAGE], expires: at, leased_until: at }])
     });
     store.commit(issued.collect()).await?;
-    store.commit(admissions.iter().map(|key| admitted(key, Some(1), None, None)).collect()).await?;
+    store.commit(admissions.iter().map(|key| admitted(key, Some(1), RECORD, None)).collect()).await?;
     let sent =
         cards.iter().zip(&messages).map(|(card, id)| Change::Settle { owner: card.key.clone(), id: *id });
     store.commit(sent.collect()).await?;
@@ -105,25 +104,18 @@ impl Card {
         self.seq += 1;
         let (at, mac) = (Moment::from_unix_ms(1_700_000_000_000), [9; 32]);
         let entry = JournalEntry { seq: self.seq, at, entry: vec![3; ENTRY], key_version: 1, mac };
-        let swap = swap(Table::Card, &self.key, expected, CARD, Vec::new(), None);
+        let swap = swap(Table::Card, &self.key, expected, CARD, None);
         Change::Swap(Swap { head: Head { seq: self.seq, mac }, journal: vec![entry], outbox, ..swap })
     }
 }
 
-fn swap(
-    table: Table,
-    key: &[u8],
-    expected: Option<u64>,
-    bytes: usize,
-    sealed: Vec<Sealed>,
-    due: Option<Moment>,
-) -> Swap {
+fn swap(table: Table, key: &[u8], expected: Option<u64>, bytes: usize, due: Option<Moment>) -> Swap {
     Swap {
         table,
         key: key.to_vec(),
         expected,
         body: vec![5; bytes],
-        sealed,
+        sealed: Vec::new(),
         head: Head::EMPTY,
         journal: Vec::new(),
         outbox: Vec::new(),
