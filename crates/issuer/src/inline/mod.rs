@@ -131,8 +131,7 @@ impl Inline {
         match self.host.ask(request.clone(), limits::HOST_TIMEOUT).await {
             Ok(answer) => relayed(answer),
             Err(error) if error.was_sent() => Err(Refused::Silence),
-            // What it repeats may have been approved, what it tells of has happened: a decline would leave that standing.
-            Err(_) if repeats_a_payment(request) || request.mti().is_advice() => Err(Refused::Silence),
+            Err(_) if must_come_again(request) => Err(Refused::Silence),
             Err(_) => Err(Refused::No(Refusal::IssuerInoperative)),
         }
     }
@@ -143,9 +142,11 @@ pub(crate) fn original_mark(reversal: &Message) -> Option<ramz_domain::card::Mar
     Some(reverse::Original::read(reversal).ok().flatten()?.mark())
 }
 
-fn repeats_a_payment(request: &Message) -> bool {
-    let class = request.mti().class();
-    request.mti().is_repeat() && matches!(class, MtiClass::Authorisation | MtiClass::Financial)
+/// What it repeats may have been approved, what it tells of has happened, what it takes back may stand: a decline would leave that so.
+fn must_come_again(request: &Message) -> bool {
+    let mti = request.mti();
+    let again = mti.is_repeat() && matches!(mti.class(), MtiClass::Authorisation | MtiClass::Financial);
+    again || mti.is_advice() || mti.class() == MtiClass::Reversal
 }
 
 /// The host's answer as it goes on: what only we may say is taken out.

@@ -6,7 +6,7 @@ use ramz_iso8583::Message;
 
 use super::transaction::{pan, reference_mark, reversal_mark};
 use super::{Inline, Refused, reply};
-use crate::engine::Found;
+use crate::engine::{EngineFault, Found};
 use crate::undo::NOT_FOUND;
 
 /// What a reversal says of its original: field 90, and the terminal.
@@ -44,7 +44,7 @@ impl Inline {
         // answered. Many switches send zeros in a full one.
         let full = request.get(95).is_none_or(|amounts| amounts.bytes().take(12).all(|digit| digit == b'0'));
         // Also by a number that the card had: what was paid with it can be reversed.
-        if full && let Some(Found { card, .. }) = self.engine.find(&pan).await? {
+        if full && let Some(Found { card, .. }) = self.engine.find(&pan).await.map_err(to_come_again)? {
             if let Some(first) = self.first_message(card, &request).await? {
                 request.set(90, first);
             }
@@ -53,8 +53,8 @@ impl Inline {
                 (None, Some(reference)) => (reference, Some(reference)),
                 (None, None) => return Err(Refused::Format(90, "the original's data, or DE37 and DE41")),
             };
-            let noted = self.engine.tell(card, Command::Reverse { reversal, reference }).await?;
-            match noted {
+            let noted = self.engine.tell(card, Command::Reverse { reversal, reference }).await;
+            match noted.map_err(to_come_again)? {
                 Answer::NotAwaited => return Err(Refused::Silence),
                 // Ours is durable and goes on until the host has it: the switch need not wait for that, nor the host undo twice.
                 Answer::ReversedByUs => return Ok(reply::done(&request)),
@@ -82,7 +82,7 @@ impl Inline {
     /// its host know the payment by the first's. `None` if there is nothing to set right.
     async fn first_message(&self, card: CardId, request: &Message) -> Result<Option<String>, Refused> {
         let Some(original) = Original::read(request)? else { return Ok(None) };
-        let Some(state) = self.engine.look(card).await? else { return Ok(None) };
+        let Some(state) = self.engine.look(card).await.map_err(to_come_again)? else { return Ok(None) };
         let mut sent = state.sent().map(|(mark, time)| (mark, format!("{time:010}")));
         if state.sent().any(|(mark, _)| mark == original.mark()) {
             return Ok(None);
@@ -91,4 +91,11 @@ impl Inline {
         let data = request.get(90).unwrap_or_default();
         Ok(first.map(|(_, time)| format!("{}{time}{}", &data[..10], &data[20..])))
     }
+}
+
+/// Whatever it says, an answer acknowledges a reversal: a switch that has one may drop it, and the debit stands. Without one it comes
+/// again.
+fn to_come_again(fault: EngineFault) -> Refused {
+    tracing::error!(%fault, "a reversal could not be dealt with, and is to come again");
+    Refused::Silence
 }

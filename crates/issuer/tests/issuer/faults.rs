@@ -8,7 +8,7 @@ use ramz_store::{MemoryStore, Table};
 
 use crate::bank::{Bank, Build, CARD, Node, OTHER_CARD, Told, same, tried};
 use crate::guess::wrong;
-use crate::messages::{Wish, code, repeated};
+use crate::messages::{Wish, code, repeated, reversal};
 
 async fn faulty(scenario: impl AsyncFn(&Bank, Node, &FaultyStore) -> Told) {
     let store = Arc::new(FaultyStore::new(Arc::new(MemoryStore::new())));
@@ -137,6 +137,39 @@ async fn a_store_that_cannot_be_read_is_91_and_no_try() {
         store.fail_reads(false);
         same(bank.state(CARD).await.failures(), 0, "failures")?;
         same(bank.pay(&node, CARD, &wish, &pin).await?, "00".into(), "the right PIN")
+    })
+    .await;
+}
+
+/// Any answer acknowledges it: the switch would send it no more, and what it takes back would stand.
+#[tokio::test]
+async fn a_reversal_is_silence_while_the_store_is_away() {
+    faulty(async |bank, node, store| {
+        let wish = Wish::purchase(68_000);
+        let pin = bank.pin(&node, CARD, &wish).await?;
+        let payment = bank.payment(CARD, &wish, &pin);
+        same(code(&node.ask(&payment).await?), "00".into(), "the payment")?;
+        bank.settled().await?;
+        let plans = [
+            vec![Some(Failing::Unavailable)],
+            vec![Some(Failing::Statement)],
+            vec![Some(Failing::UnknownNotWritten); 4],
+        ];
+        for (plan, silent) in plans.into_iter().zip(1..) {
+            store.next_commits(plan);
+            drop(node.asking(0, &reversal(&payment)));
+            node.was_silent(silent).await?;
+        }
+        // A node that keeps no rows yet.
+        bank.crash(node);
+        let node = bank.node().await;
+        store.fail_reads(true);
+        drop(node.asking(0, &reversal(&payment)));
+        node.was_silent(1).await?;
+        store.fail_reads(false);
+        same(bank.spent(CARD), 68_000, "debited, as nobody heard otherwise")?;
+        same(code(&node.ask(&reversal(&payment)).await?), "00".into(), "the reversal, when it comes again")?;
+        same(bank.spent(CARD), 0, "debited in the end")
     })
     .await;
 }

@@ -1,6 +1,6 @@
 //! A reversal takes a payment back and never revives its PIN; one that comes first refuses its original.
 
-use ramz_iso8583::Message;
+use ramz_iso8583::{Message, Mti};
 
 use crate::bank::{Bank, CARD, Node, Told, on_both_stores, same, until};
 use crate::messages::{Wish, code, refusal, repeated, reversal, reversal_by_reference};
@@ -14,6 +14,7 @@ on_both_stores! {
     of_tries_with_one_reference_the_approved_one_is_reversed,
     a_partial_reversal_leaves_the_answer,
     a_reversal_of_nothing_that_is_known_passes,
+    a_reversal_of_either_type_is_silence_while_the_host_is_away,
     a_reversal_that_overtakes_its_payment_on_the_way_to_the_host_comes_again,
     a_host_that_does_not_find_a_payment_is_believed_after_ten_minutes,
 }
@@ -164,4 +165,22 @@ async fn a_reversal_of_nothing_that_is_known_passes(_: &Bank, node: Node) -> Tol
     nameless.remove(90);
     let expected = ("30".to_owned(), "format_error:90".to_owned());
     same(refusal(&node.ask(&nameless).await?), expected, "one that names no original")
+}
+
+/// Noted, but the host does not know: an answer would acknowledge it.
+async fn a_reversal_of_either_type_is_silence_while_the_host_is_away(bank: &Bank, node: Node) -> Told {
+    let wish = Wish::purchase(27_000);
+    let pin = bank.pin(&node, CARD, &wish).await?;
+    let payment = bank.payment(CARD, &wish, &pin);
+    same(code(&node.ask(&payment).await?), "00".into(), "the payment")?;
+    bank.cut_off(&node).await?;
+    for (mti, silent) in [(Mti::REVERSAL_ADVICE, 1), (Mti::REVERSAL, 2), (Mti::REVERSAL.repeat(), 3)] {
+        let mut undo = reversal(&payment);
+        undo.set_mti(mti);
+        drop(node.asking(0, &undo));
+        node.was_silent(silent).await?;
+    }
+    bank.reconnect(&node).await?;
+    same(code(&node.ask(&reversal(&payment)).await?), "00".into(), "once the host is back")?;
+    same(bank.spent(CARD), 0, "debited in the end")
 }
