@@ -141,6 +141,12 @@ impl CardHost {
         self.ledger().forget_reversals_of_nothing();
     }
 
+    /// From now on a repeat of what it knows is answered so, as by a host that keeps no answers: 94, or 09. `None`: with the first
+    /// one's answer, as ever.
+    pub fn say_of_repeats(&self, code: Option<&'static str>) {
+        self.ledger().say_of_repeats(code);
+    }
+
     /// The next `n` requests are decided, but never answered. Sign-on and echo are answered still.
     pub fn silence_next(&self, n: u32) {
         self.silent.store(n, Ordering::SeqCst);

@@ -18,6 +18,8 @@ use crate::undo;
 
 /// The name of a card's turn for what may be the static PIN.
 const STATIC: Mark = Mark([0; 16]);
+/// What a host that keeps no answers says of a repeat: it is dealing with the first, or has dealt with it. Not what came of that.
+const HAS_IT_ALREADY: [&str; 2] = ["09", "94"];
 
 /// What the host is asked about.
 struct Asked<'a> {
@@ -221,6 +223,10 @@ impl Inline {
             tracing::error!("the card host answered without a response code");
             return self.no_answer(&asked_as, card, identity).await;
         };
+        if repeat && HAS_IT_ALREADY.contains(&response_code) {
+            tracing::warn!(%card, response_code, "the card host does not say what became of a payment");
+            return self.no_answer(&asked_as, card, identity).await;
+        }
         let noted = HostAnswer {
             response_code: response_code.to_owned(),
             authorisation_code: answer.get(38).map(str::to_owned),

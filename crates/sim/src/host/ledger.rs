@@ -63,6 +63,8 @@ pub(super) struct Ledger {
     reversed_before: Bounded,
     /// Those are not kept.
     forgets: bool,
+    /// What is said of every repeat, in place of the first one's answer.
+    says_of_repeats: Option<&'static str>,
     last: u64,
     all: Asked,
     /// What payees of reversed transfers had spent.
@@ -118,6 +120,10 @@ impl Ledger {
 
     pub(super) fn forget_reversals_of_nothing(&mut self) {
         self.forgets = true;
+    }
+
+    pub(super) fn say_of_repeats(&mut self, code: Option<&'static str>) {
+        self.says_of_repeats = code;
     }
 
     pub(super) fn asked_in_all(&self) -> Asked {
@@ -186,6 +192,9 @@ impl Ledger {
                 self.names.insert(name.clone(), id);
                 known.names.push(name);
             }
+        }
+        if let Some(code) = self.says_of_repeats.filter(|_| request.mti().is_repeat()) {
+            return answer(request, &Verdict::of(code));
         }
         if known.content != joined("content", request, &CONTENT) {
             return answer(request, &Verdict::of("94"));
