@@ -535,14 +535,6 @@ impl CardAt {
             && matches!(state.static_allowed(authorisation, policy, now), statics::Allowed::Yes)
     }
 
-    /// The answer that this very transaction was given before, if it was given one. Writes nothing.
-    pub fn answer_given(&self, command: &Command) -> Option<Answer> {
-        match command {
-            Command::Authorise(authorisation) => self.state.answer_again(authorisation),
-            _ => None,
-        }
-    }
-
     /// Decides. What is to be stored before the answer is given is in the result.
     pub fn decide(self, command: &Command, evidence: &Evidence, policy: &Policy) -> Decided {
         let mut decided = self.decide_all(command, evidence, policy);

@@ -7,8 +7,8 @@ use ramz_domain::card::{
     Answer, Authorisation, Command, HostAnswer, Mark, PinKind, Slot, StaticPolicy, StaticRule,
 };
 use ramz_domain::{CardId, Pan, Refusal, limits};
-use ramz_iso8583::Message;
 use ramz_iso8583::de48::{PIN_VERIFIED, PIN_VERIFIED_DYNAMIC, Tags};
+use ramz_iso8583::{Message, Mti};
 use tokio::time::Instant;
 
 use super::transaction;
@@ -33,12 +33,16 @@ struct Asked<'a> {
 impl Inline {
     pub(super) async fn authorise(&self, request: Message, tags: Tags) -> Result<Message, Refused> {
         let pan = transaction::pan(&request)?;
-        let slot = transaction::slot(&request)?;
+        let slot = match transaction::slot(&request) {
+            Ok(slot) => slot,
+            Err(refused) => return self.in_part(&request, None, refused).await,
+        };
         // What a repeat is about may have been approved: whatever fails now, only silence lets the switch reverse it.
         let again = request.mti().is_repeat();
         let card = self.engine.find(&pan).await.map_err(|fault| unless_repeated(again, fault))?;
         match (slot, card) {
-            (Slot::First, Some(found)) if request.has(52) => {
+            // A payment without a PIN is the host's matter; of a repeat the first may have had one.
+            (Slot::First, Some(found)) if request.has(52) || again => {
                 self.with_first_pin(request, tags, found, pan).await
             }
             (Slot::First, _) => self.pass_with_first_pin(request, &pan).await,
@@ -67,7 +71,7 @@ impl Inline {
         let command = |(authorisation, _): &(Authorisation, _)| Command::Authorise(authorisation.clone());
         let at = state.at(self.engine.clock.now());
         let known = read.as_ref().ok().is_some_and(|read| at.answer_given(&command(read)).is_some());
-        if !dynamic && !known {
+        if !known && (!dynamic || !request.has(52)) {
             return self.pass_with_first_pin(request, &pan).await;
         }
         // The first of it may have been approved by the host, before the first PIN became dynamic: a decline of ours would leave that
@@ -75,7 +79,11 @@ impl Inline {
         if again && !known {
             return Err(Refused::Silence);
         }
-        self.decide(request, tags, found, pan, read?).await
+        let read = read?;
+        if !request.has(52) {
+            return self.in_part(&request, Some(&command(&read)), Refused::No(Refusal::NotPermitted)).await;
+        }
+        self.decide(request, tags, found, pan, read).await
     }
 
     /// The card was read: its first PIN is the host's matter. Its block goes on under the host's key.
@@ -102,12 +110,52 @@ impl Inline {
         found: Found,
         pan: Pan,
     ) -> Result<Message, Refused> {
-        let authorisation = transaction::authorisation(&request, &tags, self.engine.keys.as_ref())?;
-        if !request.has(52) {
-            return Err(Refused::No(Refusal::NotPermitted));
+        let authorisation = match transaction::authorisation(&request, &tags, self.engine.keys.as_ref()) {
+            Ok(authorisation) => authorisation,
+            // It says something else than a first that was decided on.
+            Err(Refused::No(refusal)) => return Err(Refused::No(refusal)),
+            Err(refused) => return self.in_part(&request, None, refused).await,
+        };
+        let refused = match transaction::expiry(&request) {
+            _ if !request.has(52) => Refused::No(Refusal::NotPermitted),
+            Ok(expiry) => return self.decide(request, tags, found, pan, (authorisation, expiry)).await,
+            Err(refused) => refused,
+        };
+        self.in_part(&request, Some(&Command::Authorise(authorisation)), refused).await
+    }
+
+    /// What cannot be decided on, because something is missing or garbled. Of a repeat the first may have been approved: a switch may keep
+    /// no PIN block, or less than it was sent. It gets the answer given before, and none while there is none; by its identity alone where
+    /// what it asks for cannot be read.
+    pub(super) async fn in_part(
+        &self,
+        request: &Message,
+        command: Option<&Command>,
+        refused: Refused,
+    ) -> Result<Message, Refused> {
+        let again = repeats_what_is_decided(request);
+        let (true, Ok(pan), Ok(identity)) =
+            (again, transaction::pan(request), transaction::identity(request))
+        else {
+            return Err(refused);
+        };
+        let refused = match refused {
+            Refused::Fault(fault) => unless_repeated(again, fault),
+            refused => refused,
+        };
+        let found = self.engine.find(&pan).await.map_err(|fault| unless_repeated(again, fault))?;
+        let Some(Found { card, .. }) = found else { return Err(refused) };
+        let _held = self.in_flight.enter(card, identity).await;
+        let state = self.engine.look(card).await.map_err(|fault| unless_repeated(again, fault))?;
+        let Some(at) = state.map(|state| state.at(self.engine.clock.now())) else { return Err(refused) };
+        let given = command.map_or_else(|| at.answer_given_to(identity), |command| at.answer_given(command));
+        match given {
+            Some(Answer::Again(answer)) => Ok(reply::again(request, &answer)),
+            Some(Answer::Refused(refusal)) => Err(Refused::No(refusal)),
+            // In doubt, and no message to ask the host with.
+            Some(_) => Err(Refused::Silence),
+            None => Err(refused),
         }
-        let expiry = transaction::expiry(&request)?;
-        self.decide(request, tags, found, pan, (authorisation, expiry)).await
     }
 
     /// What presents a PIN of ours: spent, asked of the host, answered.
@@ -322,6 +370,11 @@ fn sent_when(mut answer: Message, transmitted: Option<u64>) -> Message {
         answer.set(7, format!("{sent:010}"));
     }
     answer
+}
+
+fn repeats_what_is_decided(request: &Message) -> bool {
+    let mti = request.mti();
+    mti.is_repeat() && matches!(mti.first(), Mti::AUTHORISATION | Mti::FINANCIAL)
 }
 
 fn unless_repeated(again: bool, fault: EngineFault) -> Refused {

@@ -106,8 +106,12 @@ impl Inline {
 
     async fn answered(&self, request: &Message) -> Result<Message, Refused> {
         let mut request = request.clone();
-        let mut tags =
-            de48::of(&request).map_err(|_| Refused::Format(48, "tagged values TTLLLvalue, each tag once"))?;
+        let tags =
+            de48::of(&request).map_err(|_| Refused::Format(48, "tagged values TTLLLvalue, each tag once"));
+        let mut tags = match tags {
+            Ok(tags) => tags,
+            Err(refused) => return self.in_part(&request, None, refused).await,
+        };
         if tags.remove(de48::PIN_VERIFIED) {
             put(&tags, &mut request)?;
         }

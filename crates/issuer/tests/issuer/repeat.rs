@@ -12,6 +12,8 @@ on_both_stores! {
     a_repeat_waits_for_the_one_in_flight,
     a_repeat_on_another_node_debits_once,
     a_repeat_gets_the_answer_given_before,
+    a_repeat_that_says_less_than_its_first_gets_the_same_answer,
+    a_repeat_that_says_less_of_a_payment_in_doubt_is_silence,
     a_repeat_of_a_wrong_pin_counts_once,
     the_same_identity_with_another_amount_is_94,
     a_lost_connection_in_flight_is_silence,
@@ -89,6 +91,60 @@ async fn a_repeat_gets_the_answer_given_before(bank: &Bank, node: Node) -> Told 
     same(given(&node.ask(&other_pin).await?), given(&first), "a repeat's PIN is not compared; its answer")?;
     same(bank.host.asked(&payment).times, 1, "asked of the host")?;
     same(bank.spent(CARD), 12_000, "debited")
+}
+
+/// A switch may keep no PIN block, and not all of the rest.
+async fn a_repeat_that_says_less_than_its_first_gets_the_same_answer(bank: &Bank, node: Node) -> Told {
+    let without = |payment: &Message, field: u8| {
+        let mut less = repeated(payment);
+        less.remove(field);
+        less
+    };
+    let wish = Wish::purchase(12_100);
+    let pin = bank.pin(&node, CARD, &wish).await?;
+    let payment = bank.payment(CARD, &wish, &pin);
+    let first = node.ask(&payment).await?;
+    same(code(&first), "00".into(), "the first")?;
+    for field in [4, 7, 14, 22, 42, 49, 52] {
+        let again = node.ask(&without(&payment, field)).await?;
+        same(given(&again), given(&first), &format!("a repeat without field {field}"))?;
+    }
+    let bill = Wish::purchase(12_200).of("bill");
+    let pin = bank.pin(&node, CARD, &bill).await?;
+    let payment_of_a_bill = bank.payment(CARD, &bill, &pin);
+    let first = node.ask(&payment_of_a_bill).await?;
+    let mut garbled = repeated(&payment_of_a_bill);
+    garbled.set(48, "03001x03001y");
+    for less in [without(&payment_of_a_bill, 48), garbled] {
+        same(given(&node.ask(&less).await?), given(&first), "a repeat without the bill")?;
+    }
+    let mut other = without(&payment, 52);
+    other.set(4, "000000012101");
+    same(refusal(&node.ask(&other).await?), ("94".into(), "duplicate_other".into()), "of another amount")?;
+    let strange = bank.payment(CARD, &wish, &pin);
+    for (field, refused) in [(52, "not_permitted"), (14, "format_error:14"), (42, "format_error:42")] {
+        same(refusal(&node.ask(&without(&strange, field)).await?).1, refused.into(), "of what is not known")?;
+    }
+    same(bank.host.asked(&payment).times, 1, "asked of the host")
+}
+
+async fn a_repeat_that_says_less_of_a_payment_in_doubt_is_silence(bank: &Bank, node: Node) -> Told {
+    let wish = Wish::purchase(12_300);
+    let pin = bank.pin(&node, CARD, &wish).await?;
+    let payment = bank.payment(CARD, &wish, &pin);
+    bank.host.silence_next(1);
+    drop(node.asking(0, &payment));
+    bank.host_was_asked(1).await?;
+    bank.host.drop_connections();
+    node.was_silent(1).await?;
+    bank.reconnect(&node).await?;
+    let mut less = repeated(&payment);
+    less.remove(52);
+    drop(node.asking(1, &less));
+    node.was_silent(2).await?;
+    let other = bank.node().await;
+    same(code(&other.ask(&repeated(&payment)).await?), "00".into(), "the repeat that says all of it")?;
+    same(code(&other.ask(&less).await?), "00".into(), "and then the one that does not")
 }
 
 async fn a_repeat_of_a_wrong_pin_counts_once(bank: &Bank, node: Node) -> Told {
