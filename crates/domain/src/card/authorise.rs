@@ -97,8 +97,10 @@ impl CardState {
         }
         let nothing = self.nothing_to_guess(authorisation.slot, policy);
         match (self.static_allowed(authorisation, policy, now), nothing) {
-            (Allowed::Yes, _) if evidence.far.is_empty() => self.try_static(authorisation, policy, now),
-            (Allowed::Yes, true) => self.try_static(authorisation, policy, now),
+            (Allowed::Yes, _) if evidence.far.is_empty() => {
+                self.try_static(authorisation, !nothing, policy, now)
+            }
+            (Allowed::Yes, true) => self.try_static(authorisation, false, policy, now),
             (Allowed::No, true) => unchanged(Answer::Refused(Refusal::NoOpenPin)),
             // With nothing to guess at, it was the static PIN: no guess, only too much for it.
             (Allowed::TooMuch, true) => unchanged(Answer::Refused(Refusal::StaticTotal)),
