@@ -4,7 +4,7 @@
 use ramz_domain::limits;
 use ramz_iso8583::{Message, Mti};
 
-use crate::bank::{Bank, CARD, Node, Told, on_both_stores, same, until};
+use crate::bank::{Bank, CARD, FIRST_PIN, Node, Told, on_both_stores, same, until};
 use crate::guess::wrong;
 use crate::messages::{Wish, code, pan, refusal, repeated, reversal};
 
@@ -19,6 +19,8 @@ on_both_stores! {
     a_lost_connection_in_flight_is_silence,
     nothing_is_spent_while_the_host_is_away,
     nothing_is_spent_while_the_host_is_behind,
+    what_passes_through_leaves_room_for_reversals,
+    the_same_message_beside_itself_is_no_decline,
     a_crash_in_flight_loses_nothing,
 }
 
@@ -242,16 +244,7 @@ async fn nothing_is_spent_while_the_host_is_away(bank: &Bank, node: Node) -> Tol
 async fn nothing_is_spent_while_the_host_is_behind(bank: &Bank, node: Node) -> Told {
     let wish = Wish::purchase(18_000);
     let pin = bank.pin(&node, CARD, &wish).await?;
-    let most = limits::LINK_IN_FLIGHT_MAX - limits::LINK_ROOM_KEPT;
-    bank.host.hold();
-    let mut waiting = Vec::new();
-    for _ in 0..most {
-        // The host's own matter: another bank's card at a till.
-        let mut message = Wish::purchase(1).message(&pan(900));
-        message.set(22, "051");
-        waiting.push(node.asking(1, &message));
-    }
-    bank.host_was_asked(u32::try_from(most).unwrap()).await?;
+    let waiting = fill_the_line(bank, &node).await?;
     let behind = ("91".to_owned(), "issuer_inoperative".to_owned());
     same(refusal(&node.ask(&bank.payment(CARD, &wish, &pin)).await?), behind, "while the host is behind")?;
     same(bank.story(CARD).await.last().map(String::as_str), Some("PinIssued"), "the last entry")?;
@@ -260,6 +253,59 @@ async fn nothing_is_spent_while_the_host_is_behind(bank: &Bank, node: Node) -> T
         answer.await?;
     }
     same(bank.pay(&node, CARD, &wish, &pin).await?, "00".into(), "after it has caught up")
+}
+
+/// Something that is the host's own matter: another bank's card at a till.
+fn at_a_till(amount: u64) -> Message {
+    let mut message = Wish::purchase(amount).message(&pan(900));
+    message.set(22, "051");
+    message
+}
+
+/// As many of these as payments may be at once wait for the host; what they are answered, once it is released.
+async fn fill_the_line(
+    bank: &Bank,
+    node: &Node,
+) -> Result<Vec<impl Future<Output = Result<Message, String>>>, String> {
+    let most = limits::LINK_IN_FLIGHT_MAX - limits::LINK_ROOM_KEPT;
+    bank.host.hold();
+    let waiting = (0..most).map(|_| node.asking(1, &at_a_till(1))).collect();
+    bank.host_was_asked(u32::try_from(most).unwrap()).await?;
+    Ok(waiting)
+}
+
+/// What only passes takes no more places than what is decided here.
+async fn what_passes_through_leaves_room_for_reversals(bank: &Bank, node: Node) -> Told {
+    let payment = at_a_till(2);
+    let waiting = fill_the_line(bank, &node).await?;
+    let behind = ("91".to_owned(), "issuer_inoperative".to_owned());
+    same(refusal(&node.ask(&payment).await?), behind, "one more")?;
+    drop(node.asking(0, &repeated(&payment)));
+    node.was_silent(1).await?;
+    let undone = node.asking(1, &reversal(&payment));
+    let arrived = async || bank.host_trace.last("host", "0420").is_some();
+    until("a reversal is at the host", arrived).await?;
+    bank.host.release();
+    same(code(&undone.await?), "00".into(), "the reversal")?;
+    for answer in waiting {
+        answer.await?;
+    }
+    same(code(&node.ask(&at_a_till(3)).await?), "14".into(), "once the host has caught up")
+}
+
+/// Over another line of the switch. The first is at the host, and may be approved.
+async fn the_same_message_beside_itself_is_no_decline(bank: &Bank, node: Node) -> Told {
+    let mut payment = Wish::purchase(18_500).message(&pan(CARD));
+    payment.set(22, "051");
+    crate::messages::set_pin(&mut payment, FIRST_PIN, &bank.soft);
+    bank.host.hold();
+    let first = node.asking(0, &payment);
+    bank.host_was_asked(1).await?;
+    drop(node.asking(1, &payment));
+    node.was_silent(1).await?;
+    bank.host.release();
+    same(code(&first.await?), "00".into(), "the first")?;
+    same((bank.spent(CARD), bank.host.asked(&payment).times), (18_500, 1), "debited, and asked")
 }
 
 pub(crate) async fn a_crash_in_flight_loses_nothing(bank: &Bank, node: Node) -> Told {
