@@ -38,31 +38,47 @@ impl<'a> Original<'a> {
 }
 
 impl Inline {
-    pub(super) async fn reverse(&self, mut request: Message) -> Result<Message, Refused> {
+    pub(super) async fn reverse(&self, request: Message) -> Result<Message, Refused> {
+        let named = request.bytes(90).map(<[u8]>::to_vec);
+        let mut answer = self.reversed(request).await?;
+        // To the switch its original is what it called it.
+        if let Some(named) = named.filter(|_| answer.has(90)) {
+            answer.set(90, named);
+        }
+        Ok(answer)
+    }
+
+    async fn reversed(&self, mut request: Message) -> Result<Message, Refused> {
         let pan = pan(&request)?;
         // A partial reversal (DE95: the amount that stays) changes an amount, not the fact that the PIN was spent and
         // answered. Many switches send zeros in a full one.
         let full = request.get(95).is_none_or(|amounts| amounts.bytes().take(12).all(|digit| digit == b'0'));
         // Also by a number that the card had: what was paid with it can be reversed.
-        if full && let Some(Found { card, .. }) = self.engine.find(&pan).await.map_err(to_come_again)? {
-            if let Some(first) = self.first_message(card, &request).await? {
-                request.set(90, first);
-            }
-            let (reversal, reference) = match (Original::read(&request)?, reference_mark(&request)) {
-                (Some(original), _) => (original.mark(), None),
-                (None, Some(reference)) => (reference, Some(reference)),
-                (None, None) => return Err(Refused::Format(90, "the original's data, or DE37 and DE41")),
-            };
-            let noted = self.engine.tell(card, Command::Reverse { reversal, reference }).await;
-            match noted.map_err(to_come_again)? {
-                Answer::NotAwaited => return Err(Refused::Silence),
-                // Ours is durable and goes on until the host has it: the switch need not wait for that, nor the host undo twice.
-                Answer::ReversedByUs => return Ok(reply::done(&request)),
-                Answer::Reversed { asked: true, .. } => return self.pass_until_found(&request).await,
-                _ => {}
-            }
+        let Some(Found { card, .. }) = self.engine.find(&pan).await.map_err(to_come_again)? else {
+            return self.pass(&request).await;
+        };
+        match self.first_message(card, &request).await {
+            Ok(Some(first)) => request.set(90, first),
+            // What a partial one calls its original by is the host's matter.
+            Err(Refused::Format(..)) if !full => {}
+            read => _ = read?,
         }
-        self.pass(&request).await
+        if !full {
+            return self.pass(&request).await;
+        }
+        let (reversal, reference) = match (Original::read(&request)?, reference_mark(&request)) {
+            (Some(original), _) => (original.mark(), None),
+            (None, Some(reference)) => (reference, Some(reference)),
+            (None, None) => return Err(Refused::Format(90, "the original's data, or DE37 and DE41")),
+        };
+        let noted = self.engine.tell(card, Command::Reverse { reversal, reference }).await;
+        match noted.map_err(to_come_again)? {
+            Answer::NotAwaited => Err(Refused::Silence),
+            // Ours is durable and goes on until the host has it: the switch need not wait for that, nor the host undo twice.
+            Answer::ReversedByUs => Ok(reply::done(&request)),
+            Answer::Reversed { asked: true, .. } => self.pass_until_found(&request).await,
+            _ => self.pass(&request).await,
+        }
     }
 
     /// It may have overtaken its payment, and that be approved when it comes: a host that does not find it is not believed yet. The

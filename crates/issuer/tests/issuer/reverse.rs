@@ -11,6 +11,7 @@ on_both_stores! {
     a_reversal_that_comes_first_refuses_its_original,
     a_reversal_by_reference_that_comes_first_refuses_its_original,
     a_reversal_that_names_a_repeats_time_is_the_payments,
+    a_partial_reversal_that_names_a_repeats_time_is_the_payments,
     of_tries_with_one_reference_the_approved_one_is_reversed,
     a_partial_reversal_leaves_the_answer,
     a_reversal_of_nothing_that_is_known_passes,
@@ -115,17 +116,43 @@ async fn comes_first(bank: &Bank, node: &Node, undo: fn(&Message) -> Message) ->
 
 /// A repeat may be sent with a transmission time of its own, and be what the switch reverses.
 async fn a_reversal_that_names_a_repeats_time_is_the_payments(bank: &Bank, node: Node) -> Told {
-    let wish = Wish::purchase(25_000);
-    let pin = bank.pin(&node, CARD, &wish).await?;
+    let (payment, again) = paid_and_repeated(bank, &node, 25_000).await?;
+    let undo = reversal(&again);
+    let answer = node.ask(&undo).await?;
+    same(code(&answer), "00".into(), "the reversal of that")?;
+    same(answer.get(90), undo.get(90), "the original, as the switch called it")?;
+    same((bank.spent(CARD), bank.host.asked_in_all().credits), (0, 1), "debited, and credited")?;
+    let original = refusal(&node.ask(&repeated(&payment)).await?);
+    same(original, ("12".into(), "reversed_before".into()), "the payment again")
+}
+
+async fn a_partial_reversal_that_names_a_repeats_time_is_the_payments(bank: &Bank, node: Node) -> Told {
+    let (payment, again) = paid_and_repeated(bank, &node, 25_500).await?;
+    let mut partial = reversal(&again);
+    partial.set(95, format!("{:012}{:0>30}", 5_000, ""));
+    let answer = node.ask(&partial).await?;
+    same(code(&answer), "00".into(), "the partial reversal")?;
+    same(answer.get(90), partial.get(90), "the original, as the switch called it")?;
+    same(bank.spent(CARD), 5_000, "debited after it")?;
+    same(code(&node.ask(&repeated(&payment)).await?), "00".into(), "the payment, as it was answered")?;
+    // Whatever else it is called by is between switch and host.
+    let mut nameless = partial.clone();
+    nameless.remove(90);
+    nameless.set(11, "900001");
+    nameless.set(37, payment.bytes(37).unwrap());
+    same(code(&node.ask(&nameless).await?), "00".into(), "by its reference")
+}
+
+/// A payment that was approved, and its repeat under another transmission time.
+async fn paid_and_repeated(bank: &Bank, node: &Node, amount: u64) -> Result<(Message, Message), String> {
+    let wish = Wish::purchase(amount);
+    let pin = bank.pin(node, CARD, &wish).await?;
     let payment = bank.payment(CARD, &wish, &pin);
     same(code(&node.ask(&payment).await?), "00".into(), "the payment")?;
     let mut again = repeated(&payment);
     again.set(7, "1124015250");
     same(code(&node.ask(&again).await?), "00".into(), "its repeat")?;
-    same(code(&node.ask(&reversal(&again)).await?), "00".into(), "the reversal of that")?;
-    same((bank.spent(CARD), bank.host.asked_in_all().credits), (0, 1), "debited, and credited")?;
-    let original = refusal(&node.ask(&repeated(&payment)).await?);
-    same(original, ("12".into(), "reversed_before".into()), "the payment again")
+    Ok((payment, again))
 }
 
 async fn of_tries_with_one_reference_the_approved_one_is_reversed(bank: &Bank, node: Node) -> Told {

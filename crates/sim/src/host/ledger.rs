@@ -37,7 +37,7 @@ pub struct Asked {
 }
 
 /// Fields that an answer repeats.
-const REPEATED: [u8; 13] = [2, 3, 4, 7, 11, 12, 13, 32, 33, 37, 41, 42, 49];
+const REPEATED: [u8; 14] = [2, 3, 4, 7, 11, 12, 13, 32, 33, 37, 41, 42, 49, 90];
 /// Fields that make a transaction's identity.
 const IDENTITY: [u8; 6] = [2, 11, 12, 13, 32, 41];
 /// Fields of which a repeat must have the same.
