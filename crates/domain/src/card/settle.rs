@@ -75,11 +75,7 @@ impl CardState {
             Outcome::Refused(why) => return unchanged(Answer::Refused(*why)),
             Outcome::Reversed => return unchanged(Answer::NotAwaited),
         }
-        let answer = HostAnswer {
-            response_code: Refusal::IssuerInoperative.response_code().to_owned(),
-            authorisation_code: None,
-            reference: None,
-        };
+        let answer = HostAnswer::of(Refusal::IssuerInoperative.response_code());
         known.outcome = Outcome::Host(answer.clone());
         known.undoing = true;
         let mut decided =

@@ -224,8 +224,7 @@ fn commands() -> Vec<(&'static str, Step)> {
         (
             "host answers t1: 51",
             Box::new(|c| {
-                let answer =
-                    HostAnswer { response_code: "51".into(), authorisation_code: None, reference: None };
+                let answer = HostAnswer::of("51");
                 c.tell(&Command::HostAnswered { identity: cards::mark("t1"), answer })
             }),
         ),
@@ -424,6 +423,6 @@ fn a_host_that_answers_after_the_reversal_is_not_awaited() {
     card.ask("A", 0);
     card.pay(Pay::right("A", "t1"), 1);
     card.reverse("t1", 2);
-    let answer = HostAnswer { response_code: "00".into(), authorisation_code: None, reference: None };
+    let answer = HostAnswer::of("00");
     assert_eq!(card.tell(&Command::HostAnswered { identity: cards::mark("t1"), answer }), "not awaited");
 }

@@ -3,9 +3,7 @@
 
 use std::sync::Arc;
 
-use ramz_domain::card::{
-    Answer, Authorisation, Command, HostAnswer, Mark, PinKind, Slot, StaticPolicy, StaticRule,
-};
+use ramz_domain::card::{Answer, Authorisation, Command, Mark, PinKind, Slot, StaticPolicy, StaticRule};
 use ramz_domain::{CardId, Pan, Refusal, limits};
 use ramz_iso8583::de48::{PIN_VERIFIED, PIN_VERIFIED_DYNAMIC, Tags};
 use ramz_iso8583::{Message, Mti};
@@ -150,7 +148,7 @@ impl Inline {
         let Some(at) = state.map(|state| state.at(self.engine.clock.now())) else { return Err(refused) };
         let given = command.map_or_else(|| at.answer_given_to(identity), |command| at.answer_given(command));
         match given {
-            Some(Answer::Again(answer)) => Ok(reply::again(request, &answer)),
+            Some(Answer::Again(answer)) => reply::again(request, &answer),
             Some(Answer::Refused(refusal)) => Err(Refused::No(refusal)),
             // In doubt, and no message to ask the host with.
             Some(_) => Err(Refused::Silence),
@@ -201,7 +199,7 @@ impl Inline {
                 let answer = self.ask_host(request, tags, asked).await;
                 answer.map(|answer| sent_when(answer, sent))
             }
-            Answer::Again(answer) => Ok(reply::again(&request, &answer)),
+            Answer::Again(answer) => reply::again(&request, &answer),
             Answer::Refused(refusal) => Err(Refused::No(refusal)),
             // Switched off this very moment.
             Answer::NotDynamic => self.pass_with_first_pin(request, &pan).await,
@@ -223,7 +221,7 @@ impl Inline {
         let state = self.engine.look(card).await.map_err(|fault| unless_repeated(again, fault))?;
         let state = state.ok_or(EngineFault::NoCard)?;
         match state.at(self.engine.clock.now()).answer_given(command) {
-            Some(Answer::Again(answer)) => Ok(reply::again(request, &answer)),
+            Some(Answer::Again(answer)) => reply::again(request, &answer),
             Some(Answer::Refused(refusal)) => Err(Refused::No(refusal)),
             // Asked before, answer not known: only the host or a reversal can tell.
             Some(Answer::AskHost { transmitted, .. }) => {
@@ -267,19 +265,15 @@ impl Inline {
                 reply::refusal(&asked_as, Refusal::Malfunction)
             }
         };
-        let Some(response_code) = answer.get(39) else {
+        let Some(noted) = reply::kept(&asked_as, &answer) else {
             tracing::error!("the card host answered without a response code");
             return self.no_answer(&asked_as, card, identity).await;
         };
-        if repeat && HAS_IT_ALREADY.contains(&response_code) {
-            tracing::warn!(%card, response_code, "the card host does not say what became of a payment");
+        if repeat && HAS_IT_ALREADY.contains(&noted.response_code.as_str()) {
+            let code = noted.response_code.as_str();
+            tracing::warn!(%card, code, "the card host does not say what became of a payment");
             return self.no_answer(&asked_as, card, identity).await;
         }
-        let noted = HostAnswer {
-            response_code: response_code.to_owned(),
-            authorisation_code: answer.get(38).map(str::to_owned),
-            reference: answer.get(37).map(str::to_owned),
-        };
         let mut job = Job::from(Command::HostAnswered { identity, answer: noted });
         if self.on_silence == OnSilence::Reverse {
             // Should another node have given up on it: the answer came late, and is reversed after it came.
@@ -288,7 +282,7 @@ impl Inline {
         match Arc::clone(&self.engine).tell(card, job).await {
             Ok(Answer::Done) => Ok(answer),
             // Another node gave up on it meanwhile: what was answered there is the answer.
-            Ok(Answer::Again(answer)) => Ok(reply::again(&asked_as, &answer)),
+            Ok(Answer::Again(answer)) => reply::again(&asked_as, &answer),
             // Reversed meanwhile: an approval must not follow the answer to its reversal.
             Ok(_) => Err(Refused::Silence),
             // The host approved and we cannot keep it: as if it had said nothing.
@@ -343,7 +337,7 @@ impl Inline {
         let reversal = Some(reversal);
         let job = Job { reversal, ..Job::from(Command::GiveUp { identity }) };
         match self.engine.tell(card, job).await {
-            Ok(Answer::Again(answer)) => Ok(reply::again(payment, &answer)),
+            Ok(Answer::Again(answer)) => reply::again(payment, &answer),
             Ok(_) => Err(Refused::Silence),
             Err(fault) => {
                 tracing::error!(%card, %fault, "a reversal of our own could not be kept");

@@ -185,11 +185,7 @@ async fn no_command_is_lost_between_two_turns_of_a_card() {
         telling.spawn(async move {
             for _ in 0..10_000 {
                 // Awaited by nobody: nothing is written, so that turns are as short as they can be.
-                let answer = ramz_domain::card::HostAnswer {
-                    response_code: "00".into(),
-                    authorisation_code: None,
-                    reference: None,
-                };
+                let answer = ramz_domain::card::HostAnswer::of("00");
                 let told = engine.tell(card, Command::HostAnswered { identity: Mark([7; 16]), answer }).await;
                 assert!(matches!(told, Ok(Answer::NotAwaited)), "{told:?}");
             }

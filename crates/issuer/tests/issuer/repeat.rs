@@ -1,7 +1,7 @@
 //! A transaction that comes again gets the answer given before and spends nothing; and what the card host's bad days
 //! leave behind: silence, never an approval that nobody undoes.
 
-use ramz_domain::limits;
+use ramz_domain::{Rial, limits};
 use ramz_iso8583::{Message, Mti};
 
 use crate::bank::{Bank, CARD, FIRST_PIN, Node, Told, on_both_stores, same, until};
@@ -12,6 +12,8 @@ on_both_stores! {
     a_repeat_waits_for_the_one_in_flight,
     a_repeat_on_another_node_debits_once,
     a_repeat_gets_the_answer_given_before,
+    a_repeat_of_an_approval_in_part_says_how_much,
+    a_repeat_of_a_balance_is_silence,
     a_repeat_that_says_less_than_its_first_gets_the_same_answer,
     a_repeat_that_says_less_of_a_payment_in_doubt_is_silence,
     a_repeat_of_a_wrong_pin_counts_once,
@@ -93,6 +95,30 @@ async fn a_repeat_gets_the_answer_given_before(bank: &Bank, node: Node) -> Told 
     same(given(&node.ask(&other_pin).await?), given(&first), "a repeat's PIN is not compared; its answer")?;
     same(bank.host.asked(&payment).times, 1, "asked of the host")?;
     same(bank.spent(CARD), 12_000, "debited")
+}
+
+async fn a_repeat_of_an_approval_in_part_says_how_much(bank: &Bank, node: Node) -> Told {
+    bank.host.approve_at_most(Rial::new(5_000).unwrap());
+    let wish = Wish::purchase(12_050);
+    let pin = bank.pin(&node, CARD, &wish).await?;
+    let payment = bank.payment(CARD, &wish, &pin);
+    let told = ("10".to_owned(), Some("000000005000"));
+    for again in [payment.clone(), repeated(&payment)] {
+        let answer = node.ask(&again).await?;
+        same((code(&answer), answer.get(4)), told.clone(), "what was approved, and of how much")?;
+    }
+    same(bank.spent(CARD), 5_000, "debited")
+}
+
+/// It is not kept in the card's row, and 00 without it would be another answer.
+async fn a_repeat_of_a_balance_is_silence(bank: &Bank, node: Node) -> Told {
+    let wish = Wish::purchase(0).of("balance");
+    let pin = bank.pin(&node, CARD, &wish).await?;
+    let inquiry = bank.payment(CARD, &wish, &pin);
+    let answer = node.ask(&inquiry).await?;
+    same((code(&answer), answer.has(54)), ("00".into(), true), "the balance")?;
+    drop(node.asking(1, &repeated(&inquiry)));
+    node.was_silent(1).await
 }
 
 /// A switch may keep no PIN block, and not all of the rest.
