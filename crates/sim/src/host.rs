@@ -152,6 +152,11 @@ impl CardHost {
         self.ledger().say_of_repeats(code);
     }
 
+    /// It has lost what it did: it finds no transaction of before.
+    pub fn forget_everything(&self) {
+        self.ledger().forget_everything();
+    }
+
     /// The next `n` requests are decided, but never answered. Sign-on and echo are answered still.
     pub fn silence_next(&self, n: u32) {
         self.silent.store(n, Ordering::SeqCst);

@@ -244,6 +244,7 @@ impl CardState {
             claim: None,
             refused: None,
             clock_off: false,
+            awaited: None,
         });
     }
 }

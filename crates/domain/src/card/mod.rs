@@ -322,6 +322,9 @@ struct Answered {
     #[n(10)]
     #[cbor(default)]
     clock_off: bool,
+    /// Taken back: whether the host was asked about it and had not answered. A row of an earlier release does not say.
+    #[n(11)]
+    awaited: Option<bool>,
 }
 
 #[derive(Clone, PartialEq, Eq, Debug, Encode, Decode)]

@@ -18,6 +18,7 @@ on_both_stores! {
     a_reversal_of_either_type_is_silence_while_the_host_is_away,
     a_reversal_that_overtakes_its_payment_on_the_way_to_the_host_comes_again,
     a_host_that_does_not_find_a_payment_is_believed_after_ten_minutes,
+    a_repeated_reversal_is_answered_as_its_first,
 }
 
 /// The host does not find the payment, forgets that, and approves it when it comes.
@@ -63,6 +64,21 @@ async fn a_host_that_does_not_find_a_payment_is_believed_after_ten_minutes(bank:
     bank.advance(600);
     same(code(&node.ask_over(1, &repeated(&undo)).await?), "25".into(), "ten minutes later")?;
     same(bank.host.asked_in_all().debits, 0, "debits")
+}
+
+/// A host that has lost the payment does not find it, however often it is asked.
+async fn a_repeated_reversal_is_answered_as_its_first(bank: &Bank, node: Node) -> Told {
+    let wish = Wish::purchase(28_000);
+    let pin = bank.pin(&node, CARD, &wish).await?;
+    let payment = bank.payment(CARD, &wish, &pin);
+    same(code(&node.ask(&payment).await?), "00".into(), "the payment")?;
+    bank.host.forget_reversals_of_nothing();
+    bank.host.forget_everything();
+    let undo = reversal(&payment);
+    for again in [undo.clone(), repeated(&undo)] {
+        same(code(&node.ask(&again).await?), "25".into(), "its reversal")?;
+    }
+    Ok(())
 }
 
 async fn a_reversal_by_original_data_never_revives_the_pin(bank: &Bank, node: Node) -> Told {

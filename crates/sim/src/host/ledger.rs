@@ -126,6 +126,11 @@ impl Ledger {
         self.forgets = true;
     }
 
+    pub(super) fn forget_everything(&mut self) {
+        self.transactions.clear();
+        self.names.clear();
+    }
+
     pub(super) fn approve_at_most(&mut self, amount: Rial) {
         self.at_most = Some(amount);
     }
