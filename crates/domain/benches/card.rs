@@ -92,6 +92,7 @@ fn busy(policy: &Policy) -> CardState {
             response_code: "00".into(),
             authorisation_code: Some("A1B2C3".into()),
             reference: Some("632805000417".into()),
+            ..HostAnswer::default()
         };
         let identity = Mark::of(&[b"identity", name.as_bytes()]);
         state = decide(&state, &Command::HostAnswered { identity, answer }, &name, now, policy).0;

@@ -8,7 +8,7 @@ use ramz_keys::PinBlockFormat;
 use ramz_link::Shape;
 
 use crate::StartError;
-use crate::config::Config;
+use crate::config::{Config, OnSilence};
 use crate::limits::Rates;
 
 /// What a configuration comes to without keys and sockets.
@@ -39,11 +39,16 @@ pub(crate) fn check(config: &Config) -> Result<Checked, StartError> {
         Iin::parse(iin).ok_or_else(|| StartError::Iin(iin.clone()))?;
     }
     let (switch, host) = (&config.switch, &config.host);
+    let to_host = shape("host", &host.layout, &host.header, host.pin_block_format)?;
+    if host.on_silence == OnSilence::Reverse {
+        let taken = to_host.0.takes("a reversal of our own (on_silence = \"reverse\")", REVERSED);
+        taken.map_err(|error| StartError::Shape { place: "host", error })?;
+    }
     Ok(Checked {
         policy,
         rates,
         switch: shape("switch", &switch.layout, &switch.header, switch.pin_block_format)?,
-        host: shape("host", &host.layout, &host.header, host.pin_block_format)?,
+        host: to_host,
     })
 }
 
@@ -65,6 +70,10 @@ const CARRIED: &[(u8, &[u8])] = &[
     (48, b"0100377702001D"),
     (49, b"364"),
 ];
+
+/// What our own reversal carries beside fields of its payment, which the host took: without it 91 would be said of what nobody undoes.
+const REVERSED: &[(u8, &[u8])] =
+    &[(7, b"1124015244"), (11, b"000417"), (90, b"020000041711240152440058167206100000000000")];
 
 /// How one link's messages look, and that they can carry what a payment needs. `place` is what an error calls the link.
 ///

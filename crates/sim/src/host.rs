@@ -141,6 +141,22 @@ impl CardHost {
         self.ledger().forget_reversals_of_nothing();
     }
 
+    /// From now on a purchase of more is approved in part: 10, and that amount in field 4.
+    pub fn approve_at_most(&self, amount: Rial) {
+        self.ledger().approve_at_most(amount);
+    }
+
+    /// From now on a repeat of what it knows is answered so, as by a host that keeps no answers: 94, or 09. `None`: with the first
+    /// one's answer, as ever.
+    pub fn say_of_repeats(&self, code: Option<&'static str>) {
+        self.ledger().say_of_repeats(code);
+    }
+
+    /// It has lost what it did: it finds no transaction of before.
+    pub fn forget_everything(&self) {
+        self.ledger().forget_everything();
+    }
+
     /// The next `n` requests are decided, but never answered. Sign-on and echo are answered still.
     pub fn silence_next(&self, n: u32) {
         self.silent.store(n, Ordering::SeqCst);

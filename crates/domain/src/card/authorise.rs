@@ -2,8 +2,8 @@
 
 use super::statics::Allowed;
 use super::{
-    Answer, Answered, Authorisation, CardState, CardStatus, Decided, Entry, Evidence, ExpiryFailure, Notice,
-    Outcome, PinKind, Policy, Purpose, Slot, unchanged,
+    Answer, Answered, Authorisation, CardAt, CardState, CardStatus, Command, Decided, Entry, Evidence,
+    ExpiryFailure, Mark, Notice, Outcome, PinKind, Policy, Purpose, Slot, unchanged,
 };
 use crate::{ChallengeId, Moment, Refusal, limits};
 
@@ -97,8 +97,10 @@ impl CardState {
         }
         let nothing = self.nothing_to_guess(authorisation.slot, policy);
         match (self.static_allowed(authorisation, policy, now), nothing) {
-            (Allowed::Yes, _) if evidence.far.is_empty() => self.try_static(authorisation, policy, now),
-            (Allowed::Yes, true) => self.try_static(authorisation, policy, now),
+            (Allowed::Yes, _) if evidence.far.is_empty() => {
+                self.try_static(authorisation, !nothing, policy, now)
+            }
+            (Allowed::Yes, true) => self.try_static(authorisation, false, policy, now),
             (Allowed::No, true) => unchanged(Answer::Refused(Refusal::NoOpenPin)),
             // With nothing to guess at, it was the static PIN: no guess, only too much for it.
             (Allowed::TooMuch, true) => unchanged(Answer::Refused(Refusal::StaticTotal)),
@@ -136,22 +138,16 @@ impl CardState {
         if self.answers.iter().any(|answer| reversed_first(&answer)) {
             return Some(Answer::Refused(Refusal::ReversedBefore));
         }
-        let known = self.answers.iter().find(|answer| answer.identity == Some(authorisation.identity))?;
+        let known = self.answered(authorisation.identity)?;
         if !known.content.is_some_and(|content| authorisation.contents.contains(&content)) {
             return Some(Answer::Refused(Refusal::DuplicateOther));
         }
-        if let Some(refusal) = known.refused {
-            return Some(Answer::Refused(refusal));
-        }
-        Some(match &known.outcome {
-            Outcome::Awaiting => {
-                Answer::AskHost { repeat: true, transmitted: known.transmitted, pin: known.pin() }
-            }
-            Outcome::Refused(_) if known.clock_off => Answer::Refused(Refusal::ClockOff),
-            Outcome::Refused(refusal) => Answer::Refused(*refusal),
-            Outcome::Host(answer) => Answer::Again(answer.clone()),
-            Outcome::Reversed => Answer::Refused(Refusal::ReversedBefore),
-        })
+        Some(known.given())
+    }
+
+    /// What is remembered of this transaction.
+    pub(super) fn answered(&self, identity: Mark) -> Option<&Answered> {
+        self.answers.iter().find(|answer| answer.identity == Some(identity))
     }
 
     fn answers_given(&self) -> usize {
@@ -248,6 +244,40 @@ impl CardState {
             claim: None,
             refused: None,
             clock_off: false,
+            awaited: None,
         });
+    }
+}
+
+impl CardAt {
+    /// The answer that this very transaction was given before, if it was given one. Writes nothing.
+    pub fn answer_given(&self, command: &Command) -> Option<Answer> {
+        match command {
+            Command::Authorise(authorisation) => self.state.answer_again(authorisation),
+            _ => None,
+        }
+    }
+
+    /// The same by its identity alone, for a repeat that does not say all of what its first did.
+    pub fn answer_given_to(&self, identity: Mark) -> Option<Answer> {
+        self.state.answered(identity).map(Answered::given)
+    }
+}
+
+impl Answered {
+    /// What the same again is answered.
+    pub(super) fn given(&self) -> Answer {
+        if let Some(refusal) = self.refused {
+            return Answer::Refused(refusal);
+        }
+        match &self.outcome {
+            Outcome::Awaiting => {
+                Answer::AskHost { repeat: true, transmitted: self.transmitted, pin: self.pin() }
+            }
+            Outcome::Refused(_) if self.clock_off => Answer::Refused(Refusal::ClockOff),
+            Outcome::Refused(refusal) => Answer::Refused(*refusal),
+            Outcome::Host(answer) => Answer::Again(answer.clone()),
+            Outcome::Reversed => Answer::Refused(Refusal::ReversedBefore),
+        }
     }
 }

@@ -240,7 +240,7 @@ pub struct CardDetails {
 }
 
 /// What the card host said.
-#[derive(Clone, PartialEq, Eq, Debug, Encode, Decode)]
+#[derive(Clone, PartialEq, Eq, Debug, Default, Encode, Decode)]
 #[cbor(map)]
 pub struct HostAnswer {
     /// DE39.
@@ -252,6 +252,24 @@ pub struct HostAnswer {
     /// DE37.
     #[n(2)]
     pub reference: Option<String>,
+    /// DE4, where it is not what was asked for. A row of an earlier release has none.
+    #[n(3)]
+    pub amount: Option<Rial>,
+    /// It approved and said more than is kept here: it cannot be given again.
+    #[n(4)]
+    #[cbor(skip_if = "is_not")]
+    pub more: bool,
+}
+
+fn is_not(said: &bool) -> bool {
+    !said
+}
+
+impl HostAnswer {
+    /// An answer of DE39 alone.
+    pub fn of(response_code: impl Into<String>) -> HostAnswer {
+        HostAnswer { response_code: response_code.into(), ..HostAnswer::default() }
+    }
 }
 
 /// Who unlocked a card.

@@ -322,6 +322,9 @@ struct Answered {
     #[n(10)]
     #[cbor(default)]
     clock_off: bool,
+    /// Taken back: whether the host was asked about it and had not answered. A row of an earlier release does not say.
+    #[n(11)]
+    awaited: Option<bool>,
 }
 
 #[derive(Clone, PartialEq, Eq, Debug, Encode, Decode)]
@@ -533,14 +536,6 @@ impl CardAt {
         let (state, now) = (&self.state, self.now);
         state.refuse_before_comparing(authorisation, expiry_matches, policy, now).is_none()
             && matches!(state.static_allowed(authorisation, policy, now), statics::Allowed::Yes)
-    }
-
-    /// The answer that this very transaction was given before, if it was given one. Writes nothing.
-    pub fn answer_given(&self, command: &Command) -> Option<Answer> {
-        match command {
-            Command::Authorise(authorisation) => self.state.answer_again(authorisation),
-            _ => None,
-        }
     }
 
     /// Decides. What is to be stored before the answer is given is in the result.

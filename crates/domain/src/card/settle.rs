@@ -75,11 +75,7 @@ impl CardState {
             Outcome::Refused(why) => return unchanged(Answer::Refused(*why)),
             Outcome::Reversed => return unchanged(Answer::NotAwaited),
         }
-        let answer = HostAnswer {
-            response_code: Refusal::IssuerInoperative.response_code().to_owned(),
-            authorisation_code: None,
-            reference: None,
-        };
+        let answer = HostAnswer::of(Refusal::IssuerInoperative.response_code());
         known.outcome = Outcome::Host(answer.clone());
         known.undoing = true;
         let mut decided =
@@ -126,9 +122,12 @@ impl CardState {
         };
         if let Some(original) = exact.or_else(by_reference).and_then(|at| self.answers.get_mut(at)) {
             let (identity, known) = (original.identity, original.identity.is_some());
-            // Of one that was taken back before it is not kept what it was.
-            let awaited = matches!(original.outcome, Outcome::Awaiting | Outcome::Reversed);
-            let asked = known && awaited && original.refused.is_none();
+            // Of one that an earlier release took back it is not known.
+            let asked = match original.outcome {
+                Outcome::Awaiting => known,
+                Outcome::Reversed => known && original.awaited.unwrap_or(true),
+                _ => false,
+            };
             let answer =
                 if original.undoing { Answer::ReversedByUs } else { Answer::Reversed { known, asked } };
             if original.outcome == Outcome::Reversed {
@@ -136,6 +135,7 @@ impl CardState {
             }
             let awaited = identity.filter(|_| original.outcome == Outcome::Awaiting);
             original.outcome = Outcome::Reversed;
+            original.awaited = known.then_some(asked);
             let reversal = original.reversal;
             self.static_undone(reversal);
             return self.ended(answer, Entry::Reversed { identity }, awaited, policy);
@@ -165,6 +165,7 @@ impl CardState {
             claim: None,
             refused: None,
             clock_off: false,
+            awaited: None,
         };
         self.answers.push(tombstone);
         self.writes(answer, vec![Entry::Reversed { identity: None }])

@@ -5,12 +5,14 @@
 //!   no dynamic PIN matched ─▶ allowed, and it fits? ─▶ amount reserved, one failure claimed ─▶ host
 //!                                                        host approves: failure given back, amount stays
 //!                                                        host 55/75:    failure stays (and may lock), amount given back
-//!                                                        host declines: both given back
+//!                                                        host declines: both given back, but no failure that may have been a guess
 //!                                                        full reversal: amount given back, once
 //!                                                        silence:       both stay
 //! ```
 //!
-//! A static PIN that is right gives back its own try and no other: whoever has it could otherwise guess at dynamic PINs for ever.
+//! A static PIN that is right gives back its own try and no other: whoever has it could otherwise guess at dynamic PINs for ever. So
+//! could who presents a guess where the host declines for another reason: what was compared with a dynamic PIN is given back by an
+//! approval only.
 
 use std::time::Duration;
 
@@ -77,6 +79,17 @@ pub(super) struct Claim {
     /// The lock that it set, if it was the last try.
     #[n(1)]
     lock: Option<Moment>,
+    /// It was compared with a dynamic PIN first. A row of an earlier release does not say.
+    #[n(2)]
+    #[cbor(default)]
+    guess: bool,
+}
+
+impl Claim {
+    /// Whether the host's answer gives the try back.
+    fn is_given_back_by(self, code: &str) -> bool {
+        is_approval(code) || !(self.guess || PIN_REFUSED.contains(&code))
+    }
 }
 
 /// Whether the static PIN may be tried.
@@ -141,10 +154,11 @@ impl CardState {
         self.answers.iter().find(|known| known.identity == Some(identity)).map(Answered::pin)
     }
 
-    /// Takes amount and try: the host is asked next.
+    /// Takes amount and try: the host is asked next. `guess`: it matched no dynamic PIN, and there was one that it might have.
     pub(super) fn try_static(
         mut self,
         authorisation: &Authorisation,
+        guess: bool,
         policy: &Policy,
         now: Moment,
     ) -> Decided {
@@ -154,7 +168,7 @@ impl CardState {
         }
         let (identity, failures) = (authorisation.identity, self.tries.failures + 1);
         let lock = self.tries.fail(policy, now);
-        let claim = Claim { count: self.tries.count, lock };
+        let claim = Claim { count: self.tries.count, lock, guess };
         self.remember(authorisation, Outcome::Awaiting, now);
         if let Some(answer) = self.answers.last_mut() {
             answer.claim = Some(claim);
@@ -182,9 +196,13 @@ impl CardState {
         {
             self.static_undone(reversal);
         }
-        if !PIN_REFUSED.contains(&code) {
+        if claim.is_given_back_by(code) {
             self.give_back(claim);
             return (answer.clone(), Vec::new());
+        }
+        // No word for the PIN and none against it: the answer stays the host's.
+        if !PIN_REFUSED.contains(&code) {
+            return (answer.clone(), self.claimed_lock(identity, policy).into_iter().collect());
         }
         let failures = self.tries.failures;
         let locked = claim.lock.is_some() && self.tries.locked_until == claim.lock;
@@ -229,10 +247,9 @@ impl CardState {
     /// What an answer that comes after a reversal still says of the PIN.
     pub(super) fn static_answered_late(&mut self, identity: Mark, answer: &HostAnswer) -> bool {
         let known = self.answers.iter_mut().find(|known| known.identity == Some(identity));
-        let pin_refused = PIN_REFUSED.contains(&answer.response_code.as_str());
-        let Some(claim) = known.filter(|_| !pin_refused).and_then(|known| known.claim.take()) else {
-            return false;
-        };
+        let code = answer.response_code.as_str();
+        let known = known.filter(|known| known.claim.is_some_and(|claim| claim.is_given_back_by(code)));
+        let Some(claim) = known.and_then(|known| known.claim.take()) else { return false };
         self.give_back(claim);
         true
     }

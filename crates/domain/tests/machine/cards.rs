@@ -382,21 +382,24 @@ impl Card {
     }
 
     pub(crate) fn host(&mut self, transaction: &str, code: &str) {
-        let answer = HostAnswer { response_code: code.into(), authorisation_code: None, reference: None };
+        let answer = HostAnswer::of(code);
         self.tell(&Command::HostAnswered { identity: mark(transaction), answer });
     }
 
-    pub(crate) fn host_with_references(&mut self, transaction: &str) {
+    /// An answer with all that is kept of one.
+    pub(crate) fn host_with_all(&mut self, transaction: &str) {
         let answer = HostAnswer {
-            response_code: "00".into(),
+            response_code: "10".into(),
             authorisation_code: Some("123456".into()),
             reference: Some("123456789012".into()),
+            amount: Some(Rial::new(999_999_999_999).unwrap()),
+            more: true,
         };
         self.tell(&Command::HostAnswered { identity: mark(transaction), answer });
     }
 
     pub(crate) fn host_says(&mut self, transaction: &str, code: &str) -> String {
-        let answer = HostAnswer { response_code: code.into(), authorisation_code: None, reference: None };
+        let answer = HostAnswer::of(code);
         self.tell(&Command::HostAnswered { identity: mark(transaction), answer })
     }
 

@@ -224,8 +224,7 @@ fn commands() -> Vec<(&'static str, Step)> {
         (
             "host answers t1: 51",
             Box::new(|c| {
-                let answer =
-                    HostAnswer { response_code: "51".into(), authorisation_code: None, reference: None };
+                let answer = HostAnswer::of("51");
                 c.tell(&Command::HostAnswered { identity: cards::mark("t1"), answer })
             }),
         ),
@@ -419,11 +418,37 @@ fn reversals_of_nothing_keep_nobody_from_paying() {
 }
 
 #[test]
+fn a_reversal_that_comes_again_is_decided_as_before() {
+    type Steps = fn(&mut Card);
+    let cases: [(&str, Steps, &str); 4] = [
+        ("in doubt", |_| {}, "reversed, original asked about"),
+        ("approved", |c| c.host("t1", "00"), "reversed, original known"),
+        ("declined", |c| c.host("t1", "51"), "reversed, original known"),
+        ("given up", |c| _ = c.give_up("t1"), "reversed by us"),
+    ];
+    for (name, steps, expected) in cases {
+        let mut card = Card::active();
+        card.ask("A", 0);
+        card.pay(Pay::right("A", "t1"), 1);
+        steps(&mut card);
+        for s in [2, 20, 40] {
+            assert_eq!(card.reverse("t1", s), expected, "{name}, after {s} s");
+        }
+    }
+    let mut card = Card::active();
+    card.ask("A", 0);
+    card.pay(Pay::wrong("A", "w1"), 1);
+    for s in [2, 20] {
+        assert_eq!(card.reverse("w1", s), "reversed, original known", "refused here, after {s} s");
+    }
+}
+
+#[test]
 fn a_host_that_answers_after_the_reversal_is_not_awaited() {
     let mut card = Card::active();
     card.ask("A", 0);
     card.pay(Pay::right("A", "t1"), 1);
     card.reverse("t1", 2);
-    let answer = HostAnswer { response_code: "00".into(), authorisation_code: None, reference: None };
+    let answer = HostAnswer::of("00");
     assert_eq!(card.tell(&Command::HostAnswered { identity: cards::mark("t1"), answer }), "not awaited");
 }

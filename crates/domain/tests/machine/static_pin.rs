@@ -179,6 +179,42 @@ fn a_right_static_pin_gives_back_its_own_try_and_no_other() {
     assert_eq!(card.pay(Pay::wrong("A", "w3").of_rial(9 * LIMIT), 3), "75 tries_exceeded");
 }
 
+/// Or it could be guessed at for ever, each guess for more than the account has.
+#[test]
+fn a_guess_that_the_host_declines_for_another_reason_counts() {
+    for (open, asked) in [("an open PIN", true), ("codes of a phone", true), ("nothing", false)] {
+        let mut card = card();
+        match open {
+            "an open PIN" => _ = card.ask("A", 0),
+            "codes of a phone" => _ = card.add_token("phone"),
+            _ => {}
+        }
+        for n in 1..=2 {
+            assert_eq!(pays(&mut card, &format!("t{n}"), 1, n, "51"), "ask host, static: done");
+            let failures = if asked { u32::try_from(n).unwrap() } else { 0 };
+            assert_eq!((card.failures(), card.is_locked()), (failures, false), "{open}");
+        }
+        assert_eq!(pays(&mut card, "t3", 1, 3, "51"), "ask host, static: done", "the host's answer stays");
+        assert_eq!((card.is_locked(), card.state().static_total(second(3))), (asked, 0), "{open}");
+        let told = matches!(card.notices.last(), Some(Notice::Locked(Some(_))));
+        assert_eq!(told, asked, "{open}: its holder is told");
+    }
+}
+
+#[test]
+fn a_guess_is_given_back_by_an_approval_only_also_when_that_comes_late() {
+    for (code, failures) in [("00", 0), ("51", 1), ("55", 1)] {
+        for late in [false, true] {
+            let mut card = card();
+            card.ask("A", 0);
+            card.pay(small("t1", 1), 1);
+            let _ = late.then(|| card.reverse("t1", 2));
+            card.host("t1", code);
+            assert_eq!(card.failures(), failures, "{code}, late: {late}");
+        }
+    }
+}
+
 #[test]
 fn the_last_try_is_claimed_while_the_host_is_asked() {
     let mut card = card();

@@ -2,7 +2,7 @@
 //! the release before.
 
 use minicbor::Decode;
-use ramz_domain::card::{CardState, HostAnswer, Policy};
+use ramz_domain::card::{CardState, Policy};
 use ramz_domain::{ChallengeId, Refusal};
 
 use crate::cards::{Card, Pay, second};
@@ -80,6 +80,13 @@ struct FirstReleaseAnswered {
 }
 
 #[derive(Decode)]
+#[cbor(map)]
+struct FirstReleaseHostAnswer {
+    #[n(0)]
+    response_code: String,
+}
+
+#[derive(Decode)]
 enum FirstReleaseOutcome {
     #[n(0)]
     Awaiting,
@@ -87,7 +94,7 @@ enum FirstReleaseOutcome {
     #[n(1)]
     Refused(#[n(0)] u8),
     #[n(2)]
-    Host(#[n(0)] HostAnswer),
+    Host(#[n(0)] FirstReleaseHostAnswer),
     #[n(3)]
     Reversed,
 }
@@ -105,6 +112,9 @@ fn a_row_of_today_reads_in_the_first_release() {
     card.reverse("t2", 6);
     card.ask("D", 7);
     card.pay(Pay::right("D", "t3"), 8);
+    card.ask("E", 8);
+    card.pay(Pay::right("E", "t4"), 8);
+    card.host_with_all("t4");
     card.add_token("phone");
     card.pay(Pay::code("c1", 10, 0), 9);
     card.pay(Pay::code("c2", 0, 1).of_rial(1_000_001), 9);
@@ -121,6 +131,9 @@ fn a_row_of_today_reads_in_the_first_release() {
         FirstReleaseOutcome::Host(answer) => &answer.response_code,
         FirstReleaseOutcome::Reversed => "reversed",
     });
-    assert_eq!(outcomes.collect::<Vec<_>>(), ["91", "wrong_pin", "reversed", "awaiting", "wrong_pin", "61"]);
+    assert_eq!(
+        outcomes.collect::<Vec<_>>(),
+        ["91", "wrong_pin", "reversed", "awaiting", "10", "wrong_pin", "61"]
+    );
     assert!(row.answers.iter().all(|answer| answer.refused.is_none_or(|number| number <= 19)));
 }

@@ -3,12 +3,10 @@
 
 use std::sync::Arc;
 
-use ramz_domain::card::{
-    Answer, Authorisation, Command, HostAnswer, Mark, PinKind, Slot, StaticPolicy, StaticRule,
-};
+use ramz_domain::card::{Answer, Authorisation, Command, Mark, PinKind, Slot, StaticPolicy, StaticRule};
 use ramz_domain::{CardId, Pan, Refusal, limits};
-use ramz_iso8583::Message;
 use ramz_iso8583::de48::{PIN_VERIFIED, PIN_VERIFIED_DYNAMIC, Tags};
+use ramz_iso8583::{Message, Mti};
 use tokio::time::Instant;
 
 use super::transaction;
@@ -18,6 +16,8 @@ use crate::undo;
 
 /// The name of a card's turn for what may be the static PIN.
 const STATIC: Mark = Mark([0; 16]);
+/// What a host that keeps no answers says of a repeat: it is dealing with the first, or has dealt with it. Not what came of that.
+const HAS_IT_ALREADY: [&str; 2] = ["09", "94"];
 
 /// What the host is asked about.
 struct Asked<'a> {
@@ -31,12 +31,16 @@ struct Asked<'a> {
 impl Inline {
     pub(super) async fn authorise(&self, request: Message, tags: Tags) -> Result<Message, Refused> {
         let pan = transaction::pan(&request)?;
-        let slot = transaction::slot(&request)?;
+        let slot = match transaction::slot(&request) {
+            Ok(slot) => slot,
+            Err(refused) => return self.in_part(&request, None, refused).await,
+        };
         // What a repeat is about may have been approved: whatever fails now, only silence lets the switch reverse it.
         let again = request.mti().is_repeat();
         let card = self.engine.find(&pan).await.map_err(|fault| unless_repeated(again, fault))?;
         match (slot, card) {
-            (Slot::First, Some(found)) if request.has(52) => {
+            // A payment without a PIN is the host's matter; of a repeat the first may have had one.
+            (Slot::First, Some(found)) if request.has(52) || again => {
                 self.with_first_pin(request, tags, found, pan).await
             }
             (Slot::First, _) => self.pass_with_first_pin(request, &pan).await,
@@ -65,7 +69,7 @@ impl Inline {
         let command = |(authorisation, _): &(Authorisation, _)| Command::Authorise(authorisation.clone());
         let at = state.at(self.engine.clock.now());
         let known = read.as_ref().ok().is_some_and(|read| at.answer_given(&command(read)).is_some());
-        if !dynamic && !known {
+        if !known && (!dynamic || !request.has(52)) {
             return self.pass_with_first_pin(request, &pan).await;
         }
         // The first of it may have been approved by the host, before the first PIN became dynamic: a decline of ours would leave that
@@ -73,7 +77,11 @@ impl Inline {
         if again && !known {
             return Err(Refused::Silence);
         }
-        self.decide(request, tags, found, pan, read?).await
+        let read = read?;
+        if !request.has(52) {
+            return self.in_part(&request, Some(&command(&read)), Refused::No(Refusal::NotPermitted)).await;
+        }
+        self.decide(request, tags, found, pan, read).await
     }
 
     /// The card was read: its first PIN is the host's matter. Its block goes on under the host's key.
@@ -100,12 +108,52 @@ impl Inline {
         found: Found,
         pan: Pan,
     ) -> Result<Message, Refused> {
-        let authorisation = transaction::authorisation(&request, &tags, self.engine.keys.as_ref())?;
-        if !request.has(52) {
-            return Err(Refused::No(Refusal::NotPermitted));
+        let authorisation = match transaction::authorisation(&request, &tags, self.engine.keys.as_ref()) {
+            Ok(authorisation) => authorisation,
+            // It says something else than a first that was decided on.
+            Err(Refused::No(refusal)) => return Err(Refused::No(refusal)),
+            Err(refused) => return self.in_part(&request, None, refused).await,
+        };
+        let refused = match transaction::expiry(&request) {
+            _ if !request.has(52) => Refused::No(Refusal::NotPermitted),
+            Ok(expiry) => return self.decide(request, tags, found, pan, (authorisation, expiry)).await,
+            Err(refused) => refused,
+        };
+        self.in_part(&request, Some(&Command::Authorise(authorisation)), refused).await
+    }
+
+    /// What cannot be decided on, because something is missing or garbled. Of a repeat the first may have been approved: a switch may keep
+    /// no PIN block, or less than it was sent. It gets the answer given before, and none while there is none; by its identity alone where
+    /// what it asks for cannot be read.
+    pub(super) async fn in_part(
+        &self,
+        request: &Message,
+        command: Option<&Command>,
+        refused: Refused,
+    ) -> Result<Message, Refused> {
+        let again = repeats_what_is_decided(request);
+        let (true, Ok(pan), Ok(identity)) =
+            (again, transaction::pan(request), transaction::identity(request))
+        else {
+            return Err(refused);
+        };
+        let refused = match refused {
+            Refused::Fault(fault) => unless_repeated(again, fault),
+            refused => refused,
+        };
+        let found = self.engine.find(&pan).await.map_err(|fault| unless_repeated(again, fault))?;
+        let Some(Found { card, .. }) = found else { return Err(refused) };
+        let _held = self.in_flight.enter(card, identity).await;
+        let state = self.engine.look(card).await.map_err(|fault| unless_repeated(again, fault))?;
+        let Some(at) = state.map(|state| state.at(self.engine.clock.now())) else { return Err(refused) };
+        let given = command.map_or_else(|| at.answer_given_to(identity), |command| at.answer_given(command));
+        match given {
+            Some(Answer::Again(answer)) => reply::again(request, &answer),
+            Some(Answer::Refused(refusal)) => Err(Refused::No(refusal)),
+            // In doubt, and no message to ask the host with.
+            Some(_) => Err(Refused::Silence),
+            None => Err(refused),
         }
-        let expiry = transaction::expiry(&request)?;
-        self.decide(request, tags, found, pan, (authorisation, expiry)).await
     }
 
     /// What presents a PIN of ours: spent, asked of the host, answered.
@@ -151,7 +199,7 @@ impl Inline {
                 let answer = self.ask_host(request, tags, asked).await;
                 answer.map(|answer| sent_when(answer, sent))
             }
-            Answer::Again(answer) => Ok(reply::again(&request, &answer)),
+            Answer::Again(answer) => reply::again(&request, &answer),
             Answer::Refused(refusal) => Err(Refused::No(refusal)),
             // Switched off this very moment.
             Answer::NotDynamic => self.pass_with_first_pin(request, &pan).await,
@@ -173,7 +221,7 @@ impl Inline {
         let state = self.engine.look(card).await.map_err(|fault| unless_repeated(again, fault))?;
         let state = state.ok_or(EngineFault::NoCard)?;
         match state.at(self.engine.clock.now()).answer_given(command) {
-            Some(Answer::Again(answer)) => Ok(reply::again(request, &answer)),
+            Some(Answer::Again(answer)) => reply::again(request, &answer),
             Some(Answer::Refused(refusal)) => Err(Refused::No(refusal)),
             // Asked before, answer not known: only the host or a reversal can tell.
             Some(Answer::AskHost { transmitted, .. }) => {
@@ -217,15 +265,15 @@ impl Inline {
                 reply::refusal(&asked_as, Refusal::Malfunction)
             }
         };
-        let Some(response_code) = answer.get(39) else {
+        let Some(noted) = reply::kept(&asked_as, &answer) else {
             tracing::error!("the card host answered without a response code");
             return self.no_answer(&asked_as, card, identity).await;
         };
-        let noted = HostAnswer {
-            response_code: response_code.to_owned(),
-            authorisation_code: answer.get(38).map(str::to_owned),
-            reference: answer.get(37).map(str::to_owned),
-        };
+        if repeat && HAS_IT_ALREADY.contains(&noted.response_code.as_str()) {
+            let code = noted.response_code.as_str();
+            tracing::warn!(%card, code, "the card host does not say what became of a payment");
+            return self.no_answer(&asked_as, card, identity).await;
+        }
         let mut job = Job::from(Command::HostAnswered { identity, answer: noted });
         if self.on_silence == OnSilence::Reverse {
             // Should another node have given up on it: the answer came late, and is reversed after it came.
@@ -234,7 +282,7 @@ impl Inline {
         match Arc::clone(&self.engine).tell(card, job).await {
             Ok(Answer::Done) => Ok(answer),
             // Another node gave up on it meanwhile: what was answered there is the answer.
-            Ok(Answer::Again(answer)) => Ok(reply::again(&asked_as, &answer)),
+            Ok(Answer::Again(answer)) => reply::again(&asked_as, &answer),
             // Reversed meanwhile: an approval must not follow the answer to its reversal.
             Ok(_) => Err(Refused::Silence),
             // The host approved and we cannot keep it: as if it had said nothing.
@@ -289,7 +337,7 @@ impl Inline {
         let reversal = Some(reversal);
         let job = Job { reversal, ..Job::from(Command::GiveUp { identity }) };
         match self.engine.tell(card, job).await {
-            Ok(Answer::Again(answer)) => Ok(reply::again(payment, &answer)),
+            Ok(Answer::Again(answer)) => reply::again(payment, &answer),
             Ok(_) => Err(Refused::Silence),
             Err(fault) => {
                 tracing::error!(%card, %fault, "a reversal of our own could not be kept");
@@ -316,6 +364,11 @@ fn sent_when(mut answer: Message, transmitted: Option<u64>) -> Message {
         answer.set(7, format!("{sent:010}"));
     }
     answer
+}
+
+fn repeats_what_is_decided(request: &Message) -> bool {
+    let mti = request.mti();
+    mti.is_repeat() && matches!(mti.first(), Mti::AUTHORISATION | Mti::FINANCIAL)
 }
 
 fn unless_repeated(again: bool, fault: EngineFault) -> Refused {

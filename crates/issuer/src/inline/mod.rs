@@ -22,7 +22,7 @@ use ramz_domain::{Refusal, limits};
 use ramz_iso8583::de48::{self, Tags};
 use ramz_iso8583::{Message, Mti, MtiClass};
 use ramz_keys::{PinBlock, PinBlockFormat};
-use ramz_link::{Answer, Link};
+use ramz_link::{Answer, AskError, Link};
 use ramz_store::StoreFault;
 use zeroize::Zeroizing;
 
@@ -106,8 +106,12 @@ impl Inline {
 
     async fn answered(&self, request: &Message) -> Result<Message, Refused> {
         let mut request = request.clone();
-        let mut tags =
-            de48::of(&request).map_err(|_| Refused::Format(48, "tagged values TTLLLvalue, each tag once"))?;
+        let tags =
+            de48::of(&request).map_err(|_| Refused::Format(48, "tagged values TTLLLvalue, each tag once"));
+        let mut tags = match tags {
+            Ok(tags) => tags,
+            Err(refused) => return self.in_part(&request, None, refused).await,
+        };
         if tags.remove(de48::PIN_VERIFIED) {
             put(&tags, &mut request)?;
         }
@@ -128,12 +132,16 @@ impl Inline {
 
     /// Asks the host for what is not ours, and relays its answer.
     async fn pass(&self, request: &Message) -> Result<Message, Refused> {
+        // The line's last places are kept for what takes back.
+        if request.mti().class() != MtiClass::Reversal && !self.host.has_room() {
+            return Err(unasked(request));
+        }
         match self.host.ask(request.clone(), limits::HOST_TIMEOUT).await {
             Ok(answer) => relayed(answer),
             Err(error) if error.was_sent() => Err(Refused::Silence),
-            // What it repeats may have been approved, what it tells of has happened: a decline would leave that standing.
-            Err(_) if repeats_a_payment(request) || request.mti().is_advice() => Err(Refused::Silence),
-            Err(_) => Err(Refused::No(Refusal::IssuerInoperative)),
+            // The same message is at the host already, and what comes of it will be told to who asked first.
+            Err(AskError::Duplicate) => Err(Refused::Silence),
+            Err(_) => Err(unasked(request)),
         }
     }
 }
@@ -143,9 +151,16 @@ pub(crate) fn original_mark(reversal: &Message) -> Option<ramz_domain::card::Mar
     Some(reverse::Original::read(reversal).ok().flatten()?.mark())
 }
 
-fn repeats_a_payment(request: &Message) -> bool {
-    let class = request.mti().class();
-    request.mti().is_repeat() && matches!(class, MtiClass::Authorisation | MtiClass::Financial)
+/// The host could not be asked. What a message repeats may have been approved, what it tells of has happened, what it takes back may
+/// stand: a decline would leave that so.
+fn unasked(request: &Message) -> Refused {
+    let mti = request.mti();
+    let again = mti.is_repeat() && matches!(mti.class(), MtiClass::Authorisation | MtiClass::Financial);
+    if again || mti.is_advice() || mti.class() == MtiClass::Reversal {
+        Refused::Silence
+    } else {
+        Refused::No(Refusal::IssuerInoperative)
+    }
 }
 
 /// The host's answer as it goes on: what only we may say is taken out.

@@ -6,7 +6,7 @@ use ramz_iso8583::Message;
 
 use super::transaction::{pan, reference_mark, reversal_mark};
 use super::{Inline, Refused, reply};
-use crate::engine::Found;
+use crate::engine::{EngineFault, Found};
 use crate::undo::NOT_FOUND;
 
 /// What a reversal says of its original: field 90, and the terminal.
@@ -38,31 +38,47 @@ impl<'a> Original<'a> {
 }
 
 impl Inline {
-    pub(super) async fn reverse(&self, mut request: Message) -> Result<Message, Refused> {
+    pub(super) async fn reverse(&self, request: Message) -> Result<Message, Refused> {
+        let named = request.bytes(90).map(<[u8]>::to_vec);
+        let mut answer = self.reversed(request).await?;
+        // To the switch its original is what it called it.
+        if let Some(named) = named.filter(|_| answer.has(90)) {
+            answer.set(90, named);
+        }
+        Ok(answer)
+    }
+
+    async fn reversed(&self, mut request: Message) -> Result<Message, Refused> {
         let pan = pan(&request)?;
         // A partial reversal (DE95: the amount that stays) changes an amount, not the fact that the PIN was spent and
         // answered. Many switches send zeros in a full one.
         let full = request.get(95).is_none_or(|amounts| amounts.bytes().take(12).all(|digit| digit == b'0'));
         // Also by a number that the card had: what was paid with it can be reversed.
-        if full && let Some(Found { card, .. }) = self.engine.find(&pan).await? {
-            if let Some(first) = self.first_message(card, &request).await? {
-                request.set(90, first);
-            }
-            let (reversal, reference) = match (Original::read(&request)?, reference_mark(&request)) {
-                (Some(original), _) => (original.mark(), None),
-                (None, Some(reference)) => (reference, Some(reference)),
-                (None, None) => return Err(Refused::Format(90, "the original's data, or DE37 and DE41")),
-            };
-            let noted = self.engine.tell(card, Command::Reverse { reversal, reference }).await?;
-            match noted {
-                Answer::NotAwaited => return Err(Refused::Silence),
-                // Ours is durable and goes on until the host has it: the switch need not wait for that, nor the host undo twice.
-                Answer::ReversedByUs => return Ok(reply::done(&request)),
-                Answer::Reversed { asked: true, .. } => return self.pass_until_found(&request).await,
-                _ => {}
-            }
+        let Some(Found { card, .. }) = self.engine.find(&pan).await.map_err(to_come_again)? else {
+            return self.pass(&request).await;
+        };
+        match self.first_message(card, &request).await {
+            Ok(Some(first)) => request.set(90, first),
+            // What a partial one calls its original by is the host's matter.
+            Err(Refused::Format(..)) if !full => {}
+            read => _ = read?,
         }
-        self.pass(&request).await
+        if !full {
+            return self.pass(&request).await;
+        }
+        let (reversal, reference) = match (Original::read(&request)?, reference_mark(&request)) {
+            (Some(original), _) => (original.mark(), None),
+            (None, Some(reference)) => (reference, Some(reference)),
+            (None, None) => return Err(Refused::Format(90, "the original's data, or DE37 and DE41")),
+        };
+        let noted = self.engine.tell(card, Command::Reverse { reversal, reference }).await;
+        match noted.map_err(to_come_again)? {
+            Answer::NotAwaited => Err(Refused::Silence),
+            // Ours is durable and goes on until the host has it: the switch need not wait for that, nor the host undo twice.
+            Answer::ReversedByUs => Ok(reply::done(&request)),
+            Answer::Reversed { asked: true, .. } => self.pass_until_found(&request).await,
+            _ => self.pass(&request).await,
+        }
     }
 
     /// It may have overtaken its payment, and that be approved when it comes: a host that does not find it is not believed yet. The
@@ -82,7 +98,7 @@ impl Inline {
     /// its host know the payment by the first's. `None` if there is nothing to set right.
     async fn first_message(&self, card: CardId, request: &Message) -> Result<Option<String>, Refused> {
         let Some(original) = Original::read(request)? else { return Ok(None) };
-        let Some(state) = self.engine.look(card).await? else { return Ok(None) };
+        let Some(state) = self.engine.look(card).await.map_err(to_come_again)? else { return Ok(None) };
         let mut sent = state.sent().map(|(mark, time)| (mark, format!("{time:010}")));
         if state.sent().any(|(mark, _)| mark == original.mark()) {
             return Ok(None);
@@ -91,4 +107,11 @@ impl Inline {
         let data = request.get(90).unwrap_or_default();
         Ok(first.map(|(_, time)| format!("{}{time}{}", &data[..10], &data[20..])))
     }
+}
+
+/// Whatever it says, an answer acknowledges a reversal: a switch that has one may drop it, and the debit stands. Without one it comes
+/// again.
+fn to_come_again(fault: EngineFault) -> Refused {
+    tracing::error!(%fault, "a reversal could not be dealt with, and is to come again");
+    Refused::Silence
 }

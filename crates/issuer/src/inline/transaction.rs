@@ -122,6 +122,7 @@ pub(super) fn authorisation(
     tags: &Tags,
     keys: &dyn Keys,
 ) -> Result<Authorisation, Refused> {
+    is_one_card(request)?;
     let code = required(request, 3, "the processing code")?;
     let kind = code.get(..2).and_then(PaymentKind::from_processing_code);
     let kind = kind.ok_or(Refused::No(match code.get(..2) {

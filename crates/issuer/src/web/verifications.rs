@@ -96,14 +96,7 @@ async fn outcome(
     let id = Uuid::try_parse(&id).map_err(|_| Problem::not_found())?;
     let record = door.find(verifier, id).await.map_err(|f| door.problem(&f))?;
     let Record { card, identity } = record.ok_or_else(Problem::not_found)?;
-    let host = |response_code: &str| Command::HostAnswered {
-        identity,
-        answer: HostAnswer {
-            response_code: response_code.to_owned(),
-            authorisation_code: None,
-            reference: None,
-        },
-    };
+    let host = |code: &str| Command::HostAnswered { identity, answer: HostAnswer::of(code) };
     let command = match outcome {
         PaymentOutcome::Approved => host("00"),
         PaymentOutcome::Declined => host("05"),

@@ -266,6 +266,13 @@ pub(crate) async fn what_was_answered_is_answered_again_whatever_was_switched_si
         "the refusal again",
     )?;
     same(code(&node.ask_over(1, &repeated(&paid)).await?), "00".into(), "the approval again")?;
+    let mut without_its_pin = repeated(&paid);
+    without_its_pin.remove(52);
+    same(
+        code(&node.ask_over(1, &without_its_pin).await?),
+        "00".into(),
+        "also where the switch keeps no PIN",
+    )?;
     same((bank.host.asked_in_all().times, bank.spent(CARD)), (asked, 1_100_000), "and the host was not asked")
 }
 

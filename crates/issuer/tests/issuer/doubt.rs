@@ -10,6 +10,7 @@ use crate::messages::{Wish, code, pan, repeated, reversal, set_pin};
 on_both_stores! {
     a_repeat_of_a_payment_in_doubt_is_silence_while_the_host_is_away,
     a_repeat_with_a_first_pin_is_silence_while_the_host_is_away,
+    a_host_that_has_a_repeat_already_has_not_declined_it,
     a_repeat_of_what_the_row_does_not_know_is_silence_while_the_host_is_away,
     an_advice_passes_and_is_no_guess,
     an_approval_does_not_follow_its_reversal,
@@ -71,6 +72,29 @@ async fn silent_until_the_host_is_back(bank: &Bank, node: &Node, payment: &Messa
     let other = bank.node().await;
     same(code(&other.ask(&repeated(payment)).await?), "00".into(), "the repeat, once the host is back")?;
     same(bank.host.asked(payment).debits, 1, "debits")
+}
+
+/// 94 and 09 are of the repeat: the payment itself may have been approved.
+async fn a_host_that_has_a_repeat_already_has_not_declined_it(bank: &Bank, node: Node) -> Told {
+    let wish = Wish::purchase(31_300);
+    let pin = bank.pin(&node, CARD, &wish).await?;
+    let payment = bank.payment(CARD, &wish, &pin);
+    bank.host.silence_next(1);
+    drop(node.asking(0, &payment));
+    bank.host_was_asked(1).await?;
+    bank.host.drop_connections();
+    node.was_silent(1).await?;
+    bank.reconnect(&node).await?;
+    for said in ["94", "09"] {
+        bank.host.say_of_repeats(Some(said));
+        // This node's switch still waits for its first answer.
+        let other = bank.node().await;
+        drop(other.asking(0, &repeated(&payment)));
+        other.was_silent(1).await?;
+    }
+    bank.host.say_of_repeats(None);
+    same(code(&node.ask_over(1, &repeated(&payment)).await?), "00".into(), "once the host says what it was")?;
+    same(bank.host.asked(&payment).debits, 1, "debits")
 }
 
 /// What has happened cannot be refused: it is the host's to book, and its PIN is none that is tried.

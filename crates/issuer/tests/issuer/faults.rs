@@ -8,7 +8,7 @@ use ramz_store::{MemoryStore, Table};
 
 use crate::bank::{Bank, Build, CARD, Node, OTHER_CARD, Told, same, tried};
 use crate::guess::wrong;
-use crate::messages::{Wish, code, repeated};
+use crate::messages::{Wish, code, repeated, reversal};
 
 async fn faulty(scenario: impl AsyncFn(&Bank, Node, &FaultyStore) -> Told) {
     let store = Arc::new(FaultyStore::new(Arc::new(MemoryStore::new())));
@@ -141,6 +141,39 @@ async fn a_store_that_cannot_be_read_is_91_and_no_try() {
     .await;
 }
 
+/// Any answer acknowledges it: the switch would send it no more, and what it takes back would stand.
+#[tokio::test]
+async fn a_reversal_is_silence_while_the_store_is_away() {
+    faulty(async |bank, node, store| {
+        let wish = Wish::purchase(68_000);
+        let pin = bank.pin(&node, CARD, &wish).await?;
+        let payment = bank.payment(CARD, &wish, &pin);
+        same(code(&node.ask(&payment).await?), "00".into(), "the payment")?;
+        bank.settled().await?;
+        let plans = [
+            vec![Some(Failing::Unavailable)],
+            vec![Some(Failing::Statement)],
+            vec![Some(Failing::UnknownNotWritten); 4],
+        ];
+        for (plan, silent) in plans.into_iter().zip(1..) {
+            store.next_commits(plan);
+            drop(node.asking(0, &reversal(&payment)));
+            node.was_silent(silent).await?;
+        }
+        // A node that keeps no rows yet.
+        bank.crash(node);
+        let node = bank.node().await;
+        store.fail_reads(true);
+        drop(node.asking(0, &reversal(&payment)));
+        node.was_silent(1).await?;
+        store.fail_reads(false);
+        same(bank.spent(CARD), 68_000, "debited, as nobody heard otherwise")?;
+        same(code(&node.ask(&reversal(&payment)).await?), "00".into(), "the reversal, when it comes again")?;
+        same(bank.spent(CARD), 0, "debited in the end")
+    })
+    .await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn no_command_is_lost_between_two_turns_of_a_card() {
     use ramz_domain::card::{Answer, Command, Mark};
@@ -152,11 +185,7 @@ async fn no_command_is_lost_between_two_turns_of_a_card() {
         telling.spawn(async move {
             for _ in 0..10_000 {
                 // Awaited by nobody: nothing is written, so that turns are as short as they can be.
-                let answer = ramz_domain::card::HostAnswer {
-                    response_code: "00".into(),
-                    authorisation_code: None,
-                    reference: None,
-                };
+                let answer = ramz_domain::card::HostAnswer::of("00");
                 let told = engine.tell(card, Command::HostAnswered { identity: Mark([7; 16]), answer }).await;
                 assert!(matches!(told, Ok(Answer::NotAwaited)), "{told:?}");
             }

@@ -3,6 +3,7 @@
 
 use ramz_domain::{Pan, Pin};
 use ramz_iso8583::{Message, encode};
+use ramz_issuer::config::OnSilence;
 use ramz_keys::Keys as _;
 
 use crate::bank::{Bank, Build, CARD, FIRST_PIN, Node, Told, same, tried};
@@ -80,6 +81,28 @@ async fn a_payment_with_pin_blocks_of_format_4() {
     let file = folder.path().join("aes.toml");
     std::fs::write(&file, "name = 'aes'\nlike = 'bcd'\n[fields]\n52 = 'b 128'\n").unwrap();
     check(Wire::of(file.to_str().unwrap(), "", 4), Wire::of("ascii", "", 3)).await;
+}
+
+/// Where we say 91 and reverse it ourselves: with such a layout no reversal could ever go out.
+#[test]
+fn where_we_reverse_a_layout_without_room_for_that_does_not_start() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("ours.toml");
+    let checked = |field: &str, on_silence: OnSilence| {
+        std::fs::write(&file, format!("name = 'ours'\nlike = 'bcd'\n[fields]\n{field}\n")).unwrap();
+        let host = Wire::of(file.to_str().unwrap(), "", 0);
+        let build = Build { wires: [Wire::default(), host], on_silence, ..Build::default() };
+        let checked = crate::settings::config(([127, 0, 0, 1], 8722).into(), &build).check();
+        checked.map_err(|error| error.to_string())
+    };
+    for field in ["90 = 'none'", "90 = 'n 40'"] {
+        assert_eq!(checked(field, OnSilence::Silence), Ok(()), "the switch reverses");
+        let said = checked(field, OnSilence::Reverse).unwrap_err();
+        for part in ["host", "a reversal of our own (on_silence = \"reverse\")", "field 90"] {
+            assert!(said.contains(part), "{field}: {said}");
+        }
+    }
+    assert_eq!(checked("90 = 'n 42'", OnSilence::Reverse), Ok(()));
 }
 
 /// What the sample says it is, byte by byte, so that the page does not promise what the file is not.

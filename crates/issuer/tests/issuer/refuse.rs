@@ -6,7 +6,7 @@ use ramz_keys::{Keys as _, PinBlockFormat};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
-use crate::bank::{Bank, CARD, CLOSED, FIRST_PIN, Node, Told, UNKNOWN, on_both_stores, same};
+use crate::bank::{Bank, CARD, CLOSED, FIRST_PIN, Node, OTHER_CARD, Told, UNKNOWN, on_both_stores, same};
 use crate::doubles::shown;
 use crate::guess::wrong;
 use crate::messages::{Wish, code, pan, refusal, set_pin, set_tag};
@@ -16,6 +16,7 @@ on_both_stores! {
     a_verified_tag_from_outside_is_taken_away,
     the_first_pin_is_the_hosts_matter,
     the_host_sees_no_dynamic_pin,
+    a_pin_vouches_for_no_other_cards_track,
     garbled_messages_are_answered_with_their_place,
     wrong_expiries_throttle_their_door_only,
 }
@@ -147,6 +148,20 @@ async fn the_host_sees_no_dynamic_pin(bank: &Bank, node: Node) -> Told {
         expects("30", "format_error:52"),
         "under another zone's key",
     )
+}
+
+/// A host may go by the track, and take tag 02 for a word on that card.
+async fn a_pin_vouches_for_no_other_cards_track(bank: &Bank, node: Node) -> Told {
+    let wish = Wish::purchase(38_000);
+    let pin = bank.pin(&node, CARD, &wish).await?;
+    let mut payment = bank.payment(CARD, &wish, &pin);
+    for track in [format!("{}=29115201234", pan(OTHER_CARD)), "29115201234".to_owned()] {
+        payment.set(35, track.as_str());
+        same(refusal(&node.ask(&payment).await?), expects("30", "format_error:35"), &track)?;
+    }
+    same(bank.host.asked_in_all().times, 0, "asked of the host")?;
+    payment.set(35, format!("{}=29115201234", pan(CARD)));
+    same(code(&node.ask(&payment).await?), "00".into(), "its own, and the PIN is not spent yet")
 }
 
 async fn garbled_messages_are_answered_with_their_place(bank: &Bank, node: Node) -> Told {

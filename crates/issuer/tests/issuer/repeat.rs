@@ -1,10 +1,10 @@
 //! A transaction that comes again gets the answer given before and spends nothing; and what the card host's bad days
 //! leave behind: silence, never an approval that nobody undoes.
 
-use ramz_domain::limits;
+use ramz_domain::{Rial, limits};
 use ramz_iso8583::{Message, Mti};
 
-use crate::bank::{Bank, CARD, Node, Told, on_both_stores, same, until};
+use crate::bank::{Bank, CARD, FIRST_PIN, Node, Told, on_both_stores, same, until};
 use crate::guess::wrong;
 use crate::messages::{Wish, code, pan, refusal, repeated, reversal};
 
@@ -12,11 +12,17 @@ on_both_stores! {
     a_repeat_waits_for_the_one_in_flight,
     a_repeat_on_another_node_debits_once,
     a_repeat_gets_the_answer_given_before,
+    a_repeat_of_an_approval_in_part_says_how_much,
+    a_repeat_of_a_balance_is_silence,
+    a_repeat_that_says_less_than_its_first_gets_the_same_answer,
+    a_repeat_that_says_less_of_a_payment_in_doubt_is_silence,
     a_repeat_of_a_wrong_pin_counts_once,
     the_same_identity_with_another_amount_is_94,
     a_lost_connection_in_flight_is_silence,
     nothing_is_spent_while_the_host_is_away,
     nothing_is_spent_while_the_host_is_behind,
+    what_passes_through_leaves_room_for_reversals,
+    the_same_message_beside_itself_is_no_decline,
     a_crash_in_flight_loses_nothing,
 }
 
@@ -89,6 +95,84 @@ async fn a_repeat_gets_the_answer_given_before(bank: &Bank, node: Node) -> Told 
     same(given(&node.ask(&other_pin).await?), given(&first), "a repeat's PIN is not compared; its answer")?;
     same(bank.host.asked(&payment).times, 1, "asked of the host")?;
     same(bank.spent(CARD), 12_000, "debited")
+}
+
+async fn a_repeat_of_an_approval_in_part_says_how_much(bank: &Bank, node: Node) -> Told {
+    bank.host.approve_at_most(Rial::new(5_000).unwrap());
+    let wish = Wish::purchase(12_050);
+    let pin = bank.pin(&node, CARD, &wish).await?;
+    let payment = bank.payment(CARD, &wish, &pin);
+    let told = ("10".to_owned(), Some("000000005000"));
+    for again in [payment.clone(), repeated(&payment)] {
+        let answer = node.ask(&again).await?;
+        same((code(&answer), answer.get(4)), told.clone(), "what was approved, and of how much")?;
+    }
+    same(bank.spent(CARD), 5_000, "debited")
+}
+
+/// It is not kept in the card's row, and 00 without it would be another answer.
+async fn a_repeat_of_a_balance_is_silence(bank: &Bank, node: Node) -> Told {
+    let wish = Wish::purchase(0).of("balance");
+    let pin = bank.pin(&node, CARD, &wish).await?;
+    let inquiry = bank.payment(CARD, &wish, &pin);
+    let answer = node.ask(&inquiry).await?;
+    same((code(&answer), answer.has(54)), ("00".into(), true), "the balance")?;
+    drop(node.asking(1, &repeated(&inquiry)));
+    node.was_silent(1).await
+}
+
+/// A switch may keep no PIN block, and not all of the rest.
+async fn a_repeat_that_says_less_than_its_first_gets_the_same_answer(bank: &Bank, node: Node) -> Told {
+    let without = |payment: &Message, field: u8| {
+        let mut less = repeated(payment);
+        less.remove(field);
+        less
+    };
+    let wish = Wish::purchase(12_100);
+    let pin = bank.pin(&node, CARD, &wish).await?;
+    let payment = bank.payment(CARD, &wish, &pin);
+    let first = node.ask(&payment).await?;
+    same(code(&first), "00".into(), "the first")?;
+    for field in [4, 7, 14, 22, 42, 49, 52] {
+        let again = node.ask(&without(&payment, field)).await?;
+        same(given(&again), given(&first), &format!("a repeat without field {field}"))?;
+    }
+    let bill = Wish::purchase(12_200).of("bill");
+    let pin = bank.pin(&node, CARD, &bill).await?;
+    let payment_of_a_bill = bank.payment(CARD, &bill, &pin);
+    let first = node.ask(&payment_of_a_bill).await?;
+    let mut garbled = repeated(&payment_of_a_bill);
+    garbled.set(48, "03001x03001y");
+    for less in [without(&payment_of_a_bill, 48), garbled] {
+        same(given(&node.ask(&less).await?), given(&first), "a repeat without the bill")?;
+    }
+    let mut other = without(&payment, 52);
+    other.set(4, "000000012101");
+    same(refusal(&node.ask(&other).await?), ("94".into(), "duplicate_other".into()), "of another amount")?;
+    let strange = bank.payment(CARD, &wish, &pin);
+    for (field, refused) in [(52, "not_permitted"), (14, "format_error:14"), (42, "format_error:42")] {
+        same(refusal(&node.ask(&without(&strange, field)).await?).1, refused.into(), "of what is not known")?;
+    }
+    same(bank.host.asked(&payment).times, 1, "asked of the host")
+}
+
+async fn a_repeat_that_says_less_of_a_payment_in_doubt_is_silence(bank: &Bank, node: Node) -> Told {
+    let wish = Wish::purchase(12_300);
+    let pin = bank.pin(&node, CARD, &wish).await?;
+    let payment = bank.payment(CARD, &wish, &pin);
+    bank.host.silence_next(1);
+    drop(node.asking(0, &payment));
+    bank.host_was_asked(1).await?;
+    bank.host.drop_connections();
+    node.was_silent(1).await?;
+    bank.reconnect(&node).await?;
+    let mut less = repeated(&payment);
+    less.remove(52);
+    drop(node.asking(1, &less));
+    node.was_silent(2).await?;
+    let other = bank.node().await;
+    same(code(&other.ask(&repeated(&payment)).await?), "00".into(), "the repeat that says all of it")?;
+    same(code(&other.ask(&less).await?), "00".into(), "and then the one that does not")
 }
 
 async fn a_repeat_of_a_wrong_pin_counts_once(bank: &Bank, node: Node) -> Told {
@@ -186,16 +270,7 @@ async fn nothing_is_spent_while_the_host_is_away(bank: &Bank, node: Node) -> Tol
 async fn nothing_is_spent_while_the_host_is_behind(bank: &Bank, node: Node) -> Told {
     let wish = Wish::purchase(18_000);
     let pin = bank.pin(&node, CARD, &wish).await?;
-    let most = limits::LINK_IN_FLIGHT_MAX - limits::LINK_ROOM_KEPT;
-    bank.host.hold();
-    let mut waiting = Vec::new();
-    for _ in 0..most {
-        // The host's own matter: another bank's card at a till.
-        let mut message = Wish::purchase(1).message(&pan(900));
-        message.set(22, "051");
-        waiting.push(node.asking(1, &message));
-    }
-    bank.host_was_asked(u32::try_from(most).unwrap()).await?;
+    let waiting = fill_the_line(bank, &node).await?;
     let behind = ("91".to_owned(), "issuer_inoperative".to_owned());
     same(refusal(&node.ask(&bank.payment(CARD, &wish, &pin)).await?), behind, "while the host is behind")?;
     same(bank.story(CARD).await.last().map(String::as_str), Some("PinIssued"), "the last entry")?;
@@ -204,6 +279,59 @@ async fn nothing_is_spent_while_the_host_is_behind(bank: &Bank, node: Node) -> T
         answer.await?;
     }
     same(bank.pay(&node, CARD, &wish, &pin).await?, "00".into(), "after it has caught up")
+}
+
+/// Something that is the host's own matter: another bank's card at a till.
+fn at_a_till(amount: u64) -> Message {
+    let mut message = Wish::purchase(amount).message(&pan(900));
+    message.set(22, "051");
+    message
+}
+
+/// As many of these as payments may be at once wait for the host; what they are answered, once it is released.
+async fn fill_the_line(
+    bank: &Bank,
+    node: &Node,
+) -> Result<Vec<impl Future<Output = Result<Message, String>>>, String> {
+    let most = limits::LINK_IN_FLIGHT_MAX - limits::LINK_ROOM_KEPT;
+    bank.host.hold();
+    let waiting = (0..most).map(|_| node.asking(1, &at_a_till(1))).collect();
+    bank.host_was_asked(u32::try_from(most).unwrap()).await?;
+    Ok(waiting)
+}
+
+/// What only passes takes no more places than what is decided here.
+async fn what_passes_through_leaves_room_for_reversals(bank: &Bank, node: Node) -> Told {
+    let payment = at_a_till(2);
+    let waiting = fill_the_line(bank, &node).await?;
+    let behind = ("91".to_owned(), "issuer_inoperative".to_owned());
+    same(refusal(&node.ask(&payment).await?), behind, "one more")?;
+    drop(node.asking(0, &repeated(&payment)));
+    node.was_silent(1).await?;
+    let undone = node.asking(1, &reversal(&payment));
+    let arrived = async || bank.host_trace.last("host", "0420").is_some();
+    until("a reversal is at the host", arrived).await?;
+    bank.host.release();
+    same(code(&undone.await?), "00".into(), "the reversal")?;
+    for answer in waiting {
+        answer.await?;
+    }
+    same(code(&node.ask(&at_a_till(3)).await?), "14".into(), "once the host has caught up")
+}
+
+/// Over another line of the switch. The first is at the host, and may be approved.
+async fn the_same_message_beside_itself_is_no_decline(bank: &Bank, node: Node) -> Told {
+    let mut payment = Wish::purchase(18_500).message(&pan(CARD));
+    payment.set(22, "051");
+    crate::messages::set_pin(&mut payment, FIRST_PIN, &bank.soft);
+    bank.host.hold();
+    let first = node.asking(0, &payment);
+    bank.host_was_asked(1).await?;
+    drop(node.asking(1, &payment));
+    node.was_silent(1).await?;
+    bank.host.release();
+    same(code(&first.await?), "00".into(), "the first")?;
+    same((bank.spent(CARD), bank.host.asked(&payment).times), (18_500, 1), "debited, and asked")
 }
 
 pub(crate) async fn a_crash_in_flight_loses_nothing(bank: &Bank, node: Node) -> Told {

@@ -1,6 +1,6 @@
 //! A reversal takes a payment back and never revives its PIN; one that comes first refuses its original.
 
-use ramz_iso8583::Message;
+use ramz_iso8583::{Message, Mti};
 
 use crate::bank::{Bank, CARD, Node, Told, on_both_stores, same, until};
 use crate::messages::{Wish, code, refusal, repeated, reversal, reversal_by_reference};
@@ -11,11 +11,14 @@ on_both_stores! {
     a_reversal_that_comes_first_refuses_its_original,
     a_reversal_by_reference_that_comes_first_refuses_its_original,
     a_reversal_that_names_a_repeats_time_is_the_payments,
+    a_partial_reversal_that_names_a_repeats_time_is_the_payments,
     of_tries_with_one_reference_the_approved_one_is_reversed,
     a_partial_reversal_leaves_the_answer,
     a_reversal_of_nothing_that_is_known_passes,
+    a_reversal_of_either_type_is_silence_while_the_host_is_away,
     a_reversal_that_overtakes_its_payment_on_the_way_to_the_host_comes_again,
     a_host_that_does_not_find_a_payment_is_believed_after_ten_minutes,
+    a_repeated_reversal_is_answered_as_its_first,
 }
 
 /// The host does not find the payment, forgets that, and approves it when it comes.
@@ -61,6 +64,21 @@ async fn a_host_that_does_not_find_a_payment_is_believed_after_ten_minutes(bank:
     bank.advance(600);
     same(code(&node.ask_over(1, &repeated(&undo)).await?), "25".into(), "ten minutes later")?;
     same(bank.host.asked_in_all().debits, 0, "debits")
+}
+
+/// A host that has lost the payment does not find it, however often it is asked.
+async fn a_repeated_reversal_is_answered_as_its_first(bank: &Bank, node: Node) -> Told {
+    let wish = Wish::purchase(28_000);
+    let pin = bank.pin(&node, CARD, &wish).await?;
+    let payment = bank.payment(CARD, &wish, &pin);
+    same(code(&node.ask(&payment).await?), "00".into(), "the payment")?;
+    bank.host.forget_reversals_of_nothing();
+    bank.host.forget_everything();
+    let undo = reversal(&payment);
+    for again in [undo.clone(), repeated(&undo)] {
+        same(code(&node.ask(&again).await?), "25".into(), "its reversal")?;
+    }
+    Ok(())
 }
 
 async fn a_reversal_by_original_data_never_revives_the_pin(bank: &Bank, node: Node) -> Told {
@@ -114,17 +132,43 @@ async fn comes_first(bank: &Bank, node: &Node, undo: fn(&Message) -> Message) ->
 
 /// A repeat may be sent with a transmission time of its own, and be what the switch reverses.
 async fn a_reversal_that_names_a_repeats_time_is_the_payments(bank: &Bank, node: Node) -> Told {
-    let wish = Wish::purchase(25_000);
-    let pin = bank.pin(&node, CARD, &wish).await?;
+    let (payment, again) = paid_and_repeated(bank, &node, 25_000).await?;
+    let undo = reversal(&again);
+    let answer = node.ask(&undo).await?;
+    same(code(&answer), "00".into(), "the reversal of that")?;
+    same(answer.get(90), undo.get(90), "the original, as the switch called it")?;
+    same((bank.spent(CARD), bank.host.asked_in_all().credits), (0, 1), "debited, and credited")?;
+    let original = refusal(&node.ask(&repeated(&payment)).await?);
+    same(original, ("12".into(), "reversed_before".into()), "the payment again")
+}
+
+async fn a_partial_reversal_that_names_a_repeats_time_is_the_payments(bank: &Bank, node: Node) -> Told {
+    let (payment, again) = paid_and_repeated(bank, &node, 25_500).await?;
+    let mut partial = reversal(&again);
+    partial.set(95, format!("{:012}{:0>30}", 5_000, ""));
+    let answer = node.ask(&partial).await?;
+    same(code(&answer), "00".into(), "the partial reversal")?;
+    same(answer.get(90), partial.get(90), "the original, as the switch called it")?;
+    same(bank.spent(CARD), 5_000, "debited after it")?;
+    same(code(&node.ask(&repeated(&payment)).await?), "00".into(), "the payment, as it was answered")?;
+    // Whatever else it is called by is between switch and host.
+    let mut nameless = partial.clone();
+    nameless.remove(90);
+    nameless.set(11, "900001");
+    nameless.set(37, payment.bytes(37).unwrap());
+    same(code(&node.ask(&nameless).await?), "00".into(), "by its reference")
+}
+
+/// A payment that was approved, and its repeat under another transmission time.
+async fn paid_and_repeated(bank: &Bank, node: &Node, amount: u64) -> Result<(Message, Message), String> {
+    let wish = Wish::purchase(amount);
+    let pin = bank.pin(node, CARD, &wish).await?;
     let payment = bank.payment(CARD, &wish, &pin);
     same(code(&node.ask(&payment).await?), "00".into(), "the payment")?;
     let mut again = repeated(&payment);
     again.set(7, "1124015250");
     same(code(&node.ask(&again).await?), "00".into(), "its repeat")?;
-    same(code(&node.ask(&reversal(&again)).await?), "00".into(), "the reversal of that")?;
-    same((bank.spent(CARD), bank.host.asked_in_all().credits), (0, 1), "debited, and credited")?;
-    let original = refusal(&node.ask(&repeated(&payment)).await?);
-    same(original, ("12".into(), "reversed_before".into()), "the payment again")
+    Ok((payment, again))
 }
 
 async fn of_tries_with_one_reference_the_approved_one_is_reversed(bank: &Bank, node: Node) -> Told {
@@ -164,4 +208,22 @@ async fn a_reversal_of_nothing_that_is_known_passes(_: &Bank, node: Node) -> Tol
     nameless.remove(90);
     let expected = ("30".to_owned(), "format_error:90".to_owned());
     same(refusal(&node.ask(&nameless).await?), expected, "one that names no original")
+}
+
+/// Noted, but the host does not know: an answer would acknowledge it.
+async fn a_reversal_of_either_type_is_silence_while_the_host_is_away(bank: &Bank, node: Node) -> Told {
+    let wish = Wish::purchase(27_000);
+    let pin = bank.pin(&node, CARD, &wish).await?;
+    let payment = bank.payment(CARD, &wish, &pin);
+    same(code(&node.ask(&payment).await?), "00".into(), "the payment")?;
+    bank.cut_off(&node).await?;
+    for (mti, silent) in [(Mti::REVERSAL_ADVICE, 1), (Mti::REVERSAL, 2), (Mti::REVERSAL.repeat(), 3)] {
+        let mut undo = reversal(&payment);
+        undo.set_mti(mti);
+        drop(node.asking(0, &undo));
+        node.was_silent(silent).await?;
+    }
+    bank.reconnect(&node).await?;
+    same(code(&node.ask(&reversal(&payment)).await?), "00".into(), "once the host is back")?;
+    same(bank.spent(CARD), 0, "debited in the end")
 }

@@ -87,7 +87,7 @@ impl Rules for GivesBackOnSilence {
         let mut silent = self.0.lock().unwrap();
         let now = card.now();
         let before = silent.take().map(|identity| {
-            let answer = HostAnswer { response_code: "91".into(), authorisation_code: None, reference: None };
+            let answer = HostAnswer::of("91");
             TheRules.decide(card.clone(), &Command::HostAnswered { identity, answer }, evidence, policy)
         });
         let card = before.and_then(|decided| decided.next).map_or(card, |state| state.at(now));

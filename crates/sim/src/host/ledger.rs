@@ -37,7 +37,7 @@ pub struct Asked {
 }
 
 /// Fields that an answer repeats.
-const REPEATED: [u8; 13] = [2, 3, 4, 7, 11, 12, 13, 32, 33, 37, 41, 42, 49];
+const REPEATED: [u8; 14] = [2, 3, 4, 7, 11, 12, 13, 32, 33, 37, 41, 42, 49, 90];
 /// Fields that make a transaction's identity.
 const IDENTITY: [u8; 6] = [2, 11, 12, 13, 32, 41];
 /// Fields of which a repeat must have the same.
@@ -63,6 +63,10 @@ pub(super) struct Ledger {
     reversed_before: Bounded,
     /// Those are not kept.
     forgets: bool,
+    /// Of what is more, so much is approved.
+    at_most: Option<Rial>,
+    /// What is said of every repeat, in place of the first one's answer.
+    says_of_repeats: Option<&'static str>,
     last: u64,
     all: Asked,
     /// What payees of reversed transfers had spent.
@@ -87,6 +91,8 @@ struct Verdict {
     code: &'static str,
     approval: Option<String>,
     balance: Option<Rial>,
+    /// How much, of what was approved in part.
+    part: Option<Rial>,
     /// Why, in a word, where the code alone would mislead.
     refusal: Option<&'static str>,
 }
@@ -118,6 +124,19 @@ impl Ledger {
 
     pub(super) fn forget_reversals_of_nothing(&mut self) {
         self.forgets = true;
+    }
+
+    pub(super) fn forget_everything(&mut self) {
+        self.transactions.clear();
+        self.names.clear();
+    }
+
+    pub(super) fn approve_at_most(&mut self, amount: Rial) {
+        self.at_most = Some(amount);
+    }
+
+    pub(super) fn say_of_repeats(&mut self, code: Option<&'static str>) {
+        self.says_of_repeats = code;
     }
 
     pub(super) fn asked_in_all(&self) -> Asked {
@@ -153,7 +172,10 @@ impl Ledger {
         } else {
             self.debit(request, keys, zone)
         };
-        let debited = if verdict.code == "00" && !is_inquiry(request) { amount(request) } else { None };
+        let debited = match verdict.code {
+            "00" if !is_inquiry(request) => amount(request),
+            _ => verdict.part,
+        };
         let debits = u32::from(debited.is_some());
         self.all.debits += debits;
         self.last += 1;
@@ -187,6 +209,9 @@ impl Ledger {
                 known.names.push(name);
             }
         }
+        if let Some(code) = self.says_of_repeats.filter(|_| request.mti().is_repeat()) {
+            return answer(request, &Verdict::of(code));
+        }
         if known.content != joined("content", request, &CONTENT) {
             return answer(request, &Verdict::of("94"));
         }
@@ -199,6 +224,7 @@ impl Ledger {
     /// Checks a request and books its debit.
     fn debit(&mut self, request: &Message, keys: &dyn Keys, zone: &Zone) -> Verdict {
         let may_be_credited = self.may_be_credited(request);
+        let part = self.at_most.filter(|most| kind(request) == "00" && amount(request) > Some(*most));
         let Some(account) = self.accounts.get_mut(&key(request.get(2).unwrap_or_default())) else {
             return Verdict::of("14");
         };
@@ -213,14 +239,16 @@ impl Ledger {
                 return Verdict::of("96");
             }
         }
-        let kind = request.get(3).and_then(|code| code.get(..2)).unwrap_or_default();
+        let kind = kind(request);
         if kind == "40" && !may_be_credited {
             return Verdict { refusal: Some("no_such_payee"), ..Verdict::of("14") };
         }
         match kind {
             "31" => {}
             "00" | "01" | "40" | "50" | "51" => {
-                let left = amount(request).and_then(|amount| account.balance.get().checked_sub(amount.get()));
+                let left = part
+                    .or(amount(request))
+                    .and_then(|amount| account.balance.get().checked_sub(amount.get()));
                 match left.map(Rial::new) {
                     Some(Ok(left)) => account.balance = left,
                     _ => return Verdict::of("51"),
@@ -233,7 +261,7 @@ impl Ledger {
         if let (Some(to), Some(amount)) = (self.destination(request), amount(request)) {
             self.credit(&to, amount.get());
         }
-        Verdict { code: "00", approval, balance, refusal: None }
+        Verdict { code: if part.is_some() { "10" } else { "00" }, approval, balance, part, refusal: None }
     }
 
     /// The card that a transfer goes to, if it is one of ours.
@@ -318,7 +346,7 @@ impl Ledger {
 
 impl Verdict {
     fn of(code: &'static str) -> Verdict {
-        Verdict { code, approval: None, balance: None, refusal: None }
+        Verdict { code, approval: None, balance: None, part: None, refusal: None }
     }
 }
 
@@ -369,6 +397,10 @@ fn pin_code(
     }
 }
 
+fn kind(request: &Message) -> &str {
+    request.get(3).and_then(|code| code.get(..2)).unwrap_or_default()
+}
+
 fn is_inquiry(request: &Message) -> bool {
     request.get(3).is_some_and(|code| code.starts_with("31"))
 }
@@ -387,6 +419,9 @@ fn answer(request: &Message, verdict: &Verdict) -> Message {
     answer.set(39, verdict.code);
     if let Some(approval) = &verdict.approval {
         answer.set(38, approval.as_str());
+    }
+    if let Some(part) = verdict.part {
+        answer.set(4, part.de4());
     }
     if let Some(balance) = verdict.balance {
         // Account type 00, amount type 01 (ledger) and 02 (available), currency, C for credit, twelve digits.

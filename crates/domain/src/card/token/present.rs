@@ -178,9 +178,7 @@ impl CardState {
         if let (Some(next), Answer::AskHost { .. }) = (&mut decided.next, &decided.answer)
             && let Some(known) = next.answers.last_mut()
         {
-            let response_code = "00".to_owned();
-            known.outcome =
-                Outcome::Host(HostAnswer { response_code, authorisation_code: None, reference: None });
+            known.outcome = Outcome::Host(HostAnswer::of("00"));
         }
         decided
     }
@@ -194,12 +192,7 @@ impl CardState {
     ) -> Decided {
         let (why, identity) = (Refusal::OverCeiling, authorisation.identity);
         let failures = self.failures_of(authorisation.slot.into());
-        let answer = HostAnswer {
-            response_code: why.response_code().to_owned(),
-            authorisation_code: None,
-            reference: None,
-        };
-        self.remember(authorisation, Outcome::Host(answer), now);
+        self.remember(authorisation, Outcome::Host(HostAnswer::of(why.response_code())), now);
         if let Some(answer) = self.answers.last_mut() {
             answer.refused = Some(why);
         }
