@@ -51,8 +51,10 @@ pub(super) async fn add(State(door): Shared, signed: Signed) -> Result<Response,
     if !matches!(told, Ok(None)) {
         door.unlink_unless_there(known, asked.reference, card).await?;
     }
-    if let Some(why) = told? {
-        return Err(door.refused(card, why, "/control").await);
+    match told? {
+        None => {}
+        Some(Refusal::DeviceRevoked) => return Err(door.taken_off(known.id, card).await),
+        Some(why) => return Err(door.refused(card, why, "/control").await),
     }
     // The hint may have gone with a removal that came between; and whoever revoked the device then did not know of the card.
     match door.link(known, asked.reference, card).await {

@@ -111,6 +111,7 @@ export const en = {
   troubleLater: "Try again in {seconds} seconds.",
   troubleAtm: "Choose “Unlock after wrong PINs” at an ATM.",
   troubleDevices: "The card is on two phones. Take one off: there, at an ATM or at the bank.",
+  troubleTakenOff: "The card was taken off this phone a short while ago, at an ATM or at the bank. In {minutes} min it can be added again.",
   troubleExists: "This card is on this phone already.",
   troubleFull: "There is no room for another card on this phone. Take one off first.",
   troubleGone: "The bank has taken the card off this phone.",

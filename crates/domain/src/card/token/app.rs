@@ -49,7 +49,7 @@ pub enum AppCommand {
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Encode, Decode)]
 pub(in crate::card) struct Revoked {
     #[n(0)]
-    device: DeviceId,
+    pub(super) device: DeviceId,
     #[n(1)]
     pub(in crate::card) at: Moment,
 }

@@ -383,6 +383,12 @@ impl CardState {
         &self.activated
     }
 
+    /// Until when it does not take a device that it was taken off; `None`: it has not been, or not lately.
+    pub fn refuses_until(&self, device: DeviceId) -> Option<Moment> {
+        let revoked = self.revoked.iter().find(|revoked| revoked.device == device)?;
+        Some(revoked.at.plus(limits::REVOKED_KEPT))
+    }
+
     /// A seed column that no token uses.
     pub fn free_seed_column(&self) -> Option<u8> {
         let most = u8::try_from(limits::CARD_DEVICES_MAX).unwrap_or(u8::MAX);
