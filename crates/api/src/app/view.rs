@@ -48,6 +48,10 @@ pub struct BankView {
 pub struct CardsView {
     /// The server's time.
     pub now_ms: u64,
+    /// What seeds are sealed to from now on, in place of what the activation said: so a rotation reaches phones. None: of an issuer
+    /// of before.
+    #[serde(default)]
+    pub receive_key: Option<ReceiveKey>,
     /// In the order they were added.
     pub cards: Vec<TokenView>,
 }

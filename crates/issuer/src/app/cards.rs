@@ -26,7 +26,8 @@ pub(super) async fn list(State(door): Shared, signed: Signed) -> Result<Json<Car
         let view = door.view(on.card, on.token, signed.known.id).await.map_err(|f| door.problem(&f))?;
         cards.extend(view);
     }
-    Ok(Json(CardsView { now_ms: door.engine.clock.now().unix_ms(), cards }))
+    let receive_key = Some(door.receive_key().map_err(|f| door.problem(&f))?);
+    Ok(Json(CardsView { now_ms: door.engine.clock.now().unix_ms(), receive_key, cards }))
 }
 
 pub(super) async fn add(State(door): Shared, signed: Signed) -> Result<Response, Problem> {
@@ -277,7 +278,7 @@ impl AppDoor {
             Ok(taken) => Ok((taken, name)),
             Err(KeyFault::NotReceived(_)) => Err(Problem::malformed(vec![FieldError::new(
                 "/seed",
-                "write a seed that is sealed to the receive key, for this device and reference",
+                "write a seed that is sealed to the receive key that GET /app/cards shows, for this device and reference",
             )])),
             Err(failure) => Err(self.problem(&failure.into())),
         }

@@ -4,13 +4,14 @@ use ramz_api::app::{self, Control, of_card};
 use ramz_domain::card::{Entry, Purpose, step_at};
 use ramz_domain::{Clock as _, Pin, TokenId};
 use ramz_issuer::config::LimitsConfig;
+use ramz_keys::Keys as _;
 use ramz_store::Table;
 use serde_json::json;
 
 use crate::bank::{Bank, Build, CARD, NO_PHONE, Node, OTHER_CARD, Told, on_both_stores, same, tried};
 use crate::codes::{make_first_pin_dynamic, read};
 use crate::messages::{Wish, code};
-use crate::phone::{Phone, activation, halves, plain, signer};
+use crate::phone::{Phone, activation, halves, plain, receive_key, signer};
 use crate::wires::Reply;
 
 on_both_stores! {
@@ -22,6 +23,7 @@ on_both_stores! {
     a_seed_is_never_overwritten,
     what_was_taken_off_meanwhile_is_not_put_back_without_a_code,
     what_was_not_added_takes_no_place,
+    a_phone_with_a_receive_key_that_is_no_more_gets_the_newest_with_its_cards,
     after_ten_minutes_a_card_needs_a_control_code,
     what_a_thief_would_want_needs_a_control_code,
     wrong_control_codes_count_and_lock,
@@ -224,6 +226,26 @@ async fn what_was_not_added_takes_no_place(bank: &Bank, node: Node) -> Told {
         same(problem(&refused), ok(400, "malformed"), "a seed for another reference")?;
     }
     phone.add(bank, &node, CARD).await.map(|_| ())
+}
+
+/// Of a version that the bank's file has no more, or that was another file's.
+async fn a_phone_with_a_receive_key_that_is_no_more_gets_the_newest_with_its_cards(
+    bank: &Bank,
+    node: Node,
+) -> Told {
+    let phone = Phone::activated(bank, &node, CARD).await?;
+    let newest = bank.soft.receive_key().map_err(|fault| fault.to_string())?;
+    phone.seal_to(ramz_keys::ReceiveKey { version: newest.version + 7, ..newest });
+    let add = async || phone.call(bank, &node, "POST", app::CARDS, &phone.adding(CARD, None).1).await;
+    let refused = add().await;
+    same(
+        (problem(&refused), refused.pointers()),
+        (ok(400, "malformed"), vec!["/seed".to_owned()]),
+        "a seed that the bank does not open",
+    )?;
+    let told = phone.call(bank, &node, "GET", app::CARDS, "").await.json();
+    phone.seal_to(receive_key(&told));
+    same(add().await.status, 201, "sealed to what the bank has now")
 }
 
 async fn after_ten_minutes_a_card_needs_a_control_code(bank: &Bank, node: Node) -> Told {

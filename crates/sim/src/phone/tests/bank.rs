@@ -156,7 +156,8 @@ impl Bank {
             }
             ("GET", CARDS) => {
                 let cards: Vec<Value> = books.tokens.iter().map(|(known, _)| view(*known, books)).collect();
-                (StatusCode::OK, json!({ "now_ms": now.unix_ms(), "cards": cards }))
+                let key = self.activated(now)["receive_key"].clone();
+                (StatusCode::OK, json!({ "now_ms": now.unix_ms(), "receive_key": key, "cards": cards }))
             }
             (_, path) => {
                 let (reference, what) =
