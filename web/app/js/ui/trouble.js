@@ -43,8 +43,8 @@ export function words(error) {
   return say(word, { seconds: retryAfterS, minutes: Math.ceil(retryAfterS / 60), incident, remedy });
 }
 
-/** Whether it tells that the bank has something else than what is shown. @param {unknown} error */
-export const isStale = (error) => isTrouble(error, "not-found") || isTrouble(error, "counter-used");
+/** Whether the bank may have something else than what is shown. @param {unknown} error */
+export const isStale = (error) => ["not-found", "counter-used", "fault"].some((kind) => isTrouble(error, kind));
 
 /** A place for what went wrong, empty at first. Filled, it is read out. */
 export function troublePlace() {

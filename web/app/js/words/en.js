@@ -116,7 +116,7 @@ export const en = {
   troubleFull: "There is no room for another card on this phone. Take one off first.",
   troubleGone: "The bank has taken the card off this phone.",
   troubleUsed: "It may have been done. Look, and try again if it was not.",
-  troubleFault: "The bank could not do it. Try again a little later. Reference: {incident}",
+  troubleFault: "Something failed at the bank, and it may have been done. Look, and try again if it was not. Reference: {incident}",
   troubleStorage: "The browser gives no room to keep anything: leave private mode, or free some space.",
   troubleCancelled: "It was not done.",
   troubleNoPrf: "This phone's fingerprint cannot do this; the app PIN works.",
