@@ -31,4 +31,16 @@ export const tests = {
     await asking.refresh();
     assert.deepEqual([state.activated.keyVersion, state.activated.key], [1, Uint8Array.of(4, 1, 1)]);
   },
+
+  async "a card whose control codes the bank looks for in other minutes is resynced before one is sent, also if it finds payments"() {
+    for (const [clock, path] of [[{ drift_steps: 1, control_steps: 2 }, "resync"], [{ drift_steps: 1, control_steps: 0 }, "check"], [{ drift_steps: 0 }, "check"]]) {
+      const asked = [];
+      const { asking, state } = phone((path) => { asked.push(path); return { reference: "a5" }; });
+      state.cards.push({ reference: "a5", controlUsed: 0, told: { clock, control: { locked: false } } });
+      asking.controls = async () => ["0000000", "0000000"];
+      asking.goOnWith({ fits: () => true });
+      await asking.prove();
+      assert.deepEqual(asked, ["/app/time", `/app/cards/a5/${path}`]);
+    }
+  },
 };

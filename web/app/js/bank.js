@@ -15,7 +15,7 @@ import { Trouble } from "./trouble.js";
  * @property {SlotView} first
  * @property {SlotView} second
  * @property {{ locked: boolean, locked_until: string | null }} control
- * @property {{ drift_steps: number, hint: "ok" | "slow" | "fast" }} clock
+ * @property {{ drift_steps: number, control_steps?: number, hint: "ok" | "slow" | "fast" }} clock
  * @property {string} added
  * @property {number | null} first_day_max
  * @property {Refusal[]} refusals */

@@ -116,6 +116,9 @@ pub struct ControlView {
 pub struct ClockView {
     /// Steps of a minute that it is ahead of the bank's; below zero: behind.
     pub drift_steps: i64,
+    /// The same for control codes: what was learned from codes that people typed says nothing of these.
+    #[serde(default)]
+    pub control_steps: i64,
     /// In a word.
     pub hint: ClockHint,
 }
@@ -185,7 +188,7 @@ mod tests {
             serde_json::from_str(r#"{"on":true,"ceiling":2,"locked":false,"colour":"red"}"#).unwrap();
         assert_eq!(slot, SlotView { on: true, ceiling: 2, locked: false, locked_until: None });
         let clock: ClockView = serde_json::from_str(r#"{"drift_steps":-2,"hint":"slow"}"#).unwrap();
-        assert_eq!(clock, ClockView { drift_steps: -2, hint: ClockHint::Slow });
+        assert_eq!(clock, ClockView { drift_steps: -2, control_steps: 0, hint: ClockHint::Slow });
         let refusal = r#"{"at":"2026-11-24T01:52:44Z","slot":"second","why":"wrong_pin","text":"x"}"#;
         let refusal: RefusalView = serde_json::from_str(refusal).unwrap();
         assert_eq!(refusal.slot, Some(Slot::Second));

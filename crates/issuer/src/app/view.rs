@@ -102,5 +102,5 @@ fn clock(token: &Token) -> ClockView {
         ClockHint::Slow => Hint::Slow,
         ClockHint::Fast => Hint::Fast,
     };
-    ClockView { drift_steps: token.drift_steps(), hint }
+    ClockView { drift_steps: token.drift_steps(), control_steps: token.control_steps(), hint }
 }

@@ -108,7 +108,7 @@ impl CardState {
                 let (now, most) = (step_at(now), limits::TOKEN_RESYNC_STEPS);
                 now.saturating_sub(most)..=now + most
             }
-            _ => token.window(now),
+            _ => token.control_window(now),
         };
         vec![token.range(Purpose::Control, policy, steps)]
     }

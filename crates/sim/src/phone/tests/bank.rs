@@ -239,7 +239,7 @@ pub(super) fn shown_card(reference: TokenId, books: &Books) -> TokenView {
         first: slot(false, 0),
         second: slot(true, books.ceiling),
         control: ControlView { locked: false, locked_until: None },
-        clock: ClockView { drift_steps: 0, hint: ClockHint::Ok },
+        clock: ClockView { drift_steps: 0, control_steps: 0, hint: ClockHint::Ok },
         added: START.rfc3339(),
         first_day_max: None,
         refusals: Vec::new(),
