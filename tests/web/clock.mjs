@@ -5,22 +5,25 @@ import assert from "node:assert/strict";
 import { APP } from "./vectors.mjs";
 
 const { Asking } = await import(`${APP}asking.js`);
+const { Trouble } = await import(`${APP}trouble.js`);
 
 const SLEEP_MS = 40 * 60_000;
 
-/** A phone whose clock goes on by so much during each request, and whose bank is 5 s ahead. */
-async function phone(requests, test) {
+/** A phone whose clock goes on by so much during each request, and whose bank is 5 s ahead. It takes the proof of the request numbered `refused` for
+ * one of another time. */
+async function phone(requests, test, refused = -1) {
   const { now } = Date;
   let phoneMs = 1_000_000_000_000;
   let asked = 0;
-  const state = { offsetMs: 4_000, cards: [] };
+  const state = { offsetMs: 4_000, activated: { device: "d5" }, pair: {}, cards: [], pending: [] };
   const kept = { state, change: async (change) => change(state) };
   const bank = {
     async ask() {
       const told = phoneMs + 5_000;
       phoneMs += requests[asked] ?? 0;
       asked += 1;
-      return { now_ms: told };
+      if (asked - 1 === refused) throw new Trouble("not-proved");
+      return { now_ms: told, cards: [] };
     },
   };
   Date.now = () => phoneMs;
@@ -67,5 +70,18 @@ export const tests = {
       assert.equal(await asking.heard(Date.now(), Date.now() + 7_000), true);
       assert.equal(state.offsetMs, 7_000);
     });
+  },
+
+  async "the list of cards tells the time by its own request alone"() {
+    // The first question for the time is slow, as the first of a connection is.
+    await phone([8_000, 200], async (asking, state, asked) => {
+      await asking.refresh();
+      assert.deepEqual([state.offsetMs, asked()], [4_900, 2]);
+    });
+    // Refused, since somebody has set the clock: asked for the time, and sent once more.
+    await phone([200, 8_000, 200, 200], async (asking, state, asked) => {
+      await asking.refresh();
+      assert.deepEqual([state.offsetMs, asked()], [4_900, 4]);
+    }, 1);
   },
 };

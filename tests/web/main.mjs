@@ -2,7 +2,7 @@
 
 import "./node.mjs";
 
-const rooms = ["codes", "masks", "typed", "clock", "words"];
+const rooms = ["codes", "masks", "typed", "clock", "asking", "words"];
 let passed = 0;
 let failed = 0;
 

@@ -19,6 +19,19 @@ export const tests = {
     assert.ok(say("troubleLater", { seconds: 30 }).startsWith("۳۰ "), "figures are Persian");
   },
 
+  async "a fault of the bank's is no word that nothing was done: the person is to look, and the screen to be drawn anew"() {
+    const fault = new Trouble("fault", { incident: INCIDENT });
+    assert.ok(words(fault).includes("شاید انجام شده باشد"), words(fault));
+    assert.ok(isStale(fault) && !fault.nothingDone);
+  },
+
+  async "a card that was taken off a short while ago is no phone that was, and when it can be added again is told in minutes"() {
+    const error = new Trouble("card-taken-off", { retryAfterS: 3541 });
+    const text = words(error);
+    assert.ok(text.includes("۶۰ دقیقه") && text !== words(new Trouble("no-such-device")), text);
+    assert.ok(error.nothingDone, "what was asked for is not kept as pending");
+  },
+
   async "what the bank refuses in its own way has words of its own, and none says to try later what never goes"() {
     const kinds = ["token-exists", "already-exists", "not-found", "counter-used", "no-such-device", "device-limit"];
     const said = kinds.map((kind) => words(new Trouble(kind)));

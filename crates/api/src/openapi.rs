@@ -64,7 +64,7 @@ mod tests {
     };
 
     /// What only the app is told.
-    const OF_THE_APP: [Kind; 10] = [
+    const OF_THE_APP: [Kind; 11] = [
         Kind::NotProved,
         Kind::NoSuchDevice,
         Kind::WrongCode,
@@ -73,6 +73,7 @@ mod tests {
         Kind::CounterUsed,
         Kind::DeviceLimit,
         Kind::TokenExists,
+        Kind::CardTakenOff,
         Kind::NoConsecutiveCodes,
         Kind::ControlLocked,
     ];

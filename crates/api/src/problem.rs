@@ -91,6 +91,8 @@ problems! {
     DeviceLimit "device-limit" 409 "The card is on as many devices as it may be",
     /// A card's reference was used with another seed (app).
     TokenExists "token-exists" 409 "The reference is another seed's",
+    /// The card was taken off the device a short while ago, and is not put back yet (app).
+    CardTakenOff "card-taken-off" 409 "The card was taken off this device a short while ago",
     /// Two codes that do not tell the device's time (app).
     NoConsecutiveCodes "no-consecutive-codes" 409 "The codes are not two in a row",
     /// The body is larger than `limits::BODY_BYTES_MAX`.
@@ -345,6 +347,12 @@ impl Problem {
         }
     }
 
+    /// 409: the card was taken off the device, and takes it again after so many seconds.
+    pub fn card_taken_off(retry_after_s: u32) -> Problem {
+        let detail = "Add the card again after the seconds in Retry-After: it was taken off this device at a terminal or at the bank. The device and its other cards stay.";
+        Problem { retry_after_s: Some(retry_after_s), ..Problem::new(Kind::CardTakenOff, detail) }
+    }
+
     /// 409: two codes do not tell the device's time.
     pub fn no_consecutive_codes() -> Problem {
         let detail = "Send two control codes that the app shows one minute after the other, both unused.";
@@ -473,6 +481,7 @@ mod tests {
             (Problem::counter_used(), 409, "counter-used"),
             (Problem::device_limit(), 409, "device-limit"),
             (Problem::token_exists(), 409, "token-exists"),
+            (Problem::card_taken_off(3600), 409, "card-taken-off"),
             (Problem::no_consecutive_codes(), 409, "no-consecutive-codes"),
             (Problem::too_large(), 413, "too-large"),
             (Problem::media_type(), 415, "media-type"),

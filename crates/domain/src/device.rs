@@ -59,6 +59,16 @@ pub struct OnDevice {
     /// The card.
     #[n(1)]
     pub card: CardId,
+    /// When a request last began to put it there; `None`: under an earlier release.
+    #[n(2)]
+    since: Option<Moment>,
+}
+
+impl OnDevice {
+    /// Whether a request that began to put it there may still be on its way: then it is there before the card says so.
+    fn may_be_coming(&self, now: Moment) -> bool {
+        self.since.is_some_and(|since| now.since(since) < limits::REVOKED_KEPT)
+    }
 }
 
 /// A row that cannot be read.
@@ -137,17 +147,33 @@ impl Device {
     }
 
     /// A card is about to be on it. False if that was known.
-    pub fn link(&mut self, token: TokenId, card: CardId) -> Result<bool, NotLinked> {
-        match self.card(token) {
-            _ if self.is_revoked() => Err(NotLinked::Revoked),
-            Some(known) if known == card => Ok(false),
+    pub fn link(&mut self, token: TokenId, card: CardId, now: Moment) -> Result<bool, NotLinked> {
+        let (revoked, full) = (self.is_revoked(), self.cards.len() >= limits::DEVICE_CARDS_MAX);
+        match self.cards.iter_mut().find(|known| known.token == token) {
+            _ if revoked => Err(NotLinked::Revoked),
+            Some(known) if known.card == card => {
+                if !known.may_be_coming(now) {
+                    known.since = Some(now);
+                }
+                Ok(false)
+            }
             Some(_) => Err(NotLinked::OtherCard),
-            None if self.cards.len() >= limits::DEVICE_CARDS_MAX => Err(NotLinked::Full),
+            None if full => Err(NotLinked::Full),
             None => {
-                self.cards.push(OnDevice { token, card });
+                self.cards.push(OnDevice { token, card, since: Some(now) });
                 Ok(true)
             }
         }
+    }
+
+    /// Cards of which no request is on its way: what is not on these by now does not come either.
+    pub fn settled(&self, now: Moment) -> impl Iterator<Item = &OnDevice> {
+        self.cards.iter().filter(move |known| !known.may_be_coming(now))
+    }
+
+    /// These are there no more; one that was put there anew meanwhile stays.
+    pub fn forget(&mut self, gone: &[OnDevice]) {
+        self.cards.retain(|known| !gone.contains(known));
     }
 
     /// It is there no more. False if that was known.
@@ -176,6 +202,11 @@ mod tests {
         Device::new(vec![4; 65], phone, "گوشی من".into(), Moment::from_unix_ms(1000))
     }
 
+    /// So many seconds after its activation.
+    fn at(s: u64) -> Moment {
+        Moment::from_unix_ms(1000 + s * 1000)
+    }
+
     #[test]
     fn a_counter_is_taken_once() {
         let mut device = device();
@@ -188,25 +219,57 @@ mod tests {
         let mut device = device();
         let id = |n: u8| (TokenId([n; 16]), CardId([n; 16]));
         for n in 0..16 {
-            assert_eq!(device.link(id(n).0, id(n).1), Ok(true));
-            assert_eq!(device.link(id(n).0, id(n).1), Ok(false));
+            assert_eq!(device.link(id(n).0, id(n).1, at(0)), Ok(true));
+            assert_eq!(device.link(id(n).0, id(n).1, at(0)), Ok(false));
         }
-        assert_eq!(device.link(id(16).0, id(16).1), Err(NotLinked::Full));
-        assert_eq!(device.link(id(3).0, id(4).1), Err(NotLinked::OtherCard));
+        assert_eq!(device.link(id(16).0, id(16).1, at(0)), Err(NotLinked::Full));
+        assert_eq!(device.link(id(3).0, id(4).1, at(0)), Err(NotLinked::OtherCard));
         assert!(device.unlink(id(3).0) && !device.unlink(id(3).0));
-        assert_eq!(device.link(id(16).0, id(16).1), Ok(true));
+        assert_eq!(device.link(id(16).0, id(16).1, at(0)), Ok(true));
+    }
+
+    /// Whoever revokes the device goes by what stands here: a card that may still be coming must not be forgotten.
+    #[test]
+    fn what_may_still_be_coming_is_not_settled() {
+        let mut device = device();
+        let id = |n: u8| (TokenId([n; 16]), CardId([n; 16]));
+        for n in 0..2 {
+            device.link(id(n).0, id(n).1, at(0)).unwrap();
+        }
+        assert_eq!(device.settled(at(3599)).count(), 0);
+        let seen: Vec<OnDevice> = device.settled(at(3600)).copied().collect();
+        assert_eq!(seen.len(), 2);
+        // One of them is asked for once more before it is forgotten.
+        device.link(id(1).0, id(1).1, at(3600)).unwrap();
+        device.forget(&seen);
+        assert_eq!((device.card(id(0).0), device.card(id(1).0)), (None, Some(id(1).1)));
+    }
+
+    /// Its cards as an array of two, without an instant.
+    #[test]
+    fn a_row_of_the_release_before_reads_and_its_cards_are_settled() {
+        #[derive(Encode)]
+        struct Before(#[n(0)] TokenId, #[n(1)] CardId);
+        let before = minicbor::to_vec(Before(TokenId([1; 16]), CardId([2; 16]))).unwrap();
+        let read: OnDevice = minicbor::decode(&before).unwrap();
+        assert_eq!(read, OnDevice { token: TokenId([1; 16]), card: CardId([2; 16]), since: None });
+        assert!(!read.may_be_coming(at(0)));
+        #[derive(Decode)]
+        struct There(#[n(0)] TokenId, #[n(1)] CardId);
+        let today = minicbor::to_vec(OnDevice { since: Some(at(0)), ..read }).unwrap();
+        let There(token, card) = minicbor::decode(&today).unwrap();
+        assert_eq!((token, card), (read.token, read.card), "and one of today reads there");
     }
 
     #[test]
     fn a_revoked_device_takes_no_card() {
         let mut device = device();
         assert!(device.revoke(Moment::from_unix_ms(2000)) && !device.revoke(Moment::from_unix_ms(3000)));
-        assert_eq!(device.link(TokenId([1; 16]), CardId([1; 16])), Err(NotLinked::Revoked));
+        assert_eq!(device.link(TokenId([1; 16]), CardId([1; 16]), at(2)), Err(NotLinked::Revoked));
     }
 
     #[test]
     fn it_is_fresh_for_ten_minutes() {
-        let at = |s: u64| Moment::from_unix_ms(1000 + s * 1000);
         assert!(device().is_fresh(at(599)) && !device().is_fresh(at(600)));
     }
 }

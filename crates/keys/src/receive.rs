@@ -42,7 +42,7 @@ impl SealedSeed {
 
 /// What should be the bank's public key is no point of the curve.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
-#[error("the bank's receive key is not a public key of P-256: fetch it again")]
+#[error("the bank's receive key is not a public key of P-256: fetch it again, with the list of cards")]
 pub struct NotAReceiveKey;
 
 /// The phone's side: seals a seed to the bank. The associated data is not sent; the bank must know it too.

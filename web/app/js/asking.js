@@ -1,6 +1,7 @@
 // Signed requests, numbered and sent one after the other; control codes, each used up before it is sent; and what the bank tells of the
 // cards. A write's number and its code are kept before they are sent, so that the loss of an answer makes no two writes of one.
 
+import { bytes, fromBase64url } from "./crypto/bytes.js";
 import { code, STEP_MS, stepAt } from "./crypto/ocra.js";
 import { isTrouble, Trouble } from "./trouble.js";
 
@@ -21,8 +22,15 @@ const DRIFT_STEPS = 1;
  * row. @param {{ clock: CardView["clock"] }} told */
 export const isAstray = ({ clock }) => Math.abs(clock.drift_steps) > DRIFT_STEPS;
 
+/** The same of control codes, which go by what two of them have shown and not by what was typed since.
+ * @param {{ clock: CardView["clock"] }} told */
+const isControlAstray = ({ clock }) => isAstray({ clock }) || Math.abs(clock.control_steps ?? 0) > DRIFT_STEPS;
+
 /** The path of a card. @param {string} reference @param {string} [what] */
 export const ofCard = (reference, what) => `/app/cards/${reference}${what ? `/${what}` : ""}`;
+
+/** The bank's receive key as it is kept: an uncompressed point. @param {import("./bank.js").ReceiveKey} told */
+export const receiveKeyOf = ({ version, jwk }) => ({ keyVersion: version, key: bytes([4], fromBase64url(jwk.x), fromBase64url(jwk.y)) });
 
 export class Asking {
   /** @type {Opened | null} the app's PIN, while the app is open */
@@ -210,7 +218,7 @@ export class Asking {
   async prove(reference) {
     const { mine } = this;
     const card = this.prover(reference);
-    if (isAstray(card.told)) await this.resync(card.reference);
+    if (isControlAstray(card.told)) await this.resync(card.reference);
     else {
       await this.send("POST", ofCard(card.reference, "check"), async () => ({ control_code: (await this.controls(card.reference))[0] }));
     }
@@ -229,7 +237,7 @@ export class Asking {
   async changed(what, reference, wanted, controlled) {
     const card = this.card(reference);
     const mine = controlled ? this.mine : null;
-    if (controlled && isAstray(card.told)) await this.resync(reference);
+    if (controlled && isControlAstray(card.told)) await this.resync(reference);
     const content = async () => (controlled ? { ...wanted, control_code: (await this.controls(reference))[0] } : wanted);
     await this.learn(await this.send("PUT", ofCard(reference, what), content));
     // Whether a ceiling was raised, and the code looked at, only the bank knows.
@@ -244,13 +252,17 @@ export class Asking {
     });
   }
 
-  /** Takes over what the bank tells of all cards. What it has and this phone cannot compute is taken off there; says how many those were. */
+  /** Takes over what the bank tells of all cards, and the key that it has seeds sealed to now. What it has and this phone cannot compute is taken off there; says how many those were. */
   async refresh() {
-    const asked = Date.now();
-    /** @type {{ now_ms: number, cards: CardView[] }} */
-    const told = await this.send("GET", "/app/cards");
+    let asked = 0;
+    /** Measured from the request that was answered: not from the question for the time before it, nor from one that was refused.
+     * @type {{ now_ms: number, receive_key?: import("./bank.js").ReceiveKey, cards: CardView[] }} */
+    const told = await this.send("GET", "/app/cards", () => { asked = Date.now(); });
     await this.heard(asked, told.now_ms);
+    // Another one since a rotation; a bank of the release before says none.
+    const key = told.receive_key && receiveKeyOf(told.receive_key);
     const lost = await this.kept.change((state) => {
+      if (state.activated) Object.assign(state.activated, key);
       const cards = told.cards.map((view) => settled(state, view));
       state.cards = cards.filter((card) => card !== null);
       return told.cards.filter((_, at) => cards[at] === null);

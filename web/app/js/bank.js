@@ -15,14 +15,15 @@ import { Trouble } from "./trouble.js";
  * @property {SlotView} first
  * @property {SlotView} second
  * @property {{ locked: boolean, locked_until: string | null }} control
- * @property {{ drift_steps: number, hint: "ok" | "slow" | "fast" }} clock
+ * @property {{ drift_steps: number, control_steps?: number, hint: "ok" | "slow" | "fast" }} clock
  * @property {string} added
  * @property {number | null} first_day_max
  * @property {Refusal[]} refusals */
 /** @typedef {{ device: string, name: string, activated: string, this: boolean, cards: number }} DeviceView */
+/** @typedef {{ version: number, jwk: import("./crypto/proof.js").Jwk }} ReceiveKey */
 /** @typedef {object} ActivatedView
  * @property {string} device
- * @property {{ version: number, jwk: import("./crypto/proof.js").Jwk }} receive_key
+ * @property {ReceiveKey} receive_key
  * @property {BankView} bank
  * @property {string} add_cards_until
  * @property {number} now_ms */

@@ -4,9 +4,8 @@
 //
 // What guards: no app PIN, no code and no seed in the clear is ever kept; whether a typed PIN is right only the bank tells.
 
-import { Asking } from "./asking.js";
+import { Asking, receiveKeyOf } from "./asking.js";
 import { Bank } from "./bank.js";
-import { bytes, fromBase64url } from "./crypto/bytes.js";
 import { newSecret } from "./crypto/mask.js";
 import { code, STEP_MS, stepAt } from "./crypto/ocra.js";
 import { jwkOf, newKey } from "./crypto/proof.js";
@@ -116,11 +115,10 @@ export class Phone extends EventTarget {
       const told = await this.#asking.bank.ask("POST", "/app/activations", {
         receipt_code: digitsOf(receipt), sms_code: digitsOf(sms), device_key: await jwkOf(kept.publicKey), device_name: name.normalize("NFC").trim(),
       });
-      const { version, jwk } = told.receive_key;
-      const key = bytes([4], fromBase64url(jwk.x), fromBase64url(jwk.y));
       const { device, bank } = told;
+      const key = receiveKeyOf(told.receive_key);
       await this.#kept.change((state) => {
-        state.activated = { device, bank, keyVersion: version, key, addUntilMs: Date.parse(told.add_cards_until) };
+        state.activated = { device, bank, ...key, addUntilMs: Date.parse(told.add_cards_until) };
       });
       await this.#asking.heard(asked, told.now_ms);
     });

@@ -48,6 +48,10 @@ pub struct BankView {
 pub struct CardsView {
     /// The server's time.
     pub now_ms: u64,
+    /// What seeds are sealed to from now on, in place of what the activation said: so a rotation reaches phones. None: of an issuer
+    /// of before.
+    #[serde(default)]
+    pub receive_key: Option<ReceiveKey>,
     /// In the order they were added.
     pub cards: Vec<TokenView>,
 }
@@ -112,6 +116,9 @@ pub struct ControlView {
 pub struct ClockView {
     /// Steps of a minute that it is ahead of the bank's; below zero: behind.
     pub drift_steps: i64,
+    /// The same for control codes: what was learned from codes that people typed says nothing of these.
+    #[serde(default)]
+    pub control_steps: i64,
     /// In a word.
     pub hint: ClockHint,
 }
@@ -181,7 +188,7 @@ mod tests {
             serde_json::from_str(r#"{"on":true,"ceiling":2,"locked":false,"colour":"red"}"#).unwrap();
         assert_eq!(slot, SlotView { on: true, ceiling: 2, locked: false, locked_until: None });
         let clock: ClockView = serde_json::from_str(r#"{"drift_steps":-2,"hint":"slow"}"#).unwrap();
-        assert_eq!(clock, ClockView { drift_steps: -2, hint: ClockHint::Slow });
+        assert_eq!(clock, ClockView { drift_steps: -2, control_steps: 0, hint: ClockHint::Slow });
         let refusal = r#"{"at":"2026-11-24T01:52:44Z","slot":"second","why":"wrong_pin","text":"x"}"#;
         let refusal: RefusalView = serde_json::from_str(refusal).unwrap();
         assert_eq!(refusal.slot, Some(Slot::Second));

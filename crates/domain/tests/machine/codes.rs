@@ -200,6 +200,43 @@ fn whoever_types_late_may_type_at_once_too() {
     }
 }
 
+/// Nobody types a control code: what typing teaches of the clock must not take the app's own codes for guesses, up to the lock.
+#[test]
+fn payments_that_are_typed_late_or_early_move_no_control_codes() {
+    let check = AppCommand::Check(token("phone"));
+    for typed in [-1, 1] {
+        let mut card = card();
+        for minute in [10, 20, 30, 40] {
+            let at = u64::try_from(minute).unwrap() * MINUTE;
+            assert_eq!(card.pay(Pay::code(&format!("t{minute}"), minute + typed, 0), at), "ask host");
+            assert_eq!(drift(&card), typed);
+            // By a clock that is a little ahead, or long on its way.
+            assert_eq!(card.app(check, &control(minute - typed)), "done", "{typed} {minute}");
+            let state = card.state();
+            assert_eq!((state.failures_of(Purpose::Control), drift(&card)), (0, 0));
+        }
+        // They are three, as a payment's are.
+        let (now, command) = (card.clock(), Command::App(check));
+        let codes = card.state().clone().at(now).codes(&command, true, &ramz_domain::card::Policy::default());
+        let steps = codes.iter().map(|range| range.steps.clone().count());
+        assert_eq!(steps.collect::<Vec<_>>(), [3]);
+    }
+}
+
+/// A phone that shows another minute, and has told so, is believed for its control codes, whatever is typed since.
+#[test]
+fn control_codes_go_by_what_two_of_them_have_shown() {
+    let mut card = card();
+    let phone = token("phone");
+    let two = [Code::control("phone", 4), Code::control("phone", 5)];
+    assert_eq!(card.app(AppCommand::Resync(phone), &two), "done");
+    assert_eq!(card.pay(Pay::code("t1", 14, 0), 10 * MINUTE), "ask host", "typed a minute late");
+    let known = card.state().token(phone).unwrap();
+    assert_eq!((known.drift_steps(), known.control_steps()), (4, 5));
+    assert_eq!(card.app(AppCommand::Check(phone), &control(16)), "done");
+    assert_eq!(card.app(AppCommand::Check(phone), &control(10)), "55 wrong_pin");
+}
+
 #[test]
 fn ten_minutes_off_is_refused_with_a_hint_and_that_code_is_used_up() {
     for (ahead, hint) in [(10, ClockHint::Fast), (-10, ClockHint::Slow)] {

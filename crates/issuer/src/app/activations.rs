@@ -41,14 +41,19 @@ pub(super) async fn activate(
 
 impl AppDoor {
     fn activated(&self, known: &Known) -> Result<Activated, EngineFault> {
-        let key = self.engine.keys.receive_key()?;
-        let jwk = Jwk::from_sec1(&key.public).map_err(|error| EngineFault::Row(error.to_string()))?;
         Ok(Activated {
             device: known.id.to_string(),
-            receive_key: ReceiveKey { version: key.version, jwk },
+            receive_key: self.receive_key()?,
             bank: self.bank.clone(),
             add_cards_until: known.device.activated.plus(limits::CARDS_ADDED_WITHIN).rfc3339(),
             now_ms: self.engine.clock.now().unix_ms(),
         })
+    }
+
+    /// The newest, which seeds are to be sealed to.
+    pub(super) fn receive_key(&self) -> Result<ReceiveKey, EngineFault> {
+        let key = self.engine.keys.receive_key()?;
+        let jwk = Jwk::from_sec1(&key.public).map_err(|error| EngineFault::Row(error.to_string()))?;
+        Ok(ReceiveKey { version: key.version, jwk })
     }
 }

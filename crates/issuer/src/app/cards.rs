@@ -26,7 +26,8 @@ pub(super) async fn list(State(door): Shared, signed: Signed) -> Result<Json<Car
         let view = door.view(on.card, on.token, signed.known.id).await.map_err(|f| door.problem(&f))?;
         cards.extend(view);
     }
-    Ok(Json(CardsView { now_ms: door.engine.clock.now().unix_ms(), cards }))
+    let receive_key = Some(door.receive_key().map_err(|f| door.problem(&f))?);
+    Ok(Json(CardsView { now_ms: door.engine.clock.now().unix_ms(), receive_key, cards }))
 }
 
 pub(super) async fn add(State(door): Shared, signed: Signed) -> Result<Response, Problem> {
@@ -51,8 +52,10 @@ pub(super) async fn add(State(door): Shared, signed: Signed) -> Result<Response,
     if !matches!(told, Ok(None)) {
         door.unlink_unless_there(known, asked.reference, card).await?;
     }
-    if let Some(why) = told? {
-        return Err(door.refused(card, why, "/control").await);
+    match told? {
+        None => {}
+        Some(Refusal::DeviceRevoked) => return Err(door.taken_off(known.id, card).await),
+        Some(why) => return Err(door.refused(card, why, "/control").await),
     }
     // The hint may have gone with a removal that came between; and whoever revoked the device then did not know of the card.
     match door.link(known, asked.reference, card).await {
@@ -179,15 +182,24 @@ impl AppDoor {
         Ok(expiry && phone && state.issue() == found.issue && state.status() == CardStatus::Active)
     }
 
-    async fn has(&self, card: CardId, token: TokenId, known: &Known) -> Result<bool, EngineFault> {
+    /// Whether the card is on the device: what the device's row says of it is a hint.
+    pub(super) async fn has(&self, card: CardId, token: TokenId, known: &Known) -> Result<bool, EngineFault> {
         let state = self.engine.look(card).await?;
         Ok(state.is_some_and(|state| state.token(token).is_some_and(|token| token.device == known.id)))
     }
 
     /// The hint in the device's row comes first: whoever revokes the device then knows of the card.
     async fn link(&self, known: &Known, token: TokenId, card: CardId) -> Result<(), Problem> {
-        let linked = devices::change(&self.engine, known.id, |row| row.link(token, card)).await;
-        match linked.map_err(|f| self.problem(&f))? {
+        let link = async || {
+            let now = self.engine.clock.now();
+            devices::change(&self.engine, known.id, |row| row.link(token, card, now)).await
+        };
+        let mut linked = link().await.map_err(|f| self.problem(&f))?;
+        if let Some((Err(NotLinked::Full), row)) = &linked {
+            self.forget_gone(row).await.map_err(|f| self.problem(&f))?;
+            linked = link().await.map_err(|f| self.problem(&f))?;
+        }
+        match linked {
             Some((Ok(_), _)) => Ok(()),
             Some((Err(NotLinked::Full), _)) => Err(Problem::already_exists(format!(
                 "This device has {} cards, as many as it may have: remove one.",
@@ -196,6 +208,18 @@ impl AppDoor {
             Some((Err(NotLinked::OtherCard), _)) => Err(Problem::token_exists()),
             Some((Err(NotLinked::Revoked), _)) | None => Err(Problem::no_such_device()),
         }
+    }
+
+    /// Takes the hints of cards that were taken off elsewhere out of a full row: at a terminal or at the bank the card is told, and the
+    /// device is not. Of a card that may be on its way the hint stays.
+    async fn forget_gone(&self, full: &Known) -> Result<(), EngineFault> {
+        let mut gone = Vec::new();
+        for on in full.device.settled(self.engine.clock.now()) {
+            if !self.has(on.card, on.token, full).await? {
+                gone.push(*on);
+            }
+        }
+        devices::change(&self.engine, full.id, |row| row.forget(&gone)).await.map(|_| ())
     }
 
     /// Takes the hint out of the device's row, if the card is really not on it: whoever revokes the device goes by the hints.
@@ -275,7 +299,7 @@ impl AppDoor {
             Ok(taken) => Ok((taken, name)),
             Err(KeyFault::NotReceived(_)) => Err(Problem::malformed(vec![FieldError::new(
                 "/seed",
-                "write a seed that is sealed to the receive key, for this device and reference",
+                "write a seed that is sealed to the receive key that GET /app/cards shows, for this device and reference",
             )])),
             Err(failure) => Err(self.problem(&failure.into())),
         }

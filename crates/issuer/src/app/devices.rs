@@ -16,18 +16,11 @@ use crate::engine::EngineFault;
 pub(super) async fn list(State(door): Shared, signed: Signed) -> Result<Json<DevicesView>, Problem> {
     let mut devices = door.around(&signed.known).await.map_err(|f| door.problem(&f))?;
     devices.sort_by_key(|known| known.device.activated);
-    let devices = devices.iter().map(|known| view(known, &signed.known)).collect();
-    Ok(Json(DevicesView { devices }))
-}
-
-fn view(known: &Known, asks: &Known) -> DeviceView {
-    DeviceView {
-        device: known.id.to_string(),
-        name: known.device.name.clone(),
-        activated: known.device.activated.rfc3339(),
-        this: known.id == asks.id,
-        cards: known.device.cards().len(),
+    let mut views = Vec::new();
+    for known in &devices {
+        views.push(door.seen(known, &signed.known).await.map_err(|f| door.problem(&f))?);
     }
+    Ok(Json(DevicesView { devices: views }))
 }
 
 pub(super) async fn rename(
@@ -39,7 +32,7 @@ pub(super) async fn rename(
     let Rename { name } = Rename::parse(&signed.body)?;
     let renamed = devices::change(&door.engine, id, |device| name.clone_into(&mut device.name)).await;
     let (_, renamed) = renamed.map_err(|f| door.problem(&f))?.ok_or_else(Problem::not_found)?;
-    Ok(Json(view(&renamed, &signed.known)))
+    door.seen(&renamed, &signed.known).await.map(Json).map_err(|f| door.problem(&f))
 }
 
 pub(super) async fn revoke(
@@ -59,6 +52,21 @@ pub(super) async fn revoke(
 }
 
 impl AppDoor {
+    /// A device as one that may name it sees it, with the cards that are really on it.
+    async fn seen(&self, known: &Known, asks: &Known) -> Result<DeviceView, EngineFault> {
+        let mut cards = 0;
+        for on in known.device.cards() {
+            cards += usize::from(self.has(on.card, on.token, known).await?);
+        }
+        Ok(DeviceView {
+            device: known.id.to_string(),
+            name: known.device.name.clone(),
+            activated: known.device.activated.rfc3339(),
+            this: known.id == asks.id,
+            cards,
+        })
+    }
+
     /// A device that the one that asks may name.
     async fn near(&self, asks: &Known, named: &str) -> Result<DeviceId, Problem> {
         let id = DeviceId::parse(named).ok_or_else(Problem::not_found)?;

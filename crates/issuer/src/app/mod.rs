@@ -25,7 +25,7 @@ use ramz_api::problem::{FieldError, Problem};
 use ramz_api::tap::SharedTap;
 use ramz_domain::Refusal;
 use ramz_domain::card::Purpose;
-use ramz_domain::{CardId, Moment};
+use ramz_domain::{CardId, DeviceId, Moment};
 
 use crate::counts::Counts;
 use crate::engine::{Engine, EngineFault};
@@ -110,7 +110,6 @@ impl AppDoor {
             Refusal::NoConsecutive => Problem::no_consecutive_codes(),
             Refusal::OtherSeed => Problem::token_exists(),
             Refusal::DeviceLimit => Problem::device_limit(),
-            Refusal::DeviceRevoked => Problem::no_such_device(),
             Refusal::NoDevice => Problem::not_found(),
             Refusal::InvalidTransaction => {
                 let detail = "write a step of the table that the card's answer shows";
@@ -120,11 +119,30 @@ impl AppDoor {
         }
     }
 
+    /// A card refused the device as one that it was taken off. Whether the device is gone its own row says: that one card's app was
+    /// switched off is no reason to erase a phone that has others.
+    async fn taken_off(&self, device: DeviceId, card: CardId) -> Problem {
+        match crate::devices::find(&self.engine, device).await {
+            Ok(Some(known)) if !known.device.is_revoked() => {}
+            Ok(_) => return Problem::no_such_device(),
+            Err(failure) => return self.problem(&failure),
+        }
+        let state = self.engine.look(card).await.ok().flatten();
+        let until = state.and_then(|state| state.refuses_until(device));
+        Problem::card_taken_off(until.map_or(1, |until| self.seconds_until(until)))
+    }
+
     /// Seconds until control codes are looked at again; `None`: until the card is unlocked.
     async fn control_locked_for_s(&self, card: CardId) -> Option<u32> {
         let now: Moment = self.engine.clock.now();
         let state = self.engine.look(card).await.ok().flatten()?;
         let until = state.locked_for(Purpose::Control, &self.engine.policy, now)??;
-        u32::try_from(until.since(now).as_secs()).ok().map(|seconds| seconds.max(1))
+        Some(self.seconds_until(until))
+    }
+
+    /// For `Retry-After`: never zero, and not a moment too early.
+    fn seconds_until(&self, until: Moment) -> u32 {
+        let ms = until.since(self.engine.clock.now()).as_millis();
+        u32::try_from(ms.div_ceil(1000)).unwrap_or(u32::MAX).max(1)
     }
 }

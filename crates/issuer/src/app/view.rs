@@ -69,7 +69,8 @@ impl AppDoor {
         let entries = self.engine.store.journal(&card.0, after, LOOKED_THROUGH).await?;
         let mut shown = Vec::new();
         for entry in entries.iter().rev() {
-            let JournalRecord { at, entry, .. } = JournalRecord::read(&entry.entry)?;
+            // One of a release to come hides no other, and least of all whether what was asked for is done.
+            let Ok(JournalRecord { at, entry, .. }) = JournalRecord::read(&entry.entry) else { continue };
             let (why, slot) = match entry {
                 Entry::Refused { why, slot, .. } => (why, slot.map(word)),
                 Entry::ControlRefused { why, .. } => (why, None),
@@ -101,5 +102,5 @@ fn clock(token: &Token) -> ClockView {
         ClockHint::Slow => Hint::Slow,
         ClockHint::Fast => Hint::Fast,
     };
-    ClockView { drift_steps: token.drift_steps(), hint }
+    ClockView { drift_steps: token.drift_steps(), control_steps: token.control_steps(), hint }
 }

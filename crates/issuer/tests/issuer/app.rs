@@ -4,13 +4,15 @@ use ramz_api::app::{self, Control, of_card};
 use ramz_domain::card::{Entry, Purpose, step_at};
 use ramz_domain::{Clock as _, Pin, TokenId};
 use ramz_issuer::config::LimitsConfig;
-use ramz_store::Table;
+use ramz_issuer::engine::journal_mac;
+use ramz_keys::Keys as _;
+use ramz_store::{Change, Head, JournalEntry, Outcome, Swap, Table};
 use serde_json::json;
 
 use crate::bank::{Bank, Build, CARD, NO_PHONE, Node, OTHER_CARD, Told, on_both_stores, same, tried};
 use crate::codes::{make_first_pin_dynamic, read};
 use crate::messages::{Wish, code};
-use crate::phone::{Phone, activation, halves, plain, signer};
+use crate::phone::{Phone, activation, halves, plain, receive_key, signer};
 use crate::wires::Reply;
 
 on_both_stores! {
@@ -22,6 +24,7 @@ on_both_stores! {
     a_seed_is_never_overwritten,
     what_was_taken_off_meanwhile_is_not_put_back_without_a_code,
     what_was_not_added_takes_no_place,
+    a_phone_with_a_receive_key_that_is_no_more_gets_the_newest_with_its_cards,
     after_ten_minutes_a_card_needs_a_control_code,
     what_a_thief_would_want_needs_a_control_code,
     wrong_control_codes_count_and_lock,
@@ -29,6 +32,7 @@ on_both_stores! {
     a_request_is_good_once_and_on_no_other_node_again,
     a_request_is_what_was_signed,
     what_was_refused_is_told,
+    an_entry_that_cannot_be_read_hides_no_other_and_no_change,
     a_card_that_is_taken_off_pays_no_more,
     the_time_needs_no_proof,
 }
@@ -224,6 +228,26 @@ async fn what_was_not_added_takes_no_place(bank: &Bank, node: Node) -> Told {
         same(problem(&refused), ok(400, "malformed"), "a seed for another reference")?;
     }
     phone.add(bank, &node, CARD).await.map(|_| ())
+}
+
+/// Of a version that the bank's file has no more, or that was another file's.
+async fn a_phone_with_a_receive_key_that_is_no_more_gets_the_newest_with_its_cards(
+    bank: &Bank,
+    node: Node,
+) -> Told {
+    let phone = Phone::activated(bank, &node, CARD).await?;
+    let newest = bank.soft.receive_key().map_err(|fault| fault.to_string())?;
+    phone.seal_to(ramz_keys::ReceiveKey { version: newest.version + 7, ..newest });
+    let add = async || phone.call(bank, &node, "POST", app::CARDS, &phone.adding(CARD, None).1).await;
+    let refused = add().await;
+    same(
+        (problem(&refused), refused.pointers()),
+        (ok(400, "malformed"), vec!["/seed".to_owned()]),
+        "a seed that the bank does not open",
+    )?;
+    let told = phone.call(bank, &node, "GET", app::CARDS, "").await.json();
+    phone.seal_to(receive_key(&told));
+    same(add().await.status, 201, "sealed to what the bank has now")
 }
 
 async fn after_ten_minutes_a_card_needs_a_control_code(bank: &Bank, node: Node) -> Told {
@@ -427,6 +451,40 @@ async fn what_was_refused_is_told(bank: &Bank, node: Node) -> Told {
     )?;
     let text = told[0]["text"].as_str().unwrap_or("").to_owned();
     same(text.chars().any(|c| ('\u{0600}'..'\u{0700}').contains(&c)), true, "in the card's language")
+}
+
+/// As a release to come writes one, before a way back to this one.
+async fn an_entry_that_cannot_be_read_hides_no_other_and_no_change(bank: &Bank, node: Node) -> Told {
+    let (phone, token) = Phone::with(bank, &node, CARD).await?;
+    bank.pay(&node, CARD, &Wish::purchase(1_000), "0000000").await?;
+    let (card, store) = (bank.card(CARD), bank.store());
+    let row = store.read(Table::Card, &card.0).await.unwrap().unwrap();
+    let unread = JournalEntry {
+        seq: row.head.seq + 1,
+        at: bank.now(),
+        entry: vec![0x82, 0x01, 0x82, 0x18, 0xc8, 0x80],
+        key_version: bank.soft.journal_version(),
+        mac: [0; 32],
+    };
+    let mac = journal_mac(&*bank.soft, card, &row.head.mac, &unread).unwrap();
+    let swap = Swap {
+        table: Table::Card,
+        key: card.0.to_vec(),
+        expected: Some(row.version),
+        body: row.body,
+        sealed: Vec::new(),
+        head: Head { seq: unread.seq, mac },
+        journal: vec![JournalEntry { mac, ..unread }],
+        outbox: Vec::new(),
+        due: None,
+        forget_after: None,
+    };
+    same(store.commit(vec![Change::Swap(swap)]).await.unwrap(), vec![Outcome::Won], "written")?;
+    let view = phone.view(bank, &node, token).await;
+    same(view["refusals"][0]["why"].clone(), json!("wrong_pin"), "what stands before it is told")?;
+    let body = r#"{"slot":"second","ceiling":1}"#;
+    let changed = phone.call(bank, &node, "PUT", &of_card(app::CEILING, token), body).await;
+    same((changed.status, changed.json()["second"]["ceiling"].clone()), (200, json!(1)), "and what is done")
 }
 
 async fn a_card_that_is_taken_off_pays_no_more(bank: &Bank, node: Node) -> Told {

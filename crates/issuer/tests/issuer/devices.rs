@@ -1,8 +1,8 @@
 //! Devices: listed, renamed, and taken away from the app, the terminal and the back office; and what a taken one can do.
 
-use ramz_api::app::{self, of_device};
+use ramz_api::app::{self, Control, of_device};
 use ramz_domain::card::Purpose;
-use ramz_domain::{DeviceId, TokenId};
+use ramz_domain::{DeviceId, Pin, TokenId};
 use ramz_iso8583::de48::{self, CHOICE, SHOW};
 use ramz_store::Table;
 use serde_json::json;
@@ -22,6 +22,8 @@ on_both_stores! {
     no_code_pays_after_the_revocation_was_answered,
     a_new_phone_ends_what_the_old_one_had,
     a_card_is_on_two_devices_at_most,
+    a_card_whose_app_was_ended_takes_no_device_from_the_others,
+    cards_that_were_taken_off_elsewhere_take_no_place,
 }
 
 /// Two cards of one holder, both on one device.
@@ -221,4 +223,50 @@ async fn a_card_is_on_two_devices_at_most(bank: &Bank, node: Node) -> Told {
     let third = Phone::activated_as(bank, &node, CARD, 22).await?;
     let refused = third.call(bank, &node, "POST", app::CARDS, &third.adding(CARD, None).1).await;
     same((refused.status, refused.problem()), (409, "device-limit".into()), "a third")
+}
+
+/// One card's memory of a device is no word on the device: told that it is gone, a phone erases itself, and its other cards with it.
+async fn a_card_whose_app_was_ended_takes_no_device_from_the_others(bank: &Bank, node: Node) -> Told {
+    let (device, [token, other]) = two_cards(bank, &node).await?;
+    same(code(&node.ask(&service(bank, CARD, "920000", FIRST_PIN)).await?), "00".into(), "ended at an ATM")?;
+    bank.advance(700);
+    let add = async || {
+        let control = Control { card: other, code: Pin::parse(&device.control(bank, other)).unwrap() };
+        device.call(bank, &node, "POST", app::CARDS, &device.adding(CARD, Some(control)).1).await
+    };
+    let early = add().await;
+    same((early.status, early.problem()), (409, "card-taken-off".into()), "it says so itself")?;
+    same(early.json()["retry_after_s"].clone(), json!(2900), "and until when")?;
+    same(pays(bank, &node, &device, OTHER_CARD, other).await?, "00".into(), "the other card stays")?;
+    bank.advance(2899);
+    same(add().await.problem(), "card-taken-off".into(), "a second too early")?;
+    bank.advance(60);
+    same(add().await.status, 201, "an hour later")?;
+    same(pays(bank, &node, &device, CARD, token).await?, "55".into(), "and not what it had before")
+}
+
+/// At a terminal or at the bank a card is told that a device has it no more, and the device is not: sixteen of them closed its row.
+async fn cards_that_were_taken_off_elsewhere_take_no_place(bank: &Bank, node: Node) -> Told {
+    let (device, [token, other]) = two_cards(bank, &node).await?;
+    same(code(&node.ask(&service(bank, CARD, "920000", FIRST_PIN)).await?), "00".into(), "ended at an ATM")?;
+    let (card, now) = (bank.card(CARD), bank.now());
+    changed_in_the_store(bank, &device, None, |row| {
+        (0..14).for_each(|n| _ = row.link(TokenId([n; 16]), card, now).unwrap());
+    })
+    .await;
+    let listed = device.call(bank, &node, "GET", app::DEVICES, "").await.json();
+    same(listed["devices"][0]["cards"].clone(), json!(1), "what is really there is counted")?;
+    let add = async || {
+        let control = Control { card: other, code: Pin::parse(&device.control(bank, other)).unwrap() };
+        device.call(bank, &node, "POST", app::CARDS, &device.adding(CARD, Some(control)).1).await
+    };
+    bank.advance(700);
+    let full = add().await;
+    same((full.status, full.problem()), (409, "already-exists".into()), "while they may be on their way")?;
+    bank.advance(2900);
+    same(add().await.status, 201, "and not afterwards")?;
+    let row = bank.store().read(Table::Device, &device.device.0).await.unwrap().unwrap();
+    let row = ramz_domain::device::Device::decode(&row.body).unwrap();
+    same((row.cards().len(), row.card(token)), (2, None), "they are forgotten")?;
+    same(row.card(other), Some(bank.card(OTHER_CARD)), "and the one that is there is not")
 }

@@ -26,7 +26,7 @@ use crate::wires::{Reply, http};
 pub(crate) struct Phone {
     signer: Signer,
     pub(crate) device: DeviceId,
-    receive: ReceiveKey,
+    receive: Mutex<ReceiveKey>,
     counter: AtomicU64,
     seeds: Mutex<HashMap<TokenId, [u8; 32]>>,
     entropy: std::sync::Arc<Seeded>,
@@ -78,6 +78,13 @@ pub(crate) fn signer(n: u64) -> Signer {
     Signer::generate(&*Seeded::new(n))
 }
 
+/// The key that an answer says seeds are to be sealed to.
+pub(crate) fn receive_key(told: &Value) -> ReceiveKey {
+    let jwk: Jwk = serde_json::from_value(told["receive_key"]["jwk"].clone()).unwrap();
+    let version = u32::try_from(told["receive_key"]["version"].as_u64().unwrap()).unwrap();
+    ReceiveKey { version, public: jwk.to_sec1().unwrap() }
+}
+
 impl Phone {
     /// Activated with card `n`, at the terminal and by SMS.
     pub(crate) async fn activated(bank: &Bank, node: &Node, n: u32) -> Result<Phone, String> {
@@ -95,16 +102,19 @@ impl Phone {
     /// The phone that an activation's answer makes.
     pub(crate) fn of(reply: &Reply, signer: Signer, seed: u64) -> Phone {
         let told = reply.json();
-        let jwk: Jwk = serde_json::from_value(told["receive_key"]["jwk"].clone()).unwrap();
-        let version = u32::try_from(told["receive_key"]["version"].as_u64().unwrap()).unwrap();
         Phone {
             signer,
             device: DeviceId::parse(told["device"].as_str().unwrap()).unwrap(),
-            receive: ReceiveKey { version, public: jwk.to_sec1().unwrap() },
+            receive: Mutex::new(receive_key(&told)),
             counter: AtomicU64::new(1),
             seeds: Mutex::default(),
             entropy: Seeded::new(5000 + seed),
         }
+    }
+
+    /// Seals to this key from now on.
+    pub(crate) fn seal_to(&self, key: ReceiveKey) {
+        *self.receive.lock().unwrap() = key;
     }
 
     /// With card `n` on it.
@@ -173,8 +183,8 @@ impl Phone {
         seed: &[u8; 32],
         control: Option<Control>,
     ) -> String {
-        let sealed =
-            seal_seed(&self.receive, seed, &seed_associated(self.device, token), &*self.entropy).unwrap();
+        let (to, associated) = (self.receive.lock().unwrap(), seed_associated(self.device, token));
+        let sealed = seal_seed(&to, seed, &associated, &*self.entropy).unwrap();
         let body = AddCard {
             reference: token,
             pan: Pan::parse(&pan(n)).unwrap(),

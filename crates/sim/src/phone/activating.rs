@@ -1,7 +1,7 @@
 //! Activation: both halves of the code, and the device's public key. Repeated with the same key it gives the same device, so the
 //! key is kept before it is sent.
 
-use ramz_api::app::{ACTIVATIONS, Activate, Activated as View};
+use ramz_api::app::{ACTIVATIONS, Activate, Activated as View, ReceiveKey};
 use ramz_domain::{DeviceId, Moment, Pin};
 
 use super::asking::{read, unsigned};
@@ -39,13 +39,19 @@ impl Phone {
 
 fn activated(view: View) -> Result<Activated, PhoneError> {
     let no = || PhoneError::Answer(WHAT);
+    let (receive_version, receive_key) = point_of(&view.receive_key).ok_or_else(no)?;
     Ok(Activated {
         device: DeviceId::parse(&view.device).ok_or_else(no)?,
-        receive_version: view.receive_key.version,
-        receive_key: view.receive_key.jwk.to_sec1().map_err(|_| no())?.to_vec(),
+        receive_version,
+        receive_key,
         bank: view.bank.id,
         name_fa: view.bank.name_fa,
         name_en: view.bank.name_en,
         add_cards_until: Moment::parse_rfc3339(&view.add_cards_until).ok_or_else(no)?,
     })
+}
+
+/// Version and point of a receive key; `None`: it is none.
+pub(super) fn point_of(told: &ReceiveKey) -> Option<(u32, Vec<u8>)> {
+    told.jwk.to_sec1().ok().map(|point| (told.version, point.to_vec()))
 }

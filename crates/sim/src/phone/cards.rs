@@ -10,6 +10,7 @@ use ramz_domain::{Pan, Pin, TokenId, limits};
 use ramz_keys::seal_seed;
 use zeroize::Zeroizing;
 
+use super::activating::point_of;
 use super::asking::read;
 use super::state::{Kept, Pending};
 use super::{Phone, PhoneError};
@@ -44,7 +45,7 @@ impl Phone {
         added
     }
 
-    /// The cards as the bank has them. Those that it has no more are taken off the phone; one whose addition was not answered, and
+    /// The cards as the bank has them, and the key that seeds are sealed to from now on. Those that it has no more are taken off the phone; one whose addition was not answered, and
     /// that it has, is put on it.
     ///
     /// # Errors
@@ -54,6 +55,13 @@ impl Phone {
         let answer = self.send(Method::GET, CARDS, Zeroizing::default()).await?;
         let view: CardsView = read(&answer, "the question for cards")?;
         self.learn_time(asked, view.now_ms);
+        // Another since a rotation; the bank may give the old one up.
+        let key = view.receive_key.as_ref();
+        let key =
+            key.map(|key| point_of(key).ok_or(PhoneError::Answer("the question for cards"))).transpose()?;
+        if let (Some((version, point)), Some(activated)) = (key, &mut self.state.activated) {
+            (activated.receive_version, activated.receive_key) = (version, point);
+        }
         let mut there = Vec::new();
         for card in &view.cards {
             let reference =

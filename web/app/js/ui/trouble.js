@@ -17,6 +17,7 @@ const WORDS = {
   "too-many-requests": "troubleLater",
   wait: "troubleLater",
   "device-limit": "troubleDevices",
+  "card-taken-off": "troubleTakenOff",
   "token-exists": "troubleExists",
   "already-exists": "troubleFull",
   "not-found": "troubleGone",
@@ -39,11 +40,11 @@ export function words(error) {
   }
   const later = say("troubleLater", { seconds: retryAfterS });
   const remedy = kind === "control-locked" && !(/** @type {any} */ (error).retryAfterS) ? say("troubleAtm") : later;
-  return say(word, { seconds: retryAfterS, incident, remedy });
+  return say(word, { seconds: retryAfterS, minutes: Math.ceil(retryAfterS / 60), incident, remedy });
 }
 
-/** Whether it tells that the bank has something else than what is shown. @param {unknown} error */
-export const isStale = (error) => isTrouble(error, "not-found") || isTrouble(error, "counter-used");
+/** Whether the bank may have something else than what is shown. @param {unknown} error */
+export const isStale = (error) => ["not-found", "counter-used", "fault"].some((kind) => isTrouble(error, kind));
 
 /** A place for what went wrong, empty at first. Filled, it is read out. */
 export function troublePlace() {

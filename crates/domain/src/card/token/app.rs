@@ -49,7 +49,7 @@ pub enum AppCommand {
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Encode, Decode)]
 pub(in crate::card) struct Revoked {
     #[n(0)]
-    device: DeviceId,
+    pub(super) device: DeviceId,
     #[n(1)]
     pub(in crate::card) at: Moment,
 }
@@ -108,7 +108,7 @@ impl CardState {
                 let (now, most) = (step_at(now), limits::TOKEN_RESYNC_STEPS);
                 now.saturating_sub(most)..=now + most
             }
-            _ => token.window(now),
+            _ => token.control_window(now),
         };
         vec![token.range(Purpose::Control, policy, steps)]
     }

@@ -8,6 +8,8 @@
 //!                    └──── these are good ────────┘   and only above the mark: the last step that was accepted in this slot
 //! ```
 //!
+//! Control codes are good around `now + what two of them in a row have shown`: what was learned from payments is for payments.
+//!
 //! The mark stands in the card's row, as everything that decides: a code is accepted once, whoever asks and wherever. A code that is
 //! right for another minute pays nothing; its step is used up all the same, because the answer tells that it was one.
 
@@ -227,6 +229,11 @@ pub fn step_at(now: Moment) -> Step {
     now.unix_ms() / 60_000
 }
 
+/// A minute, and those around it.
+fn near(center: Step) -> RangeInclusive<Step> {
+    center.saturating_sub(limits::TOKEN_WINDOW_STEPS)..=center + limits::TOKEN_WINDOW_STEPS
+}
+
 impl Marks {
     fn of(self, purpose: Purpose) -> Step {
         match purpose {
@@ -274,8 +281,14 @@ impl Token {
 
     /// The minutes whose codes are good.
     fn window(&self, now: Moment) -> RangeInclusive<Step> {
-        let center = self.center(now);
-        center.saturating_sub(limits::TOKEN_WINDOW_STEPS)..=center + limits::TOKEN_WINDOW_STEPS
+        near(self.center(now))
+    }
+
+    /// The minutes whose control codes are good. An app sends them as it computes them: from codes that people type late nothing is learned
+    /// of these. They are as many as a payment's, and no fewer would do: on its way a code may pass the end of its minute, and a
+    /// clock that is a little ahead sends one before its minute has begun.
+    fn control_window(&self, now: Moment) -> RangeInclusive<Step> {
+        near(step_at(now).saturating_add_signed(self.clock.resynced))
     }
 
     /// Those around, whose codes tell that a clock is off.
@@ -320,6 +333,11 @@ impl Token {
     /// How many minutes its clock is ahead, as far as that is known.
     pub fn drift_steps(&self) -> i64 {
         self.clock.offset()
+    }
+
+    /// The same for its control codes: as two in a row have shown.
+    pub fn control_steps(&self) -> i64 {
+        self.clock.resynced
     }
 
     /// What is to be said of its clock.
@@ -381,6 +399,12 @@ impl CardState {
     /// Devices that were activated with it lately: they may be about to take it.
     pub fn activated_devices(&self) -> &[DeviceId] {
         &self.activated
+    }
+
+    /// Until when it does not take a device that it was taken off; `None`: it has not been, or not lately.
+    pub fn refuses_until(&self, device: DeviceId) -> Option<Moment> {
+        let revoked = self.revoked.iter().find(|revoked| revoked.device == device)?;
+        Some(revoked.at.plus(limits::REVOKED_KEPT))
     }
 
     /// A seed column that no token uses.

@@ -156,7 +156,8 @@ impl Bank {
             }
             ("GET", CARDS) => {
                 let cards: Vec<Value> = books.tokens.iter().map(|(known, _)| view(*known, books)).collect();
-                (StatusCode::OK, json!({ "now_ms": now.unix_ms(), "cards": cards }))
+                let key = self.activated(now)["receive_key"].clone();
+                (StatusCode::OK, json!({ "now_ms": now.unix_ms(), "receive_key": key, "cards": cards }))
             }
             (_, path) => {
                 let (reference, what) =
@@ -238,7 +239,7 @@ pub(super) fn shown_card(reference: TokenId, books: &Books) -> TokenView {
         first: slot(false, 0),
         second: slot(true, books.ceiling),
         control: ControlView { locked: false, locked_until: None },
-        clock: ClockView { drift_steps: 0, hint: ClockHint::Ok },
+        clock: ClockView { drift_steps: 0, control_steps: 0, hint: ClockHint::Ok },
         added: START.rfc3339(),
         first_day_max: None,
         refusals: Vec::new(),

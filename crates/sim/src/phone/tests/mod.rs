@@ -77,6 +77,23 @@ async fn a_card_whose_answer_was_lost_comes_with_the_list() {
     assert!(phone.state().cards().is_empty());
 }
 
+/// The key of the activation is one that the bank has given up since: a rotation must reach phones that are there.
+#[tokio::test]
+async fn a_phone_takes_the_banks_newest_receive_key_with_its_cards() {
+    let scene = Scene::new();
+    let mut phone = scene.activated().await;
+    let activated = phone.state.activated.as_mut().unwrap();
+    let newest = (activated.receive_version, activated.receive_key.clone());
+    (activated.receive_version, activated.receive_key) = (newest.0 + 7, vec![0; 65]);
+    assert!(matches!(phone.add_card(&pan(), EXPIRY).await, Err(PhoneError::ReceiveKey(_))));
+    phone.cards().await.unwrap();
+    // It is kept, too.
+    let mut phone = scene.restarted();
+    let activated = phone.state.activated.as_ref().unwrap();
+    assert_eq!((activated.receive_version, activated.receive_key.clone()), newest);
+    phone.add_card(&pan(), EXPIRY).await.unwrap();
+}
+
 #[tokio::test]
 async fn a_card_that_was_refused_begins_anew_the_next_time() {
     let scene = Scene::new();
