@@ -159,8 +159,14 @@ impl BackOffice {
         if status.is_success() {
             return Ok(Answer::Good(answer));
         }
-        let of_the_card =
-            [Kind::AlreadyExists, Kind::Malformed, Kind::NotFound, Kind::PhoneFull, Kind::UnknownIssuer];
+        let of_the_card = [
+            Kind::AlreadyExists,
+            Kind::CardClosed,
+            Kind::Malformed,
+            Kind::NotFound,
+            Kind::PhoneFull,
+            Kind::UnknownIssuer,
+        ];
         match Problem::read(status, answer.body()) {
             Some(problem) if of_the_card.contains(&problem.kind) => Ok(Answer::No(problem)),
             _ => {

@@ -194,6 +194,29 @@ async fn a_row_of_a_number_that_was_replaced_is_refused_and_changes_no_card() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_row_about_a_closed_card_holds_up_no_other() {
+    let bank = Bank::open().await;
+    bank.quick_keys();
+    let mut issuer = bank.start();
+    bank.ready().await;
+    let card = |n| pan(IIN, n);
+    bank.write("cards.csv", &csv((0..2).map(card)));
+    assert_eq!(import(&bank, "cards.csv", &[]).code, Some(0));
+    cards(&bank, "close", &format!("{}\n", card(0).expose()));
+
+    let row = |n, status: &str| format!("{},{status}\n", card(n).expose());
+    bank.write("changes.csv", &["pan,status\n", &row(0, "active"), &row(1, "blocked")].concat());
+    let changed = import(&bank, "changes.csv", &["--update"]);
+    let expected = "0 cards added, 1 changed, 1 rows refused\n";
+    assert_eq!((changed.code, changed.out.as_str()), (Some(1), expected), "{}", changed.err);
+    let report = fs::read_to_string(bank.file("changes.csv.report.csv")).unwrap();
+    assert!(report.contains("\n1,,The card is closed.") && !report.contains(card(0).expose()), "{report}");
+    assert!(cards(&bank, "show", &format!("{}\n", card(0).expose())).contains("status      closed"));
+    assert!(cards(&bank, "show", &format!("{}\n", card(1).expose())).contains("status      blocked"));
+    assert_eq!(issuer.terminate().0.code(), Some(0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_update_that_was_killed_goes_on_where_it_stopped() {
     let bank = Bank::open().await;
     bank.quick_keys();
