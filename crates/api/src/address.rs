@@ -18,6 +18,12 @@ pub fn told<'a>(header: &str, headers: &'a HeaderMap) -> Option<&'a str> {
     only.to_str().ok().filter(|_| fits)
 }
 
+/// The same, if it is one address; spaces around it do no harm. A list begins with what whoever asks has written, and is none.
+pub fn told_address(header: &str, headers: &HeaderMap) -> Option<IpAddr> {
+    let address: IpAddr = told(header, headers)?.trim().parse().ok()?;
+    Some(address.to_canonical())
+}
+
 /// Of an IPv6 address the network: who has one has 2⁶⁴ addresses, and is one all the same. Anything else as it stands.
 pub fn network(from: &str) -> String {
     match from.parse().map(|address: IpAddr| address.to_canonical()) {
@@ -64,6 +70,16 @@ mod tests {
         }
         assert_eq!(heard("", &[b"203.0.113.7"]), None);
         assert_eq!(heard("X-Client-IP", &[b"203.0.113.7"]), None);
+    }
+
+    #[test]
+    fn a_list_of_addresses_is_none() {
+        let heard = |value: &[u8]| told_address("X-Real-IP", &headers(&[value])).map(|from| from.to_string());
+        assert_eq!(heard(b" 203.0.113.7 ").as_deref(), Some("203.0.113.7"));
+        assert_eq!(heard(b"2001:DB8::7").as_deref(), Some("2001:db8::7"));
+        for value in ["198.51.100.4, 203.0.113.7", "203.0.113.7:80", "203.0.113.0/24", "unknown", " "] {
+            assert_eq!(heard(value.as_bytes()), None, "{value:?}");
+        }
     }
 
     #[test]

@@ -1,0 +1,72 @@
+//! Tries at activation codes: whose they are counted as, and how many there are.
+
+use ramz_api::app;
+use ramz_issuer::config::LimitsConfig;
+
+use crate::app::{activate, ok, problem};
+use crate::bank::{Bank, Build, Node, same, tried};
+use crate::phone::{activation, signer};
+use crate::wires::{Reply, http};
+
+/// A bank behind a proxy, where an address has so many tries.
+fn behind_a_proxy(activation_address_in_hour: u32) -> Build {
+    let limits = LimitsConfig { activation_address_in_hour, ..crate::settings::limits() };
+    Build { limits, address_header: "X-Real-IP", ..Build::default() }
+}
+
+/// Both halves as they come through the proxy, which says this of where they are from.
+async fn from(node: &Node, says: &str, receipt: &str, sms: &str) -> Reply {
+    let headers = [("content-type", "application/json"), ("x-real-ip", says)];
+    let body = activation(receipt, sms, signer(1).public());
+    http(node.running.app.unwrap(), "POST", app::ACTIVATIONS, &headers, &body).await
+}
+
+#[tokio::test]
+async fn an_address_and_all_of_them_have_so_many_tries() {
+    let build = Build {
+        limits: LimitsConfig { activation_address_in_hour: 5, ..crate::settings::limits() },
+        ..Build::default()
+    };
+    let told = tried(build, async |_: &Bank, node: Node| {
+        for _ in 0..5 {
+            same(activate(&node, "12345678", "12345678", 1).await.status, 403, "a try")?;
+        }
+        let refused = activate(&node, "12345678", "12345678", 1).await;
+        same(problem(&refused), ok(429, "too-many-requests"), "the sixth")?;
+        same(refused.head.to_lowercase().contains("retry-after: 720"), true, "and when the next")
+    });
+    assert_eq!(told.await, Ok(()));
+    let limits =
+        LimitsConfig { activation_address_in_hour: 1000, activation_per_s: 4, ..crate::settings::limits() };
+    let told = tried(Build { limits, ..Build::default() }, async |_: &Bank, node: Node| {
+        let mut refused = 0;
+        for _ in 0..5 {
+            refused += u32::from(activate(&node, "12345678", "12345678", 1).await.status == 429);
+        }
+        same(refused, 1, "of all addresses together")
+    });
+    assert_eq!(told.await, Ok(()));
+}
+
+#[tokio::test]
+async fn a_header_that_is_no_address_is_nobody_new() {
+    let told = tried(behind_a_proxy(3), async |_: &Bank, node: Node| {
+        let mut statuses = Vec::new();
+        for n in 0..4 {
+            let list = format!("198.51.100.{n}, 203.0.113.7");
+            statuses.push(from(&node, &list, "12345678", "12345678").await.status);
+        }
+        same(statuses, vec![403, 403, 403, 429], "whatever the asker wrote before the proxy did")?;
+        for n in 0..4 {
+            let address = format!("198.51.{n}.1");
+            same(from(&node, &address, "12345678", "12345678").await.status, 403, "an address of its own")?;
+        }
+        let metrics = http(node.metrics, "GET", "/metrics", &[], "").await.body;
+        for line in ["told\"} 4", "missing\"} 0", "unusable\"} 4"] {
+            let line = format!("ramz_app_addresses_total{{header=\"{line}");
+            same(metrics.contains(&line), true, &line)?;
+        }
+        Ok(())
+    });
+    assert_eq!(told.await, Ok(()));
+}
