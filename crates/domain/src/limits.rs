@@ -130,7 +130,7 @@ pub const TEXTS_IN_DAY: usize = 60;
 pub const TEXT_ANSWERED_WITHIN: Duration = Duration::from_secs(120);
 /// Wrong halves of an activation code, for one half that found it.
 pub const ACTIVATION_TRIES: usize = 3;
-/// Tries at activation codes from one address in an hour: a family's, and some typing errors.
+/// Wrong tries at activation codes from one IPv6 network in an hour: a family's typing errors. What was right does not count.
 pub const ADDRESS_ACTIVATIONS_IN_HOUR: u32 = 30;
 /// Tries in a second, all addresses together: a bank's busiest branches, and far too few to find two halves of eight digits.
 pub const ACTIVATIONS_PER_S: u32 = 50;
