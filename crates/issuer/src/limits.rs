@@ -8,7 +8,7 @@ use std::net::IpAddr;
 
 use ramz_api::address;
 use ramz_domain::card::{Mark, NotSent};
-use ramz_domain::{DeviceId, Digest, Iin, Moment, Phone, limits};
+use ramz_domain::{DeviceId, Digest, Iin, Moment, Phone, Pin, limits};
 use ramz_keys::{IndexPurpose, KeyFault, Keys};
 
 use crate::windows::{Rate, Taken, Windows};
@@ -24,6 +24,9 @@ const AROUND: u32 = 10;
 /// an hour some mistype; an IPv6 network is one household's, or one phone's. Nobody guesses by it: what bounds guesses counts for each code
 /// and for all addresses together, and of the latter a whole neighbourhood of 256 has a sixtieth.
 const BEHIND_AN_IPV4: u32 = 10;
+
+/// One half of an activation code: guesses at the other.
+const SMS_HALF: Rate = Rate { most: limits::SMS_HALF_TRIES, within: limits::ACTIVATION_VALID };
 
 /// The rates. Defaults and reasons are in `ramz_domain::limits`.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -48,7 +51,7 @@ pub struct Rates {
 
 /// One try at an activation code, as it was taken.
 #[derive(Debug)]
-pub(crate) struct Try([(Digest, Rate); 3]);
+pub(crate) struct Try([(Digest, Rate); 4]);
 
 /// The rates and what has been taken of them.
 #[derive(Debug)]
@@ -105,11 +108,12 @@ impl Limits {
     }
 
     /// One try at an activation code; too many: in how many seconds the next one passes. An address takes its own first, then its
-    /// surroundings theirs: one that is over its part takes nothing of the others'.
+    /// surroundings theirs: one that is over its part takes nothing of the others'. From wherever it comes, the half by SMS has its own.
     pub(crate) fn activation(
         &self,
         keys: &dyn Keys,
         from: IpAddr,
+        sms: &Pin,
         now: Moment,
     ) -> Result<Result<Try, u32>, KeyFault> {
         let mut own = self.rates.activation_address;
@@ -118,10 +122,13 @@ impl Limits {
         }
         let around = Rate { most: own.most.saturating_mul(AROUND), ..own };
         let tag = |place: String| keys.index(IndexPurpose::Payer, &[b"activation", place.as_bytes()]);
+        let half = keys.index(IndexPurpose::Activation, &[b"half by SMS", sms.expose().as_bytes()])?;
         let places = [
             (Digest(tag(address::network(from))?.bytes), own),
             (Digest(tag(address::surroundings(from))?.bytes), around),
             (Digest::of(&[b"activations"]), self.rates.activation),
+            // The last: what addresses have left bounds how many halves are remembered.
+            (Digest(half.bytes), SMS_HALF),
         ];
         for (key, rate) in places {
             if let Err(until) = self.app.take(key, &[rate], now) {

@@ -23,7 +23,7 @@ pub(super) async fn activate(
     let body = Activate::parse(&body)?;
     let (keys, now) = (door.engine.keys.as_ref(), door.engine.clock.now());
     let from = door.whence.of(peer.address.ip(), &headers, &door.counts, now);
-    let within = door.limits.activation(keys, from, now);
+    let within = door.limits.activation(keys, from, &body.sms_code, now);
     let tried = within.map_err(|f| door.problem(&f.into()))?.map_err(Problem::too_many_requests)?;
     let halves = Halves { receipt: &body.receipt_code, sms: &body.sms_code };
     let known = devices::activate(&door.engine, &halves, &body.device_key, &body.device_name).await;

@@ -25,6 +25,11 @@ async fn from(node: &Node, says: &str, receipt: &str, sms: &str) -> Reply {
     http(node.running.app.unwrap(), "POST", app::ACTIVATIONS, &headers, &body).await
 }
 
+/// Two halves that nobody was given, each time others.
+async fn a_wrong_one(node: &Node, says: &str, n: u32) -> Reply {
+    from(node, says, &format!("{:08}", 70_000_000 + n), &format!("{:08}", 80_000_000 + n)).await
+}
+
 #[tokio::test]
 async fn an_address_and_all_of_them_have_so_many_tries() {
     let build = Build {
@@ -62,8 +67,8 @@ async fn an_activation_that_went_well_takes_no_try() {
             for _ in 0..most + 5 {
                 same(from(&node, address, &receipt, &sms).await.status, 201, "a right one")?;
             }
-            for _ in 0..most {
-                same(from(&node, address, "12345678", "12345678").await.status, 403, "a wrong one")?;
+            for n in 0..most {
+                same(a_wrong_one(&node, address, n).await.status, 403, "a wrong one")?;
             }
             same(from(&node, address, &receipt, &sms).await.status, 429, "any, once they are used up")
         });
@@ -77,12 +82,11 @@ async fn a_header_that_is_no_address_is_nobody_new() {
         let mut wrong = 0;
         for n in 0..12 {
             let list = format!("198.51.100.{n}, 203.0.113.7");
-            wrong += u32::from(from(&node, &list, "12345678", "12345678").await.status == 403);
+            wrong += u32::from(a_wrong_one(&node, &list, n).await.status == 403);
         }
         same(wrong, 10, "whatever the asker wrote before the proxy did")?;
         for n in 0..4 {
-            let address = format!("198.51.{n}.1");
-            same(from(&node, &address, "12345678", "12345678").await.status, 403, "an address of its own")?;
+            same(a_wrong_one(&node, &format!("198.51.{n}.1"), n).await.status, 403, "an address of its own")?;
         }
         let metrics = http(node.metrics, "GET", "/metrics", &[], "").await.body;
         for line in ["told\"} 4", "missing\"} 0", "unusable\"} 12"] {
@@ -90,6 +94,25 @@ async fn a_header_that_is_no_address_is_nobody_new() {
             same(metrics.contains(&line), true, &line)?;
         }
         Ok(())
+    });
+    assert_eq!(told.await, Ok(()));
+}
+
+/// Each receipt that is guessed at has a row and three tries of its own: what is known to whoever has read the SMS is its own half.
+#[tokio::test]
+async fn whoever_has_read_one_half_has_ten_guesses_at_the_other() {
+    let told = tried(behind_a_proxy(30), async |bank: &Bank, node: Node| {
+        let (_, sms) = halves(bank, &node, CARD).await?;
+        let mut statuses = Vec::new();
+        for n in 0..12 {
+            // From everywhere, so that no address is over its own limit.
+            let address = format!("2001:db8:{n}::7");
+            statuses.push(from(&node, &address, &format!("{:08}", 70_000_000 + n), &sms).await.status);
+        }
+        same(statuses, [[403; 10].as_slice(), &[429; 2]].concat(), "guesses")?;
+        same(a_wrong_one(&node, V6, 1).await.status, 403, "other halves are not held up")?;
+        let (receipt, sms) = halves(bank, &node, CARD).await?;
+        same(from(&node, V6, &receipt, &sms).await.status, 201, "nor is a new activation of the card")
     });
     assert_eq!(told.await, Ok(()));
 }
