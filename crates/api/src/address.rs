@@ -18,24 +18,33 @@ pub fn told<'a>(header: &str, headers: &'a HeaderMap) -> Option<&'a str> {
     only.to_str().ok().filter(|_| fits)
 }
 
-/// Of an IPv6 address the network: who has one has 2⁶⁴ addresses, and is one all the same. Anything else as it stands.
-pub fn network(from: &str) -> String {
-    match from.parse().map(|address: IpAddr| address.to_canonical()) {
-        Ok(IpAddr::V6(address)) => {
+/// The same, if it is one address; spaces around it do no harm. A list begins with what whoever asks has written, and is none.
+pub fn told_address(header: &str, headers: &HeaderMap) -> Option<IpAddr> {
+    let address: IpAddr = told(header, headers)?.trim().parse().ok()?;
+    Some(address.to_canonical())
+}
+
+/// Of an IPv6 address the network: who has one has 2⁶⁴ addresses, and is one all the same. Of an IPv4 address itself.
+pub fn network(from: IpAddr) -> String {
+    match from.to_canonical() {
+        IpAddr::V6(address) => {
             let network = u128::from(address) & !u128::from(u64::MAX);
             format!("{}/64", Ipv6Addr::from(network))
         }
-        Ok(IpAddr::V4(address)) => address.to_string(),
-        Err(_) => from.to_owned(),
+        IpAddr::V4(address) => address.to_string(),
     }
 }
 
-/// Of an IPv6 address what one subscriber mostly has, 2¹⁶ networks; of an IPv4 address its 256 neighbours. Anything else as it stands.
-pub fn surroundings(from: &str) -> String {
-    match from.parse().map(|address: IpAddr| address.to_canonical()) {
-        Ok(IpAddr::V6(address)) => format!("{}/48", Ipv6Addr::from(u128::from(address) >> 80 << 80)),
-        Ok(IpAddr::V4(address)) => format!("{}/24", Ipv4Addr::from(u32::from(address) >> 8 << 8)),
-        Err(_) => from.to_owned(),
+/// The same of what may be no address, which stays as it stands.
+pub fn network_of(from: &str) -> String {
+    from.parse().map_or_else(|_| from.to_owned(), network)
+}
+
+/// Of an IPv6 address what one subscriber mostly has, 2¹⁶ networks; of an IPv4 address its 256 neighbours.
+pub fn surroundings(from: IpAddr) -> String {
+    match from.to_canonical() {
+        IpAddr::V6(address) => format!("{}/48", Ipv6Addr::from(u128::from(address) >> 80 << 80)),
+        IpAddr::V4(address) => format!("{}/24", Ipv4Addr::from(u32::from(address) >> 8 << 8)),
     }
 }
 
@@ -67,7 +76,18 @@ mod tests {
     }
 
     #[test]
+    fn a_list_of_addresses_is_none() {
+        let heard = |value: &[u8]| told_address("X-Real-IP", &headers(&[value])).map(|from| from.to_string());
+        assert_eq!(heard(b" 203.0.113.7 ").as_deref(), Some("203.0.113.7"));
+        assert_eq!(heard(b"2001:DB8::7").as_deref(), Some("2001:db8::7"));
+        for value in ["198.51.100.4, 203.0.113.7", "203.0.113.7:80", "203.0.113.0/24", "unknown", " "] {
+            assert_eq!(heard(value.as_bytes()), None, "{value:?}");
+        }
+    }
+
+    #[test]
     fn an_ipv6_network_is_one_address() {
+        let network = network_of;
         assert_eq!(network("2001:db8:1:2:3:4:5:6"), network("2001:0DB8:1:2::9"));
         assert_ne!(network("2001:db8:1:2::1"), network("2001:db8:1:3::1"));
         assert_eq!(network("::ffff:203.0.113.7"), network("203.0.113.7"));
@@ -77,9 +97,9 @@ mod tests {
 
     #[test]
     fn surroundings_are_a_subscribers_networks_and_a_servers_neighbours() {
+        let surroundings = |from: &str| surroundings(from.parse().unwrap());
         assert_eq!(surroundings("2001:db8:1:2:3:4:5:6"), surroundings("2001:db8:1:ffff::1"));
         assert_ne!(surroundings("2001:db8:1::1"), surroundings("2001:db8:2::1"));
         assert_eq!(surroundings("203.0.113.7"), "203.0.113.0/24");
-        assert_eq!(surroundings("edge 7"), "edge 7");
     }
 }

@@ -227,12 +227,20 @@ impl Problem {
         Problem::new(Kind::AlreadyExists, detail)
     }
 
-    /// 409: one more card would be too many for this phone.
+    /// 409: the number is no new one. Its place among the errors tells it from a card that is there as it is.
+    pub fn number_taken() -> Problem {
+        Problem {
+            errors: vec![FieldError::new("/pan", "write a number that no card has or had")],
+            ..Problem::already_exists("This number is another card's, or was a card's before it got another.")
+        }
+    }
+
+    /// 409: what is closed is not opened, nor given a number.
     pub fn card_closed() -> Problem {
         Problem::new(Kind::CardClosed, "It stays closed: add the new card as one of its own.")
     }
 
-    /// [`Kind::PhoneFull`].
+    /// 409: one more card would be too many for this phone.
     pub fn phone_full() -> Problem {
         let detail = format!(
             "A phone has at most {} cards: take it away from one that is out of use, or register another phone.",

@@ -130,10 +130,14 @@ pub const TEXTS_IN_DAY: usize = 60;
 pub const TEXT_ANSWERED_WITHIN: Duration = Duration::from_secs(120);
 /// Wrong halves of an activation code, for one half that found it.
 pub const ACTIVATION_TRIES: usize = 3;
-/// Tries at activation codes from one address in an hour: a family's, and some typing errors.
+/// Wrong tries at activation codes from one IPv6 network in an hour: a family's typing errors. What was right does not count.
 pub const ADDRESS_ACTIVATIONS_IN_HOUR: u32 = 30;
-/// Tries in a second, all addresses together: a bank's busiest branches, and far too few to find two halves of eight digits.
+/// Wrong tries in a second, all addresses together: a bank's busiest branches. In ten minutes that is 30,000 guesses, far too few at two halves
+/// that are both unknown. Where one is known, the receipt's has [`ACTIVATION_TRIES`], and the one by SMS [`SMS_HALF_TRIES`].
 pub const ACTIVATIONS_PER_S: u32 = 50;
+/// Tries with one half by SMS, while an activation is good. Whoever has read it guesses at the receipt's, and each guess is another row with
+/// tries of its own: all that those have in common is this half. Nobody mistypes a receipt so often.
+pub const SMS_HALF_TRIES: u32 = 10;
 /// Cards are added to a device without a control code this long after its activation: who did that is still there.
 pub const CARDS_ADDED_WITHIN: Duration = Duration::from_secs(600);
 /// Cards on one device: what its revocation must reach, one after the other.

@@ -67,16 +67,32 @@ pub struct CardChange {
     pub product: Option<String>,
 }
 
+/// The card that has this number now; by one that it had before it is not found. A number may have its place and no card yet.
+pub(crate) async fn find(engine: &Engine, pan: &Pan) -> Result<Option<CardId>, EngineFault> {
+    let Some(Found { card, issue }) = engine.find(pan).await? else { return Ok(None) };
+    let state = engine.look(card).await?;
+    Ok(state.is_none_or(|state| state.issue() == issue).then_some(card))
+}
+
 /// Adds a card: first its place in the index, then its phone's hint, then the card. Cut off between, the same call goes on.
+///
+/// # Errors
+/// [`EngineFault::Taken`] if the number was a card's before.
 pub(crate) async fn add(engine: &Arc<Engine>, card: &NewCard, by: By) -> Result<Added, EngineFault> {
-    let id = match engine.find(&card.pan).await? {
-        Some(found) if engine.look(found.card).await?.is_some() => return Ok(Added::Existing(found.card)),
-        Some(found) => found.card,
+    let found = match engine.find(&card.pan).await? {
+        Some(found) => found,
         None => {
             let fresh = Found { card: CardId::random(engine.entropy.as_ref()), issue: 0 };
-            claim(engine, &card.pan, fresh).await?.card
+            claim(engine, &card.pan, fresh).await?
         }
     };
+    let id = found.card;
+    match engine.look(id).await? {
+        // One that a card had, or is about to get: who adds it has another card in mind.
+        Some(state) if state.issue() != found.issue => return Err(EngineFault::Taken),
+        Some(_) => return Ok(Added::Existing(id)),
+        None => {}
+    }
     if let Some(phone) = &card.phone {
         phones::link(engine, phone, id).await?;
     }

@@ -189,9 +189,9 @@ pub struct LimitsConfig {
     pub iin_per_s: u32,
     /// Requests of one asker in a second.
     pub asker_per_s: u32,
-    /// Tries at activation codes from one address in an hour.
+    /// Wrong tries at activation codes from one IPv6 network in an hour; an IPv4 address has ten times as many.
     pub activation_address_in_hour: u32,
-    /// Tries at activation codes in a second, from all addresses.
+    /// Wrong tries at activation codes in a second, from all addresses.
     pub activation_per_s: u32,
 }
 

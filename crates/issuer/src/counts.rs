@@ -46,6 +46,7 @@ pub struct Counts {
     texts: ByWord,
     terminal: ByWord,
     app: ByWord,
+    addresses: ByWord,
     not_sent: ByWord,
     reversals: ByWord,
     verifications: ByWord,
@@ -67,6 +68,7 @@ impl Default for Counts {
             texts: ByWord::default(),
             terminal: ByWord::default(),
             app: ByWord::of(&["activated", "refused"]),
+            addresses: ByWord::of(&["told", "missing", "unusable"]),
             not_sent: ByWord::default(),
             reversals: ByWord::default(),
             verifications: ByWord::default(),
@@ -106,6 +108,11 @@ impl Counts {
     /// One more thing at the app's door, by what became of it.
     pub(crate) fn app(&self, outcome: &str) {
         self.app.add(outcome);
+    }
+
+    /// One more request of the app's, by what the proxy in front said of where it is from.
+    pub(crate) fn address(&self, what: &str) {
+        self.addresses.add(what);
     }
 
     /// One more service at a terminal, with its response code.
@@ -187,6 +194,12 @@ impl Show for Counts {
                 "response_code",
             ),
             ("ramz_app_activations_total", "Tries at activating the app, by outcome.", &self.app, "outcome"),
+            (
+                "ramz_app_addresses_total",
+                "Tries at activating the app, by what the proxy's header said of where they are from.",
+                &self.addresses,
+                "header",
+            ),
             (
                 "ramz_reversals_total",
                 "Reversals of our own: committed with a 91, acknowledged by the host.",

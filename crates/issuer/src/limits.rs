@@ -4,9 +4,11 @@
 //! Of an asker the *rate* is limited, and it is told so (429). All else is silent: the 202 has long been given, and what is
 //! too much is noted at the card and not sent. What is counted does not depend on the card, known or not.
 
+use std::net::IpAddr;
+
 use ramz_api::address;
 use ramz_domain::card::{Mark, NotSent};
-use ramz_domain::{DeviceId, Digest, Iin, Moment, Phone, limits};
+use ramz_domain::{DeviceId, Digest, Iin, Moment, Phone, Pin, limits};
 use ramz_keys::{IndexPurpose, KeyFault, Keys};
 
 use crate::windows::{Rate, Taken, Windows};
@@ -18,6 +20,13 @@ const CARDS_OF_A_DEVICE: Rate = Rate { most: 32, within: std::time::Duration::fr
 const REQUESTS_OF_A_DEVICE: Rate = Rate { most: 120, within: std::time::Duration::from_secs(60) };
 /// Addresses of one network, as far as their tries count together.
 const AROUND: u32 = 10;
+/// An IPv4 address has as many tries as so many IPv6 networks. A carrier puts thousands of phones behind one, and of those that activate in
+/// an hour some mistype; an IPv6 network is one household's, or one phone's. Nobody guesses by it: what bounds guesses counts for each code
+/// and for all addresses together, and of the latter a whole neighbourhood of 256 has a sixtieth.
+const BEHIND_AN_IPV4: u32 = 10;
+
+/// One half of an activation code: guesses at the other.
+const SMS_HALF: Rate = Rate { most: limits::SMS_HALF_TRIES, within: limits::ACTIVATION_VALID };
 
 /// The rates. Defaults and reasons are in `ramz_domain::limits`.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -34,11 +43,15 @@ pub struct Rates {
     pub payee: Rate,
     /// Requests for cards of one IIN.
     pub iin: Rate,
-    /// Tries at activation codes from one address.
+    /// Wrong tries at activation codes from one IPv6 network; an IPv4 address has ten times as many.
     pub activation_address: Rate,
-    /// Tries at activation codes from all of them.
+    /// Wrong tries at activation codes from all of them.
     pub activation: Rate,
 }
+
+/// One try at an activation code, as it was taken.
+#[derive(Debug)]
+pub(crate) struct Try([(Digest, Rate); 4]);
 
 /// The rates and what has been taken of them.
 #[derive(Debug)]
@@ -95,24 +108,41 @@ impl Limits {
     }
 
     /// One try at an activation code; too many: in how many seconds the next one passes. An address takes its own first, then its
-    /// surroundings theirs: one that is over its part takes nothing of the others'.
+    /// surroundings theirs: one that is over its part takes nothing of the others'. From wherever it comes, the half by SMS has its own.
     pub(crate) fn activation(
         &self,
         keys: &dyn Keys,
-        from: &str,
+        from: IpAddr,
+        sms: &Pin,
         now: Moment,
-    ) -> Result<Result<(), u32>, KeyFault> {
-        let own = self.rates.activation_address;
+    ) -> Result<Result<Try, u32>, KeyFault> {
+        let mut own = self.rates.activation_address;
+        if from.is_ipv4() {
+            own.most = own.most.saturating_mul(BEHIND_AN_IPV4);
+        }
         let around = Rate { most: own.most.saturating_mul(AROUND), ..own };
-        let places = [(address::network(from), own), (address::surroundings(from), around)];
-        for (place, rate) in places {
-            let key = keys.index(IndexPurpose::Payer, &[b"activation", place.as_bytes()])?;
-            if let Err(until) = self.app.take(Digest(key.bytes), &[rate], now) {
+        let tag = |place: String| keys.index(IndexPurpose::Payer, &[b"activation", place.as_bytes()]);
+        let half = keys.index(IndexPurpose::Activation, &[b"half by SMS", sms.expose().as_bytes()])?;
+        let places = [
+            (Digest(tag(address::network(from))?.bytes), own),
+            (Digest(tag(address::surroundings(from))?.bytes), around),
+            (Digest::of(&[b"activations"]), self.rates.activation),
+            // The last: what addresses have left bounds how many halves are remembered.
+            (Digest(half.bytes), SMS_HALF),
+        ];
+        for (key, rate) in places {
+            if let Err(until) = self.app.take(key, &[rate], now) {
                 return Ok(Err(seconds(until, now)));
             }
         }
-        let all = self.app.take(Digest::of(&[b"activations"]), &[self.rates.activation], now);
-        Ok(all.map_err(|until| seconds(until, now)))
+        Ok(Ok(Try(places)))
+    }
+
+    /// A try was right: only wrong ones count. They are taken first all the same, or many at once would all pass.
+    pub(crate) fn was_right(&self, Try(places): Try) {
+        for (key, rate) in places {
+            self.app.give_back(key, &[rate]);
+        }
     }
 
     /// One card that a device wants: who has a device must not try card numbers out.

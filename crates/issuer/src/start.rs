@@ -22,7 +22,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::admission::Admissions;
-use crate::app::{self, AppDoor};
+use crate::app::{self, AppDoor, Whence};
 use crate::config::{AppConfig, Config, ConfigError, HostConfig, VerifierConfig};
 use crate::counts::Counts;
 use crate::engine::{Engine, Parts, Rules};
@@ -332,7 +332,8 @@ fn app_door(
     let bank =
         BankView { id: config.id.clone(), name_fa: config.name_fa.clone(), name_en: config.name_en.clone() };
     let AppConfig { public_url, address_header, framed_by, .. } = config.app.clone();
-    Arc::new(AppDoor { engine, limits, counts, public_url, address_header, bank, framed_by, tap })
+    let whence = Whence::new(address_header);
+    Arc::new(AppDoor { engine, limits, counts, public_url, whence, bank, framed_by, tap })
 }
 
 fn pin_request_door(

@@ -96,6 +96,20 @@ impl Windows {
         Ok(())
     }
 
+    /// Gives back one of each rate that a key took. What other nodes have been told of it meanwhile stays taken there.
+    pub(crate) fn give_back(&self, key: Digest, rates: &[Rate]) {
+        let key = half(key);
+        let mut buckets = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let Buckets { full_at, untold, .. } = &mut *buckets;
+        let untold = untold.as_mut().and_then(|untold| untold.get_mut(&key));
+        let taken = [full_at.get_mut(&key), untold.map(|untold| &mut untold.micros)];
+        for micros in taken.into_iter().flatten() {
+            for (micros, rate) in micros.iter_mut().zip(rates) {
+                *micros = micros.saturating_sub(each(rate));
+            }
+        }
+    }
+
     /// Until when a key's next one would be refused, if it would.
     pub(crate) fn held_until(&self, key: Digest, rates: &[Rate], now: Moment) -> Option<Moment> {
         let buckets = self.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -208,6 +222,21 @@ mod tests {
         assert_eq!((take(20), take(21).is_err()), (Ok(()), true));
         assert_eq!(windows.take(key("b"), &[THREE_A_MINUTE], second(2)), Ok(()), "another key's is its own");
         assert_eq!(windows.held_until(key("a"), &[THREE_A_MINUTE], second(3600)), None);
+    }
+
+    #[test]
+    fn what_is_given_back_was_not_taken_here_or_elsewhere() {
+        let (here, there) = (Windows::shared(), Windows::default());
+        let take = |at: &Windows, s| at.take(key("a"), &[THREE_A_MINUTE], second(s)).is_ok();
+        for s in 0..9 {
+            assert!(take(&here, s));
+            here.give_back(key("a"), &[THREE_A_MINUTE]);
+        }
+        assert_eq!((0..9).filter(|_| take(&here, 9)).count(), 3);
+        here.give_back(key("a"), &[THREE_A_MINUTE]);
+        there.told(&here.untold(9), second(9));
+        assert_eq!((0..9).filter(|_| take(&there, 9)).count(), 1, "two are taken");
+        here.give_back(key("never seen"), &[THREE_A_MINUTE]);
     }
 
     #[test]

@@ -159,8 +159,14 @@ impl BackOffice {
         if status.is_success() {
             return Ok(Answer::Good(answer));
         }
-        let of_the_card =
-            [Kind::AlreadyExists, Kind::Malformed, Kind::NotFound, Kind::PhoneFull, Kind::UnknownIssuer];
+        let of_the_card = [
+            Kind::AlreadyExists,
+            Kind::CardClosed,
+            Kind::Malformed,
+            Kind::NotFound,
+            Kind::PhoneFull,
+            Kind::UnknownIssuer,
+        ];
         match Problem::read(status, answer.body()) {
             Some(problem) if of_the_card.contains(&problem.kind) => Ok(Answer::No(problem)),
             _ => {
@@ -192,7 +198,10 @@ fn id(text: &str) -> anyhow::Result<CardId> {
 fn sent(answer: Answer, good: Sent) -> anyhow::Result<Sent> {
     match answer {
         Answer::Good(_) => Ok(good),
-        Answer::No(problem) if problem.kind == Kind::AlreadyExists => Ok(Sent::Existing),
+        // With errors, it is not the card but its number that is there: of one that has another by now.
+        Answer::No(problem) if problem.kind == Kind::AlreadyExists && problem.errors.is_empty() => {
+            Ok(Sent::Existing)
+        }
         Answer::No(problem) if problem.kind == Kind::NotFound => bail!(words(&problem)),
         Answer::No(problem) => Ok(Sent::Refused(problem)),
         Answer::NotNow(why) => Ok(Sent::NotNow(why)),

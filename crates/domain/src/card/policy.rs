@@ -5,6 +5,9 @@ use std::time::Duration;
 use super::{Alerts, AppPolicy, SendLimits, StaticPolicy, StaticRule};
 use crate::{Rial, limits};
 
+/// What a guess may succeed with at most. The books promise it: 1 in 100,000.
+const CHANCE_MAX: f64 = 1e-5;
+
 /// A bank's choices.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Policy {
@@ -142,7 +145,7 @@ impl Policy {
             "a static PIN may pay at most 1,000,000 rial: above it the central bank's rule asks for a dynamic one",
         )?;
         let chance = self.guess_budget();
-        if chance > 1e-5 {
+        if chance > CHANCE_MAX {
             let (tries, digits) = (self.failures_until_locked, self.digits);
             return Err(PolicyError::GuessBudget { tries, digits, chance });
         }
@@ -182,6 +185,19 @@ mod tests {
             Policy { app, failures_until_locked, ..Policy::default() }.check().is_ok()
         };
         assert!(app(7, 3) && !app(7, 4) && app(8, 5));
+    }
+
+    /// A bucket that is full at first lets as many through once more while it fills again; each other node lets a quarter through, and one that
+    /// is under way, before it is told.
+    #[test]
+    fn whoever_has_read_one_half_of_an_activation_guesses_the_other_too_seldom() {
+        let nodes = u32::try_from(limits::NODES_MAX).unwrap();
+        let most = 2 * limits::SMS_HALF_TRIES + (nodes - 1) * (limits::SMS_HALF_TRIES.div_ceil(4) + 1);
+        // Each half has eight digits.
+        let halves = 1e8;
+        assert!(f64::from(most) / halves <= CHANCE_MAX, "{most} guesses");
+        // The receipt's half is known to whoever picks it up: its row has so few tries, exactly.
+        assert!(limits::ACTIVATION_TRIES as f64 / halves <= CHANCE_MAX);
     }
 
     #[test]

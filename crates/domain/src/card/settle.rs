@@ -35,6 +35,10 @@ impl CardState {
             decided.undo = Some(identity);
             return decided;
         }
+        // Answered before, and otherwise. What was said first stands, and so does the try that it was counted as.
+        if let Some(Answered { outcome: Outcome::Host(_), .. }) = awaited.as_deref() {
+            return unchanged(Answer::NotAwaited);
+        }
         let Some(awaited) = awaited.filter(|known| known.outcome == Outcome::Awaiting) else {
             // Reversed meanwhile. It is told nothing; but if its PIN was right, that try is given back.
             if !self.static_answered_late(identity, answer) {

@@ -4,7 +4,6 @@ use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
-use ramz_api::address;
 use ramz_api::app::{Activate, Activated, Jwk, ReceiveKey};
 use ramz_api::net::Peer;
 use ramz_api::problem::Problem;
@@ -22,17 +21,17 @@ pub(super) async fn activate(
     JsonBody(body): JsonBody,
 ) -> Result<Response, Problem> {
     let body = Activate::parse(&body)?;
-    let from = address::told(&door.address_header, &headers);
-    let from = from.map_or_else(|| peer.address.ip().to_string(), str::to_owned);
     let (keys, now) = (door.engine.keys.as_ref(), door.engine.clock.now());
-    let within = door.limits.activation(keys, &from, now);
-    within.map_err(|f| door.problem(&f.into()))?.map_err(Problem::too_many_requests)?;
+    let from = door.whence.of(peer.address.ip(), &headers, &door.counts, now);
+    let within = door.limits.activation(keys, from, &body.sms_code, now);
+    let tried = within.map_err(|f| door.problem(&f.into()))?.map_err(Problem::too_many_requests)?;
     let halves = Halves { receipt: &body.receipt_code, sms: &body.sms_code };
     let known = devices::activate(&door.engine, &halves, &body.device_key, &body.device_name).await;
     let Some(known) = known.map_err(|f| door.problem(&f))? else {
         door.counts.app("refused");
         return Err(Problem::wrong_code());
     };
+    door.limits.was_right(tried);
     door.counts.app("activated");
     tracing::info!(device = %known.id, "device activated");
     let view = door.activated(&known).map_err(|f| door.problem(&f))?;

@@ -10,6 +10,7 @@ mod page;
 mod signed;
 mod told;
 mod view;
+mod whence;
 
 use std::sync::Arc;
 
@@ -31,6 +32,7 @@ use crate::counts::Counts;
 use crate::engine::{Engine, EngineFault};
 use crate::limits::Limits;
 use crate::web::fault;
+pub(crate) use whence::Whence;
 
 /// Where two codes in a row stand in a body.
 const CODES: &str = "/codes";
@@ -45,8 +47,8 @@ pub(crate) struct AppDoor {
     pub(crate) counts: Arc<Counts>,
     /// Where phones reach it.
     pub(crate) public_url: String,
-    /// The header that says where a request is from.
-    pub(crate) address_header: String,
+    /// Where requests are from.
+    pub(crate) whence: Whence,
     /// Whose it is.
     pub(crate) bank: BankView,
     /// Origins that may show the app in a frame.

@@ -129,9 +129,9 @@ async fn add(
 
 async fn find(State(office): Shared, JsonBody(body): JsonBody) -> Result<Response, Problem> {
     let pan = CardBody::parse_find(&body)?;
-    let id = office.engine.find(&pan).await.map_err(|f| office.problem(&f))?;
-    let found = id.ok_or_else(Problem::not_found)?;
-    Ok(Json(json!({ "card": found.card.to_string() })).into_response())
+    let found = cards::find(&office.engine, &pan).await.map_err(|f| office.problem(&f))?;
+    let id = found.ok_or_else(Problem::not_found)?;
+    Ok(Json(json!({ "card": id.to_string() })).into_response())
 }
 
 async fn show(State(office): Shared, Path(card): Path<String>) -> Result<Json<CardView>, Problem> {
@@ -351,9 +351,7 @@ impl BackOffice {
             EngineFault::NoCard => Problem::not_found(),
             EngineFault::PhoneFull(_) => Problem::phone_full(),
             EngineFault::Closed => Problem::card_closed(),
-            EngineFault::Taken => {
-                Problem::already_exists("This number is another card's, or was this one's first.")
-            }
+            EngineFault::Taken => Problem::number_taken(),
             failure => fault(self.engine.entropy.as_ref(), failure),
         }
     }

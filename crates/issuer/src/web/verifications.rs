@@ -18,7 +18,7 @@ use ramz_api::verification::{
     OUTCOME_PATH, PATH, Payee as Paid, PaymentOutcome, Presented as Pin, Verdict, Verification, Verified,
 };
 use ramz_domain::card::{Answer, Authorisation, Command, HostAnswer, Mark, PinKind, Slot};
-use ramz_domain::{CardId, Digest, Entropy, Payee, Payment, Refusal, limits};
+use ramz_domain::{CardId, Digest, Entropy, Payee, Payment, Refusal, is_approval, limits};
 use ramz_keys::{IndexPurpose, KeyFault, Keys, PinBlock};
 use ramz_store::{Change, Head, Swap, Table};
 use serde_json::json;
@@ -151,10 +151,10 @@ impl VerificationDoor {
             }
             Err(EngineFault::NoCard) => Ok(refused(id, Refusal::NoSuchCard)),
             // Its outcome is known by now, and it was no dynamic PIN.
-            Ok(Answer::Again(_))
+            Ok(Answer::Again(told))
                 if !self.was_dynamic(card, identity).await.map_err(|f| self.problem(&f))? =>
             {
-                Ok(static_pin(id))
+                Ok(static_again(id, &told))
             }
             // Approved now, before, or before and with an outcome by now: what was said of the PIN stays said.
             Ok(Answer::AskHost { .. } | Answer::Again(_)) => {
@@ -255,6 +255,16 @@ fn id(verifier: &str, card: CardId, identity: Mark) -> Uuid {
 fn static_pin(verification: Uuid) -> Verified {
     let response_code = Refusal::WrongPin.response_code().to_owned();
     Verified { verification, verdict: Verdict::Static, refusal: None, response_code }
+}
+
+/// It was paid, or it is over: whoever presents another PIN for the same transaction would otherwise have it tried, and not counted.
+fn static_again(verification: Uuid, told: &HostAnswer) -> Verified {
+    let locked = told.response_code == Refusal::TriesExceeded.response_code();
+    match is_approval(&told.response_code) {
+        true => static_pin(verification),
+        false if locked => refused(verification, Refusal::TriesExceeded),
+        false => refused(verification, Refusal::WrongPin),
+    }
 }
 
 fn refused(verification: Uuid, why: Refusal) -> Verified {

@@ -3,7 +3,6 @@
 use ramz_api::app::{self, Control, of_card};
 use ramz_domain::card::{Entry, Purpose, step_at};
 use ramz_domain::{Clock as _, Pin, TokenId};
-use ramz_issuer::config::LimitsConfig;
 use ramz_issuer::engine::journal_mac;
 use ramz_keys::Keys as _;
 use ramz_store::{Change, Head, JournalEntry, Outcome, Swap, Table};
@@ -37,20 +36,20 @@ on_both_stores! {
     the_time_needs_no_proof,
 }
 
-fn problem(reply: &Reply) -> (u16, String) {
+pub(crate) fn problem(reply: &Reply) -> (u16, String) {
     (reply.status, reply.problem())
 }
 
-fn ok(status: u16, word: &str) -> (u16, String) {
+pub(crate) fn ok(status: u16, word: &str) -> (u16, String) {
     (status, word.to_owned())
 }
 
-async fn activate(node: &Node, receipt: &str, sms: &str, key: u64) -> Reply {
+pub(crate) async fn activate(node: &Node, receipt: &str, sms: &str, key: u64) -> Reply {
     plain(node, "POST", app::ACTIVATIONS, &activation(receipt, sms, signer(key).public())).await
 }
 
 /// Another half of eight digits.
-fn other(half: &str) -> String {
+pub(crate) fn other(half: &str) -> String {
     half.chars().map(|c| if c == '0' { '1' } else { '0' }).collect()
 }
 
@@ -106,33 +105,6 @@ async fn a_later_activation_ends_the_one_before(bank: &Bank, node: Node) -> Told
     same(problem(&activate(&node, &receipt, &sms, 1).await), ok(403, "wrong-code"), "the first")?;
     same(problem(&activate(&node, &later, &sms, 1).await), ok(403, "wrong-code"), "halves of two")?;
     same(activate(&node, &later, &later_sms, 1).await.status, 201, "the second")
-}
-
-#[tokio::test]
-async fn an_address_and_all_of_them_have_so_many_tries() {
-    let build = Build {
-        limits: LimitsConfig { activation_address_in_hour: 5, ..crate::settings::limits() },
-        ..Build::default()
-    };
-    let told = tried(build, async |_: &Bank, node: Node| {
-        for _ in 0..5 {
-            same(activate(&node, "12345678", "12345678", 1).await.status, 403, "a try")?;
-        }
-        let refused = activate(&node, "12345678", "12345678", 1).await;
-        same(problem(&refused), ok(429, "too-many-requests"), "the sixth")?;
-        same(refused.head.to_lowercase().contains("retry-after: 720"), true, "and when the next")
-    });
-    assert_eq!(told.await, Ok(()));
-    let limits =
-        LimitsConfig { activation_address_in_hour: 1000, activation_per_s: 4, ..crate::settings::limits() };
-    let told = tried(Build { limits, ..Build::default() }, async |_: &Bank, node: Node| {
-        let mut refused = 0;
-        for _ in 0..5 {
-            refused += u32::from(activate(&node, "12345678", "12345678", 1).await.status == 429);
-        }
-        same(refused, 1, "of all addresses together")
-    });
-    assert_eq!(told.await, Ok(()));
 }
 
 async fn a_card_is_added_by_its_holder_only(bank: &Bank, node: Node) -> Told {

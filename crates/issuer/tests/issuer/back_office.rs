@@ -1,5 +1,9 @@
 //! The back office: cards are added, shown, changed, found and unlocked, by operators only.
 
+use ramz_domain::CardId;
+use ramz_keys::{IndexPurpose, Keys as _};
+use ramz_store::{Change, Head, Swap, Table};
+
 use crate::bank::{Bank, CARD, CLOSED, Node, OTHER_CARD, Told, UNKNOWN, on_both_stores, same};
 use crate::guess::wrong;
 use crate::messages::{EXPIRY, Wish, code, pan, phone, reversal};
@@ -19,6 +23,8 @@ on_both_stores! {
     a_locked_card_is_unlocked,
     two_changes_at_once_both_hold,
     an_old_number_is_no_card_any_more,
+    the_back_office_finds_no_card_by_an_old_number,
+    an_addition_that_was_cut_off_is_found_and_goes_on,
     a_number_of_another_card_is_not_given_twice,
     a_phone_has_sixteen_cards,
     a_closed_card_loses_what_was_switched_on,
@@ -279,6 +285,56 @@ async fn an_old_number_is_no_card_any_more(bank: &Bank, node: Node) -> Told {
     same(bank.pay(&node, new, &wish, &sms.pin()).await?, "00".into(), "the new number")?;
     same(code(&node.ask(&reversal(&paid)).await?), "00".into(), "the old number's payment is reversed")?;
     same(bank.spent(CARD), 0, "what the old number paid")
+}
+
+/// Whoever has only the old number, such as a file of yesterday, changes and closes no card with it, and is not told which it was.
+async fn the_back_office_finds_no_card_by_an_old_number(bank: &Bank, node: Node) -> Told {
+    let (id, new) = (bank.card(CARD).to_string(), 601);
+    let find = async |n| {
+        let told = node.admin("POST", "/find", &format!(r#"{{"pan":"{}"}}"#, pan(n))).await;
+        (told.status, told.json()["card"].as_str().map(str::to_owned))
+    };
+    same(find(CARD).await, (200, Some(id.clone())), "its number")?;
+    let body = |n| format!(r#"{{"pan":"{}","expiry":"{EXPIRY}"}}"#, pan(n));
+    same(node.admin("POST", &format!("/{id}/reissue"), &body(new)).await.status, 200, "reissued")?;
+    same(find(CARD).await, (404, None), "its old number")?;
+    same(find(new).await, (200, Some(id.clone())), "its new number")?;
+    let other = bank.node().await;
+    for node in [&node, &other] {
+        let again = node.admin("POST", "", &body(CARD)).await;
+        same((again.status, again.problem().as_str()), (409, "already-exists"), "the old number, added")?;
+        same(again.pointers(), vec!["/pan".to_owned()], "what is wrong")?;
+        same(again.body.contains(&id), false, "the card is named")?;
+        let there = node.admin("POST", "", &body(new)).await;
+        same((there.status, there.pointers()), (409, Vec::new()), "the new number, added")?;
+        same(there.body.contains(&id), true, "the card is not named")?;
+    }
+    Ok(())
+}
+
+/// Between the number's place in the index and the card: it is found, cannot be changed, and the same addition goes on.
+async fn an_addition_that_was_cut_off_is_found_and_goes_on(bank: &Bank, node: Node) -> Told {
+    let tag = bank.soft.index(IndexPurpose::Pan, &[pan(UNKNOWN).as_bytes()]).unwrap();
+    let card = CardId([7; 16]);
+    let place = Swap {
+        table: Table::CardIndex,
+        key: [&tag.version.to_be_bytes()[..], &tag.bytes].concat(),
+        expected: None,
+        body: card.0.to_vec(),
+        sealed: Vec::new(),
+        head: Head::EMPTY,
+        journal: Vec::new(),
+        outbox: Vec::new(),
+        due: None,
+        forget_after: None,
+    };
+    bank.store().commit(vec![Change::Swap(place)]).await.unwrap();
+    let found = node.admin("POST", "/find", &format!(r#"{{"pan":"{}"}}"#, pan(UNKNOWN))).await;
+    same((found.status, found.json()["card"].as_str()), (200, Some(&*card.to_string())), "its place")?;
+    same(node.admin("PUT", &format!("/{card}"), "{}").await.status, 404, "there is no card to change")?;
+    let body = format!(r#"{{"pan":"{}","expiry":"{EXPIRY}"}}"#, pan(UNKNOWN));
+    let added = node.admin("POST", "", &body).await;
+    same((added.status, added.json()["card"].as_str()), (201, Some(&*card.to_string())), "it goes on")
 }
 
 async fn a_number_of_another_card_is_not_given_twice(bank: &Bank, node: Node) -> Told {

@@ -89,6 +89,8 @@ pub(crate) struct Build {
     pub(crate) alerts: bool,
     /// Whether the bank has an app, and who may frame it.
     pub(crate) app: Option<Vec<String>>,
+    /// What the proxy before the app's door says where a request is from with.
+    pub(crate) address_header: &'static str,
 }
 
 impl Default for Build {
@@ -117,6 +119,7 @@ impl Build {
             },
             alerts: false,
             app: Some(Vec::new()),
+            address_header: "",
         }
     }
 

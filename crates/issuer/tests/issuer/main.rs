@@ -6,6 +6,8 @@
 //! part that is broken on purpose, and must then fail.
 
 #[cfg(test)]
+mod activating;
+#[cfg(test)]
 mod admission;
 #[cfg(test)]
 mod app;

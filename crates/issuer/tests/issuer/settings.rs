@@ -74,7 +74,7 @@ pub(crate) fn config(host: SocketAddr, build: &Build) -> Config {
         static_pin: build.static_pin.clone(),
         app: AppConfig {
             public_url: build.app.as_ref().map_or("", |_| APP).into(),
-            address_header: String::new(),
+            address_header: build.address_header.into(),
             framed_by: build.app.clone().unwrap_or_default(),
             digits: 7,
             ceilings: vec![1_000_000, 5_000_000, 20_000_000, 100_000_000],

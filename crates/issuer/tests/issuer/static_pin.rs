@@ -40,6 +40,8 @@ with_static_pins! {
     a_consent_of_tomorrow_is_none,
     a_verifier_is_told_static_and_tells_the_outcome,
     wrong_static_pins_over_http_lock_like_any_other,
+    a_verification_whose_static_pin_was_wrong_is_no_way_to_try_another,
+    a_second_outcome_gives_no_try_back,
 }
 
 pub(crate) async fn consents(bank: &Bank, node: &Node, n: u32) -> Told {
@@ -223,7 +225,7 @@ async fn a_verifier_is_told_static_and_tells_the_outcome(bank: &Bank, node: Node
         same(told_again(&node, &ask).await, told["verification"].clone(), "the same again")?;
         let id = told["verification"].as_str().unwrap_or("").to_owned();
         same(outcome(&node, &id, end).await.status, 200, end)?;
-        let verdict = if end == "reversed" { "refused" } else { "static" };
+        let verdict = if end == "approved" { "static" } else { "refused" };
         same(verify(&node, &ask).await.json()["verdict"].as_str(), Some(verdict), "told again")?;
         let state = bank.state(CARD).await;
         same((state.static_total(bank.now()), state.failures()), (400_000, failures), end)?;
@@ -241,6 +243,46 @@ async fn wrong_static_pins_over_http_lock_like_any_other(bank: &Bank, node: Node
     }
     let told = verify(&node, &Ask::of(CARD, &Wish::purchase(1_000), STATIC_PIN)).await.json();
     same(told["response_code"].as_str(), Some("75"), "locked")
+}
+
+/// The same transaction with another PIN would be tried uncounted, for as long as it is remembered.
+async fn a_verification_whose_static_pin_was_wrong_is_no_way_to_try_another(bank: &Bank, node: Node) -> Told {
+    consents(bank, &node, CARD).await?;
+    for code in ["55", "55", "75"] {
+        let mut ask = Ask::of(CARD, &Wish::purchase(1_000), "111111");
+        let told = verify(&node, &ask).await.json();
+        same(told["verdict"].as_str(), Some("static"), "not known here")?;
+        let id = told["verification"].as_str().unwrap_or("").to_owned();
+        same(outcome(&node, &id, "wrong_pin").await.status, 200, "the bank knows")?;
+        for pin in ["111111", "222222", STATIC_PIN] {
+            ask.pin = format!(r#""pin":"{pin}""#);
+            let again = verify(&node, &ask).await.json();
+            let said = (again["verdict"].as_str(), again["response_code"].as_str());
+            same(said, (Some("refused"), Some(code)), "the same transaction again")?;
+            same(again["verification"].clone(), told["verification"].clone(), "under its id")?;
+        }
+    }
+    same(bank.state(CARD).await.failures(), 3, "what was counted")
+}
+
+/// Whoever reports an outcome that contradicts the one before changes nothing: neither the try nor the verdict.
+async fn a_second_outcome_gives_no_try_back(bank: &Bank, node: Node) -> Told {
+    consents(bank, &node, CARD).await?;
+    for (first, second, failures, verdict) in
+        [("wrong_pin", "approved", 1, "refused"), ("approved", "wrong_pin", 1, "static")]
+    {
+        let ask = Ask::of(CARD, &Wish::purchase(1_000), "111111");
+        let told = verify(&node, &ask).await.json();
+        let id = told["verification"].as_str().unwrap_or("").to_owned();
+        same(outcome(&node, &id, first).await.status, 200, first)?;
+        for _ in 0..2 {
+            same(outcome(&node, &id, second).await.status, 409, second)?;
+        }
+        same(bank.state(CARD).await.failures(), failures, "wrong PINs")?;
+        same(verify(&node, &ask).await.json()["verdict"].as_str(), Some(verdict), "told again")?;
+        same(outcome(&node, &id, first).await.status, 200, "the first once more")?;
+    }
+    Ok(())
 }
 
 async fn told_again(node: &Node, ask: &Ask) -> serde_json::Value {

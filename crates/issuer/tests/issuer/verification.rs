@@ -35,7 +35,7 @@ on_both_stores! {
 pub(crate) struct Ask {
     pan: String,
     expiry: String,
-    pin: String,
+    pub(crate) pin: String,
     payment: String,
     stan: u32,
 }

@@ -7,6 +7,7 @@ use anyhow::Context as _;
 use async_trait::async_trait;
 use ramz_api::back_office::{CardBody, PhoneBody};
 use ramz_api::net::Door;
+use ramz_api::problem::Kind;
 use ramz_domain::card::CardStatus;
 use ramz_domain::{CardId, Moment, Pin, Rial};
 use ramz_issuer::Running;
@@ -24,7 +25,7 @@ use super::cards::{self, LabCard, LabState};
 use super::folder::Folder;
 use super::measured;
 use super::pinned::{BANKS, BankPort, PinnedBank, Ports};
-use crate::client::BackOffice;
+use crate::client::{BackOffice, Sent, words};
 use crate::config::{Config, IssuerConfig, OperatorConfig};
 use crate::roles::{self, Surroundings, open_keys};
 use crate::system::tcp::TcpDoor;
@@ -115,7 +116,9 @@ pub(crate) async fn start(
     let office = back_office(folder, pinned)?;
     let mut cards = Vec::new();
     for card in lab_cards {
-        let id = add(&office, &card, pinned).await.with_context(|| format!("card {}", card.pan.masked()))?;
+        let added =
+            add(&office, &card, pinned).await.with_context(|| format!("card {}", card.pan.masked()))?;
+        let Some(id) = added else { continue };
         // Its phone comes last: nobody is told that it was locked.
         if card.state == LabState::Locked {
             office.lock(id).await?;
@@ -137,10 +140,11 @@ fn back_office(folder: &Folder, pinned: &PinnedBank) -> anyhow::Result<BackOffic
     BackOffice::new(&operator)
 }
 
-/// A card that is there already, from an earlier run with the same folder, stays as it is.
-async fn add(office: &BackOffice, card: &LabCard, bank: &PinnedBank) -> anyhow::Result<CardId> {
+/// A card that is there already, from an earlier run with the same folder, stays as it is. None: it was given another number
+/// in that run, and the lab has no account for that one.
+async fn add(office: &BackOffice, card: &LabCard, bank: &PinnedBank) -> anyhow::Result<Option<CardId>> {
     if let Some(id) = office.find(&card.pan).await? {
-        return Ok(id);
+        return Ok(Some(id));
     }
     let expiry = card.expiry.as_bytes().try_into().context("an expiry has four digits")?;
     // Long ago, whatever the lab's clock says.
@@ -155,7 +159,15 @@ async fn add(office: &BackOffice, card: &LabCard, bank: &PinnedBank) -> anyhow::
         static_pin_consent: card.static_pin.then_some(Some(consented)),
         ..CardBody::default()
     };
-    office.add(&body).await
+    match office.try_add(&body).await? {
+        Sent::Refused(problem) if problem.kind == Kind::AlreadyExists => {
+            tracing::warn!(bank = bank.id, "a card of the lab has another number now, and is left out");
+            Ok(None)
+        }
+        Sent::Refused(problem) => anyhow::bail!(words(&problem)),
+        Sent::NotNow(why) => Err(why),
+        Sent::Added | Sent::Changed | Sent::Existing => office.find(&card.pan).await,
+    }
 }
 
 /// Adds cards for measuring, in the host and at the issuer; those that are there stay.

@@ -23,6 +23,11 @@ fn csv(pans: impl Iterator<Item = Pan>) -> String {
     text
 }
 
+fn csv_of_phones(phones: &[(Pan, &str)]) -> String {
+    let row = |(pan, phone): &(Pan, &str)| format!("{},{EXPIRY},{phone}\n", pan.expose());
+    format!("pan,expiry,phone\n{}", phones.iter().map(row).collect::<String>())
+}
+
 fn arguments(bank: &Bank, file: &str, more: &[&str]) -> Vec<String> {
     let path = |name: &str| bank.file(name).to_str().unwrap().to_owned();
     let mut all = vec!["cards".into(), "import".into(), "--config".into(), path("operator.toml"), path(file)];
@@ -150,6 +155,64 @@ async fn a_file_changes_what_is_there() {
     let kept = import(&bank, "cards.csv", &[]);
     assert_eq!(kept.out, "0 cards added, 3 were there already, 0 rows refused\n");
     assert!(show(2).contains("phone       none"));
+    assert_eq!(issuer.terminate().0.code(), Some(0));
+}
+
+/// Runs another command of `ramz cards`; it must be good.
+fn cards(bank: &Bank, command: &str, typed: &str) -> String {
+    let said = run(["cards", command, "--config", bank.file("operator.toml").to_str().unwrap()], typed);
+    assert_eq!(said.code, Some(0), "{command}: {}", said.err);
+    said.out
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_row_of_a_number_that_was_replaced_is_refused_and_changes_no_card() {
+    let bank = Bank::open().await;
+    bank.quick_keys();
+    let mut issuer = bank.start();
+    bank.ready().await;
+    let card = |n| pan(IIN, n);
+    bank.write("cards.csv", &csv((0..2).map(card)));
+    assert_eq!(import(&bank, "cards.csv", &[]).code, Some(0));
+    cards(&bank, "reissue", &format!("{}\n{}\n1112\n", card(0).expose(), card(5).expose()));
+
+    // Yesterday's file still has the old number.
+    bank.write("changes.csv", &csv_of_phones(&[(card(0), "09129999999"), (card(1), "09120001102")]));
+    let changed = import(&bank, "changes.csv", &["--update"]);
+    let expected = "0 cards added, 1 changed, 1 rows refused\n";
+    assert_eq!((changed.code, changed.out.as_str()), (Some(1), expected), "{}", changed.err);
+    let report = fs::read_to_string(bank.file("changes.csv.report.csv")).unwrap();
+    assert!(report.contains("\n1,pan,") && !report.contains(card(0).expose()), "{report}");
+    let shown = cards(&bank, "show", &format!("{}\n", card(5).expose()));
+    assert!(shown.contains("phone       98912***00"), "{shown}");
+
+    // Nor is it said to be there when it is only added.
+    let again = import(&bank, "cards.csv", &[]);
+    let expected = "0 cards added, 1 were there already, 1 rows refused\n";
+    assert_eq!((again.code, again.out.as_str()), (Some(1), expected), "{}", again.err);
+    assert_eq!(issuer.terminate().0.code(), Some(0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_row_about_a_closed_card_holds_up_no_other() {
+    let bank = Bank::open().await;
+    bank.quick_keys();
+    let mut issuer = bank.start();
+    bank.ready().await;
+    let card = |n| pan(IIN, n);
+    bank.write("cards.csv", &csv((0..2).map(card)));
+    assert_eq!(import(&bank, "cards.csv", &[]).code, Some(0));
+    cards(&bank, "close", &format!("{}\n", card(0).expose()));
+
+    let row = |n, status: &str| format!("{},{status}\n", card(n).expose());
+    bank.write("changes.csv", &["pan,status\n", &row(0, "active"), &row(1, "blocked")].concat());
+    let changed = import(&bank, "changes.csv", &["--update"]);
+    let expected = "0 cards added, 1 changed, 1 rows refused\n";
+    assert_eq!((changed.code, changed.out.as_str()), (Some(1), expected), "{}", changed.err);
+    let report = fs::read_to_string(bank.file("changes.csv.report.csv")).unwrap();
+    assert!(report.contains("\n1,,The card is closed.") && !report.contains(card(0).expose()), "{report}");
+    assert!(cards(&bank, "show", &format!("{}\n", card(0).expose())).contains("status      closed"));
+    assert!(cards(&bank, "show", &format!("{}\n", card(1).expose())).contains("status      blocked"));
     assert_eq!(issuer.terminate().0.code(), Some(0));
 }
 
