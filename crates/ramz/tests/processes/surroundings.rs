@@ -41,8 +41,16 @@ impl Entropy for Random {
 pub(crate) struct Loopback(TcpListener, SocketAddr);
 
 impl Loopback {
+    /// Binds a port that was free just now. Another program that looks for free ones may have it for a moment.
     pub(crate) async fn bind(port: u16) -> Arc<Loopback> {
-        let listener = TcpListener::bind(("127.0.0.1", port)).await.unwrap();
+        let mut bound = TcpListener::bind(("127.0.0.1", port)).await;
+        for _ in 0..100 {
+            if bound.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::AddrInUse) {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+                bound = TcpListener::bind(("127.0.0.1", port)).await;
+            }
+        }
+        let listener = bound.unwrap();
         let address = listener.local_addr().unwrap();
         Arc::new(Loopback(listener, address))
     }
