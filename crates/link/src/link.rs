@@ -88,8 +88,8 @@ struct Line {
     queue: mpsc::Sender<Outgoing>,
     /// The other side answered, and we are not draining.
     ready: bool,
-    /// The other side signed off, and did not sign on again: it takes no transactions, whatever else it answers.
-    signed_off: bool,
+    /// When the other side signed off, if nobody signed on again: it takes no transactions, whatever else it answers.
+    signed_off: Option<Instant>,
     /// When a message was last received.
     heard: Instant,
 }
@@ -97,7 +97,7 @@ struct Line {
 impl Line {
     /// Transactions are taken.
     fn is_open(&self) -> bool {
-        self.ready && !self.signed_off
+        self.ready && self.signed_off.is_none()
     }
 }
 
@@ -335,7 +335,7 @@ impl Inner {
         let (read, write) = tokio::io::split(stream);
         let (queue, queued) = mpsc::channel(limits::LINK_IN_FLIGHT_MAX + NETWORK_IN_FLIGHT_MAX);
         let (flights, heard) = (Flights::default(), Instant::now());
-        let line = Line { flights, queue, ready: false, signed_off: false, heard };
+        let line = Line { flights, queue, ready: false, signed_off: None, heard };
         self.state().line = Some(line);
         let ended = tokio::select! {
             // The reader first: what was answered before the end counts.
@@ -442,8 +442,11 @@ impl Inner {
         };
         self.tap.tell(self.names.received(&message));
         match message.get(70) {
-            Some(network::SIGN_OFF) => self.change(|line| line.signed_off = true),
-            Some(network::SIGN_ON) => self.change(|line| line.signed_off = false),
+            Some(network::SIGN_OFF) => {
+                tracing::warn!(link = self.config.name, "the other side signed off, and is asked nothing");
+                self.change(|line| line.signed_off = Some(Instant::now()));
+            }
+            Some(network::SIGN_ON) => self.change(|line| line.signed_off = None),
             _ => {}
         }
         let frame = match frame::write(&self.config.layout, &self.config.header, &answer) {
@@ -471,13 +474,14 @@ impl Inner {
         self.change(|line| line.ready = true);
         tracing::info!(link = self.config.name, address = self.config.address, "link up");
         loop {
-            let Some(heard) = self.state().line.as_ref().map(|line| line.heard) else {
-                return Ended::ShutDown;
-            };
+            let line = self.state().line.as_ref().map(|line| (line.heard, line.signed_off));
+            let Some((heard, signed_off)) = line else { return Ended::ShutDown };
+            // Who signed off is asked whether it is back, in case that it waits to be: also if it is heard meanwhile.
+            let back = signed_off.filter(|_| self.config.sign_on);
             if self.shutdown.is_cancelled() {
                 return self.drain().await;
             }
-            let idle_at = heard + self.config.echo_every;
+            let idle_at = back.unwrap_or(heard) + self.config.echo_every;
             if Instant::now() < idle_at {
                 tokio::select! {
                     () = self.shutdown.cancelled() => {}
@@ -485,14 +489,12 @@ impl Inner {
                 }
                 continue;
             }
-            // Who signed off is asked whether it is back, in case that it waits to be.
-            let signed_off = self.state().line.as_ref().is_some_and(|line| line.signed_off);
-            let kind = if signed_off { first } else { network::ECHO };
+            let kind = if back.is_some() { network::SIGN_ON } else { network::ECHO };
             if let Err(ended) = self.agreed(kind).await {
                 return ended;
             }
             if kind == network::SIGN_ON {
-                self.change(|line| line.signed_off = false);
+                self.change(|line| line.signed_off = None);
             }
         }
     }
@@ -514,10 +516,7 @@ impl Inner {
         how(line);
         let open = line.is_open();
         drop(state);
-        let was = self.up.send_replace(open);
-        if was != open {
-            tracing::info!(link = self.config.name, open, "link takes transactions");
-        }
+        self.up.send_replace(open);
     }
 
     async fn network(&self, kind: &str) -> Result<Message, AskError> {

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use ramz_domain::limits;
-use ramz_iso8583::decode;
+use ramz_iso8583::{Message, Mti, decode};
 use ramz_link::{AskError, LinkConfig};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
@@ -164,9 +164,21 @@ async fn a_host_that_signs_off_is_asked_nothing_until_it_signs_on() {
     let mut host = Hand::signed_on(&listener).await;
     asking.link.came_up().await;
 
-    // And one that is.
+    // And one that is, and is heard meanwhile.
     assert_eq!(host.says("002").await.as_deref(), Some("00"));
-    let sign_on = host.read().await;
+    let mut echo = Message::new(Mti::NETWORK);
+    echo.set(70, "301");
+    let mut echoes = 0;
+    let sign_on = loop {
+        host.write(&echo).await;
+        let read = host.read().await;
+        if read.get(70) == Some("001") {
+            break read;
+        }
+        echoes += 1;
+        assert!(echoes < 30, "it is not signed on to");
+        tokio::time::sleep(short / 6).await;
+    };
     host.write(&approved(&sign_on)).await;
     asking.link.came_up().await;
 }
