@@ -481,6 +481,16 @@ impl Bank {
         until("the host is asked", async || self.host.asked_in_all().times >= times).await
     }
 
+    /// The first payment of a bank, whose answer is lost with the line to the host: it was debited, and the switch is not told.
+    pub(crate) async fn in_doubt(&self, node: &Node, payment: &Message) -> Told {
+        self.host.silence_next(1);
+        drop(node.asking(0, payment));
+        self.host_was_asked(1).await?;
+        self.host.drop_connections();
+        node.was_silent(1).await?;
+        self.reconnect(node).await
+    }
+
     /// Every card's journal verifies.
     pub(crate) async fn journals_are_whole(&self) -> Told {
         let store = self.store();

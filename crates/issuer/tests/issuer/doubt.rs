@@ -79,12 +79,7 @@ async fn a_host_that_has_a_repeat_already_has_not_declined_it(bank: &Bank, node:
     let wish = Wish::purchase(31_300);
     let pin = bank.pin(&node, CARD, &wish).await?;
     let payment = bank.payment(CARD, &wish, &pin);
-    bank.host.silence_next(1);
-    drop(node.asking(0, &payment));
-    bank.host_was_asked(1).await?;
-    bank.host.drop_connections();
-    node.was_silent(1).await?;
-    bank.reconnect(&node).await?;
+    bank.in_doubt(&node, &payment).await?;
     for said in ["94", "09"] {
         bank.host.say_of_repeats(Some(said));
         // This node's switch still waits for its first answer.

@@ -160,12 +160,7 @@ async fn a_repeat_that_says_less_of_a_payment_in_doubt_is_silence(bank: &Bank, n
     let wish = Wish::purchase(12_300);
     let pin = bank.pin(&node, CARD, &wish).await?;
     let payment = bank.payment(CARD, &wish, &pin);
-    bank.host.silence_next(1);
-    drop(node.asking(0, &payment));
-    bank.host_was_asked(1).await?;
-    bank.host.drop_connections();
-    node.was_silent(1).await?;
-    bank.reconnect(&node).await?;
+    bank.in_doubt(&node, &payment).await?;
     let mut less = repeated(&payment);
     less.remove(52);
     drop(node.asking(1, &less));
@@ -205,12 +200,7 @@ async fn a_lost_connection_in_flight_is_silence(bank: &Bank, node: Node) -> Told
     let wish = Wish::purchase(15_000);
     let pin = bank.pin(&node, CARD, &wish).await?;
     let payment = bank.payment(CARD, &wish, &pin);
-    bank.host.silence_next(1);
-    drop(node.asking(0, &payment));
-    bank.host_was_asked(1).await?;
-    bank.host.drop_connections();
-    node.was_silent(1).await?;
-    bank.reconnect(&node).await?;
+    bank.in_doubt(&node, &payment).await?;
     let again = node.ask_over(1, &repeated(&payment)).await?;
     same(code(&again), "00".into(), "the repeat, forwarded as one")?;
     let forwarded = bank.host_trace.last("host", "0201");
