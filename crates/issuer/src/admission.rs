@@ -1,12 +1,12 @@
 //! Admission: one durable record per (asker, idempotency key), the same work for any card, known or not.
 //!
-//! The 202 depends on this record alone. The card's work follows from it, in a task of its own, and never changes the
-//! answer. A record whose work was cut off is taken up again by the sweeper, until its PIN would be out of date.
+//! The 202 depends on this record alone. It is written once, and with it the card's work, as a message of the outbox: the
+//! request, sealed, until it is worked on. That happens in a task of its own and never changes the answer. Work that was cut off is
+//! taken up again by the sweeper, until its PIN would be out of date.
 
 use std::fmt;
 use std::sync::Arc;
 
-use minicbor::bytes::{ByteArray, ByteVec};
 use minicbor::{Decode, Encode};
 use ramz_api::hop;
 use ramz_api::pin_request::{Checked, PayeeChecked, PinRequest};
@@ -16,7 +16,7 @@ use ramz_domain::{
     AdmissionId, ChallengeId, Digest, Moment, Payee, PayeeName, Payment, limits, masked_bill_id,
 };
 use ramz_keys::{IndexPurpose, KeyFault, Keys, Place};
-use ramz_store::{Change, Head, Outcome, Row, Sealed, Swap, Table};
+use ramz_store::{Change, Head, OutboxNew, OutboxRow, Outcome, Row, Swap, Table};
 use subtle::ConstantTimeEq as _;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use tokio::time::Instant;
@@ -25,12 +25,11 @@ use tracing::Instrument as _;
 use uuid::Uuid;
 
 use crate::counts::Counts;
-use crate::engine::{Engine, EngineFault, Job};
+use crate::engine::{Engine, EngineFault, Job, Outgoing};
 use crate::limits::Limits;
 
+/// The associated data of a sealed request.
 const REQUEST_COLUMN: &str = "admission.request";
-/// More than a record without its sealed request.
-const RECORD_BYTES: usize = 160;
 
 /// The admissions' door and their work.
 pub struct Admissions {
@@ -41,7 +40,7 @@ pub struct Admissions {
     tasks: TaskTracker,
 }
 
-/// A record, as stored.
+/// A record, as stored: what a repeat is compared with.
 #[derive(Clone, PartialEq, Eq, Debug, Encode, Decode)]
 #[cbor(map)]
 struct Record {
@@ -52,28 +51,19 @@ struct Record {
     key_version: u32,
     #[cbor(n(2), with = "minicbor::bytes")]
     digest: [u8; 32],
-    #[n(3)]
-    at: Moment,
-    #[n(4)]
-    not_after: Moment,
-    #[n(5)]
-    done: bool,
-    /// The idempotency key: logs know the request by it, also when its work is taken up after a crash.
-    #[n(6)]
-    request: Option<ByteArray<16>>,
-    /// The payer as its asker calls it, keyed.
-    #[n(7)]
-    payer: Option<Mark>,
-    /// The request, sealed, until it is done. In the record and not beside it: it is written and dropped with it.
-    #[n(8)]
-    sealed: Option<ByteVec>,
 }
 
-/// A record whose work is to be done, and where it lies.
+/// A card's work that is to be done, and the message that says so.
 struct Open {
+    /// The record's key: the message's owner.
     key: Vec<u8>,
-    version: u64,
-    record: Record,
+    /// The record's, and the message's.
+    id: AdmissionId,
+    /// The idempotency key: logs know the request by it, also when its work is taken up after a crash.
+    asked: Uuid,
+    /// The payer as its asker calls it, keyed.
+    payer: Option<Mark>,
+    not_after: Moment,
 }
 
 /// What an asker is told.
@@ -129,78 +119,82 @@ impl Admissions {
         answered.await.unwrap_or(Err(EngineFault::Stopping))
     }
 
-    /// The answer, and the record if it was written now.
+    /// The answer, and the work if it was recorded now.
     async fn record(
         &self,
         asker: &str,
-        key: Uuid,
+        asked: Uuid,
         request: &Checked,
     ) -> Result<(Admitted, Option<Open>), EngineFault> {
         let engine = &self.engine;
         engine.may_decide()?;
-        let row_key = Digest::of(&[b"admission", asker.as_bytes(), key.as_bytes()]).0.to_vec();
+        let key = Digest::of(&[b"admission", asker.as_bytes(), asked.as_bytes()]).0.to_vec();
         let now = engine.clock.now();
         let tag = index_of(request, |parts| engine.keys.index(IndexPurpose::Admission, parts))?;
         let id = AdmissionId::random(engine.entropy.as_ref());
-        let place = Place { row: &id.0, column: REQUEST_COLUMN };
-        let sealed = engine.keys.seal(place, &request.to_json())?;
-        let record = Record {
-            id,
-            key_version: tag.version,
-            digest: tag.bytes,
-            at: now,
-            not_after: now.plus(engine.policy.valid_for),
-            done: false,
-            request: Some(ByteArray::from(key.into_bytes())),
-            payer: payer(engine.keys.as_ref(), asker, request)?,
-            sealed: Some(sealed.into()),
+        let (payer, not_after) =
+            (payer(engine.keys.as_ref(), asker, request)?, now.plus(engine.policy.valid_for));
+        let sealed = engine.keys.seal(Place { row: &id.0, column: REQUEST_COLUMN }, &request.to_json())?;
+        let work = Outgoing::Request { asked: asked.into_bytes().into(), payer, sealed: sealed.into() };
+        let message = OutboxNew {
+            id: id.0,
+            body: work.encode()?,
+            expires: not_after,
+            leased_until: now.plus(limits::LEASE),
         };
-        let due = Some(now.plus(limits::LEASE));
-        let swap = swap(row_key.clone(), None, &record, Vec::new(), due)?;
+        let record = Record { id, key_version: tag.version, digest: tag.bytes };
+        let swap = Swap {
+            table: Table::Admission,
+            key: key.clone(),
+            expected: None,
+            body: minicbor::to_vec(&record).map_err(|error| EngineFault::Row(error.to_string()))?,
+            sealed: Vec::new(),
+            head: Head::EMPTY,
+            journal: Vec::new(),
+            outbox: vec![message],
+            due: None,
+            forget_after: Some(now.plus(limits::ADMISSION_KEPT)),
+        };
         if engine.committer.commit(Change::Swap(swap)).await? == Outcome::Won {
-            let id = record_id(&record);
-            return Ok((Admitted::Yes(id), Some(Open { key: row_key, version: 1, record })));
+            let open = Open { key, id, asked, payer, not_after };
+            return Ok((Admitted::Yes(Uuid::from_bytes(id.0)), Some(open)));
         }
-        let row = engine.store.read(Table::Admission, &row_key).await?;
+        let row = engine.store.read(Table::Admission, &key).await?;
         let known = record_of(&row.ok_or(EngineFault::NoCard)?)?;
         let again = index_of(request, |parts| {
             engine.keys.index_at(known.key_version, IndexPurpose::Admission, parts)
         })?;
         let same = bool::from(again.bytes.ct_eq(&known.digest));
-        Ok((if same { Admitted::Yes(record_id(&known)) } else { Admitted::Conflict }, None))
+        Ok((if same { Admitted::Yes(Uuid::from_bytes(known.id.0)) } else { Admitted::Conflict }, None))
     }
 
-    /// Takes up what was cut off: for the sweeper. Says how many records it took.
-    pub async fn resume(self: &Arc<Self>) -> Result<usize, EngineFault> {
+    /// Takes up work that was cut off: for the sweeper. False if it is too late for it, if another node was first, or if it is no
+    /// request's. One that cannot be taken up must not hold up the others.
+    pub(crate) async fn take_up(self: &Arc<Self>, row: OutboxRow) -> bool {
+        self.try_to_take_up(row).await.unwrap_or_else(|fault| {
+            tracing::error!(%fault, "a request could not be taken up; trying again");
+            false
+        })
+    }
+
+    async fn try_to_take_up(self: &Arc<Self>, row: OutboxRow) -> Result<bool, EngineFault> {
+        let OutboxRow { owner: key, id, body, expires: not_after, leased_until: expected, .. } = row;
+        let Outgoing::Request { asked, payer, sealed } = Outgoing::decode(&body)? else { return Ok(false) };
         let now = self.engine.clock.now();
-        let due = self.engine.store.due(Table::Admission, now, limits::SWEEP_ROWS).await?;
-        let mut taken = 0;
-        for (key, row) in due {
-            // One record that cannot be taken up must not hold up the others.
-            match self.take_up(key, &row, now).await {
-                Ok(true) => taken += 1,
-                Ok(false) => {}
-                Err(fault) => tracing::error!(%fault, "a request could not be taken up; trying again"),
-            }
-        }
-        Ok(taken)
-    }
-
-    /// Leases one record and starts its work; false if it is too late for it, or if another node was first.
-    async fn take_up(self: &Arc<Self>, key: Vec<u8>, row: &Row, now: Moment) -> Result<bool, EngineFault> {
-        let record = record_of(row)?;
-        if record.not_after < now {
-            self.finish(key, row.version, record).await?;
+        let open = Open { key, id: AdmissionId(id), asked: Uuid::from_bytes(asked.into()), payer, not_after };
+        if not_after < now {
+            self.finish(open).await?;
             return Ok(false);
         }
-        let lease = Some(now.plus(limits::LEASE));
-        let swap = swap(key.clone(), Some(row.version), &record, Vec::new(), lease)?;
-        if self.engine.committer.commit(Change::Swap(swap)).await? == Outcome::Lost {
+        let lease = Change::Lease { owner: open.key.clone(), id, expected, until: now.plus(limits::LEASE) };
+        if self.engine.committer.commit(lease).await? == Outcome::Lost {
             return Ok(false);
         }
-        let request = self.opened(&record, row)?;
+        let json = self.engine.keys.open(Place { row: &id, column: REQUEST_COLUMN }, &sealed)?;
+        let unreadable = |_| EngineFault::Row("a sealed request does not read back".into());
+        let request = PinRequest::parse(&json).map_err(unreadable)?;
         if let Some(slot) = self.place_for_work() {
-            let (this, open) = (Arc::clone(self), Open { key, version: row.version + 1, record });
+            let this = Arc::clone(self);
             self.tasks.spawn(async move { this.work(open, request, slot).await });
         }
         Ok(true)
@@ -231,14 +225,13 @@ impl Admissions {
 
     /// The card's work, after the answer.
     async fn work(&self, open: Open, request: Checked, slot: OwnedSemaphorePermit) {
-        let asked = open.record.request;
+        let span = hop::span(open.asked);
         let work = async {
             self.let_the_answer_go_first().await;
-            let Open { key, version, record } = open;
-            let (id, began) = (record.id, Instant::now());
+            let (id, began) = (open.id, Instant::now());
             let worked = async {
-                let outcome = self.work_on(&record, &request).await?;
-                self.finish(key, version, record).await.map(|()| outcome)
+                let outcome = self.work_on(&open, &request).await?;
+                self.finish(open).await.map(|()| outcome)
             };
             match worked.await {
                 Ok(outcome) => {
@@ -250,24 +243,21 @@ impl Admissions {
                 }
             }
         };
-        match asked {
-            Some(asked) => work.instrument(hop::span(Uuid::from_bytes(asked.into()))).await,
-            None => work.await,
-        }
+        work.instrument(span).await;
         drop(slot);
     }
 
     /// What became of it: for the log, no asker is told.
-    async fn work_on(&self, record: &Record, request: &Checked) -> Result<Worked, EngineFault> {
+    async fn work_on(&self, open: &Open, request: &Checked) -> Result<Worked, EngineFault> {
         let engine = &self.engine;
         let payee = payee(engine.keys.as_ref(), &request.payee)?;
         let payment = Payment { kind: request.kind, amount: request.amount, payee };
         let digest = payment.payee.digest();
         // Before the card is looked for: what is counted tells nothing of it.
-        let withheld = self.limits.request(record.payer, digest, request.pan.iin(), engine.clock.now());
+        let withheld = self.limits.request(open.payer, digest, request.pan.iin(), engine.clock.now());
         let Some(found) = engine.find(&request.pan).await? else { return Ok(Worked::NoCard) };
         let ask = Ask {
-            admission: record.id,
+            admission: open.id,
             payment: payment.digest(),
             payee: digest,
             kind: request.kind,
@@ -277,15 +267,12 @@ impl Admissions {
             // Never the name of an earlier try: the PIN that it issued may have been spent, and forgotten since.
             fresh: ChallengeId::random(engine.entropy.as_ref()),
             key_version: engine.keys.pin_version(),
-            not_after: record.not_after,
-            door: record.payer.unwrap_or_else(|| door(request, &digest)),
+            not_after: open.not_after,
+            door: open.payer.unwrap_or_else(|| door(request, &digest)),
             withheld,
         };
-        let job = Job {
-            request: record.request.map(|asked| Uuid::from_bytes(asked.into())),
-            issue: Some(found.issue),
-            ..Job::from(Command::Request(ask))
-        };
+        let job =
+            Job { request: Some(open.asked), issue: Some(found.issue), ..Job::from(Command::Request(ask)) };
         match engine.tell(found.card, job).await {
             Ok(Answer::Requested(requested)) => {
                 if let Requested::NotSent(why) = requested {
@@ -299,25 +286,10 @@ impl Admissions {
         }
     }
 
-    /// Marks a record as done and drops its sealed request, which nobody needs any more.
-    async fn finish(&self, key: Vec<u8>, version: u64, record: Record) -> Result<(), EngineFault> {
-        // Where a record of an earlier release has it.
-        let beside = Sealed { column: REQUEST_COLUMN, bytes: None };
-        let gone = if record.sealed.is_none() { vec![beside] } else { Vec::new() };
-        let swap = swap(key, Some(version), &Record { done: true, sealed: None, ..record }, gone, None)?;
-        self.engine.committer.commit(Change::Swap(swap)).await?;
+    /// Nobody needs the sealed request any more.
+    async fn finish(&self, open: Open) -> Result<(), EngineFault> {
+        self.engine.committer.commit(Change::Settle { owner: open.key, id: open.id.0 }).await?;
         Ok(())
-    }
-
-    fn opened(&self, record: &Record, row: &Row) -> Result<Checked, EngineFault> {
-        let beside =
-            || row.sealed.iter().find(|(column, _)| column == REQUEST_COLUMN).map(|(_, bytes)| bytes);
-        let sealed = record.sealed.as_deref().or_else(beside);
-        let sealed =
-            sealed.ok_or_else(|| EngineFault::Row("an open admission has no sealed request".into()))?;
-        let place = Place { row: &record.id.0, column: REQUEST_COLUMN };
-        let json = self.engine.keys.open(place, sealed)?;
-        PinRequest::parse(&json).map_err(|_| EngineFault::Row("a sealed request does not read back".into()))
     }
 }
 
@@ -412,34 +384,6 @@ fn index_of<T>(request: &Checked, index: impl FnOnce(&[&[u8]]) -> T) -> T {
     index(&parts)
 }
 
-fn record_id(record: &Record) -> Uuid {
-    Uuid::from_bytes(record.id.0)
-}
-
 fn record_of(row: &Row) -> Result<Record, EngineFault> {
     minicbor::decode(&row.body).map_err(|error| EngineFault::Row(format!("admission: {error}")))
-}
-
-fn swap(
-    key: Vec<u8>,
-    expected: Option<u64>,
-    record: &Record,
-    sealed: Vec<Sealed>,
-    due: Option<Moment>,
-) -> Result<Swap, EngineFault> {
-    let sealed_bytes = record.sealed.as_ref().map_or(0, |sealed| sealed.len());
-    let mut body = Vec::with_capacity(RECORD_BYTES + sealed_bytes);
-    minicbor::encode(record, &mut body).map_err(|error| EngineFault::Row(error.to_string()))?;
-    Ok(Swap {
-        table: Table::Admission,
-        key,
-        expected,
-        body,
-        sealed,
-        head: Head::EMPTY,
-        journal: Vec::new(),
-        outbox: Vec::new(),
-        due,
-        forget_after: Some(record.at.plus(limits::ADMISSION_KEPT)),
-    })
 }

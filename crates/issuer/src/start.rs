@@ -198,15 +198,11 @@ pub fn start(config: &Config, ports: Ports, shutdown: &CancellationToken) -> Res
         bank_name,
         receipts,
         undo,
+        Arc::clone(&admissions),
         Arc::clone(&limits),
         Arc::clone(&counts),
     );
-    let swept = Swept {
-        engine: Arc::clone(&engine),
-        admissions: Arc::clone(&admissions),
-        outbox: Arc::clone(&outbox),
-        texts: Arc::clone(&texts),
-    };
+    let swept = Swept { engine: Arc::clone(&engine), outbox: Arc::clone(&outbox), texts: Arc::clone(&texts) };
     tasks.spawn(swept.run(shutdown.clone()));
     let (agreed, ending) = (Arc::clone(&engine.agreed), shutdown.clone());
     tasks.spawn(async move { ending.run_until_cancelled(agreed.keep()).await });

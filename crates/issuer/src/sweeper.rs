@@ -8,7 +8,6 @@ use ramz_store::Table;
 use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
-use crate::admission::Admissions;
 use crate::devices;
 use crate::engine::{Engine, EngineFault};
 use crate::outbox::Outbox;
@@ -20,7 +19,6 @@ const FORGOTTEN: [Table; 5] = [Table::Admission, Table::Phone, Table::Device, Ta
 /// What may have been left behind.
 pub(crate) struct Swept {
     pub(crate) engine: Arc<Engine>,
-    pub(crate) admissions: Arc<Admissions>,
     pub(crate) outbox: Arc<Outbox>,
     pub(crate) texts: Arc<Texts>,
 }
@@ -39,18 +37,17 @@ impl Swept {
                 continue;
             }
             match self.sweep().await {
-                Ok([0, 0, 0, 0]) => {}
-                Ok([requests, messages, texts, revocations]) => {
-                    tracing::info!(requests, messages, texts, revocations, "took up what was left behind");
+                Ok([0, 0, 0]) => {}
+                Ok([messages, texts, revocations]) => {
+                    tracing::info!(messages, texts, revocations, "took up what was left behind");
                 }
                 Err(fault) => tracing::error!(%fault, "sweeping failed; trying again"),
             }
         }
     }
 
-    async fn sweep(&self) -> Result<[usize; 4], EngineFault> {
+    async fn sweep(&self) -> Result<[usize; 3], EngineFault> {
         // Each does its part, whatever became of the others.
-        let requests = self.admissions.resume().await;
         let messages = self.outbox.resume().await;
         let texts = self.texts.resume().await;
         let revocations = devices::resume(&self.engine).await;
@@ -58,6 +55,6 @@ impl Swept {
         for table in FORGOTTEN {
             while store.forget(table, clock.now(), limits::SWEEP_ROWS).await? == limits::SWEEP_ROWS {}
         }
-        Ok([requests?, messages?, texts?, revocations?])
+        Ok([messages?, texts?, revocations?])
     }
 }

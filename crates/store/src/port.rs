@@ -118,7 +118,7 @@ pub struct OutboxNew {
 /// A message that its owner has left: its lease is over.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct OutboxRow {
-    /// The row it belongs to (key in [`Table::Card`]).
+    /// The row it belongs to: a card's, a phone's or an admission's key.
     pub owner: Key,
     /// As written.
     pub id: [u8; 16],
@@ -176,7 +176,7 @@ pub struct Swap {
     pub journal: Vec<JournalEntry>,
     /// Messages written if the swap wins.
     pub outbox: Vec<OutboxNew>,
-    /// For admissions and payments: unfinished rows are found by the sweeper, until this is `None`.
+    /// When the row's own work is due: the sweeper finds it from then on, until this is `None`.
     pub due: Option<Moment>,
     /// When the row may be forgotten ([`Store::forget`]); cards never.
     pub forget_after: Option<Moment>,

@@ -1,4 +1,4 @@
-//! What an outbox row says is to go out. Ids only; what a reversal needs of its payment is sealed, and goes with the row.
+//! What an outbox row says is to be done. Ids only; what a reversal needs of its payment, and a PIN request, is sealed and goes with the row.
 
 use minicbor::bytes::{ByteArray, ByteVec};
 use minicbor::{Decode, Encode};
@@ -18,7 +18,7 @@ const OLD_PHONE_COLUMN: &str = "outbox.phone";
 const BARE: usize = 16;
 const BARE_WITH_REQUEST: usize = 32;
 
-/// What goes out.
+/// What is to be done.
 #[derive(Clone, PartialEq, Eq, Debug, Encode, Decode)]
 pub(crate) enum Outgoing {
     /// The SMS with this PIN, to the phone.
@@ -57,6 +57,19 @@ pub(crate) enum Outgoing {
         /// Why no PIN comes.
         #[n(0)]
         why: NotSent,
+    },
+    /// The card's work for a PIN request: an admission's row owns it, not a card's. Has the admission's id.
+    #[n(4)]
+    Request {
+        /// The idempotency key, for the log.
+        #[n(0)]
+        asked: ByteArray<16>,
+        /// The payer, if its asker tells them apart.
+        #[n(1)]
+        payer: Option<Mark>,
+        /// The request.
+        #[n(2)]
+        sealed: ByteVec,
     },
 }
 
@@ -150,7 +163,8 @@ mod tests {
         let with_request = Outgoing::pin(challenge, Some(Uuid::from_bytes([3; 16])));
         let notice = Outgoing::Notice { notice: Notice::SmsOn, old_phone: None };
         let help = Outgoing::Help { why: NotSent::NoSuchCard };
-        for outgoing in [Outgoing::pin(challenge, None), with_request, reversal, notice, help] {
+        let request = Outgoing::Request { asked: [4; 16].into(), payer: None, sealed: Vec::new().into() };
+        for outgoing in [Outgoing::pin(challenge, None), with_request, reversal, notice, help, request] {
             let body = outgoing.encode().unwrap();
             assert!(![BARE, BARE_WITH_REQUEST].contains(&body.len()));
             assert_eq!(Outgoing::decode(&body).unwrap(), outgoing);

@@ -1,5 +1,5 @@
 //! The outbox: committed messages go out. A row holds ids; text and PIN are made here, at sending, and go nowhere else.
-//! Reversals are handed to `undo`.
+//! Reversals are handed to `undo`, requests that were cut off to `admission`.
 //!
 //! At least once, or written twice by a node without an answer; always the same PIN, never after its expiry: that is looked at right before
 //! `submit_sm`.
@@ -25,6 +25,7 @@ use tokio_util::task::TaskTracker;
 use tracing::Instrument as _;
 use uuid::Uuid;
 
+use crate::admission::Admissions;
 use crate::counts::Counts;
 use crate::engine::{Dispatch, Engine, EngineFault, Outgoing};
 use crate::limits::Limits;
@@ -51,6 +52,7 @@ pub struct Outbox {
     bank_name: BankName,
     receipts: Arc<Receipts>,
     undo: Arc<Undo>,
+    admissions: Arc<Admissions>,
     limits: Arc<Limits>,
     counts: Arc<Counts>,
     slots: Arc<Semaphore>,
@@ -120,6 +122,7 @@ impl Outbox {
         bank_name: BankName,
         receipts: Arc<Receipts>,
         undo: Arc<Undo>,
+        admissions: Arc<Admissions>,
         limits: Arc<Limits>,
         counts: Arc<Counts>,
     ) -> Arc<Outbox> {
@@ -133,6 +136,7 @@ impl Outbox {
             bank_name,
             receipts,
             undo,
+            admissions,
             limits,
             counts,
             slots,
@@ -173,15 +177,17 @@ impl Outbox {
         loop {
             let mut rows = self.engine.store.outbox_due(now, most).await?;
             let page = rows.len();
-            // Reversals first: they wait for no slot, and must not wait for the operator either.
-            rows.sort_by_key(|row| !is_reversal(row));
+            // Texts last: the others wait for no slot, and must not wait for the operator either.
+            rows.sort_by_key(is_text);
             // Another node may have a line to the operator: texts are left to it, while they are of use.
             if self.engine.store.is_shared() && !self.sender.is_up() {
-                rows.retain(|row| is_reversal(row) || row.expires <= now);
+                rows.retain(|row| !is_text(row) || row.expires <= now);
             }
             let before = taken;
             for row in rows {
-                if let Some(dispatch) = self.take_over(row).await {
+                if is_request(&row) {
+                    taken += usize::from(self.admissions.take_up(row).await);
+                } else if let Some(dispatch) = self.take_over(row).await {
                     taken += 1;
                     let Some(sms) = self.text_of(dispatch) else { continue };
                     // The sweeper waits for no operator. What finds no place stays until its lease is over, and hides nothing meanwhile.
@@ -235,6 +241,8 @@ impl Outbox {
                 self.undo.start(dispatch, identity, sealed);
                 None
             }
+            // `admission` has them, from the first lease on.
+            Ok(Outgoing::Request { .. }) => None,
             Err(fault) => {
                 tracing::error!(card = %dispatch.card, %fault, "a message cannot be read; it stays");
                 None
@@ -374,8 +382,12 @@ impl Outbox {
     }
 }
 
-fn is_reversal(row: &OutboxRow) -> bool {
-    matches!(Outgoing::decode(&row.body), Ok(Outgoing::Reversal { .. }))
+fn is_text(row: &OutboxRow) -> bool {
+    !matches!(Outgoing::decode(&row.body), Ok(Outgoing::Reversal { .. } | Outgoing::Request { .. }))
+}
+
+fn is_request(row: &OutboxRow) -> bool {
+    matches!(Outgoing::decode(&row.body), Ok(Outgoing::Request { .. }))
 }
 
 /// How long a row is left alone once it is taken over. Texts that may come late are looked at less and less often: in a long outage

@@ -75,7 +75,8 @@ async fn a_broken_record_does_not_hold_up_the_others() {
         cut_off(bank, &node, store, OTHER_CARD, &bank.key()).await?;
         let row = Digest::of(&[b"admission", b"page one", Uuid::parse_str(&key).unwrap().as_bytes()]);
         same(store_has(bank, &row.0).await, true, "the record is found")?;
-        store.poison(Table::Admission, &row.0);
+        // As what the messages of a row are changes of.
+        store.poison(Table::Card, &row.0);
         bank.advance(16);
         bank.text_after(OTHER_CARD, 0).await?;
         store.heal();

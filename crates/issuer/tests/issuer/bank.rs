@@ -410,17 +410,15 @@ impl Bank {
         Ok(self.operator.texts(&phone(n)).remove(before))
     }
 
-    /// Waits until no admission has work left and no message waits.
+    /// Waits until no row has work left and no message waits.
     pub(crate) async fn settled(&self) -> Told {
         let store = self.store();
         let end = self.clock.now().plus(Duration::from_secs(10 * 365 * 86_400));
         let nothing = async || {
-            let admissions = store.due(Table::Admission, end, 1).await;
             let messages = store.outbox_due(end, 1).await;
             let phones = store.due(Table::Phone, end, 1).await;
             let devices = store.due(Table::Device, end, 1).await;
-            admissions.is_ok_and(|rows| rows.is_empty())
-                && messages.is_ok_and(|rows| rows.is_empty())
+            messages.is_ok_and(|rows| rows.is_empty())
                 && phones.is_ok_and(|rows| rows.is_empty())
                 && devices.is_ok_and(|rows| rows.is_empty())
         };

@@ -13,7 +13,7 @@ use super::fault::{self, During, Failure};
 use super::place::STANDS;
 use super::pool::{Pool, Question, Taken};
 use super::sql::{Form, Statements};
-use super::steps::{self, Kind, Step, group};
+use super::steps::{self, Kind, Name, Step, group};
 use crate::rows::{broken_head, in_batch_order, in_row_order};
 use crate::{Change, Outcome, StoreFault};
 
@@ -115,11 +115,11 @@ fn ended(error: &Error, during: During, kind: Option<Kind>) -> Ended {
     Ended { failure, broken }
 }
 
-/// Which changes won, in row order: those whose rows a statement gave back.
+/// Which changes won, in row order: those that a statement names in its answer.
 fn outcomes(steps: &[Step<'_>], order: &[usize], found: &[Vec<Found>]) -> Vec<Outcome> {
     let mut outcomes = vec![Outcome::Lost; order.len()];
     for (step, found) in steps.iter().zip(found) {
-        let won: HashSet<(&[u8], &[u8])> = found.iter().map(name_of).collect();
+        let won: HashSet<Name<'_>> = found.first().map(names_of).unwrap_or_default();
         for (outcome, name) in outcomes[step.changes.clone()].iter_mut().zip(&step.names) {
             if won.contains(name) {
                 *outcome = Outcome::Won;
@@ -129,7 +129,10 @@ fn outcomes(steps: &[Step<'_>], order: &[usize], found: &[Vec<Found>]) -> Vec<Ou
     outcomes
 }
 
-/// A row's key, or a message's owner and id.
-fn name_of(found: &Found) -> (&[u8], &[u8]) {
-    (found.get(0), if found.len() > 1 { found.get(1) } else { &[] })
+/// Rows' keys, or messages' owners and ids. Without any an array is NULL.
+fn names_of(found: &Found) -> HashSet<Name<'_>> {
+    let array = |at: usize| found.get::<_, Option<Vec<&[u8]>>>(at).unwrap_or_default();
+    let keys = array(0);
+    let ids = if found.len() > 1 { array(1) } else { vec![&[][..]; keys.len()] };
+    keys.into_iter().zip(ids).collect()
 }

@@ -23,6 +23,7 @@ struct Migration {
 const LANDED: &[Migration] = &[
     Migration { number: 1, sql: include_str!("../../migrations/postgres/0001_start.sql") },
     Migration { number: 2, sql: include_str!("../../migrations/postgres/0002_nodes.sql") },
+    Migration { number: 3, sql: include_str!("../../migrations/postgres/0003_lease_alone.sql") },
 ];
 
 const TABLE: &str = "CREATE TABLE IF NOT EXISTS migration (

@@ -195,7 +195,7 @@ impl Text {
         let _ = write!(self.text, " WHERE ({key} IN (SELECT won.key FROM won)) IS TRUE");
     }
 
-    /// What goes with the rows that won, then which they are.
+    /// What goes with the rows that won, then which they are: as one array, since a row of the answer for each costs both sides more.
     fn beside(mut self, table: Table, beside: Beside) -> String {
         if beside.sealed {
             let _ = write!(
@@ -249,7 +249,14 @@ impl Text {
             self.that_won("m.owner");
             self.push(")");
         }
-        self.push(" SELECT key FROM won");
+        self.push(" SELECT array_agg(won.key) FROM won");
+        self.text
+    }
+
+    /// A change of messages, and which it was of.
+    fn of_messages(mut self) -> String {
+        self.push(" RETURNING o.owner, o.id)");
+        self.push(" SELECT array_agg(won.owner), array_agg(won.id) FROM won");
         self.text
     }
 }
@@ -334,22 +341,20 @@ fn forget(table: Table) -> String {
 
 fn lease(form: Form) -> String {
     let mut text = Text::new(form);
-    text.push("UPDATE outbox AS o SET leased_until = l.until, attempts = o.attempts + 1 FROM ");
+    text.push("WITH won AS (UPDATE outbox AS o SET leased_until = l.until, attempts = o.attempts + 1 FROM ");
     text.arrays("l", &[("owner", "bytea"), ("id", "bytea"), ("expected", "int8"), ("until", "int8")]);
     text.push(" WHERE o.owner = l.owner AND o.id = l.id AND o.leased_until = l.expected");
     text.in_shard("o");
-    text.push(" RETURNING o.owner, o.id");
-    text.text
+    text.of_messages()
 }
 
 fn settle(form: Form) -> String {
     let mut text = Text::new(form);
-    text.push("DELETE FROM outbox AS o USING ");
+    text.push("WITH won AS (DELETE FROM outbox AS o USING ");
     text.arrays("l", &[("owner", "bytea"), ("id", "bytea")]);
     text.push(" WHERE o.owner = l.owner AND o.id = l.id");
     text.in_shard("o");
-    text.push(" RETURNING o.owner, o.id");
-    text.text
+    text.of_messages()
 }
 
 fn journal(form: Form) -> String {

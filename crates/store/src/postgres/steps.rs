@@ -15,10 +15,13 @@ pub(crate) struct Step<'b> {
     pub(crate) kind: Kind,
     /// Which changes it makes: positions in the order of the batch's rows.
     pub(crate) changes: Range<usize>,
-    /// What a statement gives back of each that won: a row's key, or a message's owner and id.
-    pub(crate) names: Vec<(&'b [u8], &'b [u8])>,
+    /// What its answer has of each that won.
+    pub(crate) names: Vec<Name<'b>>,
     values: Vec<Box<dyn ToSql + Sync + Send + 'b>>,
 }
+
+/// A row's key, or a message's owner and id.
+pub(crate) type Name<'b> = (&'b [u8], &'b [u8]);
 
 /// What a statement does, in the order in which a transaction does it: rows before messages.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -107,7 +110,7 @@ fn step<'b>(form: Form, changes: &[&'b Change], range: Range<usize>) -> Step<'b>
     }
 }
 
-fn name(change: &Change) -> (&[u8], &[u8]) {
+fn name(change: &Change) -> Name<'_> {
     match change {
         Change::Swap(swap) => (&swap.key, &[]),
         Change::Lease { owner, id, .. } | Change::Settle { owner, id } => (owner, id),

@@ -23,7 +23,8 @@ use crate::{SERVER, config};
 const KEY: &[u8] = b"card";
 const MIGRATIONS: &str = concat!(
     include_str!("../../migrations/postgres/0001_start.sql"),
-    include_str!("../../migrations/postgres/0002_nodes.sql")
+    include_str!("../../migrations/postgres/0002_nodes.sql"),
+    include_str!("../../migrations/postgres/0003_lease_alone.sql")
 );
 
 /// The schema in partitions: one for the shard of [`KEY`], one for all others.

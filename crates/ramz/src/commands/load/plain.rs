@@ -17,11 +17,11 @@ use crate::system::SystemEntropy;
 const PAIRS: usize = 64;
 /// Cards in turn.
 const CARDS: usize = 4096;
-/// Bytes of a card's state with the five answers that it remembers in a run, of an admission's record, the sealed request in it, a
-/// journal entry and a message.
+/// Bytes of a card's state with the five answers that it remembers in a run, of an admission's record, the message with its sealed
+/// request, a journal entry and the message of an SMS.
 const CARD: usize = 1200;
-const RECORD: usize = 80;
-const REQUEST: usize = 330;
+const RECORD: usize = 56;
+const REQUEST: usize = 350;
 const ENTRY: usize = 80;
 const MESSAGE: usize = 16;
 
@@ -71,21 +71,20 @@ async fn pairs(store: Arc<dyn Store>, mut cards: Vec<Card>, until: Instant) -> a
 async fn batch(store: &dyn Store, cards: &mut [Card]) -> anyhow::Result<()> {
     let admissions: Vec<Vec<u8>> = cards.iter().map(|_| [random(), random()].concat()).collect();
     let messages: Vec<[u8; 16]> = cards.iter().map(|_| random_bytes(&SystemEntropy)).collect();
-    let soon = Some(Moment::from_unix_ms(1_800_000_000_000));
-    let admitted = |key: &Vec<u8>, expected, bytes, due| {
-        let swap = swap(Table::Admission, key, expected, bytes, due);
-        Change::Swap(Swap { forget_after: soon, ..swap })
-    };
-    store.commit(admissions.iter().map(|key| admitted(key, None, RECORD + REQUEST, soon)).collect()).await?;
     let at = Moment::from_unix_ms(1_700_000_000_000);
-    let issued = cards.iter_mut().zip(&messages).map(|(card, id)| {
-        card.change(vec![OutboxNew { id: *id, body: vec![1; MESSAGE], expires: at, leased_until: at }])
+    let message =
+        |id: &[u8; 16], bytes| OutboxNew { id: *id, body: vec![1; bytes], expires: at, leased_until: at };
+    let admitted = admissions.iter().zip(&messages).map(|(key, id)| {
+        let forget_after = Some(Moment::from_unix_ms(1_800_000_000_000));
+        let swap = swap(Table::Admission, key, None, RECORD);
+        Change::Swap(Swap { outbox: vec![message(id, REQUEST)], forget_after, ..swap })
     });
+    store.commit(admitted.collect()).await?;
+    let issued = cards.iter_mut().zip(&messages).map(|(card, id)| card.change(vec![message(id, MESSAGE)]));
     store.commit(issued.collect()).await?;
-    store.commit(admissions.iter().map(|key| admitted(key, Some(1), RECORD, None)).collect()).await?;
-    let sent =
-        cards.iter().zip(&messages).map(|(card, id)| Change::Settle { owner: card.key.clone(), id: *id });
-    store.commit(sent.collect()).await?;
+    let settled = |owner: &Vec<u8>, id: &[u8; 16]| Change::Settle { owner: owner.clone(), id: *id };
+    store.commit(admissions.iter().zip(&messages).map(|(key, id)| settled(key, id)).collect()).await?;
+    store.commit(cards.iter().zip(&messages).map(|(card, id)| settled(&card.key, id)).collect()).await?;
     for _ in ["spent", "answered"] {
         store.commit(cards.iter_mut().map(|card| card.change(Vec::new())).collect()).await?;
     }
@@ -104,12 +103,12 @@ impl Card {
         self.seq += 1;
         let (at, mac) = (Moment::from_unix_ms(1_700_000_000_000), [9; 32]);
         let entry = JournalEntry { seq: self.seq, at, entry: vec![3; ENTRY], key_version: 1, mac };
-        let swap = swap(Table::Card, &self.key, expected, CARD, None);
+        let swap = swap(Table::Card, &self.key, expected, CARD);
         Change::Swap(Swap { head: Head { seq: self.seq, mac }, journal: vec![entry], outbox, ..swap })
     }
 }
 
-fn swap(table: Table, key: &[u8], expected: Option<u64>, bytes: usize, due: Option<Moment>) -> Swap {
+fn swap(table: Table, key: &[u8], expected: Option<u64>, bytes: usize) -> Swap {
     Swap {
         table,
         key: key.to_vec(),
@@ -119,7 +118,7 @@ fn swap(table: Table, key: &[u8], expected: Option<u64>, bytes: usize, due: Opti
         head: Head::EMPTY,
         journal: Vec::new(),
         outbox: Vec::new(),
-        due,
+        due: None,
         forget_after: None,
     }
 }
