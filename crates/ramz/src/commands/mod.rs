@@ -93,7 +93,11 @@ pub(crate) fn run(ramz: Ramz) -> anyhow::Result<()> {
     };
     // Dropped last: what the end of the rest says is written too.
     let _log = log::start(&filter)?;
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let mut runtime = tokio::runtime::Builder::new_multi_thread();
+    if matches!(ramz.command, Command::Load(_)) {
+        runtime.worker_threads(load::threads());
+    }
+    let runtime = runtime.enable_all().build()?;
     runtime.block_on(async {
         match ramz.command {
             Command::Lab(options) => lab::run(options).await,

@@ -84,6 +84,12 @@ impl Times {
     }
 }
 
+/// A quarter of the cores: the others are for what is measured, and threads that wake each other cost this process an eighth more.
+pub(super) fn threads() -> usize {
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    cores.div_ceil(4)
+}
+
 pub(super) async fn run(options: Options) -> anyhow::Result<()> {
     let (workers, cards) = (options.workers, options.cards);
     anyhow::ensure!(workers <= cards, "{workers} workers need a card each, and there are {cards} (--cards)");
