@@ -10,6 +10,7 @@ use uuid::Uuid;
 
 use crate::bank::{Bank, Build, CARD, Node, OTHER_CARD, Told, same, tried};
 use crate::messages::{Wish, pan, phone};
+use crate::undo::more_texts_than_a_page;
 
 /// Runs a scenario over a store that can fail.
 pub(crate) async fn faulty(scenario: impl AsyncFn(&Bank, Node, &FaultyStore) -> Told) {
@@ -83,6 +84,23 @@ async fn a_broken_record_does_not_hold_up_the_others() {
         bank.text_after(CARD, 0).await.map(drop)
     })
     .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn work_that_was_cut_off_is_found_behind_more_texts_than_a_page_that_no_node_can_send() {
+    let store = Arc::new(FaultyStore::new(Arc::new(MemoryStore::shared())));
+    let told = tried(Build::over(store.clone()), async |bank, node| {
+        cut_off(bank, &node, &store, CARD, &bank.key()).await?;
+        more_texts_than_a_page(bank, &node).await?;
+        let card = bank.card(CARD).0;
+        let version =
+            async || bank.store().read(Table::Card, &card).await.map(|row| row.map(|row| row.version));
+        let before = version().await.unwrap();
+        bank.advance(16);
+        let worked = async || version().await.is_ok_and(|version| version > before);
+        crate::bank::until("the card has its PIN", worked).await
+    });
+    assert_eq!(told.await, Ok(()));
 }
 
 async fn store_has(bank: &Bank, key: &[u8]) -> bool {

@@ -407,6 +407,40 @@ async fn a_reversal_of_unknown_outcome_goes_out_once_committed() {
     }
 }
 
+/// The line to the operator is down, and more texts wait for it than the sweeper takes at once.
+pub(crate) async fn more_texts_than_a_page(bank: &Bank, node: &Node) -> Told {
+    bank.operator.is_in(Mood::Down);
+    same(bank.ask_pin(node, OTHER_CARD, &Wish::purchase(17_000)).await.status, 202, "a request")?;
+    let store = bank.store();
+    let due = async || store.outbox_due(bank.now(), 1_000).await.map_err(|fault| fault.to_string());
+    until("its text is given back, for others to send", async || {
+        due().await.is_ok_and(|rows| rows.len() == 1)
+    })
+    .await?;
+    // As many more of it as are a page.
+    let text = due().await?.remove(0);
+    let row = store.read(Table::Card, &text.owner).await.unwrap().unwrap();
+    let another = |n: u16| OutboxNew {
+        id: [&[7; 14][..], &n.to_be_bytes()].concat().try_into().unwrap(),
+        body: text.body.clone(),
+        expires: text.expires,
+        leased_until: text.leased_until,
+    };
+    let swap = Swap {
+        table: Table::Card,
+        key: text.owner.clone(),
+        expected: Some(row.version),
+        body: row.body,
+        sealed: Vec::new(),
+        head: row.head,
+        journal: Vec::new(),
+        outbox: (0..300).map(another).collect(),
+        due: None,
+        forget_after: None,
+    };
+    same(store.commit(vec![Change::Swap(swap)]).await.unwrap(), vec![Outcome::Won], "more texts")
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_reversal_is_found_behind_more_texts_than_a_page_that_no_node_can_send() {
     let build = Build { on_silence: OnSilence::Reverse, ..Build::over(Arc::new(MemoryStore::shared())) };
@@ -414,36 +448,7 @@ async fn a_reversal_is_found_behind_more_texts_than_a_page_that_no_node_can_send
         let wish = Wish::purchase(16_000);
         let pin = bank.pin(&node, CARD, &wish).await?;
         bank.settled().await?;
-        bank.operator.is_in(Mood::Down);
-        same(bank.ask_pin(&node, OTHER_CARD, &Wish::purchase(17_000)).await.status, 202, "a request")?;
-        let store = bank.store();
-        let due = async || store.outbox_due(bank.now(), 1_000).await.map_err(|fault| fault.to_string());
-        until("its text is given back, for others to send", async || {
-            due().await.is_ok_and(|rows| rows.len() == 1)
-        })
-        .await?;
-        // As many more of it as are a page.
-        let text = due().await?.remove(0);
-        let row = store.read(Table::Card, &text.owner).await.unwrap().unwrap();
-        let another = |n: u16| OutboxNew {
-            id: [&[7; 14][..], &n.to_be_bytes()].concat().try_into().unwrap(),
-            body: text.body.clone(),
-            expires: text.expires,
-            leased_until: text.leased_until,
-        };
-        let swap = Swap {
-            table: Table::Card,
-            key: text.owner.clone(),
-            expected: Some(row.version),
-            body: row.body,
-            sealed: Vec::new(),
-            head: row.head,
-            journal: Vec::new(),
-            outbox: (0..300).map(another).collect(),
-            due: None,
-            forget_after: None,
-        };
-        same(store.commit(vec![Change::Swap(swap)]).await.unwrap(), vec![Outcome::Won], "more texts")?;
+        more_texts_than_a_page(bank, &node).await?;
         bank.advance(20);
         bank.host.silence_next(1);
         let answer = node.asking(0, &bank.payment(CARD, &wish, &pin));
