@@ -102,12 +102,12 @@ pub struct JournalEntry {
     pub mac: [u8; 32],
 }
 
-/// A message to be sent, as ids: text and PIN are made at sending.
+/// A message: what is to be done, as ids or sealed. An SMS's text and PIN are made at sending.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct OutboxNew {
     /// Random, unique.
     pub id: [u8; 16],
-    /// What to send, as ids (encoded).
+    /// What to do (encoded).
     pub body: Vec<u8>,
     /// Of no use after this instant.
     pub expires: Moment,

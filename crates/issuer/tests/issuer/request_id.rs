@@ -1,4 +1,4 @@
-//! A request keeps its id in the logs, whoever takes its work up: it stands in the admission record and in the outbox row.
+//! A request keeps its id in the logs, whoever takes its work up: it stands in the outbox rows of its work and of its SMS.
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
