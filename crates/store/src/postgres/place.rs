@@ -64,13 +64,13 @@ pub struct PostgresConfig {
 }
 
 impl PostgresConfig {
-    /// A database that one server keeps whole: four connections, no files, brought to this release's schema.
+    /// A database that one server keeps whole: three connections, no files, brought to this release's schema.
     pub fn new(url: impl Into<String>, named: [u8; 8]) -> PostgresConfig {
         PostgresConfig {
             url: url.into(),
             password: None,
             ca: None,
-            connections: 4,
+            connections: 3,
             migrate: true,
             sharded: false,
             high_availability: false,
