@@ -21,9 +21,9 @@ use server::Server;
 /// One server for all tests that need nothing special of it.
 static SERVER: LazyLock<Server> = LazyLock::new(Server::start);
 
-/// How a store at this address is opened.
+/// How a store at this address is opened: with two connections that commit, since one is what a node has anyway.
 fn config(url: String) -> PostgresConfig {
-    PostgresConfig::new(url, [7; 8])
+    PostgresConfig { connections: 4, ..PostgresConfig::new(url, [7; 8]) }
 }
 
 /// A schema that no other test has.
