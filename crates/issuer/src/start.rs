@@ -29,7 +29,7 @@ use crate::engine::{Engine, Parts, Rules};
 use crate::inline::{BankAtTerminal, Inline, Zone};
 use crate::limits::Limits;
 use crate::nodes::Nodes;
-use crate::outbox::{self, BankName, Outbox};
+use crate::outbox::{self, BankName, Others, Outbox};
 use crate::phones::Texts;
 use crate::receipts::Receipts;
 use crate::shape::{self, Checked};
@@ -197,8 +197,7 @@ pub fn start(config: &Config, ports: Ports, shutdown: &CancellationToken) -> Res
         Arc::clone(&ports.sender),
         bank_name,
         receipts,
-        undo,
-        Arc::clone(&admissions),
+        Others { undo, admissions: Arc::clone(&admissions) },
         Arc::clone(&limits),
         Arc::clone(&counts),
     );

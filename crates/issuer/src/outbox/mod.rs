@@ -51,8 +51,7 @@ pub struct Outbox {
     sender: Arc<dyn Sender>,
     bank_name: BankName,
     receipts: Arc<Receipts>,
-    undo: Arc<Undo>,
-    admissions: Arc<Admissions>,
+    others: Others,
     limits: Arc<Limits>,
     counts: Arc<Counts>,
     slots: Arc<Semaphore>,
@@ -60,6 +59,14 @@ pub struct Outbox {
     /// Messages that this node has held against their phone's limit, and that are not settled.
     tried: Mutex<HashMap<[u8; 16], Tried>>,
     tasks: TaskTracker,
+}
+
+/// Who works on the messages that are no texts.
+pub(crate) struct Others {
+    /// On reversals of our own.
+    pub(crate) undo: Arc<Undo>,
+    /// On requests that were cut off.
+    pub(crate) admissions: Arc<Admissions>,
 }
 
 /// The bank as its SMS calls it.
@@ -121,8 +128,7 @@ impl Outbox {
         sender: Arc<dyn Sender>,
         bank_name: BankName,
         receipts: Arc<Receipts>,
-        undo: Arc<Undo>,
-        admissions: Arc<Admissions>,
+        others: Others,
         limits: Arc<Limits>,
         counts: Arc<Counts>,
     ) -> Arc<Outbox> {
@@ -135,8 +141,7 @@ impl Outbox {
             sender,
             bank_name,
             receipts,
-            undo,
-            admissions,
+            others,
             limits,
             counts,
             slots,
@@ -166,7 +171,7 @@ impl Outbox {
         }
         self.tasks.close();
         self.tasks.wait().await;
-        self.undo.drain().await;
+        self.others.undo.drain().await;
     }
 
     /// Takes over messages whose owner left them: for the sweeper. Says how many.
@@ -186,7 +191,7 @@ impl Outbox {
             let before = taken;
             for row in rows {
                 if is_request(&row) {
-                    taken += usize::from(self.admissions.take_up(row).await);
+                    taken += usize::from(self.others.admissions.take_up(row).await);
                 } else if let Some(dispatch) = self.take_over(row).await {
                     taken += 1;
                     let Some(sms) = self.text_of(dispatch) else { continue };
@@ -238,7 +243,7 @@ impl Outbox {
             }
             Ok(Outgoing::Help { why }) => Some(Text { dispatch, what: What::Help(why), request: None }),
             Ok(Outgoing::Reversal { identity, sealed }) => {
-                self.undo.start(dispatch, identity, sealed);
+                self.others.undo.start(dispatch, identity, sealed);
                 None
             }
             // `admission` has them, from the first lease on.
