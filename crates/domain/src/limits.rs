@@ -257,7 +257,7 @@ pub const CARD_WORK_AFTER: Duration = Duration::from_millis(4);
 pub const CARD_WORK_SPREAD: Duration = Duration::from_millis(24);
 /// Card work that runs beside the answers.
 pub const ADMISSION_WORK_MAX: usize = 1024;
-/// A node that leads an outbox row or admission works on it this long before another may.
+/// A node that leads an outbox row works on it this long before another may.
 pub const LEASE: Duration = Duration::from_secs(15);
 /// A reversal of our own that got no answer goes out again after this long, doubling …
 pub const REVERSAL_AGAIN_FIRST: Duration = Duration::from_secs(2);
