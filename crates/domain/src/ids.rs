@@ -63,7 +63,7 @@ random_id! {
     ChallengeId
 }
 random_id! {
-    /// One admitted PIN request.
+    /// One admitted PIN request: what its asker is told it by.
     AdmissionId
 }
 random_id! {

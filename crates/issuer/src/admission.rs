@@ -10,7 +10,7 @@ use std::sync::Arc;
 use minicbor::{Decode, Encode};
 use ramz_api::hop;
 use ramz_api::pin_request::{Checked, PayeeChecked, PinRequest};
-use ramz_domain::ambient::random_bytes;
+use ramz_domain::ambient::{name_in_order, random_bytes};
 use ramz_domain::card::{Answer, Command, Mark, PinRequest as Ask, Requested};
 use ramz_domain::{
     AdmissionId, ChallengeId, Digest, Moment, Payee, PayeeName, Payment, limits, masked_bill_id,
@@ -128,10 +128,10 @@ impl Admissions {
     ) -> Result<(Admitted, Option<Open>), EngineFault> {
         let engine = &self.engine;
         engine.may_decide()?;
-        let key = Digest::of(&[b"admission", asker.as_bytes(), asked.as_bytes()]).0.to_vec();
+        let key = row_key(asker, asked);
         let now = engine.clock.now();
         let tag = index_of(request, |parts| engine.keys.index(IndexPurpose::Admission, parts))?;
-        let id = AdmissionId::random(engine.entropy.as_ref());
+        let id = AdmissionId(name_in_order(now, engine.entropy.as_ref()));
         let (payer, not_after) =
             (payer(engine.keys.as_ref(), asker, request)?, now.plus(engine.policy.valid_for));
         let sealed = engine.keys.seal(Place { row: &id.0, column: REQUEST_COLUMN }, &request.to_json())?;
@@ -291,6 +291,13 @@ impl Admissions {
         self.engine.committer.commit(Change::Settle { owner: open.key, id: open.id.0 }).await?;
         Ok(())
     }
+}
+
+/// A record's key: the idempotency key first, so that where askers write UUIDs that sort by their time, records of one moment lie side
+/// by side in the store's index. What follows ties it to its asker, and spreads records over shards.
+fn row_key(asker: &str, asked: Uuid) -> Vec<u8> {
+    let Digest(tie) = Digest::of(&[b"admission", asker.as_bytes(), asked.as_bytes()]);
+    [asked.as_bytes(), &tie[..16]].concat()
 }
 
 /// What became of a request at its card.

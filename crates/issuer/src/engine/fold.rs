@@ -200,7 +200,8 @@ impl Engine {
         folded: &Folded,
         leased_until: Moment,
     ) -> Result<Vec<OutboxNew>, EngineFault> {
-        let fresh = || ramz_domain::ambient::random_bytes(self.entropy.as_ref());
+        let now = self.clock.now();
+        let fresh = || ramz_domain::ambient::name_in_order(now, self.entropy.as_ref());
         let count = folded.sends.len() + folded.undos.len() + folded.notices.len();
         let mut rows = Vec::with_capacity(count);
         for Send { challenge, request, expires } in &folded.sends {
@@ -210,7 +211,7 @@ impl Engine {
         for (identity, clear) in &folded.undos {
             let id = fresh();
             let body = Outgoing::reversal(self.keys.as_ref(), card, id, *identity, clear)?.encode()?;
-            let expires = self.clock.now().plus(limits::REVERSAL_KEPT);
+            let expires = now.plus(limits::REVERSAL_KEPT);
             rows.push(OutboxNew { id, body, expires, leased_until });
         }
         for (notice, old_phone) in &folded.notices {

@@ -323,7 +323,7 @@ impl Texts {
         if let Some(why) = help {
             let body = Outgoing::Help { why }.encode()?;
             outbox.push(OutboxNew {
-                id: ambient::random_bytes(engine.entropy.as_ref()),
+                id: ambient::name_in_order(now, engine.entropy.as_ref()),
                 body,
                 expires,
                 leased_until,

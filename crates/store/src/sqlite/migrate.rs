@@ -25,6 +25,7 @@ pub(crate) const LANDED: &[Migration] = &[
     Migration { number: 3, sql: include_str!("../../migrations/sqlite/0003_devices.sql") },
     Migration { number: 4, sql: include_str!("../../migrations/sqlite/0004_nodes.sql") },
     Migration { number: 5, sql: include_str!("../../migrations/sqlite/0005_journal_in_line.sql") },
+    Migration { number: 6, sql: include_str!("../../migrations/sqlite/0006_messages_in_line.sql") },
 ];
 
 /// A number that no migration has: the file's rows were copied into a database, which is the truth since. Every release refuses a file
@@ -125,7 +126,7 @@ mod tests {
 
     use super::super::{apply, query};
     use super::*;
-    use crate::{Change, Head, JournalEntry, Outcome, Swap, Table};
+    use crate::{Change, Head, JournalEntry, OutboxRow, Outcome, Swap, Table};
 
     const ONE: Migration = Migration { number: 1, sql: "CREATE TABLE a (x INTEGER) STRICT;" };
     const TWO: Migration = Migration { number: 2, sql: "CREATE TABLE b (x INTEGER) STRICT;" };
@@ -212,6 +213,37 @@ mod tests {
         };
         assert_eq!(apply::batch(&mut file, &[Change::Swap(next)]).unwrap(), [Outcome::Won]);
         assert_eq!(of(&file, 7, 2), [(3, vec![7, 3]), (4, vec![7, 4])]);
+    }
+
+    /// A message that an earlier release wrote is due, and settled.
+    #[test]
+    fn messages_of_before_are_still_there() {
+        let mut file = Connection::open_in_memory().unwrap();
+        run(&mut file, &LANDED[..5]).unwrap();
+        let at = Moment::from_unix_ms;
+        let message = |owner: u8, id: u8| OutboxRow {
+            owner: vec![owner],
+            id: [id; 16],
+            body: vec![owner, id],
+            expires: at(8),
+            leased_until: at(u64::from(owner)),
+            attempts: 2,
+        };
+        let rows = [message(1, 3), message(2, 2), message(3, 1)];
+        for row in &rows {
+            let ms = |moment: Moment| moment.unix_ms() as i64;
+            file.execute(
+                "INSERT INTO outbox VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+                params![row.owner, row.id, row.body, ms(row.expires), ms(row.leased_until), row.attempts],
+            )
+            .unwrap();
+        }
+        run(&mut file, LANDED).unwrap();
+        assert_eq!(query::messages_due(&file, at(9), 10).unwrap(), rows);
+        let [first, ..] = rows;
+        let settle = Change::Settle { owner: first.owner, id: first.id };
+        assert_eq!(apply::batch(&mut file, &[settle]).unwrap(), [Outcome::Won]);
+        assert_eq!(query::messages_due(&file, at(9), 10).unwrap().len(), 2);
     }
 
     /// Whatever somebody writes into the file, a walk along a row's entries ends.

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, bail};
 use ramz_api::client::PinRequests;
 use ramz_api::pin_request::{Checked, PayeeChecked};
+use ramz_domain::ambient::name_in_order;
 use ramz_domain::{Clock as _, Entropy, Pan, PayeeName, PaymentKind, Phone, Pin, Rial};
 use ramz_iso8583::{Message, Mti};
 use ramz_keys::{KeyRing, Keys as _, PinBlockFormat, SoftKeys, ZoneCipher, ZoneKey};
@@ -188,7 +189,7 @@ impl Target {
             origin: self.payee.origin.clone(),
             payer: None,
         };
-        let key = Uuid::from_bytes(ramz_domain::ambient::random_bytes(&SystemEntropy));
+        let key = Uuid::from_bytes(name_in_order(SystemClock.now(), &SystemEntropy));
         self.requests.ask(key, None, &request.to_json()).await?;
         Ok(())
     }

@@ -6,12 +6,13 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use ramz_domain::Moment;
-use ramz_domain::ambient::random_bytes;
+use ramz_domain::ambient::{name_in_order, random_bytes};
+use ramz_domain::{Clock as _, Moment};
 use ramz_store::{Change, Head, JournalEntry, OutboxNew, Store, Swap, Table};
 use tokio::task::JoinSet;
 
 use crate::system::SystemEntropy;
+use crate::system::clock::SystemClock;
 
 /// Pairs that one transaction takes.
 const PAIRS: usize = 64;
@@ -69,8 +70,9 @@ async fn pairs(store: Arc<dyn Store>, mut cards: Vec<Card>, until: Instant) -> a
 
 /// One pair of each card.
 async fn batch(store: &dyn Store, cards: &mut [Card]) -> anyhow::Result<()> {
-    let admissions: Vec<Vec<u8>> = cards.iter().map(|_| [random(), random()].concat()).collect();
-    let messages: Vec<[u8; 16]> = cards.iter().map(|_| random_bytes(&SystemEntropy)).collect();
+    let name = || name_in_order(SystemClock.now(), &SystemEntropy);
+    let admissions: Vec<Vec<u8>> = cards.iter().map(|_| [&name()[..], &random()].concat()).collect();
+    let messages: Vec<[u8; 16]> = cards.iter().map(|_| name()).collect();
     let at = Moment::from_unix_ms(1_700_000_000_000);
     let message =
         |id: &[u8; 16], bytes| OutboxNew { id: *id, body: vec![1; bytes], expires: at, leased_until: at };
