@@ -99,6 +99,8 @@ refusals! {
         #[doc = "The app: a control code is missing. Not counted."]
     25 NoConsecutive "no_consecutive_codes" "55" "این دو کد پشت سر هم نیستند." "These are not two codes in a row.",
         #[doc = "The app: a resync without two codes of consecutive minutes. Counted."]
+    26 MoreThanAmount "more_than_amount" "13" "جز مبلغ، کارمزدی هم خواسته شده که رمز برای آن نیست." "More would be debited than the amount that the PIN is for.",
+        #[doc = "Fees beside the amount, above what the bank allows. No PIN was compared."]
 }
 
 #[cfg(test)]

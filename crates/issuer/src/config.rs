@@ -104,6 +104,8 @@ pub struct PolicyConfig {
     pub failures_until_closed: u32,
     /// What one texted PIN may pay at most, in rial; 0: the bank sends none.
     pub sms_pin_max: u64,
+    /// What may be debited beside the amount of a payment with a second PIN, in rial.
+    pub fees_max: u64,
 }
 
 /// The rule for static second PINs.
@@ -335,6 +337,7 @@ impl PolicyConfig {
                 in_day: limits.card_in_day,
             },
             sms_pin_max: rial(self.sms_pin_max)?,
+            fees_max: rial(self.fees_max)?,
             static_pin: static_pin.policy()?,
             app: app.policy()?,
             alerts: Alerts { lock, service, change },

@@ -173,7 +173,7 @@ pub struct Authorisation {
     pub slot: Slot,
     /// What it is for, if that is something a PIN can be requested for; cash is not.
     pub kind: Option<PaymentKind>,
-    /// How much.
+    /// How much the card would be debited, fees and all: for ceilings and totals. The amount that was asked for is in `payments`.
     pub amount: Rial,
     /// Acquirer and terminal.
     pub door: Mark,

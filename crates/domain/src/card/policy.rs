@@ -33,6 +33,8 @@ pub struct Policy {
     pub sends: SendLimits,
     /// What one texted PIN may pay at most; zero: the bank sends none.
     pub sms_pin_max: Rial,
+    /// What may be debited beside the amount of a payment with a second PIN: its payer was shown the amount alone.
+    pub fees_max: Rial,
     /// Where a static second PIN may be used.
     pub static_pin: StaticPolicy,
     /// Codes that a phone computes.
@@ -76,6 +78,7 @@ impl Default for Policy {
             failures_until_closed: 20,
             sends: SendLimits::default(),
             sms_pin_max: Rial::new(limits::SMS_PIN_MAX_RIAL).unwrap_or(Rial::ZERO),
+            fees_max: Rial::ZERO,
             static_pin: StaticPolicy::default(),
             app: AppPolicy::default(),
             alerts: Alerts::default(),

@@ -108,14 +108,16 @@ impl Inline {
         found: Found,
         pan: Pan,
     ) -> Result<Message, Refused> {
-        let authorisation = match transaction::authorisation(&request, &tags, self.engine.keys.as_ref()) {
-            Ok(authorisation) => authorisation,
+        let read = transaction::authorisation(&request, &tags, self.engine.keys.as_ref());
+        let (authorisation, fees) = match read {
+            Ok(read) => read,
             // It says something else than a first that was decided on.
             Err(Refused::No(refusal)) => return Err(Refused::No(refusal)),
             Err(refused) => return self.in_part(&request, None, refused).await,
         };
         let refused = match transaction::expiry(&request) {
             _ if !request.has(52) => Refused::No(Refusal::NotPermitted),
+            _ if fees > self.engine.policy.fees_max => Refused::No(Refusal::MoreThanAmount),
             Ok(expiry) => return self.decide(request, tags, found, pan, (authorisation, expiry)).await,
             Err(refused) => refused,
         };

@@ -42,15 +42,22 @@ fn expiry_of_a_read_card(request: &Message) -> Result<[u8; 4], Refused> {
         .ok_or(Refused::Format(14, "the expiry, YYMM"))
 }
 
-/// A PIN vouches for one number: a host may go by the track, and must not take our word for another card.
+/// A PIN vouches for one number: a host may go by what was read of a card, and must not take our word for another one.
 pub(super) fn is_one_card(request: &Message) -> Result<(), Refused> {
-    let Some(track) = request.get(35) else { return Ok(()) };
-    let number = track.split_once(['=', 'D']).map(|(number, _)| number);
-    if number == request.get(2) {
-        Ok(())
-    } else {
-        Err(Refused::Format(35, "the track of the card in field 2"))
+    for field in [34, 35, 36, 45] {
+        let Some(read) = request.get(field) else { continue };
+        let number = match field {
+            // The first track has a letter before it (ISO 7813), the third two digits (ISO 4909).
+            45 => read.strip_prefix('B').and_then(|rest| rest.split_once('^')),
+            36 => read.split_at_checked(2).and_then(|(_, rest)| rest.split_once(['=', 'D'])),
+            35 => read.split_once(['=', 'D']),
+            _ => Some((read, "")),
+        };
+        if number.map(|(number, _)| number) != request.get(2) {
+            return Err(Refused::Format(field, "the number of field 2, as it was read of the card"));
+        }
     }
+    Ok(())
 }
 
 /// Everything of a payment with a dynamic first PIN, and the expiry. Whatever it is for is the host's matter: a code has a ceiling and
@@ -87,6 +94,7 @@ pub(super) fn with_first_pin(
         Mark::of(&[b"first", &amount, code, merchant, currency, bill, payment, choice, &to.bytes])
     };
     let contents = to.map_err(EngineFault::from)?.iter().map(content).collect();
+    let (_, debited) = debited(request, amount)?;
     let authorisation = Authorisation {
         identity: identity(request)?,
         contents,
@@ -95,7 +103,7 @@ pub(super) fn with_first_pin(
         payments: Vec::new(),
         slot: Slot::First,
         kind: None,
-        amount,
+        amount: debited,
         door: Mark::of(&[acquirer.as_bytes(), terminal.as_bytes()]),
         transmitted: transmitted.parse().ok(),
     };
@@ -116,12 +124,12 @@ pub(super) fn of_a_service(request: &Message, keys: &dyn Keys) -> Result<(Author
     Ok((authorisation, expiry))
 }
 
-/// Everything of a second-PIN payment that the card decides on.
+/// Everything of a second-PIN payment that the card decides on, and what would be debited beside the amount.
 pub(super) fn authorisation(
     request: &Message,
     tags: &Tags,
     keys: &dyn Keys,
-) -> Result<Authorisation, Refused> {
+) -> Result<(Authorisation, Rial), Refused> {
     is_one_card(request)?;
     let code = required(request, 3, "the processing code")?;
     let kind = code.get(..2).and_then(PaymentKind::from_processing_code);
@@ -153,18 +161,20 @@ pub(super) fn authorisation(
         ])
     };
     let transmitted = required(request, 7, "the transmission time")?;
-    Ok(Authorisation {
+    let (fees, debited) = debited(request, amount)?;
+    let authorisation = Authorisation {
         identity: identity(request)?,
         contents: payments.iter().map(content).collect(),
         reversal: reversal_mark(stan, transmitted, acquirer, terminal),
         reference: reference_mark(request),
         slot: Slot::Second,
         kind: Some(kind),
-        amount,
+        amount: debited,
         payments: payments.iter().map(Payment::digest).collect(),
         door: Mark::of(&[acquirer.as_bytes(), terminal.as_bytes()]),
         transmitted: transmitted.parse().ok(),
-    })
+    };
+    Ok((authorisation, fees))
 }
 
 /// Who is paid; a transfer's payee once under each live key.
@@ -210,6 +220,37 @@ fn amount(request: &Message) -> Result<Rial, Refused> {
     let digits = required(request, 4, "the amount")?;
     let amount = digits.parse().ok().and_then(|rial| Rial::new(rial).ok());
     amount.ok_or(Refused::Format(4, "the amount, twelve digits"))
+}
+
+/// What the cardholder would be debited beside the amount of DE4, and with it. A PIN was asked for the amount alone. Beside it are fees (DE8; DE28
+/// and DE30 where they are debits) and what DE6 has more; fees between banks (DE29, DE31) are not.
+fn debited(request: &Message, amount: Rial) -> Result<(Rial, Rial), Refused> {
+    let mut fees = 0;
+    for field in [28, 30] {
+        let garbled = || Refused::Format(field, "C or D and a fee, eight digits");
+        let Some(fee) = request.get(field) else { continue };
+        let (sign, digits) = fee.split_at_checked(1).ok_or_else(garbled)?;
+        let fee: u64 = digits.parse().map_err(|_| garbled())?;
+        fees += match sign {
+            "C" => 0,
+            "D" => fee,
+            _ => return Err(garbled()),
+        };
+    }
+    let number = |field: u8, expected| {
+        request
+            .get(field)
+            .map_or(Ok(0), |digits| digits.parse().map_err(|_| Refused::Format(field, expected)))
+    };
+    fees += number(8, "a fee, eight digits")?;
+    fees += number(6, "an amount, twelve digits")?.saturating_sub(amount.get());
+    if request.get(51).is_some_and(|currency| currency != RIAL_NUMERIC_CODE) {
+        return Err(Refused::No(Refusal::InvalidTransaction));
+    }
+    match (Rial::new(fees), Rial::new(amount.get() + fees)) {
+        (Ok(fees), Ok(debited)) => Ok((fees, debited)),
+        _ => Err(Refused::No(Refusal::MoreThanAmount)),
+    }
 }
 
 /// DE32 without leading zeros: networks pad it differently.

@@ -85,6 +85,8 @@ pub(crate) struct Build {
     pub(crate) on_silence: OnSilence,
     /// Where the static second PIN may be used.
     pub(crate) static_pin: StaticPinConfig,
+    /// What may be debited beside an amount.
+    pub(crate) fees_max: u64,
     /// Whether cardholders are told unasked.
     pub(crate) alerts: bool,
     /// Whether the bank has an app, and who may frame it.
@@ -117,6 +119,7 @@ impl Build {
                 kinds: vec!["purchase".into(), "bill".into(), "top_up".into()],
                 exempt_products: vec!["gift".into()],
             },
+            fees_max: 0,
             alerts: false,
             app: Some(Vec::new()),
             address_header: "",

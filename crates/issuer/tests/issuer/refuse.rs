@@ -17,6 +17,7 @@ on_both_stores! {
     the_first_pin_is_the_hosts_matter,
     the_host_sees_no_dynamic_pin,
     a_pin_vouches_for_no_other_cards_track,
+    a_pin_vouches_for_the_amount_and_for_no_fee_beside_it,
     garbled_messages_are_answered_with_their_place,
     wrong_expiries_throttle_their_door_only,
 }
@@ -155,13 +156,59 @@ async fn a_pin_vouches_for_no_other_cards_track(bank: &Bank, node: Node) -> Told
     let wish = Wish::purchase(38_000);
     let pin = bank.pin(&node, CARD, &wish).await?;
     let mut payment = bank.payment(CARD, &wish, &pin);
-    for track in [format!("{}=29115201234", pan(OTHER_CARD)), "29115201234".to_owned()] {
-        payment.set(35, track.as_str());
-        same(refusal(&node.ask(&payment).await?), expects("30", "format_error:35"), &track)?;
+    let tracks = |number: String| {
+        [
+            (34, number.clone()),
+            (35, format!("{number}=29115201234")),
+            (36, format!("01{number}=36436400")),
+            (45, format!("B{number}^NAMUNE/SARA^29115201234")),
+        ]
+    };
+    let garbled = [(35, "29115201234".to_owned()), (36, "0".to_owned()), (45, pan(CARD))];
+    for (field, track) in tracks(pan(OTHER_CARD)).into_iter().chain(garbled) {
+        let mut payment = payment.clone();
+        payment.set(field, track.as_str());
+        same(refusal(&node.ask(&payment).await?), expects("30", &format!("format_error:{field}")), &track)?;
     }
     same(bank.host.asked_in_all().times, 0, "asked of the host")?;
-    payment.set(35, format!("{}=29115201234", pan(CARD)));
+    for (field, track) in tracks(pan(CARD)) {
+        payment.set(field, track);
+    }
     same(code(&node.ask(&payment).await?), "00".into(), "its own, and the PIN is not spent yet")
+}
+
+async fn a_pin_vouches_for_the_amount_and_for_no_fee_beside_it(bank: &Bank, node: Node) -> Told {
+    let wish = Wish::purchase(33_000);
+    let pin = bank.pin(&node, CARD, &wish).await?;
+    for (field, value, expected) in [
+        (28, "D00000001", expects("13", "more_than_amount")),
+        (30, "D00000001", expects("13", "more_than_amount")),
+        (8, "00000001", expects("13", "more_than_amount")),
+        (6, "000000033001", expects("13", "more_than_amount")),
+        (6, "999999999999", expects("13", "more_than_amount")),
+        (51, "840", expects("12", "invalid_transaction")),
+    ] {
+        let mut message = bank.payment(CARD, &wish, &pin);
+        message.set(field, value);
+        same(refusal(&node.ask(&message).await?), expected, &format!("field {field} = {value}"))?;
+    }
+    same(bank.keys.compared(), 0, "comparisons")?;
+    same(bank.host.asked_in_all().times, 0, "asked of the host")?;
+    // What a network fills in, and fees of banks among themselves.
+    let mut message = bank.payment(CARD, &wish, &pin);
+    let harmless = [
+        (6, "000000033000"),
+        (8, "00000000"),
+        (28, "D00000000"),
+        (29, "D00000500"),
+        (30, "C00000500"),
+        (31, "D00000500"),
+        (51, "364"),
+    ];
+    for (field, value) in harmless {
+        message.set(field, value);
+    }
+    same(code(&node.ask(&message).await?), "00".into(), "the amount alone is debited")
 }
 
 async fn garbled_messages_are_answered_with_their_place(bank: &Bank, node: Node) -> Told {

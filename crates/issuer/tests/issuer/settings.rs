@@ -70,6 +70,7 @@ pub(crate) fn config(host: SocketAddr, build: &Build) -> Config {
             lock_longest_s: 86_400,
             failures_until_closed: 20,
             sms_pin_max: 10_000_000,
+            fees_max: build.fees_max,
         },
         static_pin: build.static_pin.clone(),
         app: AppConfig {

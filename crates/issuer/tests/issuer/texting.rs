@@ -190,3 +190,28 @@ async fn a_store_that_is_away_lets_the_operator_deliver_again() {
         assert_eq!(tried(Build::over(store.clone()), scenario).await, Ok(()), "{failing:?}");
     }
 }
+
+/// Where a bank allows fees, a ceiling is for both together.
+#[tokio::test]
+async fn a_fee_that_the_bank_allows_counts_towards_the_ceiling() {
+    let build = Build { fees_max: 1_000, ..Build::default() };
+    let told = tried(build, async |bank, node| {
+        activated(bank, &node, CARD).await?;
+        for (amount, fee, expected) in [
+            (7, "D00001001", ("13", "more_than_amount")),
+            (9_999_001, "D00001000", ("61", "over_ceiling")),
+            (9_999_000, "D00001000", ("00", "")),
+        ] {
+            let sms = bank.text(CARD, &last(CARD, 4)).await?;
+            let mut payment = bank.payment(CARD, &Wish::purchase(amount), &sms.pin());
+            payment.set(28, fee);
+            let answer = node.ask(&payment).await?;
+            let expected = (expected.0.to_owned(), expected.1.to_owned());
+            same(refusal(&answer), expected, &format!("{amount} and {fee}"))?;
+            bank.advance(31);
+        }
+        Ok(())
+    })
+    .await;
+    assert_eq!(told, Ok(()));
+}
