@@ -115,8 +115,6 @@ pub const READY_WITHIN: Duration = Duration::from_secs(2);
 pub const PAYER_CHARS_MIN: usize = 16;
 /// … and at most a hash in hexadecimal digits.
 pub const PAYER_CHARS_MAX: usize = 64;
-/// What the proxy before a payment page says of where a request is from: more than any address has.
-pub const PAYER_HEADER_CHARS_MAX: usize = 128;
 
 /// The same text from a phone again within this is its operator's repeated delivery, not a second wish …
 pub const TEXT_REPEATED_WITHIN: Duration = Duration::from_secs(30);

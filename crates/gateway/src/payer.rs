@@ -20,6 +20,6 @@ pub(crate) fn payer(
 ) -> Result<Option<Digest>, KeyFault> {
     let Some(from) = address::told(header, headers) else { return Ok(None) };
     let day = (now.unix_ms() / DAY_MS).to_be_bytes();
-    let tag = keys.index(IndexPurpose::Payer, &[&day, address::network_of(from).as_bytes()])?;
+    let tag = keys.index(IndexPurpose::Payer, &[&day, address::network(from).as_bytes()])?;
     Ok(Some(Digest(tag.bytes)))
 }

@@ -32,7 +32,7 @@ impl Whence {
         if self.header.is_empty() {
             return peer;
         }
-        if let Some(told) = address::told_address(&self.header, headers) {
+        if let Some(told) = address::told(&self.header, headers) {
             counts.address("told");
             return told;
         }
