@@ -188,9 +188,9 @@ fn message(original: &Original, dispatch: &Dispatch, now: Moment) -> Message {
     message
 }
 
-/// From the row's random id: the same in every repeat, on every node.
+/// From what is random of the row's name, which is its end: the same in every repeat, on every node.
 fn trace_number(id: [u8; 16]) -> String {
-    let [a, b, c, d, ..] = id;
+    let [.., a, b, c, d] = id;
     format!("{:06}", u32::from_be_bytes([a, b, c, d]) % 999_999 + 1)
 }
 
@@ -203,8 +203,21 @@ fn again_after(attempts: u32) -> Duration {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::HashSet;
+
+    use ramz_domain::ambient::name_in_order;
+    use ramz_domain::{CardId, Entropy};
+
     use super::*;
-    use ramz_domain::CardId;
+
+    /// As little random as can be told apart.
+    struct Filled(u8);
+
+    impl Entropy for Filled {
+        fn fill(&self, bytes: &mut [u8]) {
+            bytes.fill(self.0);
+        }
+    }
 
     fn payment() -> Message {
         let mut payment = Message::new(Mti::FINANCIAL.repeat());
@@ -242,6 +255,14 @@ mod tests {
         assert_eq!(first.get(7), Some("0229203140"));
         assert_eq!((first.get(11), second.get(11)), (Some("971590"), Some("971590")));
         assert!(first.get(2).is_some() && !first.has(52) && !first.has(48));
+    }
+
+    /// A host that knows a message by its trace number and time would take one for a repeat of the other.
+    #[test]
+    fn reversals_of_one_moment_have_numbers_of_their_own() {
+        let now = Moment::from_unix_ms(1_709_238_700_000);
+        let numbers: HashSet<_> = (0..99).map(|n| trace_number(name_in_order(now, &Filled(n)))).collect();
+        assert_eq!(numbers.len(), 99);
     }
 
     #[test]
