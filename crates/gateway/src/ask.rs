@@ -144,7 +144,7 @@ impl Gateway {
                     No::later(Kind::AskAgainLater, until.since(now).as_millis().div_ceil(1000) as u64)
                 }
                 NotNow::Ask(NoAsk::NoMore) => No::new(Kind::NoMoreAsks),
-                NotNow::Ask(NoAsk::OtherCard) => {
+                NotNow::Ask(NoAsk::NewPress) => {
                     No::malformed(&[("/press", "make a new id for each press of the button")])
                 }
                 NotNow::Proof(challenge) => No::proof(challenge),

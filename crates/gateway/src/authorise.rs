@@ -179,17 +179,24 @@ impl Gateway {
         });
         claim.await.map_err(|not| self.refuse(not, No::standing))?;
 
-        let ended = ask(bank, request, &payment).await;
+        // A process that stood still meanwhile would ask when others may have reversed it.
+        let ended = if self.now().since(now) > limits::LEASE {
+            tracing::warn!(payment = %id, "a payment was claimed too long ago to be sent");
+            Ended::NotSent
+        } else {
+            ask(bank, request, &payment).await
+        };
         let receipt = payment::Receipt { trace, card: masked, at: now, payee: shown };
-        self.settle(id, receipt, ended, language).await
+        self.settle(id, receipt, ended, &sealed, language).await
     }
 
-    /// Commits what came of it, and only then says it.
+    /// Commits what came of it, and only then says it. `undo`: what a reversal needs, sealed.
     async fn settle(
         &self,
         id: PaymentId,
         mut receipt: payment::Receipt,
         ended: Ended,
+        undo: &[u8],
         language: Language,
     ) -> Result<Shown, No> {
         let now = self.now();
@@ -222,8 +229,14 @@ impl Gateway {
                 if let Some(shown) = self.kept_after_all(id, &receipt.trace, &ended).await {
                     return Ok(shown);
                 }
-                if let NotChanged::Fault(fault) = &not {
-                    tracing::error!(%fault, "an authorisation's end could not be kept; it will be reversed");
+                match &not {
+                    NotChanged::Fault(fault) => {
+                        tracing::error!(%fault, "an authorisation's end could not be kept; it will be reversed");
+                    }
+                    NotChanged::Decided(_) if matches!(ended, Ended::Approved { .. } | Ended::Unknown) => {
+                        self.reverse_anew(id, &receipt.trace, undo).await;
+                    }
+                    NotChanged::Decided(_) => {}
                 }
                 return self.unknown(id, language).await;
             }

@@ -120,6 +120,11 @@ impl Undo {
         }
     }
 
+    /// The same under another trace number of our own: for the bank a reversal that it has not heard of.
+    pub(crate) fn renumbered(&mut self, own_stan: String) {
+        self.own_stan = own_stan;
+    }
+
     pub(crate) fn encode(&self) -> Zeroizing<Vec<u8>> {
         // Large enough not to grow, which would leave unwiped copies behind.
         let mut bytes = Zeroizing::new(Vec::with_capacity(512));

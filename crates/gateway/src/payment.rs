@@ -24,6 +24,8 @@ use crate::about::About;
 const FORMAT_PURCHASE: u8 = 1;
 /// Any other kind. A release that knows purchases only refuses it rather than take it for one.
 const FORMAT_ANY: u8 = 2;
+/// Repeats of one press; a page sends it three times. Each is asked of the router, which takes so many of us, whoever presses.
+const REPEATS_MAX: u8 = 4;
 /// PIN requests one page may make.
 pub(crate) const ASKS_MAX: usize = 5;
 /// Authorisations one payment may try: more is not a payer who mistypes.
@@ -92,6 +94,10 @@ pub(crate) struct Ask {
     /// another request under the same key.
     #[n(4)]
     pub(crate) payer: Option<Digest>,
+    /// How often it came again: each time the router is asked anew.
+    #[n(5)]
+    #[cbor(default)]
+    pub(crate) repeats: u8,
 }
 
 /// What an authorisation is known by. Nothing of it is secret.
@@ -251,8 +257,8 @@ pub(crate) enum NoAsk {
     Wait(Moment),
     /// The page has asked often enough.
     NoMore,
-    /// This press was another card's, or for another destination.
-    OtherCard,
+    /// This press was another card's, for another destination, or has come often enough: it takes a new one.
+    NewPress,
 }
 
 /// How verifying ended.
@@ -383,8 +389,12 @@ impl Payment {
             Standing::Open => {}
             other => return Err(NoAsk::Standing(other)),
         }
-        if let Some(known) = self.asks.iter().find(|ask| ask.press == *press.as_bytes()) {
-            return if known.card == card && known.to == to { Ok(true) } else { Err(NoAsk::OtherCard) };
+        if let Some(known) = self.asks.iter_mut().find(|ask| ask.press == *press.as_bytes()) {
+            if known.card != card || known.to != to || known.repeats >= REPEATS_MAX {
+                return Err(NoAsk::NewPress);
+            }
+            known.repeats += 1;
+            return Ok(true);
         }
         let waits = self.asks.iter().filter(|ask| ask.card == card).map(|ask| ask.again_at).max();
         if let Some(until) = waits.filter(|until| *until > now) {
@@ -393,7 +403,8 @@ impl Payment {
         if self.asks.len() >= ASKS_MAX {
             return Err(NoAsk::NoMore);
         }
-        self.asks.push(Ask { card, press: *press.as_bytes(), again_at: now.plus(wait), to, payer });
+        let (press, again_at) = (*press.as_bytes(), now.plus(wait));
+        self.asks.push(Ask { card, press, again_at, to, payer, repeats: 0 });
         self.presses += 1;
         Ok(false)
     }
@@ -535,11 +546,7 @@ impl Payment {
         match &self.state {
             State::Authorising { trace, .. } | State::Reversing { trace, .. } => Some(&trace.link),
             State::Paid { receipt, .. } => Some(&receipt.trace.link),
-            State::Open
-            | State::Verified { .. }
-            | State::Reversed { .. }
-            | State::Failed { .. }
-            | State::Expired => None,
+            _ => None,
         }
     }
 
@@ -553,10 +560,30 @@ impl Payment {
         }
     }
 
-    /// The bank acknowledged the reversal.
-    pub(crate) fn reversed(&mut self, now: Moment) {
-        if let State::Reversing { trace, why, .. } = &self.state {
+    /// The bank acknowledged the reversal that was asked for after `before` others. Not if it was begun anew meanwhile.
+    pub(crate) fn reversed(&mut self, before: u32, now: Moment) {
+        if let State::Reversing { trace, why, asked, .. } = &self.state
+            && *asked > before
+        {
             self.state = State::Reversed { trace: trace.clone(), why: *why, at: now };
+        }
+    }
+
+    /// Whether it is known that the bank has taken the money.
+    pub(crate) fn was_approved(&self) -> bool {
+        matches!(&self.state, State::Reversing { why: Why::Unverified, .. })
+    }
+
+    /// Its authorisation reached the bank late, perhaps after its reversal: that is asked for anew. `false`: it was not swept meanwhile.
+    pub(crate) fn reverse_anew(&mut self, sent: &Trace, now: Moment) -> bool {
+        match self.state {
+            State::Reversing { ref trace, why, .. } | State::Reversed { ref trace, why, .. }
+                if trace == sent =>
+            {
+                self.state = State::Reversing { trace: sent.clone(), why, asked: 0, next: now };
+                true
+            }
+            _ => false,
         }
     }
 }

@@ -62,7 +62,8 @@ fn all() -> Vec<(&'static str, Payment)> {
             "reversed",
             with(|p| {
                 p.doubt(trace(), NOW);
-                p.reversed(NOW);
+                p.sweep(NOW);
+                p.reversed(0, NOW);
             }),
         ),
         ("failed", with(|p| p.cancel(NOW).unwrap())),
@@ -134,7 +135,7 @@ fn a_reversal_is_repeated_with_growing_pauses_until_it_is_answered() {
     }
     assert_eq!(pauses, [15, 20, 30, 50, 90, 170, 310, 310, 310]);
     assert_eq!(payment.standing(now), Standing::Unknown);
-    payment.reversed(now);
+    payment.reversed(0, now);
     assert_eq!((payment.standing(now), payment.due()), (Standing::Reversed, None));
 }
 
@@ -152,16 +153,20 @@ fn the_same_card_waits_another_need_not_and_five_are_enough() {
     let mut payment = payment();
     let wait = 2 * MINUTE;
     assert_eq!(payment.ask([1; 32], press(1), None, None, wait, NOW), Ok(false));
-    assert_eq!(payment.ask([1; 32], press(1), None, None, wait, NOW), Ok(true), "a repeat of the press");
+    for _ in 0..REPEATS_MAX {
+        assert_eq!(payment.ask([1; 32], press(1), None, None, wait, NOW), Ok(true), "a repeat of the press");
+    }
+    let again = payment.ask([1; 32], press(1), None, None, wait, NOW);
+    assert_eq!(again, Err(NoAsk::NewPress), "it has come often enough");
     assert_eq!(
         payment.ask([2; 32], press(1), None, None, wait, NOW),
-        Err(NoAsk::OtherCard),
+        Err(NoAsk::NewPress),
         "a press is one card's"
     );
     let elsewhere = Some(Digest([7; 32]));
     assert_eq!(
         payment.ask([1; 32], press(1), elsewhere, None, wait, NOW),
-        Err(NoAsk::OtherCard),
+        Err(NoAsk::NewPress),
         "or one destination's"
     );
     assert_eq!(payment.ask([1; 32], press(2), None, None, wait, NOW), Err(NoAsk::Wait(NOW.plus(wait))));

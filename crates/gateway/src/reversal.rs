@@ -6,7 +6,10 @@
 //! A bank that swallows reversals for hours has a share of the asking and no more: what is due beyond it is put off, so that
 //! the others' reversals, which are due later, are come to.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+};
 
 use ramz_domain::{PaymentId, limits};
 use ramz_keys::Place;
@@ -22,7 +25,7 @@ use crate::{
     gateway::Gateway,
     message::Undo,
     payment::{Payment, Trace, asked_for},
-    rows::{self, Column, NotChanged, RowFault},
+    rows::{self, Column, NotChanged},
 };
 
 /// Reversals asked for at the same time. What is due beyond it is put off.
@@ -32,6 +35,8 @@ const AT_ONE_BANK: usize = 64;
 /// Looks without a pause, while each finds as many due rows as one look takes and puts some off. What was put off is due
 /// later than what was not come to, so nobody is passed over twice.
 const LOOKS_AT_A_TIME: usize = 8;
+/// Due rows that do not decode and are passed over; with more, some hold up others again.
+const UNREADABLE_MAX: usize = 65_536;
 /// Pages of old payments that one look forgets at most: three thousand a second are opened before they pile up.
 const FORGETTING: usize = 64;
 
@@ -44,6 +49,7 @@ pub(crate) async fn sweep(gateway: Arc<Gateway>, shutdown: CancellationToken) {
     let mut asked = JoinSet::new();
     // Per link, how many of them.
     let mut share: HashMap<String, usize> = HashMap::new();
+    let mut unreadable = HashSet::new();
     let mut looks = 0;
     loop {
         while let Some(ended) = asked.try_join_next() {
@@ -58,14 +64,17 @@ pub(crate) async fn sweep(gateway: Arc<Gateway>, shutdown: CancellationToken) {
         }
         let mut put_off = 0;
         let mut full = false;
-        match gateway.payments.store().due(Table::Payment, gateway.now(), limits::SWEEP_ROWS).await {
+        let most = limits::SWEEP_ROWS + unreadable.len();
+        match gateway.payments.store().due(Table::Payment, gateway.now(), most).await {
             Ok(rows) => {
-                full = rows.len() == limits::SWEEP_ROWS;
+                full = rows.len() == most;
                 for (key, row) in rows {
                     let Ok(id) = key.try_into().map(PaymentId) else { continue };
-                    let link =
-                        Payment::decode(&row.body).and_then(|payment| payment.link().map(str::to_owned));
-                    let link = link.unwrap_or_default();
+                    let Some(payment) = Payment::decode(&row.body) else {
+                        put_off += usize::from(passed_over(&mut unreadable, id));
+                        continue;
+                    };
+                    let link = payment.link().map(str::to_owned).unwrap_or_default();
                     let taken = share.entry(link.clone()).or_default();
                     if asked.len() >= AT_ONCE || *taken >= AT_ONE_BANK {
                         put_off += usize::from(gateway.put_off(id).await);
@@ -106,6 +115,15 @@ pub(crate) async fn sweep(gateway: Arc<Gateway>, shutdown: CancellationToken) {
     while asked.join_next().await.is_some() {}
 }
 
+/// A row that a newer release has written stays due: only that can end it. The next look finds as many more. `true`: it is new to us.
+fn passed_over(unreadable: &mut HashSet<PaymentId>, id: PaymentId) -> bool {
+    let new = unreadable.len() < UNREADABLE_MAX && unreadable.insert(id);
+    if new {
+        tracing::error!(payment = %id, "a payment that is due does not decode: a newer release has written it, or it is damaged");
+    }
+    new
+}
+
 /// One reversal of this link is over. A task that panicked says no link: its share is given back with the next start.
 fn give_back(share: &mut HashMap<String, usize>, ended: Result<String, JoinError>) {
     match ended {
@@ -138,8 +156,8 @@ impl Gateway {
     async fn reverse(&self, id: PaymentId) {
         let now = self.now();
         let taken = self.payments.change(id, |payment| Ok::<_, ()>((payment.sweep(now), Column::Keep))).await;
-        let (trace, before) = match taken {
-            Ok((Some(taken), _)) => taken,
+        let ((trace, before), payment) = match taken {
+            Ok((Some(taken), payment)) => (taken, payment),
             Ok((None, _)) => return,
             Err(NotChanged::Fault(fault)) => {
                 tracing::error!(payment = %id, %fault, "a payment that is due cannot be taken up");
@@ -147,12 +165,13 @@ impl Gateway {
             }
             Err(NotChanged::Decided(())) => return,
         };
-        match self.ask_reversal(id, &trace, before).await {
+        match self.ask_reversal(id, &trace, before, payment.was_approved()).await {
             Asked::Acknowledged => {
                 let now = self.now();
                 let done = self.payments.change(id, |payment| {
-                    payment.reversed(now);
-                    Ok::<_, ()>(((), Column::Remove))
+                    payment.reversed(before, now);
+                    let column = if payment.due().is_none() { Column::Remove } else { Column::Keep };
+                    Ok::<_, ()>(((), column))
                 });
                 match done.await {
                     Ok(_) => tracing::info!(payment = %id, rrn = trace.rrn, "reversed"),
@@ -171,13 +190,54 @@ impl Gateway {
                     tracing::warn!(payment = %id, ?not, "a reversal that was not sent counts as sent");
                 }
             }
+            Asked::NumberTaken(undo) => {
+                let now = self.now();
+                let renumbered = self.payments.change(id, |payment| {
+                    payment.not_reversed(before, now);
+                    Ok::<_, ()>(((), Column::Put(undo.clone())))
+                });
+                if let Err(not) = renumbered.await {
+                    tracing::error!(payment = %id, ?not, "a reversal could not be given another number");
+                }
+            }
             Asked::Again => {}
         }
     }
 
-    async fn ask_reversal(&self, id: PaymentId, trace: &Trace, before: u32) -> Asked {
-        let undo = match self.undo(id).await {
+    /// An authorisation reached the bank after others had begun to reverse it: what was acknowledged may have been that it knew of none.
+    /// It is reversed under another number, and so not taken for done.
+    pub(crate) async fn reverse_anew(&self, id: PaymentId, sent: &Trace, undo: &[u8]) {
+        let undo = match self.renumbered(id, undo) {
             Ok(undo) => undo,
+            Err(why) => {
+                tracing::error!(payment = %id, why, "a payment that was sent late cannot be reversed anew");
+                return;
+            }
+        };
+        let now = self.now();
+        let begun = self.payments.change(id, |payment| match payment.reverse_anew(sent, now) {
+            true => Ok(((), Column::Put(undo.clone()))),
+            false => Err(()),
+        });
+        match begun.await {
+            Ok(_) => {
+                tracing::warn!(payment = %id, "a payment was sent after it was taken for undone; reversing it anew");
+                self.sweep.notify_one();
+            }
+            Err(NotChanged::Fault(fault)) => {
+                tracing::error!(payment = %id, %fault, "a payment that was sent late is not reversed anew");
+            }
+            Err(NotChanged::Decided(())) => {}
+        }
+    }
+
+    async fn ask_reversal(&self, id: PaymentId, trace: &Trace, before: u32, approved: bool) -> Asked {
+        let undone = match self.sealed_undo(id).await {
+            Ok(sealed) => self.undo(id, &sealed).map(|undo| (sealed, undo)),
+            Err(why) => Err(why),
+        };
+        let (sealed, undo) = match undone {
+            Ok(undone) => undone,
             Err(why) => {
                 tracing::error!(payment = %id, why, "a reversal cannot be made; it stays due");
                 return Asked::Again;
@@ -195,11 +255,23 @@ impl Gateway {
             }
         };
         match bank.link.ask(message, limits::HOST_TIMEOUT).await {
-            // Done, or done before.
-            Ok(answer) if matches!(answer.get(39), Some("00" | "94")) => Asked::Acknowledged,
-            // It knows of no such payment. That may still be on its way to it, so this is believed only after a while.
+            Ok(answer) if answer.get(39) == Some("00") => Asked::Acknowledged,
+            // Done before …
+            Ok(answer) if answer.get(39) == Some("94") && before > 0 => Asked::Acknowledged,
+            // … but this was the first: it is another message of this terminal's that has the number.
+            Ok(answer) if answer.get(39) == Some("94") => match self.renumbered(id, &sealed) {
+                Ok(undo) => Asked::NumberTaken(undo),
+                Err(why) => {
+                    tracing::error!(payment = %id, why, "a reversal's number is taken, and it can be given no other");
+                    Asked::NotSent
+                }
+            },
+            // It knows of no such payment. That may still be on its way to it, so this is believed only after a while; and never of one
+            // that it has approved.
             Ok(answer)
-                if answer.get(39) == Some("25") && asked_for(before) >= limits::REVERSAL_NOT_FOUND_AFTER =>
+                if answer.get(39) == Some("25")
+                    && !approved
+                    && asked_for(before) >= limits::REVERSAL_NOT_FOUND_AFTER =>
             {
                 tracing::warn!(payment = %id, rrn = trace.rrn, "the bank knows nothing of what is to be reversed");
                 Asked::Acknowledged
@@ -216,13 +288,23 @@ impl Gateway {
         }
     }
 
-    async fn undo(&self, id: PaymentId) -> Result<Undo, String> {
-        let sealed =
-            self.payments.sealed(id, rows::REVERSAL).await.map_err(|fault: RowFault| fault.to_string())?;
-        let sealed = sealed.ok_or("its sealed column is gone")?;
+    async fn sealed_undo(&self, id: PaymentId) -> Result<Vec<u8>, String> {
+        let sealed = self.payments.sealed(id, rows::REVERSAL).await.map_err(|fault| fault.to_string())?;
+        sealed.ok_or_else(|| "its sealed column is gone".into())
+    }
+
+    fn undo(&self, id: PaymentId, sealed: &[u8]) -> Result<Undo, String> {
         let place = Place { row: &id.0, column: REVERSAL_COLUMN };
-        let clear = self.keys.open(place, &sealed).map_err(|fault| fault.to_string())?;
+        let clear = self.keys.open(place, sealed).map_err(|fault| fault.to_string())?;
         Undo::decode(&clear).ok_or_else(|| "its sealed column does not decode".into())
+    }
+
+    /// The same with another trace number of our own.
+    fn renumbered(&self, id: PaymentId, sealed: &[u8]) -> Result<Vec<u8>, String> {
+        let mut undo = self.undo(id, sealed)?;
+        undo.renumbered(self.numbers.stan());
+        let place = Place { row: &id.0, column: REVERSAL_COLUMN };
+        self.keys.seal(place, &undo.encode()).map_err(|fault| fault.to_string())
     }
 }
 
@@ -231,6 +313,8 @@ enum Asked {
     Acknowledged,
     /// Not one byte was sent.
     NotSent,
+    /// The bank knows another message by its number. What is to be sent instead, sealed.
+    NumberTaken(Vec<u8>),
     /// Sent, and no yes came back.
     Again,
 }

@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 use ramz_domain::Moment;
+use tokio::sync::Notify;
 
 use crate::{Change, JournalEntry, Key, Lanes, OutboxRow, Outcome, Row, Store, StoreFault, Table};
 
@@ -36,6 +37,7 @@ struct Plan {
     next: VecDeque<Option<Failing>>,
     poisoned: Vec<(Table, Key)>,
     reads_fail: bool,
+    late: Option<Arc<Notify>>,
     batches: Vec<usize>,
 }
 
@@ -54,6 +56,11 @@ impl FaultyStore {
     /// are of its aggregate.
     pub fn poison(&self, table: Table, key: &[u8]) {
         self.plan().poisoned.push((table, key.to_vec()));
+    }
+
+    /// The next commit is written at once, and answered when `go` says so: a process that stands still meanwhile.
+    pub fn answer_late(&self, go: Arc<Notify>) {
+        self.plan().late = Some(go);
     }
 
     /// From now on reads fail, or no longer, with [`StoreFault::Unavailable`].
@@ -106,7 +113,14 @@ impl Store for FaultyStore {
 
     async fn commit(&self, batch: Vec<Change>) -> Result<Vec<Outcome>, StoreFault> {
         match self.next(&batch) {
-            None => self.inner.commit(batch).await,
+            None => {
+                let late = self.plan().late.take();
+                let done = self.inner.commit(batch).await;
+                if let Some(go) = late {
+                    go.notified().await;
+                }
+                done
+            }
             Some(Failing::Statement) => Err(StoreFault::Statement("fails on demand".into())),
             Some(Failing::UnknownWritten) => {
                 self.inner.commit(batch).await?;

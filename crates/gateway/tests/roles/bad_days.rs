@@ -12,6 +12,7 @@ use tokio::{sync::Notify, task::JoinSet};
 
 use crate::kinds::{of, opened};
 use crate::rig::{PAN, Rig, Will, browse, call, rig, rig_on, until, until_within};
+use crate::undoing::lost;
 
 const OF_ANOTHER_BANK: &str = "6221067000000017";
 
@@ -82,13 +83,17 @@ async fn a_reversal_that_is_answered_late_ends_once() {
     assert_eq!((rig.bank.seen("0420").len(), rig.bank.seen("0421").len()), (1, 1));
 }
 
+/// Of one whose outcome nobody knows: that it never came there is as good as undone.
 #[tokio::test]
 async fn a_bank_that_knows_of_no_such_payment_is_believed_after_a_while() {
     let rig = rig().await;
     *rig.bank.reversals.lock().unwrap() = Will::Refuse("25", "no_such_payment");
-    let id = paid(&rig, &of("bill"), PAN).await;
-    rig.pass(1200);
-    rig.bank.wait_for("0420", 1).await;
+    let id = lost(&rig).await;
+    until("0420", async || {
+        rig.pass(6);
+        !rig.bank.seen("0420").is_empty()
+    })
+    .await;
     for repeat in 1..=7 {
         assert_eq!(rig.look(&id).await["reversal"], "pending", "before repeat {repeat}");
         rig.pass(400);
@@ -97,6 +102,23 @@ async fn a_bank_that_knows_of_no_such_payment_is_believed_after_a_while() {
     rig.until_state(&id, "reversal", "acknowledged").await;
     rig.pass(86_400);
     assert_eq!(rig.bank.seen("0421").len(), 7);
+}
+
+#[tokio::test]
+async fn a_bank_that_no_longer_finds_what_it_has_approved_is_never_believed() {
+    let rig = rig().await;
+    *rig.bank.reversals.lock().unwrap() = Will::Refuse("25", "no_such_payment");
+    let id = paid(&rig, &of("bill"), PAN).await;
+    rig.pass(1200);
+    rig.bank.wait_for("0420", 1).await;
+    for repeat in 1..=12 {
+        rig.pass(400);
+        rig.bank.wait_for("0421", repeat).await;
+    }
+    *rig.bank.reversals.lock().unwrap() = Will::Approve;
+    assert_eq!(rig.look(&id).await["reversal"], "pending");
+    rig.pass(400);
+    rig.until_state(&id, "reversal", "acknowledged").await;
 }
 
 #[tokio::test]

@@ -8,6 +8,8 @@ mod browser;
 #[cfg(test)]
 mod kinds;
 #[cfg(test)]
+mod late;
+#[cfg(test)]
 mod logs;
 #[cfg(test)]
 mod merchants;

@@ -8,7 +8,7 @@ use tokio::sync::Notify;
 use crate::rig::{PAN, Rig, Will, rig, until};
 
 /// A payment whose authorisation got lost on the way.
-async fn lost(rig: &Rig) -> String {
+pub(crate) async fn lost(rig: &Rig) -> String {
     *rig.bank.purchases.lock().unwrap() = Will::Silence;
     let id = rig.payment().await;
     let browser = rig.browse(&id).await;
