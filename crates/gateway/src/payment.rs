@@ -522,11 +522,7 @@ impl Payment {
             State::Authorising { trace, .. } => (trace.clone(), Why::Unknown, 0),
             State::Paid { receipt, .. } => (receipt.trace.clone(), Why::Unverified, 0),
             State::Reversing { trace, why, asked, .. } => (trace.clone(), *why, *asked),
-            State::Open
-            | State::Verified { .. }
-            | State::Reversed { .. }
-            | State::Failed { .. }
-            | State::Expired => return None,
+            _ => return None,
         };
         // Leased for as long as the asking may take, and then the pause that grows.
         let next = now.plus(limits::HOST_TIMEOUT).plus(pause(asked));
