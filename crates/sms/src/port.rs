@@ -223,6 +223,9 @@ pub trait Sender: Send + Sync + 'static {
     /// each part.
     async fn send(&self, sms: Outgoing, given: &mut Given) -> Result<Accepted, SendError>;
 
+    /// How long that may take.
+    fn longest(&self) -> Duration;
+
     /// Whether the operator could be handed an SMS now.
     fn is_up(&self) -> bool;
 

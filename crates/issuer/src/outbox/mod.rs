@@ -217,7 +217,8 @@ impl Outbox {
     async fn take_over(&self, row: OutboxRow) -> Option<Dispatch> {
         let OutboxRow { owner, id, body, expires, leased_until: expected, attempts } = row;
         let card = <[u8; 16]>::try_from(owner.as_slice()).map(CardId).ok()?;
-        let leased_until = self.engine.clock.now().plus(lease(&body, attempts));
+        let now = self.engine.clock.now();
+        let leased_until = now.plus(lease(&body, attempts, expires.since(now)));
         let lease = Change::Lease { owner, id, expected, until: leased_until };
         match self.engine.committer.commit(lease).await {
             Ok(Outcome::Won) => {
@@ -267,10 +268,10 @@ impl Outbox {
         };
     }
 
-    async fn hand_over(&self, dispatch: Dispatch, what: What, slot: OwnedSemaphorePermit) {
+    async fn hand_over(&self, mut dispatch: Dispatch, what: What, slot: OwnedSemaphorePermit) {
         let Dispatch { card, id, .. } = dispatch;
         let (bank, began) = (self.bank_name.id.as_str(), Instant::now());
-        let fate = match self.try_to_send(&dispatch, &what).await {
+        let fate = match self.try_to_send(&mut dispatch, &what).await {
             Ok(fate) => fate,
             Err(fault) => Fate::Leave(fault.to_string()),
         };
@@ -308,26 +309,44 @@ impl Outbox {
         }
     }
 
-    async fn try_to_send(&self, dispatch: &Dispatch, what: &What) -> Result<Fate, EngineFault> {
+    /// Another lease, if the present one could end during an attempt: whoever took the row over then would send it too. False if somebody
+    /// has.
+    async fn outlasts_an_attempt(&self, dispatch: &mut Dispatch) -> Result<bool, EngineFault> {
+        let now = self.engine.clock.now();
+        if now.plus(self.sender.longest()) <= dispatch.leased_until {
+            return Ok(true);
+        }
+        let Dispatch { card, id, leased_until: expected, .. } = *dispatch;
+        let until = now.plus(limits::LEASE);
+        let lease = Change::Lease { owner: card.0.to_vec(), id, expected, until };
+        let won = self.engine.committer.commit(lease).await? == Outcome::Won;
+        if won {
+            dispatch.leased_until = until;
+        }
+        Ok(won)
+    }
+
+    async fn try_to_send(&self, dispatch: &mut Dispatch, what: &What) -> Result<Fate, EngineFault> {
         let mut given = Given::default();
         for attempt in 0..limits::SMS_ATTEMPTS_MAX {
             if attempt > 0 {
                 tokio::time::sleep(AGAIN_AFTER * 2u32.pow(attempt)).await;
             }
-            if self.engine.clock.now() >= dispatch.leased_until {
+            if !self.outlasts_an_attempt(dispatch).await? {
                 return Ok(Fate::Leave("its lease is over".into()));
             }
             let Some(outgoing) = self.make(dispatch, what, attempt).await? else {
                 return Ok(Fate::Settle { outcome: "of_no_use", parts: 0 });
             };
             // Once at each node: what waited for its first try longer than a lease is one more all the same.
-            if self.is_first_try(dispatch.id) && !self.phone_takes(what, &outgoing)? {
-                let why = NotSent::PhoneLimit;
-                if let What::Pin(challenge) = *what {
-                    self.engine.tell(dispatch.card, Command::Withhold { challenge, why }).await?;
+            if self.is_first_try(dispatch.id) {
+                let held = self.held_back(dispatch, what, &outgoing).await.inspect_err(|_| {
+                    // Not noted: the next try asks again.
+                    self.tried().remove(&dispatch.id);
+                })?;
+                if held {
+                    return Ok(Fate::Settle { outcome: "withheld", parts: 0 });
                 }
-                self.counts.not_sent(why);
-                return Ok(Fate::Settle { outcome: "withheld", parts: 0 });
             }
             let to = outgoing.to.clone();
             match self.sender.send(outgoing, &mut given).await {
@@ -376,6 +395,19 @@ impl Outbox {
         true
     }
 
+    /// Whether it is more than its phone takes; noted at the card.
+    async fn held_back(&self, dispatch: &Dispatch, what: &What, outgoing: &Sms) -> Result<bool, EngineFault> {
+        if self.phone_takes(what, outgoing)? {
+            return Ok(false);
+        }
+        let why = NotSent::PhoneLimit;
+        if let What::Pin(challenge) = *what {
+            self.engine.tell(dispatch.card, Command::Withhold { challenge, why }).await?;
+        }
+        self.counts.not_sent(why);
+        Ok(true)
+    }
+
     /// Alerts have a limit of their own: what is asked for at a page must not keep them back.
     fn phone_takes(&self, what: &What, outgoing: &Sms) -> Result<bool, EngineFault> {
         let (engine, to) = (&self.engine, &outgoing.to);
@@ -396,13 +428,27 @@ fn is_request(row: &OutboxRow) -> bool {
 }
 
 /// How long a row is left alone once it is taken over. Texts that may come late are looked at less and less often: in a long outage
-/// they are many.
-fn lease(body: &[u8], attempts: u32) -> Duration {
+/// they are many. But often enough while they are good: a row may be taken over that finds no place, and is not tried.
+fn lease(body: &[u8], attempts: u32, good_for: Duration) -> Duration {
     match Outgoing::decode(body) {
         Ok(Outgoing::Notice { .. } | Outgoing::Help { .. }) => {
             let doubled = 2u32.checked_pow(attempts).and_then(|times| limits::LEASE.checked_mul(times));
-            doubled.unwrap_or(NOTICE_AGAIN_LAST).min(NOTICE_AGAIN_LAST)
+            doubled.unwrap_or(NOTICE_AGAIN_LAST).min(NOTICE_AGAIN_LAST).min(good_for / 4).max(limits::LEASE)
         }
         _ => limits::LEASE,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_notice_is_looked_at_again_several_times_while_it_is_good() {
+        let help = Outgoing::Help { why: NotSent::PhoneLimit }.encode().unwrap();
+        let seconds = |attempts, good_for| lease(&help, attempts, Duration::from_secs(good_for)).as_secs();
+        assert_eq!([1, 3, 5, 9].map(|attempts| seconds(attempts, 7200)), [30, 120, 480, 600]);
+        assert_eq!([3, 5, 9].map(|attempts| seconds(attempts, 300)), [75; 3]);
+        assert_eq!(seconds(5, 10), 15);
     }
 }

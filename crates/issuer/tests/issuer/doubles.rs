@@ -238,6 +238,10 @@ impl Sender for Operator {
         }
     }
 
+    fn longest(&self) -> Duration {
+        Duration::from_secs(10)
+    }
+
     fn is_up(&self) -> bool {
         *self.mood.borrow() != Mood::Down
     }

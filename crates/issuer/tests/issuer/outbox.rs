@@ -16,6 +16,7 @@ on_both_stores! {
     an_answer_that_was_lost_means_the_same_pin_again,
     an_operator_whose_answers_never_come_sends_it_twice,
     and_twice_over_all_its_leases_too,
+    an_attempt_outlives_no_lease,
     what_the_operator_has_of_it_is_not_sent_again,
     what_the_operator_refuses_is_not_sent_again,
     a_crash_between_commit_and_sending_sends_it_once_more,
@@ -38,6 +39,22 @@ async fn the_same_pin_is_sent_again_at_most_twice_with_its_first_expiry(bank: &B
     }
     bank.advance(9);
     same(bank.pay(&node, CARD, &wish, &pin).await?, "00".into(), "within its first validity")
+}
+
+async fn an_attempt_outlives_no_lease(bank: &Bank, node: Node) -> Told {
+    bank.operator.is_in(Mood::Throttled);
+    bank.ask_pin(&node, CARD, &Wish::purchase(71_500)).await;
+    until("the operator was tried", async || bank.operator.attempts() > 0).await?;
+    bank.advance(11);
+    let before = bank.operator.attempts();
+    bank.operator.is_in(Mood::Held);
+    until("it was tried again", async || bank.operator.attempts() > before).await?;
+    bank.advance(5);
+    let due = bank.store().outbox_due(bank.clock.now(), 10).await.map_err(|fault| fault.to_string())?;
+    same(due.len(), 0, "messages that others would send meanwhile")?;
+    bank.operator.is_in(Mood::Up);
+    bank.settled().await?;
+    same(bank.operator.texts(&phone(CARD)).len(), 1, "texts")
 }
 
 async fn nothing_is_sent_to_who_may_not_pay(bank: &Bank, node: Node) -> Told {

@@ -367,6 +367,12 @@ impl Sender for SmppSender {
         Ok(Accepted { parts: of, message_ids: given.message_ids().to_vec() })
     }
 
+    fn longest(&self) -> Duration {
+        // The parts are all placed within the patience.
+        let of = |bind: &Bind| bind.context.config.patience + bind.context.config.response_timeout;
+        self.binds.iter().map(of).max().unwrap_or_default()
+    }
+
     fn is_up(&self) -> bool {
         !self.shutdown.is_cancelled() && self.binds.iter().any(|bind| bind.session().is_some())
     }
