@@ -12,13 +12,13 @@ use axum::routing::{delete, get, post, put};
 use axum::{Extension, Json, Router};
 use ramz_api::back_office::{
     CARD, CARDS, CLOSE, CardBody, CardView, DEVICE, DeviceView, FIND, FIRST_PIN_OFF, LOCK, PHONE, PhoneBody,
-    REISSUE, Reissue, ServicesView, StaticPinView, UNLOCK, status_word,
+    REISSUE, Reissue, ServicesView, StaticPinView, TriesView, UNLOCK, status_word,
 };
 use ramz_api::net::Peer;
 use ramz_api::openapi;
 use ramz_api::problem::{FieldError, Kind, Problem};
 use ramz_api::serve::JsonBody;
-use ramz_domain::card::{CardLimits, CardState, CardStatus};
+use ramz_domain::card::{CardLimits, CardState, CardStatus, Purpose};
 use ramz_domain::{CardId, DeviceId, Language, Moment, Phone, Rial};
 use serde_json::json;
 
@@ -310,11 +310,21 @@ impl BackOffice {
         }
     }
 
+    fn tries(&self, state: &CardState, purpose: Purpose, now: Moment) -> TriesView {
+        let locked = state.locked_for(purpose, &self.engine.policy, now);
+        TriesView {
+            failures: state.failures_of(purpose),
+            locked: locked.is_some(),
+            locked_until: locked.flatten().map(Moment::rfc3339),
+        }
+    }
+
     async fn view(&self, id: CardId) -> Result<CardView, Problem> {
         let known = cards::show(&self.engine, id).await.map_err(|f| self.problem(&f))?;
         let (state, columns) = known.ok_or_else(Problem::not_found)?;
         let at = state.at(self.engine.clock.now());
-        let locked = state.locked(&self.engine.policy, at.now());
+        let tries = |purpose| self.tries(&state, purpose, at.now());
+        let TriesView { failures, locked, locked_until } = tries(Purpose::SecondPin);
         let keys = self.engine.keys.as_ref();
         let phone_held = |phone: &Phone| self.limits.phone_held_until(keys, phone, at.now());
         let phone_held = columns.phone.as_ref().map(phone_held).transpose();
@@ -328,9 +338,11 @@ impl BackOffice {
             language: state.language().code().to_owned(),
             customer: columns.profile.customer,
             product: columns.profile.product,
-            failures: state.failures(),
-            locked: locked.is_some(),
-            locked_until: locked.flatten().map(|until| until.rfc3339()),
+            failures,
+            locked,
+            locked_until,
+            first_pin_tries: Some(tries(Purpose::FirstPin)),
+            control_tries: Some(tries(Purpose::Control)),
             open_pins: state.open(at.now()).count(),
             unspent_sms: state.unspent_sends(at.now()),
             sms_held_until: held.map(Moment::rfc3339),

@@ -1,12 +1,16 @@
 //! The back office: cards are added, shown, changed, found and unlocked, by operators only.
 
 use ramz_domain::CardId;
+use ramz_domain::card::Purpose;
 use ramz_keys::{IndexPurpose, Keys as _};
 use ramz_store::{Change, Head, Swap, Table};
+use serde_json::json;
 
 use crate::bank::{Bank, CARD, CLOSED, Node, OTHER_CARD, Told, UNKNOWN, on_both_stores, same};
+use crate::codes::{make_first_pin_dynamic, read};
 use crate::guess::wrong;
 use crate::messages::{EXPIRY, Wish, code, pan, phone, reversal};
+use crate::phone::Phone;
 use crate::terminal::served;
 use crate::wires::http;
 
@@ -21,6 +25,7 @@ on_both_stores! {
     a_new_expiry_is_the_one_that_counts,
     a_blocked_card_does_not_pay_and_a_closed_one_stays_closed,
     a_locked_card_is_unlocked,
+    each_use_of_a_pin_shows_its_tries_and_its_lock,
     two_changes_at_once_both_hold,
     an_old_number_is_no_card_any_more,
     the_back_office_finds_no_card_by_an_old_number,
@@ -239,6 +244,31 @@ async fn a_locked_card_is_unlocked(bank: &Bank, node: Node) -> Told {
     let shown = node.admin("POST", &format!("{card}/unlock"), "").await.json();
     same((shown["locked"].as_bool(), shown["failures"].as_u64()), (Some(false), Some(0)), "unlocked")?;
     same(bank.pay(&node, CARD, &wish, &pin).await?, "00".into(), "the open PIN")
+}
+
+/// Who asks why a card pays nothing at a cash machine must not be told that it is not locked.
+async fn each_use_of_a_pin_shows_its_tries_and_its_lock(bank: &Bank, node: Node) -> Told {
+    let card = format!("/{}", bank.card(CARD));
+    let (phone, token) = Phone::with(bank, &node, CARD).await?;
+    make_first_pin_dynamic(bank, &node, CARD).await?;
+    let pin = phone.code(bank, token, Purpose::FirstPin, 0);
+    for expected in ["55", "55", "75"] {
+        let guess = node.ask(&read(bank, CARD, "withdrawal", 500_000, &wrong(&pin))).await?;
+        same(code(&guess), expected.into(), "a wrong first PIN")?;
+    }
+    let control = wrong(&phone.control(bank, token));
+    let body = format!(r#"{{"control_code":"{control}"}}"#);
+    let path = format!("{}/{token}/check", ramz_api::app::CARDS);
+    same(phone.call(bank, &node, "POST", &path, &body).await.status, 403, "a wrong control code")?;
+    let shown = node.admin("GET", &card, "").await.json();
+    same((shown["failures"].as_u64(), shown["locked"].as_bool()), (Some(0), Some(false)), "the second PIN")?;
+    let first = json!({ "failures": 3, "locked": true, "locked_until": "2026-11-24T02:07:44Z" });
+    same(shown["first_pin_tries"].clone(), first, "the first PIN")?;
+    let control = json!({ "failures": 1, "locked": false, "locked_until": null });
+    same(shown["control_tries"].clone(), control, "control codes")?;
+    let shown = node.admin("POST", &format!("{card}/unlock"), "").await.json();
+    let none = json!({ "failures": 0, "locked": false, "locked_until": null });
+    same([&shown["first_pin_tries"], &shown["control_tries"]], [&none, &none], "unlocked")
 }
 
 async fn two_changes_at_once_both_hold(bank: &Bank, node: Node) -> Told {
