@@ -21,12 +21,15 @@ pub struct CardView {
     pub customer: Option<String>,
     /// The product.
     pub product: Option<String>,
-    /// Wrong second PINs in a row.
+    /// Wrong second PINs in a row; no count while `locked_by_bank`.
     pub failures: u32,
     /// Whether the dynamic second PIN is locked.
     pub locked: bool,
     /// Until when; `null` while locked: until an ATM or the bank unlocks it.
     pub locked_until: Option<String>,
+    /// Whether it is the bank that locked it, and not guesses.
+    #[serde(default)]
+    pub locked_by_bank: bool,
     /// The same of dynamic first PINs; `None`: the issuer does not say.
     #[serde(default)]
     pub first_pin_tries: Option<TriesView>,
@@ -62,12 +65,14 @@ pub struct CardView {
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct TriesView {
-    /// Wrong ones in a row.
+    /// Wrong ones in a row; no count while `locked_by_bank`.
     pub failures: u32,
     /// Whether they are locked.
     pub locked: bool,
     /// Until when; `null` while locked: until an ATM or the bank unlocks it.
     pub locked_until: Option<String>,
+    /// Whether it is the bank that locked them, and not guesses.
+    pub locked_by_bank: bool,
 }
 
 /// What a card's holder switched on.

@@ -316,6 +316,7 @@ impl BackOffice {
             failures: state.failures_of(purpose),
             locked: locked.is_some(),
             locked_until: locked.flatten().map(Moment::rfc3339),
+            locked_by_bank: state.locked_by_bank(purpose),
         }
     }
 
@@ -324,7 +325,7 @@ impl BackOffice {
         let (state, columns) = known.ok_or_else(Problem::not_found)?;
         let at = state.at(self.engine.clock.now());
         let tries = |purpose| self.tries(&state, purpose, at.now());
-        let TriesView { failures, locked, locked_until } = tries(Purpose::SecondPin);
+        let TriesView { failures, locked, locked_until, locked_by_bank } = tries(Purpose::SecondPin);
         let keys = self.engine.keys.as_ref();
         let phone_held = |phone: &Phone| self.limits.phone_held_until(keys, phone, at.now());
         let phone_held = columns.phone.as_ref().map(phone_held).transpose();
@@ -341,6 +342,7 @@ impl BackOffice {
             failures,
             locked,
             locked_until,
+            locked_by_bank,
             first_pin_tries: Some(tries(Purpose::FirstPin)),
             control_tries: Some(tries(Purpose::Control)),
             open_pins: state.open(at.now()).count(),

@@ -25,6 +25,7 @@ on_both_stores! {
     a_new_expiry_is_the_one_that_counts,
     a_blocked_card_does_not_pay_and_a_closed_one_stays_closed,
     a_locked_card_is_unlocked,
+    the_banks_lock_is_no_guess,
     each_use_of_a_pin_shows_its_tries_and_its_lock,
     two_changes_at_once_both_hold,
     an_old_number_is_no_card_any_more,
@@ -246,6 +247,31 @@ async fn a_locked_card_is_unlocked(bank: &Bank, node: Node) -> Told {
     same(bank.pay(&node, CARD, &wish, &pin).await?, "00".into(), "the open PIN")
 }
 
+/// Nobody tried a PIN: whoever looks at the card must not take it for an attack.
+async fn the_banks_lock_is_no_guess(bank: &Bank, node: Node) -> Told {
+    let card = format!("/{}", bank.card(CARD));
+    let wish = Wish::purchase(86_500);
+    let pin = bank.pin(&node, CARD, &wish).await?;
+    let of_all = |shown: &serde_json::Value| {
+        let by_bank = |tries: &serde_json::Value| {
+            (tries["locked"].as_bool().unwrap_or(false), tries["locked_by_bank"].as_bool())
+        };
+        [by_bank(shown), by_bank(&shown["first_pin_tries"]), by_bank(&shown["control_tries"])]
+    };
+    let shown = node.admin("POST", &format!("{card}/lock"), "").await.json();
+    same(of_all(&shown), [(true, Some(true)); 3], "locked by the bank")?;
+    same(shown["locked_until"].is_null(), true, "until it is unlocked")?;
+    let shown = node.admin("POST", &format!("{card}/unlock"), "").await.json();
+    same(of_all(&shown), [(false, Some(false)); 3], "unlocked")?;
+    for _ in 0..3 {
+        bank.pay(&node, CARD, &wish, &wrong(&pin)).await?;
+    }
+    let shown = node.admin("GET", &card, "").await.json();
+    same(of_all(&shown)[0], (true, Some(false)), "locked by guesses")?;
+    let shown = node.admin("POST", &format!("{card}/lock"), "").await.json();
+    same(of_all(&shown), [(true, Some(true)); 3], "by the bank, too")
+}
+
 /// Who asks why a card pays nothing at a cash machine must not be told that it is not locked.
 async fn each_use_of_a_pin_shows_its_tries_and_its_lock(bank: &Bank, node: Node) -> Told {
     let card = format!("/{}", bank.card(CARD));
@@ -262,12 +288,12 @@ async fn each_use_of_a_pin_shows_its_tries_and_its_lock(bank: &Bank, node: Node)
     same(phone.call(bank, &node, "POST", &path, &body).await.status, 403, "a wrong control code")?;
     let shown = node.admin("GET", &card, "").await.json();
     same((shown["failures"].as_u64(), shown["locked"].as_bool()), (Some(0), Some(false)), "the second PIN")?;
-    let first = json!({ "failures": 3, "locked": true, "locked_until": "2026-11-24T02:07:44Z" });
+    let first = json!({ "failures": 3, "locked": true, "locked_until": "2026-11-24T02:07:44Z", "locked_by_bank": false });
     same(shown["first_pin_tries"].clone(), first, "the first PIN")?;
-    let control = json!({ "failures": 1, "locked": false, "locked_until": null });
+    let control = json!({ "failures": 1, "locked": false, "locked_until": null, "locked_by_bank": false });
     same(shown["control_tries"].clone(), control, "control codes")?;
     let shown = node.admin("POST", &format!("{card}/unlock"), "").await.json();
-    let none = json!({ "failures": 0, "locked": false, "locked_until": null });
+    let none = json!({ "failures": 0, "locked": false, "locked_until": null, "locked_by_bank": false });
     same([&shown["first_pin_tries"], &shown["control_tries"]], [&none, &none], "unlocked")
 }
 

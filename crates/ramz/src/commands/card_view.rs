@@ -14,7 +14,7 @@ pub(super) fn lines(card: &CardView) -> Vec<String> {
         format!("customer    {}", or_none(&card.customer)),
         format!("product     {}", or_none(&card.product)),
         format!("locked      {}", locked(card)),
-        format!("wrong PINs  {} in a row", card.failures),
+        format!("wrong PINs  {}", wrong(card)),
     ];
     lines.extend(other_tries(card));
     lines.extend([
@@ -40,9 +40,18 @@ fn locked(card: &CardView) -> String {
     let first = card.first_pin_tries.as_ref().filter(|_| card.services.first_pin);
     let mut others = first.into_iter().chain(&card.control_tries);
     match card.locked {
+        true if card.locked_by_bank => "by the bank, until it is unlocked".to_owned(),
         true => until(&card.locked_until),
         false if others.any(|tries| tries.locked) => "not the second PIN".to_owned(),
         false => "no".to_owned(),
+    }
+}
+
+/// What the bank's lock puts in the count's place is no guess of anybody's.
+fn wrong(card: &CardView) -> String {
+    match card.locked_by_bank {
+        true => "not counted while the bank's lock lasts".to_owned(),
+        false => format!("{} in a row", card.failures),
     }
 }
 
@@ -63,6 +72,9 @@ fn other_tries(card: &CardView) -> Vec<String> {
 }
 
 fn tries(tries: &TriesView) -> String {
+    if tries.locked_by_bank {
+        return "locked by the bank".to_owned();
+    }
     let locked = match tries.locked {
         true => format!("locked {}", until(&tries.locked_until)),
         false => "not locked".to_owned(),
@@ -121,6 +133,7 @@ mod tests {
             failures: 0,
             locked: false,
             locked_until: None,
+            locked_by_bank: false,
             first_pin_tries: Some(TriesView::default()),
             control_tries: Some(TriesView::default()),
             open_pins: 0,
@@ -148,7 +161,7 @@ mod tests {
     #[test]
     fn a_lock_of_another_use_of_a_pin_is_shown() {
         let until = Some("2026-11-24T02:07:44Z".to_owned());
-        let first = TriesView { failures: 3, locked: true, locked_until: until };
+        let first = TriesView { failures: 3, locked: true, locked_until: until, locked_by_bank: false };
         let services = ServicesView { first_pin: true, ..ServicesView::default() };
         let shown = CardView { services, first_pin_tries: Some(first), ..card() };
         let told = lines(&shown).join("\n");
@@ -167,6 +180,35 @@ mod tests {
         let earlier = CardView { first_pin_tries: None, control_tries: None, ..card() };
         let told = lines(&earlier).join("\n");
         assert!(!told.contains("first PIN ") && !told.contains("control "), "what is not told: {told}");
+    }
+
+    #[test]
+    fn the_banks_lock_does_not_read_like_guesses() {
+        let tries = TriesView { failures: 20, locked: true, locked_until: None, locked_by_bank: true };
+        let guessed = CardView {
+            failures: 20,
+            locked: true,
+            services: ServicesView { first_pin: true, ..ServicesView::default() },
+            ..card()
+        };
+        let told = lines(&guessed).join("\n");
+        assert!(told.contains("locked      until it is unlocked\nwrong PINs  20 in a row"), "{told}");
+        let shown = CardView {
+            locked_by_bank: true,
+            first_pin_tries: Some(tries.clone()),
+            control_tries: Some(tries),
+            ..guessed
+        };
+        let told = lines(&shown).join("\n");
+        for line in [
+            "locked      by the bank, until it is unlocked",
+            "wrong PINs  not counted while the bank's lock lasts",
+            "first PIN   locked by the bank",
+            "control     locked by the bank",
+        ] {
+            assert!(told.contains(line), "{line}: {told}");
+        }
+        assert!(!told.contains("20"), "{told}");
     }
 
     #[test]
