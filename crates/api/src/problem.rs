@@ -73,7 +73,7 @@ problems! {
     ControlCode "control-code" 403 "A control code is needed",
     /// No bank has this IIN.
     UnknownIssuer "unknown-issuer" 404 "No bank has this card's IIN",
-    /// Nothing is at this path.
+    /// Nothing is at this path, or has the id in it.
     NotFound "not-found" 404 "There is nothing here",
     /// The path is right and the method is not.
     MethodNotAllowed "method-not-allowed" 405 "The method is not allowed here",
@@ -207,6 +207,11 @@ impl Problem {
     /// 404: nothing at this path.
     pub fn not_found() -> Problem {
         Problem::new(Kind::NotFound, "Check the path; GET /v1/openapi.json lists what there is.")
+    }
+
+    /// 404: the path is right, and nothing has the id or number. `detail` says what of, and what to do.
+    pub fn no_such(detail: impl Into<String>) -> Problem {
+        Problem::new(Kind::NotFound, detail)
     }
 
     /// 405: the header `Allow` lists the methods.

@@ -12,6 +12,7 @@ use crate::guess::wrong;
 use crate::messages::{EXPIRY, Wish, code, pan, phone, reversal};
 use crate::phone::Phone;
 use crate::terminal::served;
+use crate::verification::outcome;
 use crate::wires::http;
 
 on_both_stores! {
@@ -20,6 +21,7 @@ on_both_stores! {
     the_journal_says_who_did_what,
     a_card_is_added_once,
     errors_name_their_places,
+    what_has_no_such_id_is_no_wrong_path,
     a_card_is_found_and_shown_without_its_secrets,
     a_new_phone_ends_the_open_pins,
     a_new_expiry_is_the_one_that_counts,
@@ -141,12 +143,38 @@ async fn errors_name_their_places(bank: &Bank, node: Node) -> Told {
     same((reply.status, reply.problem().as_str()), (415, "media-type"), "no media type")
 }
 
+/// Whoever mistyped an id is not sent to look for another path.
+async fn what_has_no_such_id_is_no_wrong_path(bank: &Bank, node: Node) -> Told {
+    let card = bank.card(CARD);
+    for id in ["00000000000000000000000000000000", "x"] {
+        for (method, path, says) in [
+            ("GET", format!("/{id}"), "No card here has this id."),
+            ("PUT", format!("/{id}"), "No card here has this id."),
+            ("POST", format!("/{id}/unlock"), "No card here has this id."),
+            ("DELETE", format!("/{id}/devices/{id}"), "No card here has this id."),
+            ("DELETE", format!("/{card}/devices/{id}"), "This card has no such device here."),
+            ("GET", format!("/{id}/y"), "Check the path;"),
+        ] {
+            let told = node.admin(method, &path, "{}").await;
+            same((told.status, told.problem().as_str()), (404, "not-found"), &path)?;
+            same(told.json()["detail"].as_str().is_some_and(|detail| detail.starts_with(says)), true, &path)?;
+        }
+    }
+    for id in ["8e03978e-40d5-43dd-bc93-6894a57f9324", "x"] {
+        let told = outcome(&node, id, "approved").await;
+        same((told.status, told.problem().as_str()), (404, "not-found"), id)?;
+        same(told.body.contains("No verification of yours"), true, id)?;
+    }
+    Ok(())
+}
+
 async fn a_card_is_found_and_shown_without_its_secrets(bank: &Bank, node: Node) -> Told {
     let found = node.admin("POST", "/find", &format!(r#"{{"pan":"{}"}}"#, pan(CARD))).await;
     let id = found.json()["card"].as_str().unwrap_or("").to_owned();
     same(id.clone(), bank.card(CARD).to_string(), "the id")?;
     let missing = node.admin("POST", "/find", &format!(r#"{{"pan":"{}"}}"#, pan(UNKNOWN))).await;
-    same(missing.status, 404, "an unknown card")?;
+    let told = (missing.status, missing.body.contains("No card here has this number"));
+    same(told, (404, true), "an unknown card")?;
     let changed = node.admin("PUT", &format!("/{id}"), r#"{"customer":"c-77","product":"debit"}"#).await;
     same(changed.status, 200, "a change")?;
     let wish = Wish::purchase(82_000);
