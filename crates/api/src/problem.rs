@@ -360,6 +360,12 @@ impl Problem {
         }
     }
 
+    /// 409: the card is on the device under another reference. Rarely it is on another device and the reference was used, hence the rest.
+    pub fn card_on_device() -> Problem {
+        let detail = "This card is on this device already: take it off before you add it anew. If the device's list does not have it, use a fresh reference and a fresh seed.";
+        Problem::new(Kind::TokenExists, detail)
+    }
+
     /// 409: the card was taken off the device, and takes it again after so many seconds.
     pub fn card_taken_off(retry_after_s: u32) -> Problem {
         let detail = "Add the card again after the seconds in Retry-After: it was taken off this device at a terminal or at the bank. The device and its other cards stay.";

@@ -28,6 +28,7 @@ on_both_stores! {
     a_blocked_card_does_not_pay_and_a_closed_one_stays_closed,
     a_locked_card_is_unlocked,
     the_banks_lock_is_no_guess,
+    a_card_that_is_on_the_device_is_told_so,
     each_use_of_a_pin_shows_its_tries_and_its_lock,
     two_changes_at_once_both_hold,
     an_old_number_is_no_card_any_more,
@@ -298,6 +299,24 @@ async fn the_banks_lock_is_no_guess(bank: &Bank, node: Node) -> Told {
     same(of_all(&shown)[0], (true, Some(false)), "locked by guesses")?;
     let shown = node.admin("POST", &format!("{card}/lock"), "").await.json();
     same(of_all(&shown), [(true, Some(true)); 3], "by the bank, too")
+}
+
+/// As long as it is there; once the bank has taken it off, it is the used reference that is in the way.
+async fn a_card_that_is_on_the_device_is_told_so(bank: &Bank, node: Node) -> Told {
+    let phone = Phone::activated(bank, &node, CARD).await?;
+    let add = async |body: String| {
+        let told = phone.call(bank, &node, "POST", ramz_api::app::CARDS, &body).await;
+        (told.status, told.json()["detail"].as_str().unwrap_or("").to_owned())
+    };
+    let (token, body) = phone.adding(CARD, None);
+    same(add(body).await.0, 201, "added")?;
+    let (status, detail) = add(phone.adding(CARD, None).1).await;
+    let told = (status, detail.starts_with("This card is on this device already"));
+    same(told, (409, true), "under a fresh reference")?;
+    let path = format!("{}/{token}", ramz_api::app::CARDS);
+    same(phone.call(bank, &node, "DELETE", &path, "").await.status, 204, "taken off")?;
+    let (status, detail) = add(phone.adding_with(CARD, token, &[9; 32], None)).await;
+    same((status, detail.starts_with("Add the card with a fresh reference")), (409, true), "its reference")
 }
 
 /// Who asks why a card pays nothing at a cash machine must not be told that it is not locked.
