@@ -73,7 +73,7 @@ problems! {
     ControlCode "control-code" 403 "A control code is needed",
     /// No bank has this IIN.
     UnknownIssuer "unknown-issuer" 404 "No bank has this card's IIN",
-    /// Nothing is at this path.
+    /// Nothing is at this path, or has the id in it.
     NotFound "not-found" 404 "There is nothing here",
     /// The path is right and the method is not.
     MethodNotAllowed "method-not-allowed" 405 "The method is not allowed here",
@@ -207,6 +207,11 @@ impl Problem {
     /// 404: nothing at this path.
     pub fn not_found() -> Problem {
         Problem::new(Kind::NotFound, "Check the path; GET /v1/openapi.json lists what there is.")
+    }
+
+    /// 404: the path is right, and nothing has the id or number. `detail` says what of, and what to do.
+    pub fn no_such(detail: impl Into<String>) -> Problem {
+        Problem::new(Kind::NotFound, detail)
     }
 
     /// 405: the header `Allow` lists the methods.
@@ -353,6 +358,12 @@ impl Problem {
             errors: vec![FieldError::new("/reference", "write a fresh reference")],
             ..Problem::new(Kind::TokenExists, "Add the card with a fresh reference and a fresh seed.")
         }
+    }
+
+    /// 409: the card is on the device under another reference. Rarely it is on another device and the reference was used, hence the rest.
+    pub fn card_on_device() -> Problem {
+        let detail = "This card is on this device already: take it off before you add it anew. If the device's list does not have it, use a fresh reference and a fresh seed.";
+        Problem::new(Kind::TokenExists, detail)
     }
 
     /// 409: the card was taken off the device, and takes it again after so many seconds.

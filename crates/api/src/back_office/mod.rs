@@ -9,7 +9,7 @@ use ramz_domain::CardId;
 use ramz_domain::card::CardStatus;
 
 pub use body::{CardBody, MEMBERS, PhoneBody, Reissue};
-pub use view::{CardView, DeviceView, ServicesView, StaticPinView};
+pub use view::{CardView, DeviceView, ServicesView, StaticPinView, TriesView};
 
 /// `POST` adds a card.
 pub const CARDS: &str = "/admin/v1/cards";

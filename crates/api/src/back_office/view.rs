@@ -21,12 +21,21 @@ pub struct CardView {
     pub customer: Option<String>,
     /// The product.
     pub product: Option<String>,
-    /// Wrong PINs in a row.
+    /// Wrong second PINs in a row; no count while `locked_by_bank`.
     pub failures: u32,
-    /// Whether the dynamic PIN is locked.
+    /// Whether the dynamic second PIN is locked.
     pub locked: bool,
     /// Until when; `null` while locked: until an ATM or the bank unlocks it.
     pub locked_until: Option<String>,
+    /// Whether it is the bank that locked it, and not guesses.
+    #[serde(default)]
+    pub locked_by_bank: bool,
+    /// The same of dynamic first PINs; `None`: the issuer does not say.
+    #[serde(default)]
+    pub first_pin_tries: Option<TriesView>,
+    /// The same of the app's control codes.
+    #[serde(default)]
+    pub control_tries: Option<TriesView>,
     /// PINs that may be spent now.
     pub open_pins: usize,
     /// SMS of the last 24 hours whose PINs were not spent.
@@ -50,6 +59,20 @@ pub struct CardView {
     /// What one texted PIN of this card may pay; `null`: what the bank's rule is.
     #[serde(default)]
     pub sms_pin_max: Option<u64>,
+}
+
+/// Wrong tries at one use of a PIN: each has a count and a lock of its own.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct TriesView {
+    /// Wrong ones in a row; no count while `locked_by_bank`.
+    pub failures: u32,
+    /// Whether they are locked.
+    pub locked: bool,
+    /// Until when; `null` while locked: until an ATM or the bank unlocks it.
+    pub locked_until: Option<String>,
+    /// Whether it is the bank that locked them, and not guesses.
+    pub locked_by_bank: bool,
 }
 
 /// What a card's holder switched on.
@@ -98,6 +121,7 @@ mod tests {
         let view: CardView = serde_json::from_str(json).unwrap();
         assert_eq!((view.services, view.static_pin), (ServicesView::default(), StaticPinView::default()));
         assert!(view.devices.is_empty() && view.sms_pin_max.is_none());
+        assert_eq!((view.first_pin_tries, view.control_tries), (None, None), "not known is not unlocked");
     }
 
     #[test]

@@ -6,6 +6,9 @@ use minicbor::{Decode, Encode};
 use super::{CardState, Entry, Policy, Purpose};
 use crate::{Moment, limits};
 
+/// Wrong PINs in a row that may be counted and set no lock, whatever the policy is or was: [`Policy::check`] lets the fifth lock at the latest.
+const UNLOCKED_FAILURES_MAX: u32 = 4;
+
 /// Consecutive wrong PINs and what follows from them.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Encode, Decode)]
 #[cbor(map)]
@@ -45,6 +48,12 @@ impl Tries {
         self.count = self.count.wrapping_add(1);
     }
 
+    /// What was guessed locks with each failure from the fifth on, and the bank's lock is failures alone. A card that somebody had guessed at
+    /// sixteen times before is taken for locked by guesses: it would have been for good soon.
+    fn locked_by_bank(&self) -> bool {
+        self.failures.saturating_sub(self.locks) > UNLOCKED_FAILURES_MAX
+    }
+
     /// Locked at that instant: until when, or for good (`Some(None)`).
     pub(super) fn locked(&self, policy: &Policy, now: Moment) -> Option<Option<Moment>> {
         if self.failures >= policy.failures_until_closed {
@@ -77,7 +86,7 @@ impl CardState {
         }
     }
 
-    /// Wrong PINs in a row that were presented for a purpose.
+    /// Wrong PINs in a row that were presented for a purpose; as many as lock it for good while the bank's lock lasts.
     pub fn failures_of(&self, purpose: Purpose) -> u32 {
         self.tries_of(purpose).failures
     }
@@ -85,5 +94,43 @@ impl CardState {
     /// Locked for a purpose at that instant: until when, or for good (`Some(None)`).
     pub fn locked_for(&self, purpose: Purpose, policy: &Policy, now: Moment) -> Option<Option<Moment>> {
         self.tries_of(purpose).locked(policy, now)
+    }
+    /// Locked for a purpose by the bank, and not by guesses.
+    pub fn locked_by_bank(&self, purpose: Purpose) -> bool {
+        self.tries_of(purpose).locked_by_bank()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn policy(failures_until_locked: u32) -> Policy {
+        Policy { failures_until_locked, ..Policy::default() }
+    }
+
+    fn guessed(times: u32, policy: &Policy) -> Tries {
+        let mut tries = Tries::default();
+        for _ in 0..times {
+            tries.fail(policy, Moment::from_unix_ms(1));
+        }
+        tries
+    }
+
+    #[test]
+    fn the_banks_lock_is_told_from_guesses() {
+        assert!(policy(UNLOCKED_FAILURES_MAX + 2).check().is_err(), "the fifth locks at the latest");
+        for until_locked in 1..=UNLOCKED_FAILURES_MAX + 1 {
+            let policy = policy(until_locked);
+            for times in 0..=limits::FAILURES_MAX {
+                let mut tries = guessed(times, &policy);
+                assert!(!tries.locked_by_bank(), "{times} guesses, {until_locked} lock");
+                tries.lock();
+                let told = tries.locked_by_bank();
+                assert!(told || times >= 16, "the bank's lock after {times} guesses, {until_locked} lock");
+                tries.forget();
+                assert!(!tries.locked_by_bank(), "unlocked");
+            }
+        }
     }
 }

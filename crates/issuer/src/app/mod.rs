@@ -110,7 +110,7 @@ impl AppDoor {
             Refusal::ControlCode => Problem::control_code_missing(pointer),
             Refusal::TriesExceeded => Problem::control_locked(self.control_locked_for_s(card).await),
             Refusal::NoConsecutive => Problem::no_consecutive_codes(),
-            Refusal::OtherSeed => Problem::token_exists(),
+            Refusal::OtherSeed => self.other_seed(card).await,
             Refusal::DeviceLimit => Problem::device_limit(),
             Refusal::NoDevice => Problem::not_found(),
             Refusal::InvalidTransaction => {
@@ -118,6 +118,14 @@ impl AppDoor {
                 Problem::malformed(vec![FieldError::new("/ceiling", detail)])
             }
             _ => Problem::card_not_accepted(),
+        }
+    }
+
+    /// Of a card that is on no device it can only be the reference. Else it is on this one: phones make a fresh reference for each card.
+    async fn other_seed(&self, card: CardId) -> Problem {
+        match self.engine.look(card).await.ok().flatten() {
+            Some(state) if !state.tokens().is_empty() => Problem::card_on_device(),
+            _ => Problem::token_exists(),
         }
     }
 

@@ -12,13 +12,13 @@ use axum::routing::{delete, get, post, put};
 use axum::{Extension, Json, Router};
 use ramz_api::back_office::{
     CARD, CARDS, CLOSE, CardBody, CardView, DEVICE, DeviceView, FIND, FIRST_PIN_OFF, LOCK, PHONE, PhoneBody,
-    REISSUE, Reissue, ServicesView, StaticPinView, UNLOCK, status_word,
+    REISSUE, Reissue, ServicesView, StaticPinView, TriesView, UNLOCK, status_word,
 };
 use ramz_api::net::Peer;
 use ramz_api::openapi;
 use ramz_api::problem::{FieldError, Kind, Problem};
 use ramz_api::serve::JsonBody;
-use ramz_domain::card::{CardLimits, CardState, CardStatus};
+use ramz_domain::card::{CardLimits, CardState, CardStatus, Purpose};
 use ramz_domain::{CardId, DeviceId, Language, Moment, Phone, Rial};
 use serde_json::json;
 
@@ -130,7 +130,8 @@ async fn add(
 async fn find(State(office): Shared, JsonBody(body): JsonBody) -> Result<Response, Problem> {
     let pan = CardBody::parse_find(&body)?;
     let found = cards::find(&office.engine, &pan).await.map_err(|f| office.problem(&f))?;
-    let id = found.ok_or_else(Problem::not_found)?;
+    let none = || Problem::no_such("No card here has this number now. Check it, or add the card.");
+    let id = found.ok_or_else(none)?;
     Ok(Json(json!({ "card": id.to_string() })).into_response())
 }
 
@@ -230,9 +231,9 @@ async fn revoke(
     Extension(peer): Extension<Peer>,
     Path((card, device)): Path<(String, String)>,
 ) -> Result<Json<CardView>, Problem> {
-    let (id, device) = (card_id(&card)?, DeviceId::parse(&device).ok_or_else(Problem::not_found)?);
+    let (id, device) = (card_id(&card)?, DeviceId::parse(&device).ok_or_else(no_such_device)?);
     let known = cards::show(&office.engine, id).await.map_err(|f| office.problem(&f))?;
-    let (state, _) = known.ok_or_else(Problem::not_found)?;
+    let (state, _) = known.ok_or_else(no_such_card)?;
     // One that was revoked before may be told so again, and the call that was cut off goes on.
     let found = devices::find(&office.engine, device).await.map_err(|f| office.problem(&f))?;
     let of_this_card = |known: &devices::Known| {
@@ -240,7 +241,7 @@ async fn revoke(
             || state.activated_devices().contains(&device)
             || state.tokens().iter().any(|token| token.device == device)
     };
-    found.filter(of_this_card).ok_or_else(Problem::not_found)?;
+    found.filter(of_this_card).ok_or_else(no_such_device)?;
     let told = devices::revoke_from(&office.engine, id, device, by(&peer)).await;
     office.done(&peer, id, told, "device revoked").await
 }
@@ -310,11 +311,22 @@ impl BackOffice {
         }
     }
 
+    fn tries(&self, state: &CardState, purpose: Purpose, now: Moment) -> TriesView {
+        let locked = state.locked_for(purpose, &self.engine.policy, now);
+        TriesView {
+            failures: state.failures_of(purpose),
+            locked: locked.is_some(),
+            locked_until: locked.flatten().map(Moment::rfc3339),
+            locked_by_bank: state.locked_by_bank(purpose),
+        }
+    }
+
     async fn view(&self, id: CardId) -> Result<CardView, Problem> {
         let known = cards::show(&self.engine, id).await.map_err(|f| self.problem(&f))?;
-        let (state, columns) = known.ok_or_else(Problem::not_found)?;
+        let (state, columns) = known.ok_or_else(no_such_card)?;
         let at = state.at(self.engine.clock.now());
-        let locked = state.locked(&self.engine.policy, at.now());
+        let tries = |purpose| self.tries(&state, purpose, at.now());
+        let TriesView { failures, locked, locked_until, locked_by_bank } = tries(Purpose::SecondPin);
         let keys = self.engine.keys.as_ref();
         let phone_held = |phone: &Phone| self.limits.phone_held_until(keys, phone, at.now());
         let phone_held = columns.phone.as_ref().map(phone_held).transpose();
@@ -328,9 +340,12 @@ impl BackOffice {
             language: state.language().code().to_owned(),
             customer: columns.profile.customer,
             product: columns.profile.product,
-            failures: state.failures(),
-            locked: locked.is_some(),
-            locked_until: locked.flatten().map(|until| until.rfc3339()),
+            failures,
+            locked,
+            locked_until,
+            locked_by_bank,
+            first_pin_tries: Some(tries(Purpose::FirstPin)),
+            control_tries: Some(tries(Purpose::Control)),
             open_pins: state.open(at.now()).count(),
             unspent_sms: state.unspent_sends(at.now()),
             sms_held_until: held.map(Moment::rfc3339),
@@ -348,7 +363,7 @@ impl BackOffice {
 
     fn problem(&self, failure: &EngineFault) -> Problem {
         match failure {
-            EngineFault::NoCard => Problem::not_found(),
+            EngineFault::NoCard => no_such_card(),
             EngineFault::PhoneFull(_) => Problem::phone_full(),
             EngineFault::Closed => Problem::card_closed(),
             EngineFault::Taken => Problem::number_taken(),
@@ -358,5 +373,18 @@ impl BackOffice {
 }
 
 fn card_id(text: &str) -> Result<CardId, Problem> {
-    CardId::parse(text).ok_or_else(Problem::not_found)
+    CardId::parse(text).ok_or_else(no_such_card)
+}
+
+/// The path is right: whoever mistyped the id is not sent to look for another path.
+fn no_such_card() -> Problem {
+    Problem::no_such(format!(
+        "No card here has this id. Check it: POST {FIND} tells a card's id by its number."
+    ))
+}
+
+fn no_such_device() -> Problem {
+    Problem::no_such(format!(
+        "This card has no such device here. Check its id: GET {CARD} lists the card's devices."
+    ))
 }

@@ -93,9 +93,9 @@ async fn outcome(
     let (verifier, _) = door.verifier(&peer)?;
     let JsonBody(bytes) = body?;
     let outcome = PaymentOutcome::parse(&bytes)?;
-    let id = Uuid::try_parse(&id).map_err(|_| Problem::not_found())?;
+    let id = Uuid::try_parse(&id).map_err(|_| no_such_verification())?;
     let record = door.find(verifier, id).await.map_err(|f| door.problem(&f))?;
-    let Record { card, identity } = record.ok_or_else(Problem::not_found)?;
+    let Record { card, identity } = record.ok_or_else(no_such_verification)?;
     let host = |code: &str| Command::HostAnswered { identity, answer: HostAnswer::of(code) };
     let command = match outcome {
         PaymentOutcome::Approved => host("00"),
@@ -113,6 +113,13 @@ async fn outcome(
              reversed may follow another outcome.",
         )),
     }
+}
+
+/// The path is right: another verifier's is as unknown as none.
+fn no_such_verification() -> Problem {
+    Problem::no_such(
+        "No verification of yours that takes an outcome has this id. Check it; one that was refused takes none.",
+    )
 }
 
 impl VerificationDoor {

@@ -1,13 +1,18 @@
 //! The back office: cards are added, shown, changed, found and unlocked, by operators only.
 
 use ramz_domain::CardId;
+use ramz_domain::card::Purpose;
 use ramz_keys::{IndexPurpose, Keys as _};
 use ramz_store::{Change, Head, Swap, Table};
+use serde_json::json;
 
 use crate::bank::{Bank, CARD, CLOSED, Node, OTHER_CARD, Told, UNKNOWN, on_both_stores, same};
+use crate::codes::{make_first_pin_dynamic, read};
 use crate::guess::wrong;
 use crate::messages::{EXPIRY, Wish, code, pan, phone, reversal};
+use crate::phone::Phone;
 use crate::terminal::served;
+use crate::verification::outcome;
 use crate::wires::http;
 
 on_both_stores! {
@@ -16,11 +21,15 @@ on_both_stores! {
     the_journal_says_who_did_what,
     a_card_is_added_once,
     errors_name_their_places,
+    what_has_no_such_id_is_no_wrong_path,
     a_card_is_found_and_shown_without_its_secrets,
     a_new_phone_ends_the_open_pins,
     a_new_expiry_is_the_one_that_counts,
     a_blocked_card_does_not_pay_and_a_closed_one_stays_closed,
     a_locked_card_is_unlocked,
+    the_banks_lock_is_no_guess,
+    a_card_that_is_on_the_device_is_told_so,
+    each_use_of_a_pin_shows_its_tries_and_its_lock,
     two_changes_at_once_both_hold,
     an_old_number_is_no_card_any_more,
     the_back_office_finds_no_card_by_an_old_number,
@@ -135,12 +144,38 @@ async fn errors_name_their_places(bank: &Bank, node: Node) -> Told {
     same((reply.status, reply.problem().as_str()), (415, "media-type"), "no media type")
 }
 
+/// Whoever mistyped an id is not sent to look for another path.
+async fn what_has_no_such_id_is_no_wrong_path(bank: &Bank, node: Node) -> Told {
+    let card = bank.card(CARD);
+    for id in ["00000000000000000000000000000000", "x"] {
+        for (method, path, says) in [
+            ("GET", format!("/{id}"), "No card here has this id."),
+            ("PUT", format!("/{id}"), "No card here has this id."),
+            ("POST", format!("/{id}/unlock"), "No card here has this id."),
+            ("DELETE", format!("/{id}/devices/{id}"), "No card here has this id."),
+            ("DELETE", format!("/{card}/devices/{id}"), "This card has no such device here."),
+            ("GET", format!("/{id}/y"), "Check the path;"),
+        ] {
+            let told = node.admin(method, &path, "{}").await;
+            same((told.status, told.problem().as_str()), (404, "not-found"), &path)?;
+            same(told.json()["detail"].as_str().is_some_and(|detail| detail.starts_with(says)), true, &path)?;
+        }
+    }
+    for id in ["8e03978e-40d5-43dd-bc93-6894a57f9324", "x"] {
+        let told = outcome(&node, id, "approved").await;
+        same((told.status, told.problem().as_str()), (404, "not-found"), id)?;
+        same(told.body.contains("No verification of yours"), true, id)?;
+    }
+    Ok(())
+}
+
 async fn a_card_is_found_and_shown_without_its_secrets(bank: &Bank, node: Node) -> Told {
     let found = node.admin("POST", "/find", &format!(r#"{{"pan":"{}"}}"#, pan(CARD))).await;
     let id = found.json()["card"].as_str().unwrap_or("").to_owned();
     same(id.clone(), bank.card(CARD).to_string(), "the id")?;
     let missing = node.admin("POST", "/find", &format!(r#"{{"pan":"{}"}}"#, pan(UNKNOWN))).await;
-    same(missing.status, 404, "an unknown card")?;
+    let told = (missing.status, missing.body.contains("No card here has this number"));
+    same(told, (404, true), "an unknown card")?;
     let changed = node.admin("PUT", &format!("/{id}"), r#"{"customer":"c-77","product":"debit"}"#).await;
     same(changed.status, 200, "a change")?;
     let wish = Wish::purchase(82_000);
@@ -239,6 +274,74 @@ async fn a_locked_card_is_unlocked(bank: &Bank, node: Node) -> Told {
     let shown = node.admin("POST", &format!("{card}/unlock"), "").await.json();
     same((shown["locked"].as_bool(), shown["failures"].as_u64()), (Some(false), Some(0)), "unlocked")?;
     same(bank.pay(&node, CARD, &wish, &pin).await?, "00".into(), "the open PIN")
+}
+
+/// Nobody tried a PIN: whoever looks at the card must not take it for an attack.
+async fn the_banks_lock_is_no_guess(bank: &Bank, node: Node) -> Told {
+    let card = format!("/{}", bank.card(CARD));
+    let wish = Wish::purchase(86_500);
+    let pin = bank.pin(&node, CARD, &wish).await?;
+    let of_all = |shown: &serde_json::Value| {
+        let by_bank = |tries: &serde_json::Value| {
+            (tries["locked"].as_bool().unwrap_or(false), tries["locked_by_bank"].as_bool())
+        };
+        [by_bank(shown), by_bank(&shown["first_pin_tries"]), by_bank(&shown["control_tries"])]
+    };
+    let shown = node.admin("POST", &format!("{card}/lock"), "").await.json();
+    same(of_all(&shown), [(true, Some(true)); 3], "locked by the bank")?;
+    same(shown["locked_until"].is_null(), true, "until it is unlocked")?;
+    let shown = node.admin("POST", &format!("{card}/unlock"), "").await.json();
+    same(of_all(&shown), [(false, Some(false)); 3], "unlocked")?;
+    for _ in 0..3 {
+        bank.pay(&node, CARD, &wish, &wrong(&pin)).await?;
+    }
+    let shown = node.admin("GET", &card, "").await.json();
+    same(of_all(&shown)[0], (true, Some(false)), "locked by guesses")?;
+    let shown = node.admin("POST", &format!("{card}/lock"), "").await.json();
+    same(of_all(&shown), [(true, Some(true)); 3], "by the bank, too")
+}
+
+/// As long as it is there; once the bank has taken it off, it is the used reference that is in the way.
+async fn a_card_that_is_on_the_device_is_told_so(bank: &Bank, node: Node) -> Told {
+    let phone = Phone::activated(bank, &node, CARD).await?;
+    let add = async |body: String| {
+        let told = phone.call(bank, &node, "POST", ramz_api::app::CARDS, &body).await;
+        (told.status, told.json()["detail"].as_str().unwrap_or("").to_owned())
+    };
+    let (token, body) = phone.adding(CARD, None);
+    same(add(body).await.0, 201, "added")?;
+    let (status, detail) = add(phone.adding(CARD, None).1).await;
+    let told = (status, detail.starts_with("This card is on this device already"));
+    same(told, (409, true), "under a fresh reference")?;
+    let path = format!("{}/{token}", ramz_api::app::CARDS);
+    same(phone.call(bank, &node, "DELETE", &path, "").await.status, 204, "taken off")?;
+    let (status, detail) = add(phone.adding_with(CARD, token, &[9; 32], None)).await;
+    same((status, detail.starts_with("Add the card with a fresh reference")), (409, true), "its reference")
+}
+
+/// Who asks why a card pays nothing at a cash machine must not be told that it is not locked.
+async fn each_use_of_a_pin_shows_its_tries_and_its_lock(bank: &Bank, node: Node) -> Told {
+    let card = format!("/{}", bank.card(CARD));
+    let (phone, token) = Phone::with(bank, &node, CARD).await?;
+    make_first_pin_dynamic(bank, &node, CARD).await?;
+    let pin = phone.code(bank, token, Purpose::FirstPin, 0);
+    for expected in ["55", "55", "75"] {
+        let guess = node.ask(&read(bank, CARD, "withdrawal", 500_000, &wrong(&pin))).await?;
+        same(code(&guess), expected.into(), "a wrong first PIN")?;
+    }
+    let control = wrong(&phone.control(bank, token));
+    let body = format!(r#"{{"control_code":"{control}"}}"#);
+    let path = format!("{}/{token}/check", ramz_api::app::CARDS);
+    same(phone.call(bank, &node, "POST", &path, &body).await.status, 403, "a wrong control code")?;
+    let shown = node.admin("GET", &card, "").await.json();
+    same((shown["failures"].as_u64(), shown["locked"].as_bool()), (Some(0), Some(false)), "the second PIN")?;
+    let first = json!({ "failures": 3, "locked": true, "locked_until": "2026-11-24T02:07:44Z", "locked_by_bank": false });
+    same(shown["first_pin_tries"].clone(), first, "the first PIN")?;
+    let control = json!({ "failures": 1, "locked": false, "locked_until": null, "locked_by_bank": false });
+    same(shown["control_tries"].clone(), control, "control codes")?;
+    let shown = node.admin("POST", &format!("{card}/unlock"), "").await.json();
+    let none = json!({ "failures": 0, "locked": false, "locked_until": null, "locked_by_bank": false });
+    same([&shown["first_pin_tries"], &shown["control_tries"]], [&none, &none], "unlocked")
 }
 
 async fn two_changes_at_once_both_hold(bank: &Bank, node: Node) -> Told {

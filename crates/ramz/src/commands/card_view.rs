@@ -1,15 +1,10 @@
 //! A card as `ramz cards` shows it: a line for each thing, its name before it.
 
-use ramz_api::back_office::{CardView, ServicesView, StaticPinView};
+use ramz_api::back_office::{CardView, ServicesView, StaticPinView, TriesView};
 use ramz_domain::Rial;
 
 pub(super) fn lines(card: &CardView) -> Vec<String> {
     let or_none = |text: &Option<String>| text.clone().unwrap_or_else(|| "none".to_owned());
-    let locked = match (card.locked, &card.locked_until) {
-        (false, _) => "no".to_owned(),
-        (true, Some(until)) => format!("until {until}"),
-        (true, None) => "until it is unlocked".to_owned(),
-    };
     let mut lines = vec![
         format!("card        {}", card.card),
         format!("number      {}", card.pan),
@@ -18,14 +13,17 @@ pub(super) fn lines(card: &CardView) -> Vec<String> {
         format!("language    {}", card.language),
         format!("customer    {}", or_none(&card.customer)),
         format!("product     {}", or_none(&card.product)),
-        format!("locked      {locked}"),
-        format!("wrong PINs  {} in a row", card.failures),
+        format!("locked      {}", locked(card)),
+        format!("wrong PINs  {}", wrong(card)),
+    ];
+    lines.extend(other_tries(card));
+    lines.extend([
         format!("open PINs   {}", card.open_pins),
         format!("SMS         {}", sms(card)),
         format!("services    {}", services(&card.services)),
         format!("texted PIN  {}", at_most(card.sms_pin_max)),
         format!("static PIN  {}", static_pin(&card.static_pin)),
-    ];
+    ]);
     if card.devices.is_empty() {
         lines.push("devices     none".to_owned());
     }
@@ -35,6 +33,53 @@ pub(super) fn lines(card: &CardView) -> Vec<String> {
         lines.push(format!("device      {} since {}: {name}", device.id, device.since));
     }
     lines
+}
+
+/// The second PIN: a lock of another use of a PIN must not read as none.
+fn locked(card: &CardView) -> String {
+    let first = card.first_pin_tries.as_ref().filter(|_| card.services.first_pin);
+    let mut others = first.into_iter().chain(&card.control_tries);
+    match card.locked {
+        true if card.locked_by_bank => "by the bank, until it is unlocked".to_owned(),
+        true => until(&card.locked_until),
+        false if others.any(|tries| tries.locked) => "not the second PIN".to_owned(),
+        false => "no".to_owned(),
+    }
+}
+
+/// What the bank's lock puts in the count's place is no guess of anybody's.
+fn wrong(card: &CardView) -> String {
+    match card.locked_by_bank {
+        true => "not counted while the bank's lock lasts".to_owned(),
+        false => format!("{} in a row", card.failures),
+    }
+}
+
+fn until(locked_until: &Option<String>) -> String {
+    locked_until.as_ref().map_or("until it is unlocked".to_owned(), |until| format!("until {until}"))
+}
+
+/// Nothing of an issuer that does not tell them.
+fn other_tries(card: &CardView) -> Vec<String> {
+    // A static first PIN is the card host's, whatever was counted before it was switched off.
+    let first = card.first_pin_tries.as_ref().map(|counted| match card.services.first_pin {
+        true => tries(counted),
+        false => "static".to_owned(),
+    });
+    let first = first.map(|first| format!("first PIN   {first}"));
+    let control = card.control_tries.as_ref().map(|counted| format!("control     {}", tries(counted)));
+    [first, control].into_iter().flatten().collect()
+}
+
+fn tries(tries: &TriesView) -> String {
+    if tries.locked_by_bank {
+        return "locked by the bank".to_owned();
+    }
+    let locked = match tries.locked {
+        true => format!("locked {}", until(&tries.locked_until)),
+        false => "not locked".to_owned(),
+    };
+    format!("{locked}, {} wrong in a row", tries.failures)
 }
 
 fn sms(card: &CardView) -> String {
@@ -88,6 +133,9 @@ mod tests {
             failures: 0,
             locked: false,
             locked_until: None,
+            locked_by_bank: false,
+            first_pin_tries: Some(TriesView::default()),
+            control_tries: Some(TriesView::default()),
             open_pins: 0,
             unspent_sms: 0,
             sms_held_until: None,
@@ -108,6 +156,59 @@ mod tests {
         assert!(
             told.contains("static PIN  not accepted; as much as the bank's rule is, 0 rial paid in 24 hours")
         );
+    }
+
+    #[test]
+    fn a_lock_of_another_use_of_a_pin_is_shown() {
+        let until = Some("2026-11-24T02:07:44Z".to_owned());
+        let first = TriesView { failures: 3, locked: true, locked_until: until, locked_by_bank: false };
+        let services = ServicesView { first_pin: true, ..ServicesView::default() };
+        let shown = CardView { services, first_pin_tries: Some(first), ..card() };
+        let told = lines(&shown).join("\n");
+        for line in [
+            "locked      not the second PIN",
+            "wrong PINs  0 in a row",
+            "first PIN   locked until 2026-11-24T02:07:44Z, 3 wrong in a row",
+            "control     not locked, 0 wrong in a row",
+        ] {
+            assert!(told.contains(line), "{line}: {told}");
+        }
+        // Its count stays when the last device goes, and locks nothing any more.
+        let off = CardView { services: ServicesView::default(), ..shown };
+        let told = lines(&off).join("\n");
+        assert!(told.contains("locked      no\n") && told.contains("first PIN   static\n"), "{told}");
+        let earlier = CardView { first_pin_tries: None, control_tries: None, ..card() };
+        let told = lines(&earlier).join("\n");
+        assert!(!told.contains("first PIN ") && !told.contains("control "), "what is not told: {told}");
+    }
+
+    #[test]
+    fn the_banks_lock_does_not_read_like_guesses() {
+        let tries = TriesView { failures: 20, locked: true, locked_until: None, locked_by_bank: true };
+        let guessed = CardView {
+            failures: 20,
+            locked: true,
+            services: ServicesView { first_pin: true, ..ServicesView::default() },
+            ..card()
+        };
+        let told = lines(&guessed).join("\n");
+        assert!(told.contains("locked      until it is unlocked\nwrong PINs  20 in a row"), "{told}");
+        let shown = CardView {
+            locked_by_bank: true,
+            first_pin_tries: Some(tries.clone()),
+            control_tries: Some(tries),
+            ..guessed
+        };
+        let told = lines(&shown).join("\n");
+        for line in [
+            "locked      by the bank, until it is unlocked",
+            "wrong PINs  not counted while the bank's lock lasts",
+            "first PIN   locked by the bank",
+            "control     locked by the bank",
+        ] {
+            assert!(told.contains(line), "{line}: {told}");
+        }
+        assert!(!told.contains("20"), "{told}");
     }
 
     #[test]
