@@ -110,6 +110,16 @@ impl Mti {
         !(self.0[3] - b'0').is_multiple_of(2)
     }
 
+    /// Whether a refusal could leave money where it should not be: what it repeats may have been approved, what it tells of has happened,
+    /// what it takes back may stand. Without an answer it comes again, or is reversed.
+    pub const fn is_better_unanswered(self) -> bool {
+        match self.class() {
+            MtiClass::Reversal => true,
+            MtiClass::Authorisation | MtiClass::Financial => self.is_advice() || self.is_repeat(),
+            _ => self.is_advice(),
+        }
+    }
+
     /// The type that answers this one: 0200 and 0201 → 0210, 0420 → 0430, 0800 → 0810. A response is its own.
     pub const fn response(self) -> Self {
         let [version, class, function, origin] = self.first().0;

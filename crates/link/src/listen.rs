@@ -241,7 +241,7 @@ impl Listener {
     fn garbled(&self, bytes: &[u8], error: &DecodeError, peer: &Peer) -> Option<Message> {
         tracing::warn!(from = %peer.address, %error, "unreadable message");
         self.tap.tell(self.names.garbled(error));
-        let salvaged = salvage(&self.layout, bytes)?;
+        let salvaged = salvage(&self.layout, bytes).filter(|found| !found.mti().is_better_unanswered())?;
         Some(network::format_error(&salvaged, error.field()))
     }
 }

@@ -151,12 +151,9 @@ pub(crate) fn original_mark(reversal: &Message) -> Option<ramz_domain::card::Mar
     Some(reverse::Original::read(reversal).ok().flatten()?.mark())
 }
 
-/// The host could not be asked. What a message repeats may have been approved, what it tells of has happened, what it takes back may
-/// stand: a decline would leave that so.
+/// The host could not be asked.
 fn unasked(request: &Message) -> Refused {
-    let mti = request.mti();
-    let again = mti.is_repeat() && matches!(mti.class(), MtiClass::Authorisation | MtiClass::Financial);
-    if again || mti.is_advice() || mti.class() == MtiClass::Reversal {
+    if request.mti().is_better_unanswered() {
         Refused::Silence
     } else {
         Refused::No(Refusal::IssuerInoperative)
@@ -183,6 +180,12 @@ impl Answer for Inline {
         let answer = match self.answered(&request).await {
             Ok(answer) => answer,
             Err(Refused::No(refusal)) => reply::refusal(&request, refusal),
+            Err(Refused::Format(field, expected)) if request.mti().is_better_unanswered() => {
+                let mti = request.mti();
+                tracing::error!(%mti, field, expected, "a message that a refusal would settle cannot be read; no answer");
+                self.counts.answered("silence");
+                return None;
+            }
             Err(Refused::Format(field, expected)) => reply::format_error(&request, field, expected),
             Err(Refused::Fault(fault)) => {
                 tracing::error!(%fault, "an authorisation failed");

@@ -150,8 +150,12 @@ async fn a_repeat_that_says_less_than_its_first_gets_the_same_answer(bank: &Bank
     other.set(4, "000000012101");
     same(refusal(&node.ask(&other).await?), ("94".into(), "duplicate_other".into()), "of another amount")?;
     let strange = bank.payment(CARD, &wish, &pin);
-    for (field, refused) in [(52, "not_permitted"), (14, "format_error:14"), (42, "format_error:42")] {
-        same(refusal(&node.ask(&without(&strange, field)).await?).1, refused.into(), "of what is not known")?;
+    let refused = refusal(&node.ask(&without(&strange, 52)).await?).1;
+    same(refused, "not_permitted".into(), "of what is not known")?;
+    // Its first may be another than can be read here.
+    for (silent, field) in (1..).zip([14, 42, 2, 12, 41]) {
+        drop(node.asking(0, &without(&bank.payment(CARD, &wish, &pin), field)));
+        node.was_silent(silent).await?;
     }
     same(bank.host.asked(&payment).times, 1, "asked of the host")
 }

@@ -35,6 +35,18 @@ async fn a_garbled_message_is_answered_with_the_field_at_fault() {
 }
 
 #[tokio::test]
+async fn a_garbled_message_that_a_refusal_would_settle_is_met_with_silence() {
+    let listening = answer(Arc::new(Approve), b"").await;
+    let mut switch = Hand::connect(listening.address).await;
+    for mti in ["0101", "0201", "0120", "0220", "0400", "0420", "0421"] {
+        let garbled = format!("{mti}702000000080000016{PAN}0000000000125000x000012314033212");
+        switch.write_frame(garbled.as_bytes()).await;
+    }
+    switch.write(&purchase(1)).await;
+    assert_eq!(switch.read().await, approved(&purchase(1)), "and the connection stays");
+}
+
+#[tokio::test]
 async fn what_has_no_type_or_trace_number_is_met_with_silence() {
     let listening = answer(Arc::new(Approve), b"").await;
     let mut switch = Hand::connect(listening.address).await;
