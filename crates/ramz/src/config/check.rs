@@ -83,7 +83,7 @@ pub(super) fn look(defaults: &Table, over: &Table) -> Remarks {
     if remarks.errors.is_empty() {
         let mut whole = defaults.clone();
         lay_over(&mut whole, over.clone());
-        let whole = Config(whole);
+        let whole = Config { table: whole, over: None };
         together(&whole, over, &mut remarks);
         remarks.warnings.sort();
     }
@@ -146,8 +146,8 @@ fn together(whole: &Config, over: &Table, remarks: &mut Remarks) {
             remarks.warn("log.filter", "writes much; for a search, not for every day");
         }
     }
-    apart(over, &whole.0, remarks);
-    unwritten(over, &whole.0, remarks);
+    apart(over, &whole.table, remarks);
+    unwritten(over, &whole.table, remarks);
     // A file that says nothing of a role is not about it; a policy is checked even so, for its defaults are compiled in.
     if let Ok(config) = whole.table::<IssuerConfig>("issuer") {
         if let Err(error) = config.bank.policy() {
