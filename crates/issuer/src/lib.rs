@@ -22,6 +22,6 @@ pub mod web;
 pub mod windows;
 
 pub use config::Config;
-pub use fit::{Unfit, keys_fit};
+pub use fit::{Unfit, keys_fit, keys_fit_but_for_the_journal};
 pub use shape::shape;
 pub use start::{Ports, Running, StartError, start};

@@ -83,6 +83,9 @@ async fn verify(settings: Settings) -> anyhow::Result<()> {
     let entropy: Arc<dyn Entropy> = Arc::new(SystemEntropy);
     let keys = open_keys(&config.keys, &entropy)?;
     let store = open_store_as_it_is(&config.store, &SystemEntropy).await?;
+    // Under another file's keys every chain would look broken.
+    let named = || format!("key file {}", config.keys.file.display());
+    ramz_issuer::keys_fit_but_for_the_journal(store.as_ref(), &keys).await.with_context(named)?;
     // Before the walk: what nodes write during it is at most walked over, and never left over.
     let there = store.entries().await?;
     let (mut cards, mut entries, mut broken) = (0u64, 0u64, 0u64);

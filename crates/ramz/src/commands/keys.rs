@@ -61,7 +61,8 @@ enum Keys {
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
 enum Cipher {
-    /// PIN block formats 0 and 3
+    /// PIN block formats 0 and 3: triple DES
+    #[value(alias = "3des", alias = "tdes")]
     Tdea,
     /// PIN block format 4
     Aes,
@@ -130,8 +131,14 @@ pub(super) fn run(options: Options) -> anyhow::Result<()> {
             };
             let key = ZoneKey::new(cipher, &key)?;
             let check_value = hex::encode_upper(key.check_value());
-            key_file.change(|ring| Ok(ring.add_zone(&name, key)?))?;
-            say::line(format!("zone {name} added, check value {check_value}"));
+            let was_there = key_file.change(|ring| {
+                let was_there = ring.view().zones.iter().any(|(zone, ..)| *zone == name);
+                ring.add_zone(&name, key)?;
+                Ok(was_there)
+            })?;
+            let done = if was_there { "replaced" } else { "added" };
+            let hint = if was_there { "; restart the role to use it" } else { "" };
+            say::line(format!("zone {name} {done}, check value {check_value}{hint}"));
         }
     }
     Ok(())

@@ -50,10 +50,7 @@ pub(super) async fn run(options: Options) -> anyhow::Result<()> {
     if let Asking::Payment(_) = asking {
         config.takes_payments()?;
     }
-    let session = match options.card_file {
-        Some(file) => read_card(&prompt::file(&file)?)?,
-        None => ask_card()?,
-    };
+    let card = options.card_file.map(|file| read_card(&prompt::file(&file)?)).transpose()?;
     let (clock, entropy): (Arc<dyn Clock>, Arc<dyn Entropy>) =
         (Arc::new(SystemClock), Arc::new(SystemEntropy));
     let shutdown = CancellationToken::new();
@@ -61,7 +58,11 @@ pub(super) async fn run(options: Options) -> anyhow::Result<()> {
     let link = Arc::clone(&way.link);
     let terminal = Terminal::new(identity, vec![way], Patience::default(), clock, entropy);
     let told = match timeout(UP_WITHIN, link.came_up()).await {
-        Ok(()) => ask(&terminal, &session, &asking).await,
+        // Nobody is asked for a PIN before all else is there: settings, keys, and the bank.
+        Ok(()) => match card.map_or_else(ask_card, Ok) {
+            Ok(session) => ask(&terminal, &session, &asking).await,
+            Err(error) => Err(error),
+        },
         Err(_) => {
             let address = &config.address;
             let tried = if config.sign_on { "a connection and a sign-on" } else { "a connection" };

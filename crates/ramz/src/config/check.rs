@@ -83,7 +83,7 @@ pub(super) fn look(defaults: &Table, over: &Table) -> Remarks {
     if remarks.errors.is_empty() {
         let mut whole = defaults.clone();
         lay_over(&mut whole, over.clone());
-        let whole = Config(whole);
+        let whole = Config { table: whole, over: None };
         together(&whole, over, &mut remarks);
         remarks.warnings.sort();
     }
@@ -146,8 +146,8 @@ fn together(whole: &Config, over: &Table, remarks: &mut Remarks) {
             remarks.warn("log.filter", "writes much; for a search, not for every day");
         }
     }
-    apart(over, &whole.0, remarks);
-    unwritten(over, &whole.0, remarks);
+    apart(over, &whole.table, remarks);
+    unwritten(over, &whole.table, remarks);
     // A file that says nothing of a role is not about it; a policy is checked even so, for its defaults are compiled in.
     if let Ok(config) = whole.table::<IssuerConfig>("issuer") {
         if let Err(error) = config.bank.policy() {
@@ -357,8 +357,9 @@ fn peer(at: &str, address: &str, remarks: &mut Remarks) {
     }
 }
 
+/// Where there is a service of ours. All of them are spoken to under mutual TLS, whatever a URL says.
 fn url(at: &str, url: &str, remarks: &mut Remarks) {
-    let bare = url.strip_prefix("https://").or_else(|| url.strip_prefix("http://"));
+    let bare = url.strip_prefix("https://");
     if bare.is_none_or(|rest| rest.is_empty() || rest.contains(['/', '@', '?', ' '])) {
         remarks.error(at, format!("{url:?} is no base URL: write https://host:port, without a path"));
     }
@@ -418,6 +419,25 @@ mod tests {
             "router.listen.api",
         ];
         assert_eq!(places(&errors), expected, "{errors:#?}");
+    }
+
+    #[test]
+    fn a_service_that_is_spoken_to_under_tls_has_an_https_url() {
+        let bank = |url: &str| format!("[[router.harim.banks]]\nid = \"mellat\"\nurl = \"{url}\"\n");
+        let at = |text: &str| looked(text).errors;
+        for (text, place) in [
+            ("[operator]\nurl = \"https://b.example:1\"\n".to_owned(), "operator.url"),
+            ("[gateway.page]\nrouter = \"https://b.example:1\"\n".to_owned(), "gateway.page.router"),
+            (bank("https://b.example:1"), "router.harim.banks"),
+        ] {
+            assert_eq!(at(&text), []);
+            let errors = at(&text.replace("https:", "http:"));
+            assert_eq!(places(&errors), [place], "{text}");
+            assert!(errors[0].to_string().contains("write https://host:port"), "{errors:?}");
+        }
+        // Pages may be on this machine.
+        let page = "[gateway.page]\npublic_url = \"http://localhost:8730\"\n";
+        assert_eq!(at(page), []);
     }
 
     #[test]

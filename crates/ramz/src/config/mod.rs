@@ -23,8 +23,21 @@ use sms::SmsConfig;
 /// Every setting with its default.
 pub(crate) const DEFAULTS: &str = include_str!("../../ramz.default.toml");
 
+/// A table that no file needs to have: each of its settings has a default that anybody can use.
+const OF_ALL: &str = "log";
+
 /// A configuration, not yet read by a role.
-pub(crate) struct Config(Table);
+pub(crate) struct Config {
+    table: Table,
+    /// The file that was laid over the defaults, if one was.
+    over: Option<Over>,
+}
+
+/// A file's path, and the tables that it has.
+struct Over {
+    path: PathBuf,
+    tables: Vec<String>,
+}
 
 /// `[log]`.
 #[derive(Clone, Debug, Deserialize)]
@@ -113,8 +126,10 @@ impl Config {
     /// The defaults, with a file laid over them.
     pub(crate) fn load(path: Option<&Path>) -> anyhow::Result<Config> {
         let mut table = defaults()?;
+        let mut laid = None;
         if let Some(path) = path {
             let over = read(path)?;
+            laid = Some(Over { path: path.to_owned(), tables: over.keys().cloned().collect() });
             for key in over.keys() {
                 let known: Vec<&str> = table.keys().map(String::as_str).collect();
                 let known = known.join(", ");
@@ -126,12 +141,20 @@ impl Config {
             }
             lay_over(&mut table, over);
         }
-        Ok(Config(table))
+        Ok(Config { table, over: laid })
     }
 
-    /// One table, read.
+    /// One table, read. A file that says nothing of it is another command's: the defaults would be blamed for what nobody wrote.
     pub(crate) fn table<T: DeserializeOwned>(&self, name: &str) -> anyhow::Result<T> {
-        let table = self.0.get(name).and_then(Value::as_table).cloned().unwrap_or_default();
+        if let Some(Over { path, tables }) = &self.over
+            && name != OF_ALL
+            && !tables.iter().any(|table| table == name)
+        {
+            let path = path.display();
+            let there = if tables.is_empty() { "nothing".to_owned() } else { tables.join(", ") };
+            anyhow::bail!("{path} has no table [{name}]; it has: {there}");
+        }
+        let table = self.table.get(name).and_then(Value::as_table).cloned().unwrap_or_default();
         read_table(table).map_err(|why| anyhow::anyhow!("configuration, table [{name}]: {why}"))
     }
 
@@ -148,7 +171,7 @@ impl Config {
 
     /// The whole, as TOML, the defaults marked. There are no secrets in a configuration.
     pub(crate) fn show(&self) -> anyhow::Result<String> {
-        Ok(show::text(&self.0, &defaults()?))
+        Ok(show::text(&self.table, &defaults()?))
     }
 }
 
@@ -219,6 +242,22 @@ mod tests {
         let issuer: IssuerConfig = config.unwrap().table("issuer").unwrap();
         assert_eq!((issuer.bank.policy.digits, issuer.bank.policy.valid_for_s), (8, 120));
         assert_eq!(issuer.bank.iins, ["610433"]);
+    }
+
+    #[test]
+    fn a_file_without_the_table_that_is_asked_for_is_another_commands() {
+        let (config, _) = over("[issuer.bank]\niins = [\"610433\"]\n[router]\n[log]\n");
+        let config = config.unwrap();
+        assert!(
+            config.table::<IssuerConfig>("issuer").is_ok() && config.table::<RouterConfig>("router").is_ok()
+        );
+        let told = config.table::<OperatorConfig>("operator").unwrap_err().to_string();
+        assert!(told.ends_with("ramz.toml has no table [operator]; it has: issuer, log, router"), "{told}");
+        let (config, _) = over("");
+        let config = config.unwrap();
+        let told = config.table::<OperatorConfig>("operator").unwrap_err().to_string();
+        assert!(told.ends_with("it has: nothing") && config.table::<LogConfig>("log").is_ok(), "{told}");
+        assert!(Config::load(None).unwrap().table::<OperatorConfig>("operator").is_ok());
     }
 
     #[test]

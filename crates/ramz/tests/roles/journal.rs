@@ -76,6 +76,35 @@ async fn an_altered_entry_is_told() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn another_banks_keys_are_told_and_no_altered_journal() {
+    let bank = Bank::open().await;
+    bank.quick_keys();
+    let mut issuer = bank.start();
+    bank.ready().await;
+    let added = bank.site(2, OPERATOR).post("/admin/v1/cards", &card(&pan(IIN, 1), PHONE)).await;
+    let id = added.json()["card"].as_str().unwrap().to_owned();
+    assert_eq!(issuer.terminate().0.code(), Some(0));
+    assert_eq!(verify(&bank).code, Some(0));
+    let own = std::fs::read(bank.file("issuer.keys")).unwrap();
+    bank.quick_keys();
+    let told = verify(&bank);
+    assert_eq!((told.code, told.out.as_str()), (Some(1), ""), "{}", told.err);
+    let is_about_keys =
+        told.err.contains("issuer.keys: this key file is not the store's: none of the 1 cards");
+    assert!(is_about_keys && !told.err.contains("altered"), "{}", told.err);
+
+    // With its own keys an entry that was altered is one, also if there is no other card to know the keys by.
+    std::fs::write(bank.file("issuer.keys"), own).unwrap();
+    let newest = format!("WHERE owner = {} RETURNING seq", bank.kept.bytes(&id));
+    for altered in
+        ["UPDATE journal SET entry = ".to_owned() + &bank.kept.bytes("00"), "DELETE FROM journal".into()]
+    {
+        assert_eq!(bank.kept.sql("issuer", &format!("{altered} {newest}")), "1");
+        broken(&verify(&bank), &id);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn on_a_database_a_journal_is_whole_also_while_it_is_written() {
     let bank = Bank::keeping(Kept::database).await;
     bank.quick_keys();

@@ -68,3 +68,24 @@ async fn a_short_passphrase_makes_no_key_file_and_opens_one_that_is_there() {
         assert_eq!(said.code, Some(0), "{}", said.err);
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_zone_that_is_there_is_replaced_and_triple_des_has_three_names() {
+    let bank = Bank::keeping(Kept::files).await;
+    let path = |name: &str| bank.file(name).to_str().unwrap().to_owned();
+    bank.quick_key_file("new.keys", &[]);
+    let zone = |name: &str, cipher: &str, key: &str| {
+        bank.write("zone", key);
+        let of = ["--file", &path("new.keys"), "--passphrase-file", &path("passphrase")];
+        let named = ["keys", "zone", name, "--cipher", cipher, "--key-file-hex", &path("zone")];
+        let said = run([&named[..], &of].concat(), "");
+        assert_eq!(said.code, Some(0), "{}", said.err);
+        said.out
+    };
+    let (one, other) = ("0123456789ABCDEFFEDCBA9876543210", "1032547698BADCFEEFCDAB8967452301");
+    assert!(zone("switch", "3des", one).starts_with("zone switch added, check value "));
+    let said = zone("switch", "tdes", other);
+    assert!(said.starts_with("zone switch replaced, check value "), "{said}");
+    assert!(said.ends_with("; restart the role to use it\n"), "{said}");
+    assert!(zone("host", "tdea", other).starts_with("zone host added, "));
+}

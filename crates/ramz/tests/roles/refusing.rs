@@ -117,6 +117,17 @@ async fn files_that_are_no_settings_are_refused_by_name() {
             }
         }
     }
+    // Another command's file. Nobody wrote what the defaults would be blamed for.
+    for (command, file, says) in [
+        (&["issuer"][..], "operator.toml", "operator.toml has no table [issuer]; it has: operator"),
+        (&["gateway"], "operator.toml", "has no table [gateway]"),
+        (&["store", "migrate"], "operator.toml", "has no table [issuer]"),
+        (&["doctor", "gateway"], "operator.toml", "has no table [gateway]"),
+        (&["cards", "show"], "issuer.toml", "issuer.toml has no table [operator]; it has: issuer"),
+    ] {
+        let said = run([command, &["--config", bank.file(file).to_str().unwrap()]].concat(), "");
+        assert!(one_line(&said, file).contains(says), "{command:?}: {}", said.err);
+    }
     let said = run(["issuer", "--config", bank.file("none.toml").to_str().unwrap()], "");
     assert!(one_line(&said, "missing").contains("none.toml"));
 }

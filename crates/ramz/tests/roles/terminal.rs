@@ -256,6 +256,24 @@ async fn what_is_wrong_is_said_before_anything_is_asked() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn nobody_is_asked_for_a_card_before_all_else_is_there() {
+    let counter = Counter::open("ascii").await;
+    let mut settings = counter.settings("127.0.0.1:1", "ascii");
+    counter.bank.settings("away.toml", &settings);
+    settings["terminal"]["keys"]["file"] = json!(counter.bank.file("none.keys"));
+    counter.bank.settings("keyless.toml", &settings);
+    for (settings, part) in [
+        ("issuer.toml", "issuer.toml has no table [terminal]; it has: issuer"),
+        ("keyless.toml", "none.keys"),
+        ("away.toml", "the bank does not answer"),
+    ] {
+        let said = counter.run_with(settings, "", &["unlock"], "");
+        assert_eq!((said.code, said.out.as_str()), (Some(1), ""), "{}", said.err);
+        assert!(said.err.contains(part) && !said.err.contains("Card number"), "{settings}: {}", said.err);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_bank_that_cannot_be_reached_does_not_answer() {
     let counter = Counter::open("ascii").await;
     counter.bank.settings("away.toml", &counter.settings("127.0.0.1:1", "ascii"));

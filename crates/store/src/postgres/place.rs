@@ -37,6 +37,9 @@ SET plan_cache_mode = force_generic_plan; SET enable_seqscan = off; SET enable_h
 SET enable_bitmapscan = off; SET jit = off;
 SET lock_timeout = '3s'; SET idle_in_transaction_session_timeout = '10s'; SET client_min_messages = error";
 
+/// What somebody may want to write behind a URL's `?`: the rest has a setting of its own, or is set here.
+const PARAMETERS: &str = "behind its ? there may be sslmode=disable, connect_timeout, options, channel_binding and load_balance_hosts";
+
 /// What a server says of itself, and of this connection.
 const ABOUT: &str = "SELECT current_setting('fsync'), current_setting('synchronous_commit'),
     current_setting('synchronous_standby_names'), pg_backend_pid()";
@@ -179,10 +182,7 @@ impl Place {
 pub(crate) fn read(of: &PostgresConfig) -> Result<Config, PostgresError> {
     let wrong = |why: &str| PostgresError::Config(why.into());
     // The parser's own words may hold parts of the URL, and with it a password that should not be there.
-    let mut config: Config = of
-        .url
-        .parse()
-        .map_err(|_| wrong("the URL is none of PostgreSQL's: write postgresql://user@host:5432/database"))?;
+    let mut config: Config = of.url.parse().map_err(|_| PostgresError::Config(unread(&of.url)))?;
     if config.get_password().is_some() {
         return Err(wrong("the URL has a password in it: put it in a file, and name that"));
     }
@@ -219,6 +219,30 @@ pub(crate) fn read(of: &PostgresConfig) -> Result<Config, PostgresError> {
     Ok(config)
 }
 
+/// Why a URL is not read: its first parameter that does not fit, by its name alone, or else what a URL is.
+fn unread(url: &str) -> String {
+    let fits = |parameter: &str| format!("postgresql://host/database?{parameter}").parse::<Config>().is_ok();
+    let is_name =
+        |name: &str| !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_');
+    // With an @ behind it the ? is a password's, and an & may be one's that is a parameter: any name may be a piece of it.
+    let has_none = |all: &&str| !all.contains('@') && !all.contains("password");
+    let parameters = url.split_once('?').map(|(_, parameters)| parameters).filter(has_none);
+    let misfit = parameters.and_then(|all| all.split('&').find(|parameter| !fits(parameter)));
+    match misfit.map(|parameter| parameter.split_once('=').map_or(parameter, |(name, _)| name)) {
+        Some(name @ ("sslmode" | "sslrootcert")) => format!(
+            "the URL's {name}: with ca_file TLS is required and the server's certificate verified, so leave {name} out; without it only sslmode=disable is taken"
+        ),
+        Some(name) if is_name(name) => {
+            format!(
+                "the URL's {name} is no parameter that is known here, or its value does not fit: {PARAMETERS}"
+            )
+        }
+        _ => format!(
+            "the URL is none of PostgreSQL's: write postgresql://user@host:5432/database; {PARAMETERS}"
+        ),
+    }
+}
+
 /// Runs a connection until it ends; why it ended, its client is told.
 fn drive<C>(connection: C)
 where
@@ -248,4 +272,48 @@ fn tls(pem: &[u8]) -> Result<rustls::ClientConfig, PostgresError> {
         rustls::ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
     let versions = versions.map_err(|error| wrong(error.to_string()))?;
     Ok(versions.with_root_certificates(roots).with_no_client_auth())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn told(url: &str) -> String {
+        read(&PostgresConfig::new(url, [0; 8])).map_or_else(|why| why.to_string(), |_| String::new())
+    }
+
+    #[test]
+    fn a_parameter_that_does_not_fit_is_named_and_what_it_says_is_not_repeated() {
+        let at = |parameters: &str| told(&format!("postgresql://ramz@db:5432/mellat?{parameters}"));
+        for parameters in
+            ["sslmode=verify-full", "connect_timeout=3&sslmode=verify-ca", "sslrootcert=/etc/ca.pem"]
+        {
+            let said = at(parameters);
+            assert!(said.contains("ca_file") && said.contains("verified"), "{said}");
+            assert!(!said.contains("verify-") && !said.contains("/etc"), "{said}");
+        }
+        for (parameters, name) in [
+            ("sslmode=disable&pool_size=4", "the URL's pool_size is"),
+            ("sslmode=disable&connect_timeout=soon", "the URL's connect_timeout is"),
+            ("channel_binding", "the URL's channel_binding is"),
+        ] {
+            assert!(at(parameters).contains(name), "{parameters}: {}", at(parameters));
+        }
+        assert_eq!(at("sslmode=disable&connect_timeout=3&load_balance_hosts=random"), "");
+    }
+
+    #[test]
+    fn nothing_of_a_password_is_repeated() {
+        for url in [
+            "postgresql://ramz:hunter?secret=1@db:5432/mellat",
+            "postgresql://ramz:secret@db:port/mellat?sslmode=disable",
+            "postgresql://ramz@db:5432/mellat?password=hunter&secret",
+            "postgresql://ramz@db:5432/mellat?Secret2=x",
+            "secret",
+        ] {
+            let said = told(url);
+            assert!(!said.is_empty() && !said.to_lowercase().contains("secret"), "{said}");
+            assert!(!said.contains("db:5432"), "{said}");
+        }
+    }
 }

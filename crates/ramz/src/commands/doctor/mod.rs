@@ -144,7 +144,7 @@ async fn look(options: &Options) -> anyhow::Result<Findings> {
     let roles: Vec<Role> = Role::ALL.map(|(role, _)| role).into_iter().filter(|role| meant(*role)).collect();
     anyhow::ensure!(
         !roles.is_empty(),
-        "{file} has a table of no role; say which: issuer, router, gateway, operator or terminal"
+        "{file} has a table of no role: there are issuer, router, gateway, operator and terminal"
     );
     for role in roles {
         one(role, &config, options.connect, &mut findings).await.with_context(|| role.word().to_owned())?;

@@ -20,7 +20,7 @@ use crate::config::IssuerConfig;
 use crate::system::SystemEntropy;
 use crate::system::clock::SystemClock;
 use crate::system::files::read_secret;
-use crate::system::tcp::{TcpConnector, TcpDoor};
+use crate::system::tcp::{TcpConnector, TcpDoor, Unbound};
 use crate::system::tls::{MutualTls, Tls};
 
 /// A neighbour that takes longer is as good as away.
@@ -34,17 +34,21 @@ pub(super) async fn ports(role: &str, addresses: &[&str], findings: &mut Finding
         let what = format!("{role} port {address}");
         match TcpDoor::bind(address).await {
             Ok(_) => findings.good(what, "is free"),
-            Err(_) if reach(address).await.is_ok() => {
-                findings.warn(
-                    what,
-                    "is in use",
-                    "well, if that is this role, running; otherwise stop the other",
-                );
-            }
-            Err(error) => {
-                findings.bad(what, error.to_string(), "choose an address of this machine, and a free port")
-            }
+            Err(error) => shut(what, &error, async || reach(address).await.is_ok(), findings).await,
         }
+    }
+}
+
+/// A door that cannot be opened, and whether somebody answers there.
+async fn shut(what: String, error: &Unbound, answers: impl AsyncFnOnce() -> bool, findings: &mut Findings) {
+    // Whoever answers at another machine's address is no role of this one.
+    if error.is_elsewhere() {
+        findings.bad(what, error.to_string(), "choose an address of this machine");
+    } else if answers().await {
+        let todo = "well, if that is this role, running; otherwise stop the other";
+        findings.warn(what, "is in use", todo);
+    } else {
+        findings.bad(what, error.to_string(), "choose an address of this machine, and a free port");
     }
 }
 
@@ -168,4 +172,28 @@ pub(super) async fn sign_on(config: &IssuerConfig, findings: &mut Findings) {
     }
     shutdown.cancel();
     let _ = timeout(REACH_WITHIN, link.closed()).await;
+}
+
+#[cfg(test)]
+mod tests {
+    use ramz_api::net::Door as _;
+
+    use super::super::Verdict;
+    use super::*;
+
+    #[tokio::test]
+    async fn who_answers_at_an_address_elsewhere_is_not_this_role() {
+        let mine = TcpDoor::bind("127.0.0.1:0").await.unwrap();
+        let taken = mine.address().to_string();
+        for (address, answers, verdict) in [
+            ("192.0.2.1:1", true, Verdict::Bad),
+            ("192.0.2.1:1", false, Verdict::Bad),
+            (taken.as_str(), true, Verdict::Warning),
+            (taken.as_str(), false, Verdict::Bad),
+        ] {
+            let (error, mut findings) = (TcpDoor::bind(address).await.err().unwrap(), Findings::default());
+            shut("port".into(), &error, async || answers, &mut findings).await;
+            assert_eq!(findings.0[0].verdict, verdict, "{address}, {answers}: {findings:?}");
+        }
+    }
 }

@@ -26,7 +26,7 @@ const READ_AHEAD_MAX: usize = 64 * 1024;
 
 /// A row of the file.
 pub(super) struct Row {
-    /// From 1: the header is not counted, a line of JSON is.
+    /// From 1. Of CSV a record: neither the header nor an empty line is counted. Of JSON Lines a line, empty or not.
     pub(super) number: u64,
     /// Bytes of the file up to here.
     pub(super) at: u64,
@@ -55,9 +55,10 @@ type Rows = Box<dyn Iterator<Item = anyhow::Result<Row>> + Send>;
 pub(super) fn open(path: &Path, format: Format, mode: Mode) -> anyhow::Result<Rows> {
     let file = File::open(path).with_context(|| format!("cannot read {}", path.display()))?;
     match format {
-        Format::Csv => csv(file, mode).with_context(|| path.display().to_string()),
-        Format::Jsonl => Ok(jsonl(file, mode)),
+        Format::Csv => csv(file, mode),
+        Format::Jsonl => jsonl(file, mode),
     }
+    .with_context(|| path.display().to_string())
 }
 
 /// A problem as faults of its row.
@@ -99,30 +100,49 @@ impl<R: Read> Read for OneRecord<R> {
     }
 }
 
-fn csv(file: File, mode: Mode) -> anyhow::Result<Rows> {
+/// A file behind its byte order mark, with which Excel begins UTF-8; and how many bytes that was.
+fn past_mark(file: File) -> io::Result<(BufReader<File>, usize)> {
+    const MARK: &[u8] = b"\xef\xbb\xbf";
     let mut buffered = BufReader::new(file);
-    // Excel begins UTF-8 with a byte order mark.
-    if buffered.fill_buf()?.starts_with(b"\xef\xbb\xbf") {
-        buffered.consume(3);
-    }
-    let room = Arc::new(AtomicUsize::new(0));
-    let bounded = OneRecord { inner: buffered, read: Arc::clone(&room) };
-    let mut reader = csv::ReaderBuilder::new().flexible(true).from_reader(bounded);
-    let header = reader.byte_headers()?.clone();
+    let marked = if buffered.fill_buf()?.starts_with(MARK) { MARK.len() } else { 0 };
+    buffered.consume(marked);
+    Ok((buffered, marked))
+}
+
+/// The columns that a header names.
+fn columns(header: &csv::ByteRecord, mode: Mode) -> anyhow::Result<Vec<String>> {
+    anyhow::ensure!(!header.is_empty(), "the file is empty");
     let mut columns = Vec::new();
-    for (nth, name) in header.iter().enumerate() {
-        let name = std::str::from_utf8(name).unwrap_or("").trim().to_owned();
-        // What is no column's name may be a card: a file without its header row.
-        let known = MEMBERS.contains(&name.as_str());
-        anyhow::ensure!(known, "the header's column {} is none of {}", nth + 1, MEMBERS.join(", "));
+    for (nth, cell) in header.iter().enumerate() {
+        let name = std::str::from_utf8(cell).unwrap_or("").trim().to_owned();
+        if !MEMBERS.contains(&name.as_str()) {
+            // As spreadsheets write it, in UTF-16 or by a country's own separator.
+            let is_utf16 =
+                cell.contains(&0) || cell.starts_with(b"\xff\xfe") || cell.starts_with(b"\xfe\xff");
+            let is_csv = !is_utf16 && !cell.contains(&b';') && !cell.contains(&b'\t');
+            anyhow::ensure!(is_csv, "the header is not in CSV: save it as CSV in UTF-8 with commas");
+            // What is no column's name may be a card: a file without its header row.
+            anyhow::bail!("the header's column {} is none of {}", nth + 1, MEMBERS.join(", "));
+        }
         columns.push(name);
     }
     let names: BTreeSet<&String> = columns.iter().collect();
     anyhow::ensure!(names.len() == columns.len(), "the header names a column twice");
-    let needed: &[&str] = if mode == Mode::Add { &["pan", "expiry"] } else { &["pan"] };
-    for needed in needed {
-        anyhow::ensure!(columns.iter().any(|name| name == needed), "the header has no column {needed}");
-    }
+    let has = |needed: &str| columns.iter().any(|name| name == needed);
+    anyhow::ensure!(has("pan"), "the header has no column pan");
+    anyhow::ensure!(
+        has("expiry") || mode == Mode::Update,
+        "the header has no column expiry: new cards need it; --update changes cards that are there, without it"
+    );
+    Ok(columns)
+}
+
+fn csv(file: File, mode: Mode) -> anyhow::Result<Rows> {
+    let (buffered, _) = past_mark(file)?;
+    let room = Arc::new(AtomicUsize::new(0));
+    let bounded = OneRecord { inner: buffered, read: Arc::clone(&room) };
+    let mut reader = csv::ReaderBuilder::new().flexible(true).from_reader(bounded);
+    let columns = columns(reader.byte_headers()?, mode)?;
     let mut number = 0;
     Ok(Box::new(std::iter::from_fn(move || {
         let mut record = csv::ByteRecord::new();
@@ -161,10 +181,11 @@ fn of_cells(columns: &[String], record: &csv::ByteRecord, mode: Mode) -> Result<
     parse(&bytes, mode)
 }
 
-fn jsonl(file: File, mode: Mode) -> Rows {
-    let (mut reader, mut number, mut at) = (BufReader::new(file), 0, 0);
+fn jsonl(file: File, mode: Mode) -> anyhow::Result<Rows> {
+    let (mut reader, marked) = past_mark(file)?;
+    let (mut number, mut at) = (0, marked as u64);
     let too_long = limits::BODY_BYTES_MAX;
-    Box::new(std::iter::from_fn(move || {
+    Ok(Box::new(std::iter::from_fn(move || {
         loop {
             let mut line = Zeroizing::new(Vec::new());
             let bound = u64::try_from(too_long).unwrap_or(u64::MAX) + 2;
@@ -186,7 +207,7 @@ fn jsonl(file: File, mode: Mode) -> Rows {
             let card = parse(line.trim_ascii(), mode);
             return Some(Ok(Row { number, at, card }));
         }
-    }))
+    })))
 }
 
 #[cfg(test)]
@@ -279,8 +300,39 @@ mod tests {
     }
 
     #[test]
+    fn a_byte_order_mark_is_no_part_of_the_first_row() {
+        let text = format!("\u{feff}{{\"pan\":\"{GOOD}\",\"expiry\":\"0912\"}}\n");
+        let cards = rows(text.as_bytes(), Format::Jsonl).unwrap();
+        assert!(cards.len() == 1 && cards[0].is_ok(), "{:?}", cards[0]);
+    }
+
+    #[test]
+    fn a_header_that_is_none_is_told_with_what_to_do() {
+        let utf16 = |mark: &str| format!("{mark}pan,expiry\n").encode_utf16().collect::<Vec<u16>>();
+        let bytes = |order: fn(u16) -> [u8; 2], mark| utf16(mark).into_iter().flat_map(order).collect();
+        let files: [(Vec<u8>, &str); 10] = [
+            (b"".into(), "the file is empty"),
+            ("\u{feff}".into(), "the file is empty"),
+            (b"\r\n\n".into(), "the file is empty"),
+            (b"pan;expiry\n".into(), "save it as CSV in UTF-8 with commas"),
+            (b"pan\texpiry\n".into(), "save it as CSV in UTF-8 with commas"),
+            (bytes(u16::to_le_bytes, "\u{feff}"), "save it as CSV in UTF-8 with commas"),
+            (bytes(u16::to_be_bytes, "\u{feff}"), "save it as CSV in UTF-8 with commas"),
+            (bytes(u16::to_le_bytes, ""), "save it as CSV in UTF-8 with commas"),
+            (b"pan,phone\n".into(), "--update"),
+            (b"pan,colour\n".into(), "column 2 is none of pan"),
+        ];
+        for (file, says) in files {
+            let error = format!("{:#}", rows(&file, Format::Csv).unwrap_err());
+            assert!(error.contains(says), "{says}: {error}");
+        }
+    }
+
+    #[test]
     fn a_file_without_its_header_is_refused_and_not_repeated() {
-        for text in [format!("{GOOD},0912\n"), "pan,pan,expiry\n".into(), "pan\n".into()] {
+        for text in
+            [format!("{GOOD},0912\n"), format!("{GOOD};0912\n"), "pan,pan,expiry\n".into(), "pan\n".into()]
+        {
             let error = format!("{:#}", rows(text.as_bytes(), Format::Csv).unwrap_err());
             assert!(error.contains("header") && !error.contains(GOOD), "{error}");
         }
