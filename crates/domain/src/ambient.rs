@@ -26,11 +26,7 @@ pub trait Entropy: Send + Sync + 'static {
 /// For what is found by its name in a store, and has to be no secret: names of one moment lie side by side in an index, where random
 /// ones would each dirty a page of their own.
 pub fn name_in_order(now: Moment, entropy: &dyn Entropy) -> [u8; 16] {
-    let mut name: [u8; 16] = random_bytes(entropy);
-    name[..6].copy_from_slice(&now.unix_ms().to_be_bytes()[2..]);
-    name[6] = 0x70 | name[6] & 0x0f;
-    name[8] = 0x80 | name[8] & 0x3f;
-    name
+    uuid::Builder::from_unix_timestamp_millis(now.unix_ms(), &random_bytes(entropy)).into_uuid().into_bytes()
 }
 
 /// `N` fresh random bytes.

@@ -1,10 +1,14 @@
 //! How many SMS go out: the button can neither flood a phone nor keep a card's holder from paying, and who presses it
 //! learns nothing of it.
 
+use std::iter::repeat_n;
+use std::sync::Arc;
 use std::time::Duration;
 
 use ramz_domain::card::NotSent;
 use ramz_issuer::config::LimitsConfig;
+use ramz_store::MemoryStore;
+use ramz_store::faults::{Failing, FaultyStore};
 use tokio::task::JoinSet;
 
 use crate::bank::{Bank, Build, CARD, Node, OTHER_CARD, Told, on_both_stores, same, tried, until};
@@ -180,6 +184,33 @@ async fn a_phone_is_not_flooded_by_its_cards() {
         until("one more comes", async || bank.operator.texts(&phone(CARD)).len() == 5).await
     })
     .await;
+}
+
+/// Or the limit would be passed just when the store has too much to do.
+#[tokio::test]
+async fn what_a_phone_is_not_to_get_stays_back_though_that_could_not_be_noted_at_first() {
+    let store = Arc::new(FaultyStore::new(Arc::new(MemoryStore::new())));
+    let build =
+        Build { limits: LimitsConfig { phone_in_2_min: 1, ..limits() }, ..Build::over(store.clone()) };
+    let told = tried(build, async |bank, node| {
+        bank.pin(&node, CARD, &Wish::purchase(50_000)).await?;
+        bank.settled().await?;
+        let before = store.batches().len();
+        // The request and the card's work are written, and nothing after them.
+        store.next_commits([None, None].into_iter().chain(repeat_n(Some(Failing::Unavailable), 40)));
+        bank.ask_pin(&node, CARD, &Wish::purchase(60_000)).await;
+        // Its refusal, and that the request is done with: together, or one after the other.
+        until("no more is written", async || store.batches().len() >= before + 3).await?;
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        let noted = bank.story(CARD).await.contains(&"PinNotSent".to_owned());
+        same(noted, false, "it could not be noted")?;
+        store.heal();
+        bank.advance(16);
+        until("it is noted", async || bank.story(CARD).await.contains(&"PinNotSent".to_owned())).await?;
+        same(bank.operator.texts(&phone(CARD)).len(), 1, "SMS to the phone")
+    })
+    .await;
+    assert_eq!(told, Ok(()));
 }
 
 #[tokio::test]
