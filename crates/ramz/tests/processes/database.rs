@@ -78,6 +78,14 @@ impl Kept {
         }
     }
 
+    /// The table that new entries of the journal are in.
+    pub(crate) fn journal(&self) -> &'static str {
+        match self {
+            Kept::Files(_) => "journal",
+            Kept::Database(_) => "journal_in_line",
+        }
+    }
+
     /// Runs a statement on a role's rows: the first column of its first row.
     pub(crate) fn sql(&self, role: &str, sql: &str) -> String {
         match self {

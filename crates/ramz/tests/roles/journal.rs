@@ -45,17 +45,18 @@ async fn an_altered_entry_is_told() {
         whole.out
     );
 
-    let owner = bank.kept.bytes(&ids[1]);
+    let (owner, journal) = (bank.kept.bytes(&ids[1]), bank.kept.journal());
     let alter = |sql: &str| {
         assert_eq!(
             bank.kept.sql("issuer", &format!("{sql} WHERE owner = {owner} AND seq = 2 RETURNING seq")),
             "2"
         );
     };
-    let entry = format!("SELECT {} FROM journal WHERE owner = {owner} AND seq = 2", bank.kept.hex("entry"));
+    let entry = format!("SELECT {} FROM {journal} WHERE owner = {owner} AND seq = 2", bank.kept.hex("entry"));
     let entry = hex::decode(bank.kept.sql("issuer", &entry)).unwrap();
-    let set =
-        |entry: &[u8]| alter(&format!("UPDATE journal SET entry = {}", bank.kept.bytes(&hex::encode(entry))));
+    let set = |entry: &[u8]| {
+        alter(&format!("UPDATE {journal} SET entry = {}", bank.kept.bytes(&hex::encode(entry))))
+    };
     // Each byte, by its lowest bit.
     for at in [0, entry.len() / 2, entry.len() - 1] {
         let mut altered = entry.clone();
@@ -65,7 +66,7 @@ async fn an_altered_entry_is_told() {
     }
     set(&entry);
     assert_eq!(verify(&bank).code, Some(0), "put back, it is whole again");
-    alter("DELETE FROM journal");
+    alter(&format!("DELETE FROM {journal}"));
     broken(&verify(&bank), &ids[1]);
     // With its row a card would be gone from the list, but not from the journal.
     let gone = format!("DELETE FROM card WHERE key = {owner} RETURNING 1");
@@ -96,9 +97,8 @@ async fn another_banks_keys_are_told_and_no_altered_journal() {
     // With its own keys an entry that was altered is one, also if there is no other card to know the keys by.
     std::fs::write(bank.file("issuer.keys"), own).unwrap();
     let newest = format!("WHERE owner = {} RETURNING seq", bank.kept.bytes(&id));
-    for altered in
-        ["UPDATE journal SET entry = ".to_owned() + &bank.kept.bytes("00"), "DELETE FROM journal".into()]
-    {
+    let (journal, nothing) = (bank.kept.journal(), bank.kept.bytes("00"));
+    for altered in [format!("UPDATE {journal} SET entry = {nothing}"), format!("DELETE FROM {journal}")] {
         assert_eq!(bank.kept.sql("issuer", &format!("{altered} {newest}")), "1");
         broken(&verify(&bank), &id);
     }

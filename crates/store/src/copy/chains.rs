@@ -26,7 +26,9 @@ pub(super) async fn verify(
     let of = |table: &Table| format!("SELECT key, head_seq, head_mac FROM {table} WHERE head_seq > 0");
     let heads = Table::ALL.iter().map(of).collect::<Vec<_>>().join(" UNION ALL ");
     let mut heads = pin!(stream(&for_heads, &format!("{heads} ORDER BY key")).await?);
-    let entries = "SELECT owner, seq, at, entry, key_version, mac FROM journal ORDER BY owner, seq";
+    // A copy has none in line. Whoever walks along a database that is in use finds both.
+    let entries = "SELECT owner, seq, at, entry, key_version, mac FROM journal UNION ALL
+        SELECT owner, seq, at, entry, key_version, mac FROM journal_in_line ORDER BY owner, seq";
     let mut entries = pin!(stream(&for_entries, entries).await?);
     let mut chains = Chains::default();
     let mut entry =

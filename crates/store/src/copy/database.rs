@@ -8,7 +8,7 @@ use tokio_postgres::types::ToSql;
 use tokio_postgres::{Client, RowStream};
 
 use super::CopyError;
-use super::relation::{Cell, Kind, Line, Relation, Sum};
+use super::relation::{Cell, IN_LINE, Kind, Line, Relation, Sum};
 use crate::postgres::fault::words;
 use crate::postgres::migrate;
 use crate::postgres::place::Place;
@@ -30,7 +30,7 @@ impl Database {
         let mut client = place.open().await?.client;
         migrate::prepare(&mut client, config.migrate).await?;
         let mut under_way = migrate::is_unfinished(&client).await?;
-        let filled = first_filled(&client, relations).await?;
+        let filled = first_filled(&client, names(relations)).await?;
         match filled {
             Some(relation) if !under_way => return Err(CopyError::NotEmpty(relation)),
             None if under_way => under_way = false,
@@ -96,6 +96,11 @@ impl Database {
         Ok(())
     }
 
+    /// Whether a node has written to the journal here.
+    pub(super) async fn has_entries_in_line(&self) -> Result<bool, CopyError> {
+        Ok(first_filled(&self.client, vec![IN_LINE]).await?.is_some())
+    }
+
     /// Takes the mark away: nodes may start.
     pub(super) async fn end_copy(&self) -> Result<(), CopyError> {
         Ok(migrate::end_copy(&self.client).await?)
@@ -109,20 +114,25 @@ pub(super) async fn filled(
 ) -> Result<Option<String>, CopyError> {
     let client = Place::new(config)?.open().await?.client;
     let mut there = Vec::new();
-    for relation in relations {
+    for name in names(relations) {
         let sql = "SELECT to_regclass($1) IS NOT NULL";
-        if client.query_one(sql, &[&relation.name]).await?.get(0) {
-            there.push(relation.clone());
+        if client.query_one(sql, &[&name]).await?.get(0) {
+            there.push(name);
         }
     }
-    first_filled(&client, &there).await
+    first_filled(&client, there).await
 }
 
-async fn first_filled(client: &Client, relations: &[Relation]) -> Result<Option<String>, CopyError> {
-    for relation in relations {
-        let sql = format!("SELECT EXISTS (SELECT FROM {})", relation.name);
+/// Of all tables, also the one that a file has not.
+fn names(relations: &[Relation]) -> Vec<&str> {
+    relations.iter().map(|relation| relation.name.as_str()).chain([IN_LINE]).collect()
+}
+
+async fn first_filled(client: &Client, names: Vec<&str>) -> Result<Option<String>, CopyError> {
+    for name in names {
+        let sql = format!("SELECT EXISTS (SELECT FROM {name})");
         if client.query_one(&sql, &[]).await?.get(0) {
-            return Ok(Some(relation.name.clone()));
+            return Ok(Some(name.to_owned()));
         }
     }
     Ok(None)

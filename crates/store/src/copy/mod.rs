@@ -145,6 +145,9 @@ async fn same(file: &File, database: &Database) -> Result<(), CopyError> {
             return Err(CopyError::Used(relation.name));
         }
     }
+    if database.has_entries_in_line().await? {
+        return Err(CopyError::Used(relation::IN_LINE.into()));
+    }
     Ok(())
 }
 

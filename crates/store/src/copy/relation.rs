@@ -51,6 +51,9 @@ const OUTBOX: &[(&str, Kind)] = &[
     ("attempts", Kind::Number),
 ];
 
+/// Where nodes on a database write: a file has no such table, and a copy leaves it empty.
+pub(super) const IN_LINE: &str = "journal_in_line";
+
 impl Relation {
     /// All of them, in the order in which they are copied.
     pub(super) fn all() -> Vec<Relation> {

@@ -24,6 +24,7 @@ const LANDED: &[Migration] = &[
     Migration { number: 1, sql: include_str!("../../migrations/postgres/0001_start.sql") },
     Migration { number: 2, sql: include_str!("../../migrations/postgres/0002_nodes.sql") },
     Migration { number: 3, sql: include_str!("../../migrations/postgres/0003_lease_alone.sql") },
+    Migration { number: 4, sql: include_str!("../../migrations/postgres/0004_journal_in_line.sql") },
 ];
 
 const TABLE: &str = "CREATE TABLE IF NOT EXISTS migration (

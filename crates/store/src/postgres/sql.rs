@@ -10,29 +10,35 @@
 use std::fmt::Write as _;
 use std::sync::LazyLock;
 
+use super::in_line;
 use crate::Table;
 
 /// What a statement writes beside the rows: only what a batch has of it is in the text.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub(crate) struct Beside {
+    /// First entries of rows that were there before, each behind the one that its row had named last.
+    pub(crate) first: bool,
     pub(crate) sealed: bool,
     pub(crate) unsealed: bool,
+    /// Entries that say themselves which one they follow.
     pub(crate) entries: bool,
     pub(crate) messages: bool,
 }
 
 impl Beside {
-    const COUNT: usize = 16;
+    /// Of new rows, which have no first entry of that kind, and of swaps.
+    const OF_INSERTS: usize = 16;
+    const OF_SWAPS: usize = 32;
 
     fn number(self) -> usize {
-        [self.sealed, self.unsealed, self.entries, self.messages]
+        [self.first, self.sealed, self.unsealed, self.entries, self.messages]
             .iter()
             .fold(0, |number, bit| number * 2 + usize::from(*bit))
     }
 
     fn numbered(number: usize) -> Beside {
         let bit = |at: usize| number >> at & 1 == 1;
-        Beside { sealed: bit(3), unsealed: bit(2), entries: bit(1), messages: bit(0) }
+        Beside { first: bit(4), sealed: bit(3), unsealed: bit(2), entries: bit(1), messages: bit(0) }
     }
 }
 
@@ -116,22 +122,22 @@ pub(crate) fn list(form: Form) -> Vec<(&'static str, bool)> {
 }
 
 fn all(form: Form) -> Statements {
-    let besides = || (0..Beside::COUNT).map(Beside::numbered);
+    let besides = |count| (0..count).map(Beside::numbered);
     let of = |table: &Table| OfTable {
         read: read(*table, form),
         keys: format!("SELECT key FROM {table} WHERE key > $1 ORDER BY key LIMIT $2"),
         due: due(*table),
         old: format!("SELECT key FROM {table} WHERE forget_after <= $1 ORDER BY forget_after, key LIMIT $2"),
-        forget: forget(*table),
-        insert: besides().map(|beside| insert(*table, beside, form)).collect(),
-        swap: besides().map(|beside| swap(*table, beside, form)).collect(),
+        forget: in_line::forget(*table),
+        insert: besides(Beside::OF_INSERTS).map(|beside| insert(*table, beside, form)).collect(),
+        swap: besides(Beside::OF_SWAPS).map(|beside| swap(*table, beside, form)).collect(),
     };
     Statements {
         begin: "BEGIN".into(),
         commit: "COMMIT".into(),
         lease: lease(form),
         settle: settle(form),
-        journal: journal(form),
+        journal: in_line::journal(form),
         messages_due: "SELECT owner, id, body, expires, leased_until, attempts FROM outbox
              WHERE leased_until <= $1 ORDER BY leased_until, owner, id LIMIT $2"
             .into(),
@@ -140,15 +146,15 @@ fn all(form: Form) -> Statements {
 }
 
 /// A statement in the making: its text, and how many parameters it has.
-struct Text {
-    text: String,
-    parameters: usize,
+pub(super) struct Text {
+    pub(super) text: String,
+    pub(super) parameters: usize,
     /// The parameter that says which shard; it comes first.
     shard: Option<usize>,
 }
 
 impl Text {
-    fn new(form: Form) -> Text {
+    pub(super) fn new(form: Form) -> Text {
         let mut text = Text { text: String::new(), parameters: 0, shard: None };
         if form == Form::Sharded {
             text.parameters = 1;
@@ -157,12 +163,12 @@ impl Text {
         text
     }
 
-    fn push(&mut self, text: &str) {
+    pub(super) fn push(&mut self, text: &str) {
         self.text.push_str(text);
     }
 
     /// `unnest($n::…[], …) AS name(column, …)`.
-    fn arrays(&mut self, name: &str, columns: &[(&str, &str)]) {
+    pub(super) fn arrays(&mut self, name: &str, columns: &[(&str, &str)]) {
         let parameter = |at: usize, kind: &str| format!("${}::{kind}[]", self.parameters + at + 1);
         let arrays: Vec<String> =
             columns.iter().enumerate().map(|(at, (_, kind))| parameter(at, kind)).collect();
@@ -174,7 +180,7 @@ impl Text {
     }
 
     /// The shard of a row with this key, as a value.
-    fn shard_of(&mut self, key: &str) {
+    pub(super) fn shard_of(&mut self, key: &str) {
         let value = match self.shard {
             Some(parameter) => format!("${parameter}::int2"),
             None => format!("get_byte({key}, length({key}) - 1)::int2"),
@@ -183,7 +189,7 @@ impl Text {
     }
 
     /// ` AND table.shard = $1`, where it must be said.
-    fn in_shard(&mut self, table: &str) {
+    pub(super) fn in_shard(&mut self, table: &str) {
         if let Some(parameter) = self.shard {
             let _ = write!(self.text, " AND {table}.shard = ${parameter}::int2");
         }
@@ -191,7 +197,7 @@ impl Text {
 
     /// ` WHERE` the row is one that won. Written so that the server hashes what won once, and looks up in it: joins are made to walk
     /// indexes here, and a walk through all that won for each would be their square.
-    fn that_won(&mut self, key: &str) {
+    pub(super) fn that_won(&mut self, key: &str) {
         let _ = write!(self.text, " WHERE ({key} IN (SELECT won.key FROM won)) IS TRUE");
     }
 
@@ -216,23 +222,11 @@ impl Text {
             self.in_shard("d");
             self.push(")");
         }
+        if beside.first {
+            in_line::first(&mut self);
+        }
         if beside.entries {
-            self.push(
-                ", entries AS (INSERT INTO journal (shard, owner, seq, at, entry, key_version, mac) SELECT ",
-            );
-            self.shard_of("j.owner");
-            self.push(", j.owner, j.seq, j.at, j.entry, j.key_version, j.mac FROM ");
-            let columns = [
-                ("owner", "bytea"),
-                ("seq", "int8"),
-                ("at", "int8"),
-                ("entry", "bytea"),
-                ("key_version", "int8"),
-                ("mac", "bytea"),
-            ];
-            self.arrays("j", &columns);
-            self.that_won("j.owner");
-            self.push(")");
+            in_line::entries(&mut self);
         }
         if beside.messages {
             self.push(", messages AS (INSERT INTO outbox (shard, owner, id, body, expires, leased_until, attempts) SELECT ");
@@ -264,9 +258,9 @@ impl Text {
 fn insert(table: Table, beside: Beside, form: Form) -> String {
     let mut text = Text::new(form);
     let _ = write!(text.text, "WITH won AS (INSERT INTO {table} ");
-    text.push("(shard, key, version, body, head_seq, head_mac, due, forget_after) SELECT ");
+    text.push("(shard, key, version, body, head_seq, head_mac, due, forget_after, last_entry) SELECT ");
     text.shard_of("c.key");
-    text.push(", c.key, 1, c.body, c.head_seq, c.head_mac, c.due, c.forget_after FROM ");
+    text.push(", c.key, 1, c.body, c.head_seq, c.head_mac, c.due, c.forget_after, c.last_entry FROM ");
     let columns = [
         ("key", "bytea"),
         ("body", "bytea"),
@@ -274,6 +268,7 @@ fn insert(table: Table, beside: Beside, form: Form) -> String {
         ("head_mac", "bytea"),
         ("due", "int8"),
         ("forget_after", "int8"),
+        ("last_entry", "bytea"),
     ];
     text.arrays("c", &columns);
     text.push(" ON CONFLICT (key, shard) DO NOTHING RETURNING key)");
@@ -285,8 +280,12 @@ fn swap(table: Table, beside: Beside, form: Form) -> String {
     let _ = write!(text.text, "WITH won AS (UPDATE {table} AS r SET version = r.version + 1, body = c.body,");
     text.push(" head_seq = CASE WHEN r.head_seq = c.head_before");
     text.push(" AND (c.head_before < c.head_seq OR r.head_mac = c.head_mac) THEN c.head_seq END,");
-    text.push(" head_mac = c.head_mac, due = c.due, forget_after = c.forget_after FROM ");
-    let columns = [
+    text.push(" head_mac = c.head_mac, due = c.due, forget_after = c.forget_after");
+    if beside.first {
+        text.push(in_line::POINTERS);
+    }
+    text.push(" FROM ");
+    let mut columns = vec![
         ("key", "bytea"),
         ("expected", "int8"),
         ("body", "bytea"),
@@ -296,10 +295,17 @@ fn swap(table: Table, beside: Beside, form: Form) -> String {
         ("due", "int8"),
         ("forget_after", "int8"),
     ];
+    if beside.first {
+        columns.extend(in_line::FIRST);
+    }
     text.arrays("c", &columns);
     text.push(" WHERE r.key = c.key AND r.version = c.expected");
     text.in_shard("r");
-    text.push(" RETURNING r.key)");
+    text.push(" RETURNING r.key");
+    if beside.first {
+        text.push(in_line::FIRST_RETURNED);
+    }
+    text.push(")");
     text.beside(table, beside)
 }
 
@@ -330,15 +336,6 @@ fn due(table: Table) -> String {
     )
 }
 
-fn forget(table: Table) -> String {
-    format!(
-        "WITH gone AS (DELETE FROM {table} WHERE key = ANY($1::bytea[]) AND forget_after <= $2 RETURNING key, shard),
-         sealed AS (DELETE FROM {table}_sealed AS d USING gone WHERE d.key = gone.key AND d.shard = gone.shard),
-         entries AS (DELETE FROM journal AS j USING gone WHERE j.owner = gone.key AND j.shard = gone.shard)
-         SELECT key FROM gone"
-    )
-}
-
 fn lease(form: Form) -> String {
     let mut text = Text::new(form);
     text.push("WITH won AS (UPDATE outbox AS o SET leased_until = l.until, attempts = o.attempts + 1 FROM ");
@@ -355,18 +352,4 @@ fn settle(form: Form) -> String {
     text.push(" WHERE o.owner = l.owner AND o.id = l.id");
     text.in_shard("o");
     text.of_messages()
-}
-
-fn journal(form: Form) -> String {
-    let mut text = Text::new(form);
-    let at = text.parameters;
-    let _ = write!(
-        text.text,
-        "SELECT j.seq, j.at, j.entry, j.key_version, j.mac FROM journal AS j WHERE j.owner = ${} AND j.seq > ${}",
-        at + 1,
-        at + 2
-    );
-    text.in_shard("j");
-    let _ = write!(text.text, " ORDER BY j.seq LIMIT ${}", at + 3);
-    text.text
 }

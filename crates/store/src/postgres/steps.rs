@@ -5,9 +5,10 @@ use std::ops::Range;
 use ramz_domain::Moment;
 use tokio_postgres::types::ToSql;
 
+use super::in_line::{self, Id};
 use super::sql::{Beside, Form, Statements};
 use crate::rows::head_before;
-use crate::{Change, Swap, Table, shard_of};
+use crate::{Change, JournalEntry, Swap, Table, shard_of};
 
 /// One statement of a batch.
 pub(crate) struct Step<'b> {
@@ -79,16 +80,20 @@ fn step<'b>(form: Form, changes: &[&'b Change], range: Range<usize>) -> Step<'b>
             _ => None,
         })
         .collect();
-    let beside = beside(&swaps);
     let sql = match kind {
         Kind::Insert(table) => {
-            arrays.rows(&swaps, false);
-            arrays.beside(&swaps, beside);
+            let beside = beside(&swaps, Entries::OfNewRows);
+            arrays.new_rows(&swaps);
+            arrays.beside(&swaps, beside, Entries::OfNewRows);
             all.table(table).insert(beside)
         }
         Kind::Swap(table) => {
-            arrays.rows(&swaps, true);
-            arrays.beside(&swaps, beside);
+            let beside = beside(&swaps, Entries::BehindTheFirst);
+            arrays.swapped_rows(&swaps);
+            if beside.first {
+                arrays.first_entries(&swaps);
+            }
+            arrays.beside(&swaps, beside, Entries::BehindTheFirst);
             all.table(table).swap(beside)
         }
         Kind::Lease => {
@@ -117,12 +122,32 @@ fn name(change: &Change) -> Name<'_> {
     }
 }
 
-fn beside(swaps: &[&Swap]) -> Beside {
+/// Which of a swap's entries say themselves which one they follow. The first of a row that was there before does not: it
+/// follows whichever the row names.
+#[derive(Clone, Copy)]
+enum Entries {
+    OfNewRows,
+    BehindTheFirst,
+}
+
+impl Entries {
+    fn of(self, swap: &Swap) -> impl Iterator<Item = (Option<Id>, &JournalEntry)> {
+        let before = swap.journal.iter().map(|entry| Some(in_line::id(&swap.key, entry)));
+        let all = std::iter::once(None).chain(before).zip(&swap.journal);
+        all.skip(match self {
+            Entries::OfNewRows => 0,
+            Entries::BehindTheFirst => 1,
+        })
+    }
+}
+
+fn beside(swaps: &[&Swap], which: Entries) -> Beside {
     let mut beside = Beside::default();
     for swap in swaps {
+        beside.first |= matches!(which, Entries::BehindTheFirst) && !swap.journal.is_empty();
         beside.sealed |= swap.sealed.iter().any(|sealed| sealed.bytes.is_some());
         beside.unsealed |= swap.sealed.iter().any(|sealed| sealed.bytes.is_none());
-        beside.entries |= !swap.journal.is_empty();
+        beside.entries |= which.of(swap).next().is_some();
         beside.messages |= !swap.outbox.is_empty();
     }
     beside
@@ -135,6 +160,10 @@ pub(crate) fn int(number: u64) -> i64 {
 
 fn instant(moment: Option<Moment>) -> Option<i64> {
     moment.map(|moment| int(moment.unix_ms()))
+}
+
+fn last_entry(swap: &Swap) -> Option<Vec<u8>> {
+    swap.journal.last().map(|entry| in_line::id(&swap.key, entry).to_vec())
 }
 
 /// Parameters in the order in which [`super::sql`] numbers them.
@@ -150,24 +179,43 @@ impl<'b> Arrays<'b> {
         self.values.push(Box::new(values.collect::<Vec<T>>()));
     }
 
-    /// The rows; those that are swapped with what they must have now.
-    fn rows(&mut self, swaps: &[&'b Swap], swapped: bool) {
+    fn new_rows(&mut self, swaps: &[&'b Swap]) {
         self.push(swaps.iter().map(|swap| swap.key.as_slice()));
-        if swapped {
-            // A version that no row can have loses, like any other that is not the row's.
-            self.push(swaps.iter().map(|swap| i64::try_from(swap.expected.unwrap_or(0)).unwrap_or(0)));
-        }
         self.push(swaps.iter().map(|swap| swap.body.as_slice()));
-        if swapped {
-            self.push(swaps.iter().map(|swap| int(head_before(swap))));
-        }
+        self.ends(swaps);
+        self.push(swaps.iter().map(|swap| last_entry(swap)));
+    }
+
+    /// Rows with what they must have now.
+    fn swapped_rows(&mut self, swaps: &[&'b Swap]) {
+        self.push(swaps.iter().map(|swap| swap.key.as_slice()));
+        // A version that no row can have loses, like any other that is not the row's.
+        self.push(swaps.iter().map(|swap| i64::try_from(swap.expected.unwrap_or(0)).unwrap_or(0)));
+        self.push(swaps.iter().map(|swap| swap.body.as_slice()));
+        self.push(swaps.iter().map(|swap| int(head_before(swap))));
+        self.ends(swaps);
+    }
+
+    fn ends(&mut self, swaps: &[&'b Swap]) {
         self.push(swaps.iter().map(|swap| int(swap.head.seq)));
         self.push(swaps.iter().map(|swap| swap.head.mac.as_slice()));
         self.push(swaps.iter().map(|swap| instant(swap.due)));
         self.push(swaps.iter().map(|swap| instant(swap.forget_after)));
     }
 
-    fn beside(&mut self, swaps: &[&'b Swap], beside: Beside) {
+    /// As [`in_line::FIRST`] has them; nothing for a swap without entries.
+    fn first_entries(&mut self, swaps: &[&'b Swap]) {
+        let firsts = || swaps.iter().map(|swap| swap.journal.first());
+        let ids = swaps.iter().map(|swap| Some(in_line::id(&swap.key, swap.journal.first()?)));
+        self.push(ids.map(|id| id.map(|id| id.to_vec())));
+        self.push(firsts().map(|entry| entry.map(|entry| int(entry.at.unix_ms()))));
+        self.push(firsts().map(|entry| entry.map(|entry| entry.entry.as_slice())));
+        self.push(firsts().map(|entry| entry.map(|entry| i64::from(entry.key_version))));
+        self.push(firsts().map(|entry| entry.map(|entry| entry.mac.as_slice())));
+        self.push(swaps.iter().map(|swap| last_entry(swap)));
+    }
+
+    fn beside(&mut self, swaps: &[&'b Swap], beside: Beside, which: Entries) {
         if beside.sealed {
             let set = || {
                 let of = |swap: &&'b Swap| {
@@ -196,14 +244,21 @@ impl<'b> Arrays<'b> {
         }
         if beside.entries {
             let entries = || {
-                swaps.iter().flat_map(|swap| swap.journal.iter().map(|entry| (swap.key.as_slice(), entry)))
+                let of = |swap: &&'b Swap| {
+                    let key = swap.key.as_slice();
+                    let swap: &'b Swap = swap;
+                    which.of(swap).map(move |(previous, entry)| (key, previous, entry))
+                };
+                swaps.iter().flat_map(of)
             };
-            self.push(entries().map(|(owner, _)| owner));
-            self.push(entries().map(|(_, entry)| int(entry.seq)));
-            self.push(entries().map(|(_, entry)| int(entry.at.unix_ms())));
-            self.push(entries().map(|(_, entry)| entry.entry.as_slice()));
-            self.push(entries().map(|(_, entry)| i64::from(entry.key_version)));
-            self.push(entries().map(|(_, entry)| entry.mac.as_slice()));
+            self.push(entries().map(|(owner, _, entry)| in_line::id(owner, entry).to_vec()));
+            self.push(entries().map(|(_, previous, _)| previous.map(|id| id.to_vec())));
+            self.push(entries().map(|(owner, ..)| owner));
+            self.push(entries().map(|(.., entry)| int(entry.seq)));
+            self.push(entries().map(|(.., entry)| int(entry.at.unix_ms())));
+            self.push(entries().map(|(.., entry)| entry.entry.as_slice()));
+            self.push(entries().map(|(.., entry)| i64::from(entry.key_version)));
+            self.push(entries().map(|(.., entry)| entry.mac.as_slice()));
         }
         if beside.messages {
             let messages = || {

@@ -9,16 +9,20 @@ pub(crate) fn cards() -> u64 {
 
 /// Cards as they are when they have paid once, made at the server.
 pub(crate) fn fill(server: &Server, schema: &str, cards: u64) {
-    let keys =
-        format!("SELECT substr(sha256(n::text::bytea), 1, 16) AS key FROM generate_series(1, {cards}) AS n");
+    let numbered = format!(
+        "SELECT substr(sha256(n::text::bytea), 1, 16) AS key, decode(lpad(to_hex(n), 32, '0'), 'hex') AS entry
+         FROM generate_series(1, {cards}) AS n"
+    );
     let shard = "get_byte(key, 15)";
     server.sql(
         "ramz",
         &format!(
             "SET search_path = {schema}; SET synchronous_commit = off;
-             INSERT INTO card SELECT {shard}, key, 1, decode(repeat('c3', 400), 'hex'), 1, sha256('1'), NULL, NULL FROM ({keys}) AS k;
-             INSERT INTO card_sealed SELECT {shard}, key, 'card.pan', decode(repeat('5e', 60), 'hex') FROM ({keys}) AS k;
-             INSERT INTO journal SELECT {shard}, key, 1, 1, decode(repeat('5a', 80), 'hex'), 1, sha256('1') FROM ({keys}) AS k"
+             INSERT INTO card SELECT {shard}, key, 1, decode(repeat('c3', 400), 'hex'), 1, sha256('1'), NULL, NULL, entry, NULL
+                FROM ({numbered}) AS n;
+             INSERT INTO card_sealed SELECT {shard}, key, 'card.pan', decode(repeat('5e', 60), 'hex') FROM ({numbered}) AS n;
+             INSERT INTO journal_in_line SELECT {shard}, entry, NULL, key, 1, 1, decode(repeat('5a', 80), 'hex'), 1, sha256('1')
+                FROM ({numbered}) AS n"
         ),
     );
     server.sql("ramz", &format!("VACUUM ANALYZE {schema}.card; "));

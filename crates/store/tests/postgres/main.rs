@@ -7,6 +7,7 @@ mod doubt;
 mod fill;
 #[expect(dead_code, reason = "other crates' tests use the rest")]
 mod line;
+mod older;
 mod rules;
 #[expect(dead_code, reason = "other crates' tests use the rest")]
 mod server;

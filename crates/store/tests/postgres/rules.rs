@@ -24,7 +24,8 @@ const KEY: &[u8] = b"card";
 const MIGRATIONS: &str = concat!(
     include_str!("../../migrations/postgres/0001_start.sql"),
     include_str!("../../migrations/postgres/0002_nodes.sql"),
-    include_str!("../../migrations/postgres/0003_lease_alone.sql")
+    include_str!("../../migrations/postgres/0003_lease_alone.sql"),
+    include_str!("../../migrations/postgres/0004_journal_in_line.sql")
 );
 
 /// The schema in partitions: one for the shard of [`KEY`], one for all others.
@@ -99,8 +100,8 @@ async fn what_a_payment_waits_for_touches_one_shard() {
             elsewhere += usize::from(plan.contains("_elsewhere"));
         }
     }
-    // Eight tables: each with sixteen forms of insert and of swap, and a read; lease, settle, journal.
-    assert_eq!(looked, 8 * 33 + 3);
+    // Eight tables: each with sixteen forms of insert, twice as many of swap, and a read; lease, settle, journal.
+    assert_eq!(looked, 8 * 49 + 3);
     // The sweeper's look everywhere: so a plan does show what is touched. (A card's is never forgotten, which plans may know.)
     assert!(elsewhere >= 8 * 4 + 1 - 2, "{elsewhere}");
     // Nor would the form for one server do: its statements name no shard.

@@ -38,7 +38,7 @@ fn key(number: u64) -> Vec<u8> {
 
 /// What an authorisation writes: a new state, an entry, a message.
 fn change(number: u64) -> Change {
-    let at = Moment::from_unix_ms(1_700_000_000_000);
+    let at = Moment::from_unix_ms(1_700_000_000_000 + number);
     let mac = [7; 32];
     let entry = JournalEntry { seq: 2, at, entry: vec![0x5a; 80], key_version: 1, mac };
     let mut id = [0; 16];
