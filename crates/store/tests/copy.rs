@@ -367,6 +367,13 @@ async fn what_is_no_place_for_a_copy_is_refused() {
     let full = refused(&path, &config).await;
     assert!(matches!(&full, CopyError::NotEmpty(table) if table == "outbox"), "{full}");
     PostgresStore::open(&config).await.unwrap();
+    // Nor would a journal that only nodes on a database have be overlooked.
+    let (config, schema) = fresh();
+    PostgresStore::migrate(&config).await.unwrap();
+    let entry = "INSERT INTO journal_in_line VALUES (65, decode(repeat('00', 16), 'hex'), NULL, 'A', 1, 1, '', 1, sha256(''))";
+    sql(&schema, entry);
+    let full = refused(&path, &config).await;
+    assert!(matches!(&full, CopyError::NotEmpty(table) if table == "journal_in_line"), "{full}");
 
     let (config, _) = fresh();
     let running = SqliteStore::open(&path).unwrap();
