@@ -6,8 +6,8 @@
 
 use crate::{Head, JournalEntry, Store, StoreFault, Table};
 
-/// Entries read at once.
-const PAGE: usize = 256;
+/// Entries read at once. Stores find the way to a page from the journal's end, so many small pages of a long one cost its square.
+const PAGE: usize = 4096;
 
 /// Where a chain breaks first.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]

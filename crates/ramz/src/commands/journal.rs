@@ -16,6 +16,8 @@ use crate::system::SystemEntropy;
 
 /// Cards looked at in one step.
 const PAGE: usize = 256;
+/// A card's entries read at once: the way to a page begins at the journal's end.
+const ENTRIES: usize = 4096;
 
 #[derive(Debug, Args)]
 pub(super) struct Options {
@@ -52,7 +54,7 @@ async fn show(card: CardId, settings: Settings) -> anyhow::Result<()> {
     let store = open_store_as_it_is(&config.store, &SystemEntropy).await?;
     let mut after = 0;
     loop {
-        let page = store.journal(&card.0, after, PAGE).await?;
+        let page = store.journal(&card.0, after, ENTRIES).await?;
         let Some(last) = page.last() else { break };
         after = last.seq;
         for row in &page {

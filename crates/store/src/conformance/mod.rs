@@ -81,6 +81,7 @@ pub fn cases() -> Vec<Case> {
         swaps::of_64_inserts_one_wins,
         swaps::a_lost_swap_writes_nothing_beside,
         swaps::a_batch_has_winners_and_losers,
+        swaps::each_swap_of_a_batch_writes_its_own_entries,
         swaps::a_batch_with_a_bad_change_writes_nothing,
         swaps::a_batch_names_a_row_once,
         swaps::keys_have_1_to_64_bytes,

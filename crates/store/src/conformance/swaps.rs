@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::sample::{at, commit, entry, message, one, swap};
 use super::{Wrong, refused, same, so};
-use crate::{Change, Outcome, Store, Swap, Table};
+use crate::{Change, Head, Outcome, Store, Swap, Table};
 
 const TASKS: usize = 64;
 
@@ -127,6 +127,35 @@ pub(super) async fn a_batch_has_winners_and_losers(store: Arc<dyn Store>) -> Res
     let some = |text: &str| Some(text.as_bytes().to_vec());
     same("bodies", bodies, vec![some("new"), some("old"), some("new"), some("new")])?;
     same("an empty batch", store.commit(Vec::new()).await?, Vec::new())
+}
+
+/// Rows of one table whose swaps write no entry, one and several, beside one that loses: each has its own journal afterwards.
+pub(super) async fn each_swap_of_a_batch_writes_its_own_entries(store: Arc<dyn Store>) -> Result<(), Wrong> {
+    let entries = |key: u8, from: u64, count: u64| -> Vec<_> {
+        (from..from + count).map(|seq| entry(seq, &format!("{}{seq}", char::from(key)))).collect()
+    };
+    let of = |key: u8, version, from, count| {
+        swap(Table::Card, &[key], version, "").with_journal(entries(key, from, count))
+    };
+    let news = [(b'a', 0), (b'b', 1), (b'c', 2), (b'd', 1)];
+    let inserts = news.map(|(key, count)| Change::Swap(of(key, None, 1, count))).to_vec();
+    same("inserts", store.commit(inserts).await?, vec![Outcome::Won; 4])?;
+    let kept = entry(1, "b1");
+    let batch = vec![
+        Change::Swap(of(b'd', Some(1), 2, 3)),
+        Change::Swap(of(b'c', Some(7), 3, 1)),
+        Change::Swap(swap(Table::Card, b"b", Some(1), "").with_head(Head { seq: kept.seq, mac: kept.mac })),
+        Change::Swap(of(b'a', Some(1), 1, 1)),
+    ];
+    use Outcome::{Lost, Won};
+    same("outcomes", store.commit(batch).await?, vec![Won, Lost, Won, Won])?;
+    same("one more each", commit(&*store, of(b'b', Some(2), 2, 1)).await?, Won)?;
+    same("and here", commit(&*store, of(b'd', Some(2), 5, 1)).await?, Won)?;
+    for (key, count) in [(b'a', 1), (b'b', 2), (b'c', 2), (b'd', 5)] {
+        let journal = store.journal(&[key], 0, 10).await?;
+        same("a journal", journal, entries(key, 1, count))?;
+    }
+    same("all of them", store.entries().await?, 10)
 }
 
 pub(super) async fn a_batch_with_a_bad_change_writes_nothing(store: Arc<dyn Store>) -> Result<(), Wrong> {

@@ -113,14 +113,7 @@ pub(super) async fn filled(
     relations: &[Relation],
 ) -> Result<Option<String>, CopyError> {
     let client = Place::new(config)?.open().await?.client;
-    let mut there = Vec::new();
-    for name in names(relations) {
-        let sql = "SELECT to_regclass($1) IS NOT NULL";
-        if client.query_one(sql, &[&name]).await?.get(0) {
-            there.push(name);
-        }
-    }
-    first_filled(&client, there).await
+    first_filled(&client, names(relations)).await
 }
 
 /// Of all tables, also the one that a file has not.
@@ -130,6 +123,11 @@ fn names(relations: &[Relation]) -> Vec<&str> {
 
 async fn first_filled(client: &Client, names: Vec<&str>) -> Result<Option<String>, CopyError> {
     for name in names {
+        // Before its migration a table is not there.
+        let there = client.query_one("SELECT to_regclass($1) IS NOT NULL", &[&name]).await?;
+        if !there.get::<_, bool>(0) {
+            continue;
+        }
         let sql = format!("SELECT EXISTS (SELECT FROM {name})");
         if client.query_one(&sql, &[]).await?.get(0) {
             return Ok(Some(name.to_owned()));

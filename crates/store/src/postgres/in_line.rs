@@ -70,8 +70,7 @@ pub(super) fn entries(text: &mut Text) {
     text.push(")");
 }
 
-/// owner, seq, limit → entries after seq in order. Whose key it is nobody says, so each table is asked for its last entry. Numbers
-/// must fall on the way, so that it ends whatever somebody has done to the tables.
+/// owner, seq, limit → entries after seq in order. Whose key it is nobody says, so each table is asked for its last entry.
 pub(super) fn journal(form: Form) -> String {
     let mut text = Text::new(form);
     let (owner, seq, limit) = (text.parameters + 1, text.parameters + 2, text.parameters + 3);
@@ -82,12 +81,8 @@ pub(super) fn journal(form: Form) -> String {
             write!(text.text, "{union}SELECT r.last_entry FROM {table} AS r WHERE r.key = ${owner}::bytea");
         text.in_shard("r");
     }
-    text.push("), way AS (SELECT e.* FROM last JOIN journal_in_line AS e ON e.id = last.id");
-    let _ = write!(text.text, " WHERE e.owner = ${owner} AND e.seq > ${seq}::int8");
-    text.in_shard("e");
-    text.push(" UNION ALL SELECT e.* FROM way JOIN journal_in_line AS e ON e.id = way.previous");
-    let _ = write!(text.text, " WHERE e.owner = ${owner} AND e.seq > ${seq} AND e.seq < way.seq");
-    text.in_shard("e");
+    text.push("), way AS (");
+    way(&mut text, &format!("${owner}::bytea"), &format!(" AND e.seq > ${seq}::int8"));
     text.push(") SELECT way.seq, way.at, way.entry, way.key_version, way.mac FROM way");
     text.push(" UNION ALL SELECT j.seq, j.at, j.entry, j.key_version, j.mac FROM journal AS j");
     let _ = write!(text.text, " WHERE j.owner = ${owner} AND j.seq > ${seq}");
@@ -96,17 +91,39 @@ pub(super) fn journal(form: Form) -> String {
     text.text
 }
 
-/// keys, now → forgets rows that still may be, with all that is theirs.
+/// owner, its last entry → all of its entries' ids.
+pub(super) fn of_owner(form: Form) -> String {
+    let mut text = Text::new(form);
+    let (owner, last) = (text.parameters + 1, text.parameters + 2);
+    let _ = write!(text.text, "WITH RECURSIVE last (id) AS (SELECT ${last}::bytea), way AS (");
+    way(&mut text, &format!("${owner}::bytea"), "");
+    text.push(") SELECT way.id FROM way");
+    text.text
+}
+
+/// From what `last` has, step by step. Numbers must fall on the way, so that it ends whatever somebody has done to the tables. Each step
+/// is one that can only be made down the index: a join is planned as a walk through all of it where the table was empty once.
+fn way(text: &mut Text, owner: &str, and: &str) {
+    let first = ("", "last", "last.id", "");
+    let next = (" UNION ALL ", "way", "way.previous", " AND e.seq < way.seq");
+    for (union, from, step, falls) in [first, next] {
+        let _ = write!(
+            text.text,
+            "{union}SELECT e.* FROM {from} CROSS JOIN LATERAL (SELECT * FROM journal_in_line AS l WHERE l.id = {step} AND l.shard = "
+        );
+        text.shard_of(owner);
+        let _ = write!(text.text, " LIMIT 1) AS e WHERE e.owner = {owner}{and}{falls}");
+    }
+}
+
+/// keys with the last entry that each is known to have, now, ids of all their entries → forgets rows that still may be and have no
+/// newer entry, with all that is theirs.
 pub(super) fn forget(table: Table) -> String {
     format!(
-        "WITH RECURSIVE gone AS
-            (DELETE FROM {table} WHERE key = ANY($1::bytea[]) AND forget_after <= $2 RETURNING key, shard, last_entry),
-         way (id, shard, previous, owner, seq) AS (
-            SELECT e.id, e.shard, e.previous, e.owner, e.seq FROM gone JOIN journal_in_line AS e
-                ON e.id = gone.last_entry AND e.shard = gone.shard AND e.owner = gone.key
-            UNION ALL SELECT e.id, e.shard, e.previous, e.owner, e.seq FROM way JOIN journal_in_line AS e
-                ON e.id = way.previous AND e.shard = way.shard AND e.owner = way.owner AND e.seq < way.seq),
-         in_line AS (DELETE FROM journal_in_line AS e USING way WHERE e.id = way.id AND e.shard = way.shard),
+        "WITH gone AS (DELETE FROM {table} AS r USING unnest($1::bytea[], $2::bytea[]) AS o(key, last_entry)
+            WHERE r.key = o.key AND r.forget_after <= $3 AND r.last_entry IS NOT DISTINCT FROM o.last_entry RETURNING r.key, r.shard),
+         in_line AS (DELETE FROM journal_in_line AS e
+            WHERE e.id = ANY($4::bytea[]) AND (e.owner IN (SELECT gone.key FROM gone)) IS TRUE),
          sealed AS (DELETE FROM {table}_sealed AS d USING gone WHERE d.key = gone.key AND d.shard = gone.shard),
          entries AS (DELETE FROM journal AS j USING gone WHERE j.owner = gone.key AND j.shard = gone.shard)
          SELECT key FROM gone"

@@ -6,9 +6,11 @@
 //! Each file says which schema a release must know to work with it (`-- works with: N`): migrations add first and take away later, so
 //! nodes of two releases run side by side, and an older one that would not be safe is refused.
 
+use std::time::Duration;
+
 use sha2::{Digest as _, Sha256};
-use tokio_postgres::Client;
 use tokio_postgres::error::SqlState;
+use tokio_postgres::{Client, Error};
 
 use super::fault::words;
 use super::place::{Place, PostgresError};
@@ -32,6 +34,13 @@ const TABLE: &str = "CREATE TABLE IF NOT EXISTS migration (
     checksum   TEXT   NOT NULL,
     works_with BIGINT NOT NULL
 )";
+
+/// A table that others use is waited for only so long: everybody who wants it then waits behind us. (Shorter than the server takes to look
+/// for deadlocks, so that it is this that gives way, and no payment.)
+const TABLE_WAIT: &str = "SET LOCAL lock_timeout = '500ms'";
+/// Then others are let through, and it is tried again, for some minutes: somebody may be reading all of it, as a backup does.
+const TABLE_PAUSE: Duration = Duration::from_secs(2);
+const TABLE_ATTEMPTS: usize = 120;
 
 /// Whoever creates a table that another one is just creating is told so, and then finds it.
 const RACES: usize = 10;
@@ -61,7 +70,7 @@ pub(crate) async fn prepare(client: &mut Client, migrate: bool) -> Result<Schema
     if migrate {
         create_table(client).await?;
         for migration in LANDED {
-            land(client, migration).await?;
+            land_in_the_end(client, migration).await?;
         }
     }
     let schema = look(client).await?;
@@ -156,19 +165,36 @@ async fn create_table(client: &Client) -> Result<(), PostgresError> {
     Err(PostgresError::Schema("the table of migrations could not be created".into()))
 }
 
-async fn land(client: &mut Client, migration: &Migration) -> Result<(), PostgresError> {
-    let transaction = client.transaction().await.map_err(failed)?;
+async fn land_in_the_end(client: &mut Client, migration: &Migration) -> Result<(), PostgresError> {
+    for _ in 1..TABLE_ATTEMPTS {
+        match land(client, migration).await {
+            Err(error) if gave_way(&error) => tokio::time::sleep(TABLE_PAUSE).await,
+            landed => return landed.map_err(failed),
+        }
+    }
+    land(client, migration).await.map_err(failed)
+}
+
+/// Whether somebody else used a table that the migration changes.
+fn gave_way(error: &Error) -> bool {
+    error
+        .code()
+        .is_some_and(|code| [SqlState::LOCK_NOT_AVAILABLE, SqlState::T_R_DEADLOCK_DETECTED].contains(code))
+}
+
+async fn land(client: &mut Client, migration: &Migration) -> Result<(), Error> {
+    let transaction = client.transaction().await?;
     let landing =
         "INSERT INTO migration (number, checksum, works_with) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING";
     // A node that is landing it may take longer than a lock is waited for otherwise.
-    transaction.batch_execute("SET LOCAL lock_timeout = '10min'").await.map_err(failed)?;
+    transaction.batch_execute("SET LOCAL lock_timeout = '10min'").await?;
     let landing = transaction
         .execute(landing, &[&migration.number, &sum(migration.sql), &works_with(migration.sql)])
-        .await
-        .map_err(failed)?;
+        .await?;
     if landing == 1 {
-        transaction.batch_execute(migration.sql).await.map_err(failed)?;
-        transaction.commit().await.map_err(failed)?;
+        transaction.batch_execute(TABLE_WAIT).await?;
+        transaction.batch_execute(migration.sql).await?;
+        transaction.commit().await?;
         tracing::info!(number = migration.number, "brought the schema up");
     }
     Ok(())
@@ -185,7 +211,7 @@ fn works_with(sql: &str) -> i64 {
     said.and_then(|number| number.trim().parse().ok()).unwrap_or(i64::MAX)
 }
 
-fn failed(error: tokio_postgres::Error) -> PostgresError {
+fn failed(error: Error) -> PostgresError {
     PostgresError::Schema(format!("the schema could not be read or brought up: {}", words(&error)))
 }
 

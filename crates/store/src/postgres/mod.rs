@@ -84,6 +84,11 @@ impl PostgresStore {
         sql::list(if sharded { Form::Sharded } else { Form::Whole })
     }
 
+    /// What every connection is told first: to look at those statements' plans as they are made.
+    pub fn session() -> &'static str {
+        place::SESSION
+    }
+
     /// Brings a database's schema up to this release, and says what it is.
     ///
     /// # Errors
@@ -143,6 +148,6 @@ impl Store for PostgresStore {
     }
 
     async fn forget(&self, table: Table, now: Moment, limit: usize) -> Result<usize, StoreFault> {
-        query::forget(&self.writers, table, now, limit).await
+        query::forget(&self.writers, self.how.form, table, now, limit).await
     }
 }

@@ -7,6 +7,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use ramz_domain::{Moment, limits};
 use tokio::sync::{mpsc, oneshot};
@@ -22,6 +23,10 @@ use crate::{Head, JournalEntry, Key, OutboxRow, Row, StoreFault, Table, shard_of
 
 /// Rows that one trip reads.
 const READ_BATCH_MAX: usize = 256;
+/// Entries that one question counts.
+const COUNTED_AT_ONCE: i64 = 50_000;
+/// The way back along a journal of very many entries, each of which may have to come from the disk, is longer than any payment waits.
+const JOURNAL_WAIT_MAX: Duration = Duration::from_secs(60);
 /// How often a read is tried again after its connection ended.
 const ATTEMPTS: usize = 3;
 /// Its commit waits for the standby, as every commit does. It writes nothing that anybody reads.
@@ -91,7 +96,7 @@ async fn rows(
         questions.push(Question { sql: STANDS, values: Vec::new() });
     }
     let doing = if how.confirmed { "reading rows, confirmed by a standby" } else { "reading rows" };
-    let answers = ask(readers, doing, &questions).await?;
+    let answers = ask(readers, doing, &questions, limits::STORE_WAIT_MAX).await?;
     if how.confirmed && !answers.last().is_some_and(|found| stands(found)) {
         let why = "the server has no synchronous standbys any more: what it says may be on one machine only";
         return Err(StoreFault::Unavailable(why.into()));
@@ -107,12 +112,17 @@ async fn rows(
 }
 
 /// Asks in one trip; again on another connection if its own ended. What is not answered in time has no answer.
-async fn ask(readers: &Pool, doing: &str, questions: &[Question<'_>]) -> Result<Vec<Vec<Found>>, StoreFault> {
+async fn ask(
+    readers: &Pool,
+    doing: &str,
+    questions: &[Question<'_>],
+    patience: Duration,
+) -> Result<Vec<Vec<Found>>, StoreFault> {
     let mut why = String::new();
     for _ in 0..ATTEMPTS {
         let taken = readers.take().await?;
         let asking = async { taken.ask(questions).await?.into_iter().collect::<Result<Vec<_>, _>>() };
-        let Ok(answer) = tokio::time::timeout(limits::STORE_WAIT_MAX, asking).await else {
+        let Ok(answer) = tokio::time::timeout(patience, asking).await else {
             // A session that waits for a standby does not notice that we have gone: each would stay, one more with every read.
             taken.leave_in_doubt().await;
             return Err(StoreFault::Unavailable(format!("{doing}: the database did not answer in time")));
@@ -138,7 +148,7 @@ async fn query(
     sql: &'static str,
     values: Vec<Parameter<'_>>,
 ) -> Result<Vec<Found>, StoreFault> {
-    let mut answers = ask(readers, doing, &[Question { sql, values }]).await?;
+    let mut answers = ask(readers, doing, &[Question { sql, values }], limits::STORE_WAIT_MAX).await?;
     Ok(answers.pop().unwrap_or_default())
 }
 
@@ -188,20 +198,48 @@ pub(crate) async fn journal(
         Form::Whole => vec![&owner, &after, &limit],
         Form::Sharded => vec![&shard, &owner, &after, &limit],
     };
-    let found = query(readers, "reading a journal", &Statements::of(form).journal, values).await?;
+    let question = Question { sql: &Statements::of(form).journal, values };
+    let mut answers = ask(readers, "reading a journal", &[question], JOURNAL_WAIT_MAX).await?;
+    let found = answers.pop().unwrap_or_default();
     found.iter().map(|found| entry(found).map_err(|error| unreadable(&error))).collect()
 }
 
-/// How many entries there are in all. Shard by shard: no one question takes as long as the whole.
+/// How many entries a page of a table has, and the last one's place.
+macro_rules! page {
+    ($table:literal, $key:literal) => {
+        concat!(
+            "WITH page AS MATERIALIZED (SELECT ",
+            $key,
+            " AS key, seq, shard FROM ",
+            $table,
+            " WHERE (",
+            $key,
+            ", seq, shard) > ($1::bytea, $2::int8, $3::int2) ORDER BY ",
+            $key,
+            ", seq, shard LIMIT $4) SELECT count(*) OVER (), key, seq, shard FROM page ORDER BY key DESC, seq DESC, shard DESC LIMIT 1"
+        )
+    };
+}
+
+/// How many entries there are in all. Page by page: no one question takes as long as the whole.
 pub(crate) async fn entries(readers: &Pool) -> Result<u64, StoreFault> {
-    const COUNT: &str = "SELECT (SELECT count(*) FROM journal WHERE shard = $1) + (SELECT count(*) FROM journal_in_line WHERE shard = $1)";
     let mut all = 0;
-    for shard in 0..=i16::from(u8::MAX) {
-        let found = query(readers, "counting a journal", COUNT, vec![&shard]).await?;
-        let of_shard = found.first().map(|found| number(found, 0)).transpose();
-        all += of_shard.map_err(|error| unreadable(&error))?.unwrap_or_default();
+    for sql in [page!("journal", "owner"), page!("journal_in_line", "id")] {
+        let mut after: (Vec<u8>, i64, i16) = (Vec::new(), -1, -1);
+        loop {
+            let (key, seq, shard) = &after;
+            let found =
+                query(readers, "counting entries", sql, vec![key, seq, shard, &COUNTED_AT_ONCE]).await?;
+            let Some(last) = found.first() else { break };
+            after = place(last).map_err(|error| unreadable(&error))?;
+            all += number(last, 0).map_err(|error| unreadable(&error))?;
+        }
     }
     Ok(all)
+}
+
+fn place(found: &Found) -> Result<(Vec<u8>, i64, i16), Error> {
+    Ok((found.try_get(1)?, found.try_get(2)?, found.try_get(3)?))
 }
 
 /// Messages whose lease is over, oldest lease first.
@@ -216,9 +254,11 @@ pub(crate) async fn messages_due(
     found.iter().map(|found| message(found).map_err(|error| unreadable(&error))).collect()
 }
 
-/// Forgets rows with all that is theirs; says how many went. Two trips: which, then those that still may.
+/// Forgets rows with all that is theirs; says how many went. Two trips: which, then those that still may; and one for each row that has
+/// entries (of today's none has: only cards do, which are never forgotten).
 pub(crate) async fn forget(
     writers: &Pool,
+    form: Form,
     table: Table,
     now: Moment,
     limit: usize,
@@ -226,12 +266,23 @@ pub(crate) async fn forget(
     let of = Statements::of(Form::Whole).table(table);
     let now = int(now.unix_ms());
     let old = query(writers, "finding old rows", &of.old, vec![&now, &int(limit as u64)]).await?;
-    let old: Vec<&[u8]> = old.iter().map(|found| found.get(0)).collect();
-    if old.is_empty() {
+    let keys: Vec<&[u8]> = old.iter().map(|found| found.get(0)).collect();
+    let lasts: Vec<Option<&[u8]>> = old.iter().map(|found| found.get(1)).collect();
+    if keys.is_empty() {
         return Ok(0);
     }
+    let mut entries: Vec<Vec<u8>> = Vec::new();
+    for (key, last) in keys.iter().zip(&lasts) {
+        let (Some(last), shard) = (last, i16::from(shard_of(key))) else { continue };
+        let values: Vec<Parameter<'_>> = match form {
+            Form::Whole => vec![key, last],
+            Form::Sharded => vec![&shard, key, last],
+        };
+        let found = query(writers, "finding old entries", &Statements::of(form).entries_of, values).await?;
+        entries.extend(found.iter().map(|found| found.get::<_, Vec<u8>>(0)));
+    }
     // Whoever is cut off here does not know, and need not: what is gone is not found again.
-    Ok(query(writers, "forgetting rows", &of.forget, vec![&old, &now]).await?.len())
+    Ok(query(writers, "forgetting rows", &of.forget, vec![&keys, &lasts, &now, &entries]).await?.len())
 }
 
 fn unreadable(error: &Error) -> StoreFault {

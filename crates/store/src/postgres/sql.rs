@@ -58,6 +58,8 @@ pub(crate) struct Statements {
     pub(crate) lease: String,
     pub(crate) settle: String,
     pub(crate) journal: String,
+    /// A row's entries in line, for forgetting.
+    pub(crate) entries_of: String,
     pub(crate) messages_due: String,
     pub(crate) tables: Vec<OfTable>,
 }
@@ -70,7 +72,7 @@ pub(crate) struct OfTable {
     pub(crate) keys: String,
     /// Rows whose work is due.
     pub(crate) due: String,
-    /// Keys that may be forgotten.
+    /// Keys that may be forgotten, each with its row's last entry.
     pub(crate) old: String,
     /// Forgets rows that still may be, with all that is theirs.
     pub(crate) forget: String,
@@ -117,7 +119,7 @@ pub(crate) fn list(form: Form) -> Vec<(&'static str, bool)> {
         sweeping.into_iter().chain(paying)
     };
     let beside = [&all.lease, &all.settle, &all.journal].map(|sql| (sql.as_str(), true));
-    let due = [(all.messages_due.as_str(), false)];
+    let due = [&all.messages_due, &all.entries_of].map(|sql| (sql.as_str(), false));
     all.tables.iter().flat_map(of_table).chain(beside).chain(due).collect()
 }
 
@@ -127,7 +129,9 @@ fn all(form: Form) -> Statements {
         read: read(*table, form),
         keys: format!("SELECT key FROM {table} WHERE key > $1 ORDER BY key LIMIT $2"),
         due: due(*table),
-        old: format!("SELECT key FROM {table} WHERE forget_after <= $1 ORDER BY forget_after, key LIMIT $2"),
+        old: format!(
+            "SELECT key, last_entry FROM {table} WHERE forget_after <= $1 ORDER BY forget_after, key LIMIT $2"
+        ),
         forget: in_line::forget(*table),
         insert: besides(Beside::OF_INSERTS).map(|beside| insert(*table, beside, form)).collect(),
         swap: besides(Beside::OF_SWAPS).map(|beside| swap(*table, beside, form)).collect(),
@@ -138,6 +142,7 @@ fn all(form: Form) -> Statements {
         lease: lease(form),
         settle: settle(form),
         journal: in_line::journal(form),
+        entries_of: in_line::of_owner(form),
         messages_due: "SELECT owner, id, body, expires, leased_until, attempts FROM outbox
              WHERE leased_until <= $1 ORDER BY leased_until, owner, id LIMIT $2"
             .into(),

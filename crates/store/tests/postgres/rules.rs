@@ -67,7 +67,7 @@ fn with_values(sql: &str, types: &[Type]) -> String {
 }
 
 /// What a statement's plan says that it touches.
-async fn plan(client: &tokio_postgres::Client, sql: &str) -> String {
+pub(crate) async fn plan(client: &tokio_postgres::Client, sql: &str) -> String {
     let prepared = client.prepare(sql).await.unwrap();
     let explain = format!("EXPLAIN (COSTS OFF) {}", with_values(sql, prepared.params()));
     let lines = client.query(&explain, &[]).await.unwrap();
