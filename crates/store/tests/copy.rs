@@ -358,6 +358,19 @@ async fn a_journal_that_was_altered_in_the_file_is_told() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_copy_of_the_release_before_is_given_up_like_any() {
+    let (_folder, path) = filled(4).await;
+    let (config, schema) = fresh();
+    let mut copy = open(&path, &config).await;
+    copy.write(|_| ()).await.unwrap();
+    assert_eq!(different(&copy).await, [""; 0]);
+    drop(copy);
+    sql(&schema, "DROP TABLE journal_in_line; DELETE FROM migration WHERE number = 4");
+    assert!(ramz_store::copy::reopen(&path, &config).await.unwrap());
+    soon(|| SqliteStore::open(&path)).unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_is_no_place_for_a_copy_is_refused() {
     let (folder, path) = filled(4).await;
     // One message would be enough to be sent by another bank.
