@@ -140,7 +140,7 @@ pub const SMS_HALF_TRIES: u32 = 10;
 pub const CARDS_ADDED_WITHIN: Duration = Duration::from_secs(600);
 /// Cards on one device: what its revocation must reach, one after the other.
 pub const DEVICE_CARDS_MAX: usize = 16;
-/// Time steps of one token that a presented code is compared with: its drift of two minutes, the window, and ample room.
+/// Time steps of one token that a presented code is compared with: its drift, the window, and ample room.
 pub const CODE_TIME_STEPS_MAX: u64 = 64;
 /// An activation code of the app is good this long.
 pub const ACTIVATION_VALID: Duration = Duration::from_secs(600);

@@ -128,6 +128,10 @@ impl Mobile {
     pub fn hear(&mut self, mark: Mark, repeated_within: std::time::Duration, waiting: Waiting) -> Heard {
         let now = waiting.at;
         let day = std::time::Duration::from_secs(24 * 3600);
+        // A clock that went back must not make every text a repeated one for as long as it went.
+        for at in self.texts.iter_mut().map(|text| &mut text.at).chain(&mut self.told) {
+            *at = now.min(*at);
+        }
         self.texts.retain(|text| now.since(text.at) < day);
         if self.texts.iter().any(|text| text.mark == mark && now.since(text.at) < repeated_within) {
             return Heard::Repeated;
@@ -184,6 +188,14 @@ mod tests {
         let first = mobile.waiting()[0].admission;
         assert!(mobile.answered(first) && !mobile.answered(first));
         assert_eq!(mobile.waiting().len(), 2);
+    }
+
+    #[test]
+    fn a_clock_that_goes_back_makes_no_text_a_repeated_one() {
+        let mut mobile = Mobile::default();
+        assert_eq!(text(&mut mobile, "1234", 7200), Heard::New);
+        assert_eq!(text(&mut mobile, "1234", 0), Heard::Repeated, "it cannot be told apart");
+        assert_eq!(text(&mut mobile, "1234", 31), Heard::New);
     }
 
     #[test]

@@ -49,6 +49,9 @@ pub struct Rates {
     pub activation: Rate,
 }
 
+/// Of a try's places, so many are the address's; the rest bounds guesses wherever they come from.
+const ADDRESSES: usize = 2;
+
 /// One try at an activation code, as it was taken.
 #[derive(Debug)]
 pub(crate) struct Try([(Digest, Rate); 4]);
@@ -130,8 +133,15 @@ impl Limits {
             // The last: what addresses have left bounds how many halves are remembered.
             (Digest(half.bytes), SMS_HALF),
         ];
-        for (key, rate) in places {
-            if let Err(until) = self.app.take(key, &[rate], now) {
+        for (at, (key, rate)) in places.into_iter().enumerate() {
+            // However many addresses somebody has, they crowd out neither the sum nor a half's own guesses.
+            let of_an_address = at < ADDRESSES;
+            let taken = if of_an_address {
+                self.app.take(key, &[rate], now)
+            } else {
+                self.app.take_for_sure(key, &[rate], now)
+            };
+            if let Err(until) = taken {
                 return Ok(Err(seconds(until, now)));
             }
         }

@@ -31,6 +31,9 @@ type Key = [u8; 16];
 /// A bucket of which this part is taken is one that other nodes hear of.
 const TOLD_FROM: u64 = 4;
 
+/// Microseconds by which one who took the time may be late. Other nodes may have taken a whole window beside ours.
+const LATE: u64 = 30_000_000;
+
 /// When each bucket of a key is full again, in microseconds since the epoch. A key whose buckets are full is not kept.
 type FullAt = [u64; RATES_MAX];
 
@@ -85,10 +88,24 @@ impl Windows {
         }
     }
 
-    /// Takes one of each rate for a key, or none of any: then says when one would be there again.
+    /// Takes one of each rate for a key, or none of any: then says when one would be there again. With more keys in use than are
+    /// remembered, a new one has no limit.
     pub(crate) fn take(&self, key: Digest, rates: &[Rate], now: Moment) -> Result<(), Moment> {
+        self.take_one(key, rates, now, false)
+    }
+
+    /// The same for a key that is remembered in any case, if need be in place of another. For few keys, which nobody can make up.
+    pub(crate) fn take_for_sure(&self, key: Digest, rates: &[Rate], now: Moment) -> Result<(), Moment> {
+        self.take_one(key, rates, now, true)
+    }
+
+    fn take_one(&self, key: Digest, rates: &[Rate], now: Moment, sure: bool) -> Result<(), Moment> {
         let (key, now) = (half(key), micros_of(now));
         let mut buckets = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        buckets.mend(key, rates, now);
+        if sure {
+            buckets.make_room(key, now);
+        }
         if let Some(until) = buckets.refused_until(key, rates, now) {
             return Err(Moment::from_unix_ms(until.div_ceil(1000)));
         }
@@ -112,13 +129,38 @@ impl Windows {
 
     /// Until when a key's next one would be refused, if it would.
     pub(crate) fn held_until(&self, key: Digest, rates: &[Rate], now: Moment) -> Option<Moment> {
-        let buckets = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut buckets = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        buckets.mend(half(key), rates, micros_of(now));
         let until = buckets.refused_until(half(key), rates, micros_of(now));
         until.map(|until| Moment::from_unix_ms(until.div_ceil(1000)))
     }
 }
 
 impl Buckets {
+    /// No bucket is full so late, unless the clock went back: it must not be empty for as long as the clock went.
+    fn mend(&mut self, key: Key, rates: &[Rate], now: u64) {
+        let Some(full_at) = self.full_at.get_mut(&key) else { return };
+        for (full_at, rate) in full_at.iter_mut().zip(rates) {
+            let empty = now + window(rate);
+            if *full_at > empty + window(rate).max(LATE) {
+                *full_at = empty;
+            }
+        }
+    }
+
+    /// Any other key goes, if there is no room.
+    fn make_room(&mut self, key: Key, now: u64) {
+        if self.full_at.len() < limits::WINDOWS_MAX || self.full_at.contains_key(&key) {
+            return;
+        }
+        self.clean(now);
+        if self.full_at.len() >= limits::WINDOWS_MAX
+            && let Some(other) = self.full_at.keys().next().copied()
+        {
+            self.full_at.remove(&other);
+        }
+    }
+
     fn refused_until(&self, key: Key, rates: &[Rate], now: u64) -> Option<u64> {
         let known = self.full_at.get(&key)?;
         let refused = |(rate, full_at): (&Rate, &u64)| {
@@ -164,7 +206,7 @@ impl Buckets {
 
     /// Forgets what is full; at most once a second, for it looks at all of them.
     fn clean(&mut self, now: u64) {
-        if now < self.cleaned + 1_000_000 {
+        if now < self.cleaned + 1_000_000 && self.cleaned < now + LATE {
             return;
         }
         self.cleaned = now;
@@ -279,6 +321,41 @@ mod tests {
         here.told(&there.untold(9), second(1));
         assert!(!take(&here, 2));
         assert_eq!(Windows::default().untold(9), Vec::new(), "a node alone keeps nothing to tell");
+    }
+
+    #[test]
+    fn a_clock_that_goes_back_empties_no_bucket_for_longer_than_its_window() {
+        let windows = Windows::default();
+        let take = |s| windows.take(key("a"), &[THREE_A_MINUTE, FIVE_AN_HOUR], second(s));
+        assert_eq!(take(7200), Ok(()));
+        assert_eq!(windows.take(key("b"), &[THREE_A_MINUTE], second(7200)), Ok(()));
+        assert_eq!(windows.held_until(key("b"), &[THREE_A_MINUTE], second(0)), Some(second(20)));
+        assert_eq!(
+            take(0),
+            Err(second(720)),
+            "one of five comes after a fifth of the hour, and not after two"
+        );
+        assert_eq!((take(720), take(721).is_err()), (Ok(()), true));
+        // Who took the time a little earlier empties nothing, and fills nothing.
+        let late = |s| windows.take(key("c"), &[THREE_A_MINUTE], second(s)).is_ok();
+        assert_eq!(
+            [late(9000), late(9000), late(8990), late(8990), late(9000)],
+            [true, true, false, false, true]
+        );
+    }
+
+    #[test]
+    fn a_key_that_must_hold_is_remembered_in_any_case() {
+        let windows = Windows::default();
+        for n in 0..limits::WINDOWS_MAX {
+            assert_eq!(windows.take(key(&n.to_string()), &[THREE_A_MINUTE], second(0)), Ok(()));
+        }
+        let taken = |sure| {
+            let take = if sure { Windows::take_for_sure } else { Windows::take };
+            (0..9).filter(|_| take(&windows, key("new"), &[THREE_A_MINUTE], second(0)).is_ok()).count()
+        };
+        assert_eq!((taken(false), taken(true)), (9, 3));
+        assert_eq!(windows.0.lock().unwrap().full_at.len(), limits::WINDOWS_MAX);
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use std::{
     collections::{HashMap, HashSet},
     sync::{Mutex, PoisonError},
+    time::Duration,
 };
 
 use ramz_api::{
@@ -149,6 +150,8 @@ struct Bucket {
 }
 
 const TOKEN: u64 = 1000;
+/// By so much a request may be late that took the time before another.
+const LATE: Duration = Duration::from_secs(30);
 
 impl Bucket {
     fn full(rate_per_s: u32, burst: u32, now: Moment) -> Bucket {
@@ -156,14 +159,15 @@ impl Bucket {
         Bucket { rate: u64::from(rate_per_s), full, level: Mutex::new((full, now)) }
     }
 
-    /// Takes a token, or tells after how many seconds there will be one. A clock that goes back brings nothing.
+    /// Takes a token, or tells after how many seconds there will be one. A clock that goes back brings nothing, and goes on from there.
     fn take(&self, now: Moment) -> Result<(), u32> {
         let mut guard = self.level.lock().unwrap_or_else(PoisonError::into_inner);
         let (level, at) = *guard;
         let passed = u64::try_from(now.since(at).as_millis()).unwrap_or(u64::MAX);
         let level = level.saturating_add(passed.saturating_mul(self.rate)).min(self.full);
         let left = level.checked_sub(TOKEN);
-        *guard = (left.unwrap_or(level), at.max(now));
+        let went_back = at.since(now) > LATE;
+        *guard = (left.unwrap_or(level), if went_back { now } else { at.max(now) });
         let wait_s = || (TOKEN - level).div_ceil(self.rate).div_ceil(1000);
         left.map(|_| ()).ok_or_else(|| u32::try_from(wait_s()).unwrap_or(u32::MAX).max(1))
     }
@@ -192,6 +196,13 @@ mod tests {
             assert_eq!(bucket.take(at(1_000_000)), Ok(()));
         }
         assert_eq!(bucket.take(at(1_000_000)), Err(1), "it never holds more than the burst");
+    }
+
+    #[test]
+    fn a_clock_that_goes_back_holds_nobody_up_for_as_long_as_it_went() {
+        let bucket = Bucket::full(1, 1, at(600_000));
+        assert_eq!((bucket.take(at(600_000)), bucket.take(at(0))), (Ok(()), Err(1)));
+        assert_eq!(bucket.take(at(1000)), Ok(()));
     }
 
     fn config() -> AskerConfig {

@@ -403,8 +403,8 @@ impl Outbox {
         let why = NotSent::PhoneLimit;
         if let What::Pin(challenge) = *what {
             self.engine.tell(dispatch.card, Command::Withhold { challenge, why }).await?;
+            self.counts.not_sent(why);
         }
-        self.counts.not_sent(why);
         Ok(true)
     }
 

@@ -296,6 +296,18 @@ async fn the_parts_of_a_text_stay_together_and_move_together() {
 }
 
 #[tokio::test]
+async fn the_parts_of_a_text_wait_for_their_binds_turn() {
+    let two = Two::bound(|config| config.rate_per_s = NonZeroU32::new(5)).await;
+    let long = "ر".repeat(200);
+    for n in 0..3 {
+        two.sending(n, &long).await.unwrap().unwrap();
+        assert_eq!(two.on_phone(n), std::slice::from_ref(&long), "one operator has all parts of text {n}");
+    }
+    let (a, b) = two.submits();
+    assert!(a + b == 9 && a % 3 == 0, "{a} and {b}");
+}
+
+#[tokio::test]
 async fn an_agreed_rate_spills_over() {
     let two = Two::bound(|config| {
         if config.bind == "a" {

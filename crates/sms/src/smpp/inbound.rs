@@ -27,8 +27,8 @@ pub(super) enum Inbound {
     Text,
 }
 
-/// Tells what it is.
-pub(super) fn read(deliver: &DeliverSm) -> Inbound {
+/// Tells what it is. `sender` is ours.
+pub(super) fn read(deliver: &DeliverSm, sender: &str) -> Inbound {
     let (mut id_apart, mut state_apart) = (None, None);
     for value in deliver.tlvs().iter().filter_map(|tlv| tlv.value()) {
         match value {
@@ -57,10 +57,13 @@ pub(super) fn read(deliver: &DeliverSm) -> Inbound {
             message_ids.push(id.to_owned());
         }
     }
-    // A receipt comes from the phone; some operators leave the addresses as they were in the submit_sm.
+    // A receipt comes from the phone; some operators leave the addresses as they were in the submit_sm. A sender that is a number reads
+    // as a phone's.
     let phone = [&deliver.source_addr, &deliver.destination_addr]
+        .map(|address| address.as_str().trim_end_matches('\0'))
         .into_iter()
-        .find_map(|address| Phone::parse(address.as_str().trim_end_matches('\0')).ok());
+        .filter(|address| *address != sender)
+        .find_map(|address| Phone::parse(address).ok());
     match (state, phone) {
         (Some(state), Some(phone)) if !message_ids.is_empty() => {
             Inbound::Receipt(Receipt { message_ids, phone, state })
@@ -120,6 +123,11 @@ mod tests {
     use super::*;
 
     const PHONE: &str = "989121234567";
+    const SENDER: &str = "30003303";
+
+    fn tell(deliver: &DeliverSm) -> Inbound {
+        read(deliver, SENDER)
+    }
 
     fn deliver(esm_class: u8, words: &[u8]) -> DeliverSm {
         DeliverSm::builder()
@@ -166,7 +174,7 @@ mod tests {
             ("ENROUTE", None),
         ] {
             let expect = state.map_or(Inbound::OnTheWay, |state| receipt(&["0A7f"], state));
-            assert_eq!(read(&deliver(0x04, &words_of(stat))), expect, "{stat}");
+            assert_eq!(tell(&deliver(0x04, &words_of(stat))), expect, "{stat}");
         }
     }
 
@@ -174,11 +182,11 @@ mod tests {
     fn parameters_lead_and_words_follow() {
         let both =
             apart(deliver(0x04, &words_of("DELIVRD")), Some("2687"), Some(MessageState::Undeliverable));
-        assert_eq!(read(&both), receipt(&["2687", "0A7f"], ReceiptState::Undeliverable));
+        assert_eq!(tell(&both), receipt(&["2687", "0A7f"], ReceiptState::Undeliverable));
         let bare = apart(deliver(0x00, b""), Some("2687"), Some(MessageState::Delivered));
-        assert_eq!(read(&bare), receipt(&["2687"], ReceiptState::Delivered), "without the message type");
+        assert_eq!(tell(&bare), receipt(&["2687"], ReceiptState::Delivered), "without the message type");
         let on = apart(deliver(0x04, b""), Some("2687"), Some(MessageState::Enroute));
-        assert_eq!(read(&on), Inbound::OnTheWay);
+        assert_eq!(tell(&on), Inbound::OnTheWay);
     }
 
     #[test]
@@ -186,9 +194,9 @@ mod tests {
         for (esm_class, id) in [(0x00, None), (0x40, None), (0x00, Some("2687")), (0x08, None), (0x10, None)]
         {
             let texted = apart(deliver(esm_class, &words_of("DELIVRD")), id, None);
-            assert_eq!(read(&texted), Inbound::Text, "{esm_class:#04x} {id:?}");
+            assert_eq!(tell(&texted), Inbound::Text, "{esm_class:#04x} {id:?}");
         }
-        assert_eq!(read(&deliver(0x20, &words_of("DELIVRD"))), Inbound::OnTheWay);
+        assert_eq!(tell(&deliver(0x20, &words_of("DELIVRD"))), Inbound::OnTheWay);
     }
 
     #[test]
@@ -196,13 +204,17 @@ mod tests {
         let utf16: Vec<u8> = "id:77 stat:DELIVRD".encode_utf16().flat_map(u16::to_be_bytes).collect();
         let mut ucs2 = deliver(0x04, &utf16);
         ucs2.data_coding = DataCoding::from(0x08);
-        assert_eq!(read(&ucs2), receipt(&["77"], ReceiptState::Delivered));
+        assert_eq!(tell(&ucs2), receipt(&["77"], ReceiptState::Delivered));
         let mut swapped = deliver(0x04, &words_of("DELIVRD"));
         std::mem::swap(&mut swapped.source_addr, &mut swapped.destination_addr);
-        assert_eq!(read(&swapped), receipt(&["0A7f"], ReceiptState::Delivered));
+        assert_eq!(tell(&swapped), receipt(&["0A7f"], ReceiptState::Delivered));
+        // And with a sender that would read as a phone.
+        swapped.source_addr = COctetString::from_string(SENDER.into()).unwrap();
+        assert!(Phone::parse(SENDER).is_ok());
+        assert_eq!(tell(&swapped), receipt(&["0A7f"], ReceiptState::Delivered));
         // "msgid:" is another label; without a message there is nothing to receipt.
         for words in ["msgid:5 stat:DELIVRD", "", "id: stat:DELIVRD", "sub:001 stat:DELIVRD"] {
-            assert_eq!(read(&deliver(0x04, words.as_bytes())), Inbound::OnTheWay, "{words}");
+            assert_eq!(tell(&deliver(0x04, words.as_bytes())), Inbound::OnTheWay, "{words}");
         }
     }
 }

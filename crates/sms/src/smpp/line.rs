@@ -177,13 +177,18 @@ impl Line<'_> {
         let (bytes, end) = match frame.id {
             CommandId::EnquireLink => (pdu::encode(ok, frame.sequence, Pdu::EnquireLinkResp), None),
             CommandId::Unbind => (pdu::encode(ok, frame.sequence, Pdu::UnbindResp), Some("the SMSC unbound")),
-            CommandId::DeliverSm => match frame.pdu() {
-                Ok(Pdu::DeliverSm(deliver)) => match self.delivered(&deliver, frame.sequence) {
-                    Some(status) => (pdu::encode(status, frame.sequence, DeliverSmResp::default()), None),
-                    None => return Ok(()),
-                },
-                _ => (pdu::encode_refusal(frame.id, CommandStatus::EsmeRinvcmdlen, frame.sequence), None),
-            },
+            CommandId::DeliverSm => {
+                let status = match frame.deliver_sm() {
+                    Ok(deliver) => self.delivered(&deliver, frame.sequence),
+                    // It would be the same when delivered again.
+                    Err(pdu::Malformed) => {
+                        self.told("unreadable");
+                        Some(ok)
+                    }
+                };
+                let Some(status) = status else { return Ok(()) };
+                (pdu::encode(status, frame.sequence, DeliverSmResp::default()), None)
+            }
             // These ask for no answer.
             CommandId::AlertNotification | CommandId::Outbind => return Ok(()),
             other => {
@@ -212,7 +217,7 @@ impl Line<'_> {
     /// it is known already.
     fn delivered(&self, deliver: &DeliverSm, sequence: u32) -> Option<CommandStatus> {
         let counts = &self.context.counts;
-        match inbound::read(deliver) {
+        match inbound::read(deliver, self.context.config.source.address()) {
             Inbound::Receipt(receipt) => {
                 trace::receipt(self.context, deliver, Some(receipt.state.word()));
                 counts.receipt(receipt.state.word());

@@ -16,12 +16,13 @@
 //! **Fail-over.** What was not written when a session ends, or when its line takes no more, goes to another bind at once, with
 //! its expiry looked at again. What was written and is not answered is [`SendError::Unknown`]: the caller decides.
 //!
-//! Deliberately not here: what a texted request means (receipts and texts are passed on), TLS (inside the connector).
+//! Deliberately not here: what a texted request means (receipts and texts are passed on). TLS would be inside the connector; today's speak plain TCP.
 
 mod bind;
 mod config;
 mod counts;
 mod inbound;
+mod lenient;
 mod line;
 pub mod pdu;
 mod session;
@@ -316,12 +317,15 @@ fn is_the_smscs_own(status: CommandStatus) -> bool {
     matches!(status, EsmeRsyserr | EsmeRsubmitfail | EsmeRinvbndsts | EsmeRxTAppn)
 }
 
-/// The sessions that may be handed something now, the best first. `keep` alone, if it is among them.
+/// The sessions that may be handed something now, the best first. `keep` alone, if it is bound and does not throttle: for its turn at the
+/// agreed rate it is waited, for less than a text whose parts come by different ways is late.
 fn ready(bound: &[(usize, Arc<Session>)], now: Instant, keep: Option<usize>) -> Vec<(usize, Arc<Session>)> {
-    let mut ready: Vec<_> = bound.iter().filter(|(_, session)| session.resume() <= now).cloned().collect();
-    if let Some(kept) = ready.iter().position(|(at, _)| Some(*at) == keep) {
-        return vec![ready.swap_remove(kept)];
+    let kept = bound.iter().find(|(at, session)| Some(*at) == keep && !session.is_throttled(now));
+    let may = |session: &Session| session.resume() <= now;
+    if let Some(kept) = kept {
+        return if may(&kept.1) { vec![kept.clone()] } else { Vec::new() };
     }
+    let mut ready: Vec<_> = bound.iter().filter(|(_, session)| may(session)).cloned().collect();
     // Stable: among equals the order of the configuration.
     ready.sort_by_key(|(_, session)| session.reluctance());
     ready

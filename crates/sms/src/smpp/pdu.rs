@@ -7,12 +7,15 @@ use std::io;
 
 use rusmpp::{
     Command, CommandId, CommandStatus, Pdu, decode::DecodeWithLength, encode::Encode, encode::Length,
+    pdus::DeliverSm,
 };
 use tokio_util::{
     bytes::{Buf, BytesMut},
     codec::Decoder,
 };
 use zeroize::{Zeroize, Zeroizing};
+
+use super::lenient;
 
 /// The largest PDU that is read. A `submit_sm` has at most 300 octets and what its optional parameters need.
 pub const PDU_BYTES_MAX: usize = 4096;
@@ -55,6 +58,22 @@ impl Frame {
         let (command, _) = Command::decode(&mut bytes, length).map_err(|_| Malformed)?;
         bytes.zeroize();
         command.pdu().cloned().ok_or(Malformed)
+    }
+
+    /// That of a `deliver_sm`, also if its optional parameters are not as they should be.
+    pub(super) fn deliver_sm(&self) -> Result<DeliverSm, Malformed> {
+        let pdu = self.pdu().or_else(|Malformed| {
+            let mended = Zeroizing::new(lenient::mended(self.body()).ok_or(Malformed)?);
+            let header = self.bytes.get(..HEADER_BYTES - 4).ok_or(Malformed)?;
+            let mut bytes = BytesMut::with_capacity(header.len() + mended.len());
+            bytes.extend_from_slice(header);
+            bytes.extend_from_slice(&mended);
+            Frame { bytes, ..*self }.pdu()
+        });
+        match pdu? {
+            Pdu::DeliverSm(deliver) => Ok(deliver),
+            _ => Err(Malformed),
+        }
     }
 
     /// The octets of the body.

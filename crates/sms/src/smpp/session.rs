@@ -170,6 +170,11 @@ impl Session {
         pace.next.checked_sub(pace.ahead()).map_or(pace.resume, |even| even.max(pace.resume))
     }
 
+    /// Whether it pauses because the SMSC told it to.
+    pub(super) fn is_throttled(&self, now: Instant) -> bool {
+        self.pace().resume > now
+    }
+
     /// Takes a turn at the agreed rate, if there is one now.
     pub(super) fn take_turn(&self) -> bool {
         let mut pace = self.pace();

@@ -44,6 +44,11 @@ impl Source {
             sender.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b' ' | b'-' | b'.' | b'&'));
         (plain && lengths.contains(&sender.len())).then(|| Source { ton, address: sender.to_owned() })
     }
+
+    /// As phones show it.
+    pub(super) fn address(&self) -> &str {
+        &self.address
+    }
 }
 
 /// A `submit_sm`. Wiped on drop: it holds a text.

@@ -5,8 +5,7 @@
 //! file, lies by its owner in `journal`: a row's journal is both, and an entry in line may follow one that is not.
 
 use std::fmt::Write as _;
-
-use sha2::{Digest as _, Sha256};
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
 use super::sql::{Form, Text};
 use crate::{JournalEntry, Table};
@@ -14,12 +13,16 @@ use crate::{JournalEntry, Table};
 /// Where an entry lies.
 pub(super) type Id = [u8; 16];
 
-/// Six bytes of the instant, ten that no other entry has: they are made from what it is an entry of.
+/// Six bytes of the instant; ten that no other entry of that millisecond has, for they are made from what it is an entry of. (Should two
+/// ever have the same, the second is refused as a whole, and tried again at another instant by who asked for it.)
 pub(super) fn id(owner: &[u8], entry: &JournalEntry) -> Id {
+    let mut of = DefaultHasher::new();
+    owner.hash(&mut of);
+    entry.seq.hash(&mut of);
     let mut id = [0; 16];
     id[..6].copy_from_slice(&entry.at.unix_ms().to_be_bytes()[2..]);
-    let of = Sha256::new().chain_update(entry.seq.to_be_bytes()).chain_update(owner).finalize();
-    id[6..].copy_from_slice(&of[..10]);
+    id[6..14].copy_from_slice(&of.finish().to_be_bytes());
+    id[14..].copy_from_slice(&entry.seq.to_be_bytes()[6..]);
     id
 }
 

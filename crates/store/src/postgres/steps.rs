@@ -5,7 +5,7 @@ use std::ops::Range;
 use ramz_domain::Moment;
 use tokio_postgres::types::ToSql;
 
-use super::in_line::{self, Id};
+use super::in_line;
 use super::sql::{Beside, Form, Statements};
 use crate::rows::head_before;
 use crate::{Change, JournalEntry, Swap, Table, shard_of};
@@ -131,10 +131,10 @@ enum Entries {
 }
 
 impl Entries {
-    fn of(self, swap: &Swap) -> impl Iterator<Item = (Option<Id>, &JournalEntry)> {
-        let before = swap.journal.iter().map(|entry| Some(in_line::id(&swap.key, entry)));
-        let all = std::iter::once(None).chain(before).zip(&swap.journal);
-        all.skip(match self {
+    /// Each with the one before it.
+    fn of(self, swap: &Swap) -> impl Iterator<Item = (Option<&JournalEntry>, &JournalEntry)> {
+        let before = std::iter::once(None).chain(swap.journal.iter().map(Some));
+        before.zip(&swap.journal).skip(match self {
             Entries::OfNewRows => 0,
             Entries::BehindTheFirst => 1,
         })
@@ -245,20 +245,19 @@ impl<'b> Arrays<'b> {
         if beside.entries {
             let entries = || {
                 let of = |swap: &&'b Swap| {
-                    let key = swap.key.as_slice();
                     let swap: &'b Swap = swap;
-                    which.of(swap).map(move |(previous, entry)| (key, previous, entry))
+                    which.of(swap).map(move |entry| (swap.key.as_slice(), entry))
                 };
                 swaps.iter().flat_map(of)
             };
-            self.push(entries().map(|(owner, _, entry)| in_line::id(owner, entry).to_vec()));
-            self.push(entries().map(|(_, previous, _)| previous.map(|id| id.to_vec())));
-            self.push(entries().map(|(owner, ..)| owner));
-            self.push(entries().map(|(.., entry)| int(entry.seq)));
-            self.push(entries().map(|(.., entry)| int(entry.at.unix_ms())));
-            self.push(entries().map(|(.., entry)| entry.entry.as_slice()));
-            self.push(entries().map(|(.., entry)| i64::from(entry.key_version)));
-            self.push(entries().map(|(.., entry)| entry.mac.as_slice()));
+            self.push(entries().map(|(owner, (_, entry))| in_line::id(owner, entry).to_vec()));
+            self.push(entries().map(|(owner, (before, _))| Some(in_line::id(owner, before?).to_vec())));
+            self.push(entries().map(|(owner, _)| owner));
+            self.push(entries().map(|(_, (_, entry))| int(entry.seq)));
+            self.push(entries().map(|(_, (_, entry))| int(entry.at.unix_ms())));
+            self.push(entries().map(|(_, (_, entry))| entry.entry.as_slice()));
+            self.push(entries().map(|(_, (_, entry))| i64::from(entry.key_version)));
+            self.push(entries().map(|(_, (_, entry))| entry.mac.as_slice()));
         }
         if beside.messages {
             let messages = || {

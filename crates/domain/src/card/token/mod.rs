@@ -170,7 +170,7 @@ struct TokenClock {
     /// As two codes in a row have shown.
     #[n(0)]
     resynced: i64,
-    /// As was learned since, by a minute with each accepted code, and within two.
+    /// As was learned since with accepted codes: a minute at most.
     #[n(1)]
     learned: i64,
 }
