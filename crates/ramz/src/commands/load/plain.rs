@@ -73,7 +73,8 @@ async fn batch(store: &dyn Store, cards: &mut [Card]) -> anyhow::Result<()> {
     let name = || name_in_order(SystemClock.now(), &SystemEntropy);
     let admissions: Vec<Vec<u8>> = cards.iter().map(|_| [&name()[..], &random()].concat()).collect();
     let messages: Vec<[u8; 16]> = cards.iter().map(|_| name()).collect();
-    let at = Moment::from_unix_ms(1_700_000_000_000);
+    // Entries lie by their instant, on PostgreSQL: one that stood still would have them lie anywhere.
+    let at = SystemClock.now();
     let message =
         |id: &[u8; 16], bytes| OutboxNew { id: *id, body: vec![1; bytes], expires: at, leased_until: at };
     let admitted = admissions.iter().zip(&messages).map(|(key, id)| {
@@ -103,7 +104,7 @@ impl Card {
         let expected = (self.version > 0).then_some(self.version);
         self.version += 1;
         self.seq += 1;
-        let (at, mac) = (Moment::from_unix_ms(1_700_000_000_000), [9; 32]);
+        let (at, mac) = (SystemClock.now(), [9; 32]);
         let entry = JournalEntry { seq: self.seq, at, entry: vec![3; ENTRY], key_version: 1, mac };
         let swap = swap(Table::Card, &self.key, expected, CARD);
         Change::Swap(Swap { head: Head { seq: self.seq, mac }, journal: vec![entry], outbox, ..swap })
