@@ -86,10 +86,18 @@ pub(crate) enum Shown {
 
 /// How the asking ended.
 enum Ended {
-    Approved { balance: Option<Balance> },
-    Refused { code: String, refusal: Option<String> },
+    Approved {
+        balance: Option<Balance>,
+    },
+    Refused {
+        code: String,
+        refusal: Option<String>,
+    },
     NotSent,
-    Unknown,
+    /// `approved`: the bank took money, though not as it was asked to.
+    Unknown {
+        approved: bool,
+    },
 }
 
 /// `POST /pay/{payment}/authorise` `{ pan, expiry, cvv2, pin, [payee_pan], lang }` → 200 with the result.
@@ -216,8 +224,8 @@ impl Gateway {
                     payment.reopen(now);
                     Column::Remove
                 }
-                Ended::Unknown => {
-                    payment.doubt(receipt.trace.clone(), now);
+                Ended::Unknown { approved } => {
+                    payment.doubt(receipt.trace.clone(), *approved, now);
                     Column::Keep
                 }
             };
@@ -229,14 +237,13 @@ impl Gateway {
                 if let Some(shown) = self.kept_after_all(id, &receipt.trace, &ended).await {
                     return Ok(shown);
                 }
-                match &not {
-                    NotChanged::Fault(fault) => {
-                        tracing::error!(%fault, "an authorisation's end could not be kept; it will be reversed");
-                    }
-                    NotChanged::Decided(_) if matches!(ended, Ended::Approved { .. } | Ended::Unknown) => {
-                        self.reverse_anew(id, &receipt.trace, undo).await;
-                    }
-                    NotChanged::Decided(_) => {}
+                if let NotChanged::Fault(fault) = &not {
+                    tracing::error!(%fault, "an authorisation's end could not be kept; it will be reversed");
+                }
+                if let Ended::Approved { .. } | Ended::Unknown { .. } = ended {
+                    let approved =
+                        matches!(ended, Ended::Approved { .. } | Ended::Unknown { approved: true });
+                    self.reverse_anew(id, &receipt.trace, undo, approved).await;
                 }
                 return self.unknown(id, language).await;
             }
@@ -253,10 +260,10 @@ impl Gateway {
                 Ok(self.refused(id, &payment, NO_BANK_CODE.to_owned(), Some(NOT_ASKED), language))
             }
             // Nothing moved, so nothing is in doubt: the balance was not told.
-            Ended::Unknown if !payment.moves_money() => {
+            Ended::Unknown { .. } if !payment.moves_money() => {
                 Ok(self.refused(id, &payment, NO_BANK_CODE.to_owned(), Some(NOT_ASKED), language))
             }
-            Ended::Unknown => {
+            Ended::Unknown { .. } => {
                 self.sweep.notify_one();
                 self.unknown(id, language).await
             }
@@ -320,18 +327,18 @@ async fn ask(bank: &Bank, request: Message, payment: &Payment) -> Ended {
                         .and_then(|content| de48::parse(content).ok())
                         .and_then(|tags| tags.get(de48::REFUSAL).map(str::to_owned)),
                 },
-                _ => {
+                code => {
                     tracing::error!(
                         link = bank.config.name,
                         "an answer that is neither yes nor no; reversing"
                     );
-                    Ended::Unknown
+                    Ended::Unknown { approved: code.is_some_and(is_approval) }
                 }
             }
         }
         Err(error) => {
             tracing::warn!(link = bank.config.name, %error, "an authorisation has no answer");
-            if error.was_sent() { Ended::Unknown } else { Ended::NotSent }
+            if error.was_sent() { Ended::Unknown { approved: false } } else { Ended::NotSent }
         }
     }
 }

@@ -24,7 +24,7 @@ use crate::{
     authorise::REVERSAL_COLUMN,
     gateway::Gateway,
     message::Undo,
-    payment::{Payment, Trace, asked_for},
+    payment::{Due, Payment, Trace, asked_for},
     rows::{self, Column, NotChanged},
 };
 
@@ -33,7 +33,7 @@ const AT_ONCE: usize = 256;
 /// Of them, over one link: four banks may be dead before a fifth's are put off for them.
 const AT_ONE_BANK: usize = 64;
 /// Looks without a pause, while each finds as many due rows as one look takes and puts some off. What was put off is due
-/// later than what was not come to, so nobody is passed over twice.
+/// later than what was not come to, so nobody is passed over twice. A look that lets unpaid payments expire is none of them.
 const LOOKS_AT_A_TIME: usize = 8;
 /// Due rows that do not decode and are passed over; with more, some hold up others again.
 const UNREADABLE_MAX: usize = 65_536;
@@ -46,15 +46,14 @@ pub(crate) async fn sweep(gateway: Arc<Gateway>, shutdown: CancellationToken) {
     if shutdown.run_until_cancelled(gateway.agreed.asked()).await.is_none() {
         return;
     }
-    let mut asked = JoinSet::new();
-    // Per link, how many of them.
-    let mut share: HashMap<String, usize> = HashMap::new();
-    let mut unreadable = HashSet::new();
+    let mut sweeper = Sweeper {
+        gateway: Arc::clone(&gateway),
+        asked: JoinSet::new(),
+        share: HashMap::new(),
+        unreadable: HashSet::new(),
+    };
     let mut looks = 0;
     loop {
-        while let Some(ended) = asked.try_join_next() {
-            give_back(&mut share, ended);
-        }
         // By a clock that is ahead everything would be due: what is being authorised, and what its merchant may still verify.
         if gateway.agreed.hold().is_err() {
             if shutdown.run_until_cancelled(sleep(limits::SWEEP_EVERY)).await.is_none() {
@@ -62,47 +61,12 @@ pub(crate) async fn sweep(gateway: Arc<Gateway>, shutdown: CancellationToken) {
             }
             continue;
         }
-        let mut put_off = 0;
-        let mut full = false;
-        let most = limits::SWEEP_ROWS + unreadable.len();
-        match gateway.payments.store().due(Table::Payment, gateway.now(), most).await {
-            Ok(rows) => {
-                full = rows.len() == most;
-                for (key, row) in rows {
-                    let Ok(id) = key.try_into().map(PaymentId) else { continue };
-                    let Some(payment) = Payment::decode(&row.body) else {
-                        put_off += usize::from(passed_over(&mut unreadable, id));
-                        continue;
-                    };
-                    let link = payment.link().map(str::to_owned).unwrap_or_default();
-                    let taken = share.entry(link.clone()).or_default();
-                    if asked.len() >= AT_ONCE || *taken >= AT_ONE_BANK {
-                        put_off += usize::from(gateway.put_off(id).await);
-                        continue;
-                    }
-                    *taken += 1;
-                    let gateway = Arc::clone(&gateway);
-                    asked.spawn(async move {
-                        gateway.reverse(id).await;
-                        link
-                    });
-                }
-            }
-            Err(fault) => tracing::error!(%fault, "cannot look for payments to reverse"),
-        }
-        for _ in 0..FORGETTING {
-            match gateway.payments.store().forget(Table::Payment, gateway.now(), limits::SWEEP_ROWS).await {
-                Ok(limits::SWEEP_ROWS) => {}
-                Ok(_) => break,
-                Err(fault) => {
-                    tracing::error!(%fault, "cannot forget old payments");
-                    break;
-                }
-            }
-        }
+        let looked = sweeper.look().await;
+        gateway.forget_old().await;
         // There is more, and room was made for it: look again at once.
-        looks += 1;
-        if full && put_off > 0 && looks < LOOKS_AT_A_TIME && !shutdown.is_cancelled() {
+        looks += usize::from(looked.expired == 0);
+        let is_more = looked.full && looked.expired + looked.stepped_over > 0;
+        if is_more && looks < LOOKS_AT_A_TIME && !shutdown.is_cancelled() {
             continue;
         }
         looks = 0;
@@ -112,32 +76,102 @@ pub(crate) async fn sweep(gateway: Arc<Gateway>, shutdown: CancellationToken) {
             () = shutdown.cancelled() => break,
         }
     }
-    while asked.join_next().await.is_some() {}
+    while sweeper.asked.join_next().await.is_some() {}
 }
 
-/// A row that a newer release has written stays due: only that can end it. The next look finds as many more. `true`: it is new to us.
-fn passed_over(unreadable: &mut HashSet<PaymentId>, id: PaymentId) -> bool {
-    let new = unreadable.len() < UNREADABLE_MAX && unreadable.insert(id);
-    if new {
-        tracing::error!(payment = %id, "a payment that is due does not decode: a newer release has written it, or it is damaged");
-    }
-    new
+struct Sweeper {
+    gateway: Arc<Gateway>,
+    /// Reversals in the air; each says its link at its end.
+    asked: JoinSet<String>,
+    /// Per link, how many of them.
+    share: HashMap<String, usize>,
+    /// Due rows that this release does not read.
+    unreadable: HashSet<PaymentId>,
 }
 
-/// One reversal of this link is over. A task that panicked says no link: its share is given back with the next start.
-fn give_back(share: &mut HashMap<String, usize>, ended: Result<String, JoinError>) {
-    match ended {
-        Ok(link) => {
-            if let Some(taken) = share.get_mut(&link) {
-                *taken = taken.saturating_sub(1);
+/// What a look found.
+#[derive(Default)]
+struct Looked {
+    /// As many due rows as it asked for.
+    full: bool,
+    /// Payments that nobody paid in time.
+    expired: usize,
+    /// What was put off, or found unreadable for the first time.
+    stepped_over: usize,
+}
+
+impl Sweeper {
+    async fn look(&mut self) -> Looked {
+        while let Some(ended) = self.asked.try_join_next() {
+            self.give_back(ended);
+        }
+        let most = limits::SWEEP_ROWS + self.unreadable.len();
+        let due = self.gateway.payments.store().due(Table::Payment, self.gateway.now(), most).await;
+        let rows = due.unwrap_or_else(|fault| {
+            tracing::error!(%fault, "cannot look for payments to reverse");
+            Vec::new()
+        });
+        let mut looked = Looked { full: rows.len() == most, ..Looked::default() };
+        let mut moving = JoinSet::new();
+        for (key, row) in rows {
+            let Ok(id) = key.try_into().map(PaymentId) else { continue };
+            let Some(payment) = Payment::decode(&row.body) else {
+                looked.stepped_over += usize::from(self.passed_over(id));
+                continue;
+            };
+            let gateway = Arc::clone(&self.gateway);
+            // Of one that nobody paid no bank is asked, so it is of no bank's share.
+            let Some(link) = payment.link().map(str::to_owned) else {
+                moving.spawn(async move { (gateway.put_off(id).await, true) });
+                continue;
+            };
+            let taken = self.share.entry(link.clone()).or_default();
+            if self.asked.len() >= AT_ONCE || *taken >= AT_ONE_BANK {
+                moving.spawn(async move { (gateway.put_off(id).await, false) });
+                continue;
+            }
+            *taken += 1;
+            self.asked.spawn(async move {
+                gateway.reverse(id).await;
+                link
+            });
+        }
+        // Side by side, and so in few commits: however many nobody paid, they hold up no reversal that is due after them.
+        while let Some(moved) = moving.join_next().await {
+            match moved {
+                Ok((true, true)) => looked.expired += 1,
+                Ok((true, false)) => looked.stepped_over += 1,
+                Ok((false, _)) => {}
+                Err(error) => tracing::error!(%error, "a payment's task ended badly; it stays due"),
             }
         }
-        Err(error) => tracing::error!(%error, "a reversal's task ended badly; it stays due"),
+        looked
+    }
+
+    /// A row that a newer release has written stays due: only that can end it. The next look finds as many more. `true`: it is new to us.
+    fn passed_over(&mut self, id: PaymentId) -> bool {
+        let new = self.unreadable.len() < UNREADABLE_MAX && self.unreadable.insert(id);
+        if new {
+            tracing::error!(payment = %id, "a payment that is due does not decode: a newer release has written it, or it is damaged");
+        }
+        new
+    }
+
+    /// One reversal of this link is over. A task that panicked says no link: its share is given back with the next start.
+    fn give_back(&mut self, ended: Result<String, JoinError>) {
+        match ended {
+            Ok(link) => {
+                if let Some(taken) = self.share.get_mut(&link) {
+                    *taken = taken.saturating_sub(1);
+                }
+            }
+            Err(error) => tracing::error!(%error, "a reversal's task ended badly; it stays due"),
+        }
     }
 }
 
 impl Gateway {
-    /// Moves a due row out of the way of others. `true`: it was moved.
+    /// Moves a due row out of the way of others: later, or to its end if nobody paid it. `true`: it was moved.
     async fn put_off(&self, id: PaymentId) -> bool {
         let now = self.now();
         let moved = self.payments.change(id, |payment| {
@@ -153,10 +187,23 @@ impl Gateway {
         }
     }
 
+    async fn forget_old(&self) {
+        for _ in 0..FORGETTING {
+            match self.payments.store().forget(Table::Payment, self.now(), limits::SWEEP_ROWS).await {
+                Ok(limits::SWEEP_ROWS) => {}
+                Ok(_) => break,
+                Err(fault) => {
+                    tracing::error!(%fault, "cannot forget old payments");
+                    break;
+                }
+            }
+        }
+    }
+
     async fn reverse(&self, id: PaymentId) {
         let now = self.now();
         let taken = self.payments.change(id, |payment| Ok::<_, ()>((payment.sweep(now), Column::Keep))).await;
-        let ((trace, before), payment) = match taken {
+        let (due, payment) = match taken {
             Ok((Some(taken), payment)) => (taken, payment),
             Ok((None, _)) => return,
             Err(NotChanged::Fault(fault)) => {
@@ -165,16 +212,16 @@ impl Gateway {
             }
             Err(NotChanged::Decided(())) => return,
         };
-        match self.ask_reversal(id, &trace, before, payment.was_approved()).await {
+        match self.ask_reversal(id, &due, payment.was_approved()).await {
             Asked::Acknowledged => {
                 let now = self.now();
                 let done = self.payments.change(id, |payment| {
-                    payment.reversed(before, now);
+                    payment.reversed(&due, now);
                     let column = if payment.due().is_none() { Column::Remove } else { Column::Keep };
                     Ok::<_, ()>(((), column))
                 });
                 match done.await {
-                    Ok(_) => tracing::info!(payment = %id, rrn = trace.rrn, "reversed"),
+                    Ok(_) => tracing::info!(payment = %id, rrn = due.trace.rrn, "reversed"),
                     Err(not) => {
                         tracing::error!(payment = %id, ?not, "a reversal was acknowledged but not kept")
                     }
@@ -183,7 +230,7 @@ impl Gateway {
             Asked::NotSent => {
                 let now = self.now();
                 let back = self.payments.change(id, |payment| {
-                    payment.not_reversed(before, now);
+                    payment.not_reversed(&due, now);
                     Ok::<_, ()>(((), Column::Keep))
                 });
                 if let Err(not) = back.await {
@@ -193,7 +240,7 @@ impl Gateway {
             Asked::NumberTaken(undo) => {
                 let now = self.now();
                 let renumbered = self.payments.change(id, |payment| {
-                    payment.not_reversed(before, now);
+                    payment.not_reversed(&due, now);
                     Ok::<_, ()>(((), Column::Put(undo.clone())))
                 });
                 if let Err(not) = renumbered.await {
@@ -206,7 +253,8 @@ impl Gateway {
 
     /// An authorisation reached the bank after others had begun to reverse it: what was acknowledged may have been that it knew of none.
     /// It is reversed under another number, and so not taken for done.
-    pub(crate) async fn reverse_anew(&self, id: PaymentId, sent: &Trace, undo: &[u8]) {
+    /// `approved`: it is known that money was taken.
+    pub(crate) async fn reverse_anew(&self, id: PaymentId, sent: &Trace, undo: &[u8], approved: bool) {
         let undo = match self.renumbered(id, undo) {
             Ok(undo) => undo,
             Err(why) => {
@@ -215,7 +263,7 @@ impl Gateway {
             }
         };
         let now = self.now();
-        let begun = self.payments.change(id, |payment| match payment.reverse_anew(sent, now) {
+        let begun = self.payments.change(id, |payment| match payment.reverse_anew(sent, approved, now) {
             true => Ok(((), Column::Put(undo.clone()))),
             false => Err(()),
         });
@@ -231,7 +279,8 @@ impl Gateway {
         }
     }
 
-    async fn ask_reversal(&self, id: PaymentId, trace: &Trace, before: u32, approved: bool) -> Asked {
+    async fn ask_reversal(&self, id: PaymentId, due: &Due, approved: bool) -> Asked {
+        let (trace, before) = (&due.trace, due.before);
         let undone = match self.sealed_undo(id).await {
             Ok(sealed) => self.undo(id, &sealed).map(|undo| (sealed, undo)),
             Err(why) => Err(why),

@@ -6,7 +6,7 @@ use std::{sync::Arc, time::Duration};
 use axum::http::Method;
 use ramz_domain::{Clock as _, limits};
 use ramz_store::faults::{Failing, FaultyStore};
-use ramz_store::{MemoryStore, SqliteStore, Store};
+use ramz_store::{Change, Head, MemoryStore, SqliteStore, Store, Swap, Table};
 use serde_json::{Value, json};
 use tokio::{sync::Notify, task::JoinSet};
 
@@ -106,19 +106,54 @@ async fn a_bank_that_knows_of_no_such_payment_is_believed_after_a_while() {
 
 #[tokio::test]
 async fn a_bank_that_no_longer_finds_what_it_has_approved_is_never_believed() {
+    // Nobody verified it; it was approved in another way than was asked for; the approval came after its reversal had begun.
+    let (in_part, other_amount) = (Will::Refuse("10", ""), Will::OtherAmount);
+    for (way, will) in
+        [("unverified", None), ("in part", Some(in_part)), ("other amount", Some(other_amount))]
+    {
+        let rig = rig().await;
+        *rig.bank.reversals.lock().unwrap() = Will::Refuse("25", "no_such_payment");
+        let id = if let Some(will) = will {
+            *rig.bank.purchases.lock().unwrap() = will;
+            let id = opened(&rig, &of("bill")).await;
+            assert_eq!(rig.browse(&id).await.pay(PAN).await.json["result"], "unknown", "{way}");
+            id
+        } else {
+            let id = paid(&rig, &of("bill"), PAN).await;
+            rig.pass(1200);
+            id
+        };
+        rig.bank.wait_for("0420", 1).await;
+        is_never_believed(&rig, &id, way).await;
+    }
     let rig = rig().await;
     *rig.bank.reversals.lock().unwrap() = Will::Refuse("25", "no_such_payment");
-    let id = paid(&rig, &of("bill"), PAN).await;
-    rig.pass(1200);
+    let go = Arc::new(Notify::new());
+    *rig.bank.purchases.lock().unwrap() = Will::Wait(Arc::clone(&go));
+    let id = opened(&rig, &of("bill")).await;
+    let browser = rig.browse(&id).await;
+    let paying = tokio::spawn(async move { browser.pay(PAN).await.json });
+    rig.bank.wait_for("0200", 1).await;
+    rig.pass(26);
     rig.bank.wait_for("0420", 1).await;
+    go.notify_waiters();
+    assert_eq!(paying.await.unwrap()["result"], "unknown");
+    rig.bank.wait_for("0420", 2).await;
+    is_never_believed(&rig, &id, "late").await;
+}
+
+/// However often it says that it does not find it; until it has undone it. The payer reads that it is being returned, and no more.
+async fn is_never_believed(rig: &Rig, id: &str, way: &str) {
     for repeat in 1..=12 {
         rig.pass(400);
         rig.bank.wait_for("0421", repeat).await;
     }
     *rig.bank.reversals.lock().unwrap() = Will::Approve;
-    assert_eq!(rig.look(&id).await["reversal"], "pending");
+    assert_eq!(rig.look(id).await["reversal"], "pending", "{way}");
+    assert_eq!(rig.browse(id).await.seen["state"], "reversing", "{way}");
     rig.pass(400);
-    rig.until_state(&id, "reversal", "acknowledged").await;
+    rig.until_state(id, "reversal", "acknowledged").await;
+    assert_eq!(rig.browse(id).await.seen["state"], "reversed", "{way}");
 }
 
 #[tokio::test]
@@ -241,6 +276,38 @@ async fn a_bank_that_swallows_reversals_holds_up_no_other() {
     assert_eq!(rig.other_bank.seen("0420").len(), 1);
     let swallowed = rig.bank.seen("0420").len();
     assert!((1..=64).contains(&swallowed), "{swallowed} are in the air");
+}
+
+#[tokio::test]
+async fn payments_that_nobody_paid_hold_up_no_reversal() {
+    /// More than are looked at within the patience of this test, if looks at them had pauses.
+    const UNPAID: u16 = 8192;
+    let store: Arc<dyn Store> = Arc::new(MemoryStore::new());
+    let rig = rig_on(Arc::clone(&store)).await;
+    let id = payment_id(&opened(&rig, &of("purchase")).await);
+    let open = store.read(Table::Payment, &id).await.unwrap().unwrap();
+    let due = Some(rig.clock.now().plus(Duration::from_secs(1200)));
+    let another = |n: u16| {
+        let mut key = id.to_vec();
+        key[..2].copy_from_slice(&n.to_be_bytes());
+        key[2] ^= 1;
+        let (table, body) = (Table::Payment, open.body.clone());
+        let (expected, head, forget_after) = (None, Head::EMPTY, None);
+        let (sealed, journal, outbox) = (Vec::new(), Vec::new(), Vec::new());
+        Change::Swap(Swap { table, key, expected, body, sealed, head, journal, outbox, due, forget_after })
+    };
+    store.commit((0..UNPAID).map(another).collect()).await.unwrap();
+    // Due after all of them.
+    rig.clock.advance(1);
+    let id = paid(&rig, &of("purchase"), PAN).await;
+    rig.pass(1200);
+    rig.until_state(&id, "reversal", "acknowledged").await;
+    let left = store.due(Table::Payment, rig.clock.now(), 1).await.unwrap();
+    assert!(left.is_empty(), "they have expired");
+}
+
+fn payment_id(id: &str) -> [u8; 16] {
+    hex::decode(id.replace('-', "")).unwrap().try_into().unwrap()
 }
 
 #[tokio::test]

@@ -20,6 +20,9 @@ use uuid::Uuid;
 
 use crate::about::About;
 
+mod undoing;
+pub(crate) use undoing::{Due, asked_for};
+
 /// A purchase, as the first release wrote it and still reads it.
 const FORMAT_PURCHASE: u8 = 1;
 /// Any other kind. A release that knows purchases only refuses it rather than take it for one.
@@ -32,11 +35,6 @@ pub(crate) const ASKS_MAX: usize = 5;
 pub(crate) const TRIES_MAX: u8 = 10;
 /// A payment is remembered this long after its end: a merchant's books are closed by then.
 const KEPT: Duration = Duration::from_secs(90 * 24 * 3600);
-/// Repeats of a reversal wait this long at first, doubling …
-const REVERSAL_FIRST: Duration = Duration::from_secs(5);
-/// … up to this. They never end before there is an answer.
-const REVERSAL_LAST: Duration = Duration::from_secs(300);
-
 /// The row.
 #[derive(Clone, PartialEq, Eq, Debug, Encode, Decode)]
 pub(crate) struct Payment {
@@ -152,6 +150,10 @@ pub(crate) enum State {
         /// When to ask next.
         #[n(3)]
         next: Moment,
+        /// It was asked for before, and is again under another number: the answer to an earlier asking does not end it.
+        #[n(4)]
+        #[cbor(default)]
+        anew: bool,
     },
     #[n(5)]
     Reversed {
@@ -196,9 +198,9 @@ pub(crate) enum Why {
     /// Nobody knows whether the bank took it.
     #[n(0)]
     Unknown,
-    /// The merchant did not verify it in time.
+    /// The bank took it and it must not stay so: nobody verified it in time, or it came too late or in another way than was asked for.
     #[n(1)]
-    Unverified,
+    Approved,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Encode, Decode)]
@@ -217,6 +219,8 @@ pub(crate) enum Standing {
     Authorising,
     Paid,
     Unknown,
+    /// The bank has taken it, and is asked to give it back.
+    Reversing,
     Reversed,
     Failed,
     Expired,
@@ -230,6 +234,7 @@ impl Standing {
             Standing::Authorising => "authorising",
             Standing::Paid => "paid",
             Standing::Unknown => "unknown",
+            Standing::Reversing => "reversing",
             Standing::Reversed => "reversed",
             Standing::Failed => "failed",
             Standing::Expired => "expired",
@@ -241,7 +246,7 @@ impl Standing {
         match self {
             Standing::Open | Standing::Authorising => "created",
             Standing::Paid => "paid",
-            Standing::Unknown | Standing::Reversed => "reversed",
+            Standing::Unknown | Standing::Reversing | Standing::Reversed => "reversed",
             Standing::Failed => "failed",
             Standing::Expired => "expired",
         }
@@ -341,10 +346,11 @@ impl Payment {
             State::Open => Standing::Open,
             State::Authorising { .. } => Standing::Authorising,
             // Too late to verify: it will be reversed, whether or not the sweeper has come by.
-            State::Paid { verify_by, .. } if now >= *verify_by => Standing::Reversed,
+            State::Paid { verify_by, .. } if now >= *verify_by => Standing::Reversing,
             State::Paid { .. } | State::Verified { .. } => Standing::Paid,
             State::Reversing { why: Why::Unknown, .. } => Standing::Unknown,
-            State::Reversing { .. } | State::Reversed { .. } => Standing::Reversed,
+            State::Reversing { .. } => Standing::Reversing,
+            State::Reversed { .. } => Standing::Reversed,
             State::Failed { .. } => Standing::Failed,
         }
     }
@@ -470,15 +476,6 @@ impl Payment {
         };
     }
 
-    /// Nobody knows what the bank did: it must be undone. If no money moves there is nothing to undo, and it may be tried again.
-    pub(crate) fn doubt(&mut self, trace: Trace, now: Moment) {
-        if !self.moves_money() {
-            self.reopen(now);
-            return;
-        }
-        self.state = State::Reversing { trace, why: Why::Unknown, asked: 0, next: now };
-    }
-
     pub(crate) fn cancel(&mut self, now: Moment) -> Result<(), Standing> {
         match self.standing(now) {
             Standing::Open => {
@@ -502,97 +499,7 @@ impl Payment {
             other => Err(NoVerify::Standing(other)),
         }
     }
-
-    /// What the sweeper does with a row that is due: whoever wins the swap asks for the reversal, `Some(how often it was
-    /// asked for before)`. `None` if there is nothing to do.
-    pub(crate) fn sweep(&mut self, now: Moment) -> Option<(Trace, u32)> {
-        if self.due().is_none_or(|due| due > now) {
-            return None;
-        }
-        if self.state == State::Open {
-            self.state = State::Expired;
-            return None;
-        }
-        if !self.moves_money() {
-            // Whoever asked the bank is gone.
-            self.reopen(now);
-            return None;
-        }
-        let (trace, why, asked) = match &self.state {
-            State::Authorising { trace, .. } => (trace.clone(), Why::Unknown, 0),
-            State::Paid { receipt, .. } => (receipt.trace.clone(), Why::Unverified, 0),
-            State::Reversing { trace, why, asked, .. } => (trace.clone(), *why, *asked),
-            _ => return None,
-        };
-        // Leased for as long as the asking may take, and then the pause that grows.
-        let next = now.plus(limits::HOST_TIMEOUT).plus(pause(asked));
-        self.state = State::Reversing { trace: trace.clone(), why, asked: asked.saturating_add(1), next };
-        Some((trace, asked))
-    }
-
-    /// There is no room to ask for its reversal now: it is owed, and asked for a little later. Nothing was sent.
-    pub(crate) fn put_off(&mut self, now: Moment) {
-        if let Some((_, before)) = self.sweep(now) {
-            self.not_reversed(before, now);
-        }
-    }
-
-    /// The link that its authorisation went over, if it has one to undo.
-    pub(crate) fn link(&self) -> Option<&str> {
-        match &self.state {
-            State::Authorising { trace, .. } | State::Reversing { trace, .. } => Some(&trace.link),
-            State::Paid { receipt, .. } => Some(&receipt.trace.link),
-            _ => None,
-        }
-    }
-
-    /// The reversal was not even sent: the next attempt is still the first.
-    pub(crate) fn not_reversed(&mut self, before: u32, now: Moment) {
-        if let State::Reversing { asked, next, .. } = &mut self.state
-            && *asked == before + 1
-        {
-            *asked = before;
-            *next = now.plus(REVERSAL_FIRST);
-        }
-    }
-
-    /// The bank acknowledged the reversal that was asked for after `before` others. Not if it was begun anew meanwhile.
-    pub(crate) fn reversed(&mut self, before: u32, now: Moment) {
-        if let State::Reversing { trace, why, asked, .. } = &self.state
-            && *asked > before
-        {
-            self.state = State::Reversed { trace: trace.clone(), why: *why, at: now };
-        }
-    }
-
-    /// Whether it is known that the bank has taken the money.
-    pub(crate) fn was_approved(&self) -> bool {
-        matches!(&self.state, State::Reversing { why: Why::Unverified, .. })
-    }
-
-    /// Its authorisation reached the bank late, perhaps after its reversal: that is asked for anew. `false`: it was not swept meanwhile.
-    pub(crate) fn reverse_anew(&mut self, sent: &Trace, now: Moment) -> bool {
-        match self.state {
-            State::Reversing { ref trace, why, .. } | State::Reversed { ref trace, why, .. }
-                if trace == sent =>
-            {
-                self.state = State::Reversing { trace: sent.clone(), why, asked: 0, next: now };
-                true
-            }
-            _ => false,
-        }
-    }
-}
-
-fn pause(asked: u32) -> Duration {
-    REVERSAL_FIRST.saturating_mul(1 << asked.min(10)).min(REVERSAL_LAST)
-}
-
-/// How long a reversal has been asked for at the least, if it was so often.
-pub(crate) fn asked_for(times: u32) -> Duration {
-    (0..times).map(pause).sum()
 }
 
 #[cfg(test)]
-#[path = "payment_tests.rs"]
 mod tests;

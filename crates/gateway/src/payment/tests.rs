@@ -41,6 +41,11 @@ fn press(n: u128) -> Uuid {
     Uuid::from_u128(n)
 }
 
+/// How often the reversal was asked for that a sweeper took.
+fn asked(taken: Option<Due>) -> Option<u32> {
+    taken.map(|due| due.before)
+}
+
 /// One row of each state.
 fn all() -> Vec<(&'static str, Payment)> {
     let with = |change: fn(&mut Payment)| {
@@ -57,13 +62,13 @@ fn all() -> Vec<(&'static str, Payment)> {
             payment.verify(payment.amount, NOW).unwrap();
             payment
         }),
-        ("reversing", with(|p| p.doubt(trace(), NOW))),
+        ("reversing", with(|p| p.doubt(trace(), false, NOW))),
         (
             "reversed",
             with(|p| {
-                p.doubt(trace(), NOW);
-                p.sweep(NOW);
-                p.reversed(0, NOW);
+                p.doubt(trace(), false, NOW);
+                let due = p.sweep(NOW).unwrap();
+                p.reversed(&due, NOW);
             }),
         ),
         ("failed", with(|p| p.cancel(NOW).unwrap())),
@@ -97,7 +102,7 @@ fn only_a_paid_payment_is_verified_and_twice_is_once() {
         assert_eq!(payment.verify(amount, NOW).is_ok(), matches!(name, "paid" | "verified"), "{name}");
     }
     let mut late = paid();
-    assert_eq!(late.verify(amount, NOW.plus(WINDOW)), Err(NoVerify::Standing(Standing::Reversed)));
+    assert_eq!(late.verify(amount, NOW.plus(WINDOW)), Err(NoVerify::Standing(Standing::Reversing)));
     let mut other = paid();
     let before = other.clone();
     assert_eq!(other.verify(Rial::new(1_250_001).unwrap(), NOW), Err(NoVerify::Amount));
@@ -110,7 +115,7 @@ fn the_sweeper_reverses_what_is_in_doubt_or_unverified_and_nothing_else() {
         let late = NOW.plus(WINDOW);
         let mut swept = payment.clone();
         let owed = matches!(name, "authorising" | "paid" | "reversing");
-        assert_eq!(swept.sweep(late), owed.then(|| (trace(), 0)), "{name}");
+        assert_eq!(asked(swept.sweep(late)), owed.then_some(0), "{name}");
         // What nobody paid in time expires; else nothing changes.
         assert_eq!(swept == payment, !owed && name != "open", "{name}");
         if owed && name != "reversing" {
@@ -123,11 +128,12 @@ fn the_sweeper_reverses_what_is_in_doubt_or_unverified_and_nothing_else() {
 #[test]
 fn a_reversal_is_repeated_with_growing_pauses_until_it_is_answered() {
     let mut payment = payment();
-    payment.doubt(trace(), NOW);
+    payment.doubt(trace(), false, NOW);
     let mut now = NOW;
-    let mut pauses = Vec::new();
-    for asked in 0..9 {
-        assert_eq!(payment.sweep(now), Some((trace(), asked)));
+    let (mut pauses, mut due) = (Vec::new(), Vec::new());
+    for n in 0..9 {
+        due.push(payment.sweep(now).unwrap());
+        assert_eq!((&due[n].trace, due[n].before as usize), (&trace(), n));
         assert_eq!(payment.sweep(now), None, "leased");
         let next = payment.due().unwrap();
         pauses.push(next.since(now).as_secs());
@@ -135,17 +141,64 @@ fn a_reversal_is_repeated_with_growing_pauses_until_it_is_answered() {
     }
     assert_eq!(pauses, [15, 20, 30, 50, 90, 170, 310, 310, 310]);
     assert_eq!(payment.standing(now), Standing::Unknown);
-    payment.reversed(0, now);
+    payment.reversed(&due[0], now);
     assert_eq!((payment.standing(now), payment.due()), (Standing::Reversed, None));
 }
 
 #[test]
 fn a_reversal_that_was_not_sent_is_still_the_first() {
     let mut payment = payment();
-    payment.doubt(trace(), NOW);
-    assert_eq!(payment.sweep(NOW), Some((trace(), 0)));
-    payment.not_reversed(0, NOW);
-    assert_eq!(payment.sweep(payment.due().unwrap()), Some((trace(), 0)));
+    payment.doubt(trace(), false, NOW);
+    let due = payment.sweep(NOW).unwrap();
+    payment.not_reversed(&due, NOW);
+    assert_eq!(payment.sweep(payment.due().unwrap()), Some(due));
+}
+
+#[test]
+fn an_answer_to_a_reversal_does_not_end_the_one_that_was_begun_anew() {
+    for acknowledged in [false, true] {
+        let mut payment = payment();
+        payment.begin(trace(), NOW).unwrap();
+        let late = payment.due().unwrap();
+        let first = payment.sweep(late).unwrap();
+        if acknowledged {
+            payment.reversed(&first, late);
+        }
+        assert!(payment.reverse_anew(&trace(), true, late));
+        let anew = payment.sweep(late).unwrap();
+        assert_eq!(anew.before, 0, "a first again, under another number");
+        payment.reversed(&first, late);
+        payment.not_reversed(&first, late);
+        assert_eq!(payment.standing(late), Standing::Reversing, "acknowledged: {acknowledged}");
+        assert_eq!(Payment::decode(&payment.encode()).as_ref(), Some(&payment));
+        payment.reversed(&anew, late);
+        assert_eq!(payment.standing(late), Standing::Reversed);
+    }
+}
+
+#[test]
+fn what_is_known_of_an_approval_is_kept_whoever_swept_it() {
+    let begun = || {
+        let mut payment = payment();
+        payment.begin(trace(), NOW).unwrap();
+        payment
+    };
+    for approved in [false, true] {
+        let mut in_doubt = begun();
+        in_doubt.doubt(trace(), approved, NOW);
+        assert_eq!(in_doubt.was_approved(), approved);
+        let mut not_kept = begun();
+        assert!(not_kept.reverse_anew(&trace(), approved, NOW));
+        assert_eq!(not_kept.was_approved(), approved);
+        let mut swept = begun();
+        let late = swept.due().unwrap();
+        swept.sweep(late).unwrap();
+        assert!(swept.reverse_anew(&trace(), approved, late));
+        assert_eq!(swept.was_approved(), approved);
+    }
+    let other = Trace { rrn: "632800000002".into(), ..trace() };
+    assert!(!begun().reverse_anew(&other, true, NOW));
+    assert!(!paid().reverse_anew(&trace(), true, NOW), "kept after all");
 }
 
 #[test]
@@ -229,7 +282,7 @@ fn whatever_moves_money_is_undone_and_a_balance_never_is() {
         };
         let moves = kind != PaymentKind::Balance;
         let mut in_doubt = begun();
-        in_doubt.doubt(trace(), NOW);
+        in_doubt.doubt(trace(), false, NOW);
         assert_eq!(in_doubt.sweep(NOW).is_some(), moves, "{kind:?} in doubt");
 
         let mut crashed = begun();
