@@ -102,6 +102,13 @@ export const tests = {
     const [from, to] = [lab.card("mellat", 3), lab.card("melli", 1)];
     const before = await lab.balance(from);
     const payer = await Payer.of(desk, lab, 640_000, { lang: "en", about: { kind: "transfer", payee_pan: to.pan } });
+    // With the destination's own card: its number is right, and it is the card that is wrong.
+    desk.expect("400");
+    await payer.typeCard(to);
+    await payer.get("request-pin").click();
+    assert.match(await payer.get("problem").textContent(), /This is the destination card/);
+    await payer.page.reload();
+    await payer.ready();
     assert.equal(await payer.get("to-pan").count(), 0, "nothing to type");
     assert.equal(await payer.get("to-shown").textContent(), masked(to));
     assert.equal(await payer.get("to-bank").textContent(), "Bank Melli Iran");

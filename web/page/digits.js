@@ -12,6 +12,15 @@ export function digitsOf(text) {
   return digits;
 }
 
+// In the texts of banks the PIN follows its label; a text that is bound to this page ends with it.
+const LABELLED = /(?:رمز|\bPIN)[\s\u200e\u200f]*:[\s\u200e\u200f]*([0-9\u06f0-\u06f9\u0660-\u0669]{4,12})(?![0-9\u06f0-\u06f9\u0660-\u0669])/i;
+const BOUND = /@\S+\s+#([0-9]{4,12})\s*$/;
+
+/** The digits of a PIN as it is typed, or as it stands in a whole message that was pasted. */
+export function pinOf(text) {
+  return digitsOf(LABELLED.exec(text)?.[1] ?? BOUND.exec(text)?.[1] ?? text);
+}
+
 /** Groups of four, set apart by spaces. */
 export function grouped(digits) {
   return digits.replace(/(.{4})(?=.)/g, "$1 ");
@@ -36,12 +45,12 @@ export function figures(text, lang) {
 
 /**
  * Keeps a field to digits while it is typed in, at most `max`, in the form that `shape` gives them. The caret stays behind
- * the digit it was behind.
+ * the digit it was behind. `read` finds the digits in what stands there.
  */
-export function digitField(input, max, shape, changed) {
+export function digitField(input, max, shape, changed, read = digitsOf) {
   input.addEventListener("input", () => {
     const before = digitsOf(input.value.slice(0, input.selectionStart ?? input.value.length)).length;
-    const digits = digitsOf(input.value).slice(0, max);
+    const digits = read(input.value).slice(0, max);
     const shown = shape(digits);
     if (shown !== input.value) {
       input.value = shown;

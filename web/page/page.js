@@ -4,7 +4,7 @@ import { Calls, NoAnswer, Refused, uuid } from "./calls.js";
 import { Card } from "./card.js";
 import { countDown, minutes, ServerClock, Waits } from "./countdown.js";
 import { Destination } from "./destination.js";
-import { digitField, digitsOf, figures } from "./digits.js";
+import { digitField, digitsOf, figures, pinOf } from "./digits.js";
 import { solve } from "./proof.js";
 import { showResult } from "./result.js";
 import { wordsOf } from "./words.js";
@@ -32,6 +32,7 @@ const problem = $("problem");
 let challenge = seen.challenge;
 let work = null; // the proof of the present challenge, in the making
 let asking = false;
+let presses = 0;
 let paying = false;
 let asksLeft = seen.asks_left;
 let stopWaiting = () => {};
@@ -62,7 +63,7 @@ const destination = Destination.of(page, words, () => {
   if (destination.digits !== askedFor) pinNote.textContent = words.toChanged;
   else if (pinNote.textContent === words.toChanged) pinNote.textContent = words.sent;
 });
-digitField(pin, 12, (digits) => digits, edited);
+digitField(pin, 12, (digits) => digits, edited, pinOf);
 
 function proof() {
   work ??= solve(challenge, Number(page.bits));
@@ -188,6 +189,7 @@ function trouble(error) {
       if (error.problem.errors?.[0]?.pointer === "/payee_pan" && destination?.field) {
         return complain([[destination.field, words.toWrong]]);
       }
+      if (error.problem.errors?.[0]?.pointer === "/payee_pan") return complain([[card.pan, words.isDestination]]);
       return complain([[card.pan, words.panWrong]]);
     default:
       return say("bad", [words.fault]);
@@ -244,9 +246,11 @@ async function catchUp() {
  * another tab may have asked, paid or cancelled.
  */
 async function hearState() {
+  const pressed = presses;
   try {
     const state = await calls.state();
-    if (paying || form.hidden) return;
+    // A press was answered meanwhile, or will be: that is newer.
+    if (paying || form.hidden || pressed !== presses) return;
     clock.hear(state.now_ms);
     newChallenge(state.challenge);
     asksLeft = state.asks_left;
@@ -274,6 +278,7 @@ ask.addEventListener("click", async () => {
   const wrong = [...(destination?.errors(card.digits) ?? []), ...card.errors()];
   if (wrong.length > 0) return complain(wrong.slice(0, 1));
   asking = true;
+  presses += 1;
   const { lastFour } = card;
   problem.hidden = true;
   ask.setAttribute("aria-busy", "true");

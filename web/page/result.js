@@ -9,6 +9,7 @@ const BACK_AFTER_S = 5;
 const ICONS = {
   paid: "M6 12.5l4 4 8-9",
   unknown: "M12 7v6m0 3.5v.5",
+  reversing: "M9 8L5.5 11.5 9 15m-3.5-3.5h8a4 4 0 0 1 0 8",
   reversed: "M9 8L5.5 11.5 9 15m-3.5-3.5h8a4 4 0 0 1 0 8",
   failed: "M8 8l8 8m0-8l-8 8",
   expired: "M12 7v5.5l3.5 2",
@@ -73,10 +74,12 @@ function rows(receipt, balance, page, words) {
  * Shows the end. `state` is the payment's; `text` is said instead of the usual sentence, `redirect` is the way back, which
  * is taken by itself after a success. A balance, which is told once, stays until the payer goes.
  */
-export function showResult(root, page, words, { state, receipt, balance, redirect, text }) {
+export function showResult(root, page, words, { state, tried, receipt, balance, redirect, text }) {
   const of = words.ofKind[page.kind] ?? {};
   const said = { ...words, ...of };
   if (page.kind === "balance" && state === "paid" && !balance) said.paidText = words.balanceOnce;
+  // A bank that was asked and did not answer may have charged, though the payment is open again.
+  if (tried) said.expiredText = words.expiredTried;
   const heading = element("h1", { tabindex: "-1", id: "result-title" }, said[state] ?? words.failed);
   const sentence = (text ?? said[`${state}Text`] ?? "").replace("{minutes}", figures(page.minutes, page.lang));
   const parts = [icon(state), heading, element("p", { class: "result-text" }, sentence)];

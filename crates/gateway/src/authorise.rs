@@ -27,7 +27,7 @@ use crate::{
     payee,
     payment::{self, Payment, Standing, TRIES_MAX, Trace},
     problem::{Kind, No},
-    refusals::{self, NO_BANK_CODE, NOT_ASKED},
+    refusals::{self, NO_BALANCE, NO_BANK_CODE, NOT_ASKED},
     rows::{Column, NotChanged},
     state::{Receipt, UNKNOWN_EN, UNKNOWN_FA},
     token,
@@ -315,10 +315,14 @@ async fn ask(bank: &Bank, request: Message, payment: &Payment) -> Ended {
         Ok(answer) => {
             let same_amount = answer.get(4).is_none_or(|amount| amount == payment.amount.de4());
             match answer.get(39) {
-                Some("00") if same_amount => {
-                    let told = answer.get(54).filter(|_| payment.kind() == PaymentKind::Balance);
-                    Ended::Approved { balance: told.and_then(balance::read) }
+                Some("00") if same_amount && payment.kind() == PaymentKind::Balance => {
+                    match answer.get(54).and_then(balance::read) {
+                        told @ Some(_) => Ended::Approved { balance: told },
+                        // A yes without what was asked for.
+                        None => Ended::Refused { code: "00".into(), refusal: Some(NO_BALANCE.into()) },
+                    }
                 }
+                Some("00") if same_amount => Ended::Approved { balance: None },
                 // Approved in another way than was asked for, or 68, an answer that came too late: no clear no.
                 Some(code) if code.len() == 2 && code != "68" && !is_approval(code) => Ended::Refused {
                     code: code.to_owned(),

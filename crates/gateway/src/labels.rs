@@ -44,6 +44,8 @@ pub(crate) struct Labels {
     pub(crate) show_balance: &'static str,
     pub(crate) missing: &'static str,
     pub(crate) missing_text: &'static str,
+    pub(crate) trouble: &'static str,
+    pub(crate) trouble_text: &'static str,
 }
 
 /// The words of a language.
@@ -95,6 +97,8 @@ const PERSIAN: Labels = Labels {
     show_balance: "نمایش مانده",
     missing: "چنین پرداختی نیست",
     missing_text: "نشانی را بررسی کنید یا پرداخت را از فروشگاه از نو آغاز کنید.",
+    trouble: "درگاه اکنون پاسخ نمی‌دهد",
+    trouble_text: "کمی دیگر این صفحه را دوباره بار کنید.",
 };
 
 const ENGLISH: Labels = Labels {
@@ -138,4 +142,6 @@ const ENGLISH: Labels = Labels {
     show_balance: "Show balance",
     missing: "There is no such payment",
     missing_text: "Check the address, or start the payment anew at the shop.",
+    trouble: "The gateway does not answer now",
+    trouble_text: "Load this page again in a moment.",
 };

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use askama::Template;
 use axum::{
     extract::{Path, Query, State},
-    http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header},
+    http::{HeaderMap, HeaderName, HeaderValue, header},
     response::{Html, IntoResponse, Response},
 };
 use ramz_domain::{Language, PaymentId, PaymentKind, digits};
@@ -16,6 +16,7 @@ use crate::{
     gateway::Gateway,
     labels::{self, Labels},
     payment::Payment,
+    problem::No,
     proof,
     token::Browser,
     words::{rial_words, toman_words},
@@ -131,6 +132,8 @@ struct Missing {
     lang: &'static str,
     dir: &'static str,
     t: &'static Labels,
+    title: &'static str,
+    text: &'static str,
 }
 
 /// `GET /pay/{payment}` → the page.
@@ -146,14 +149,7 @@ pub(crate) async fn page(
             Ok(response) => response,
             Err(error) => gateway.fault(&error).into_response(),
         },
-        Err(no) if no.is_missing() => {
-            let (lang, dir) = direction(language);
-            match (Missing { lang, dir, t: labels::of(language) }).render() {
-                Ok(html) => gateway.dressed((StatusCode::NOT_FOUND, Html(html)).into_response()),
-                Err(error) => gateway.fault(&error).into_response(),
-            }
-        }
-        Err(no) => no.into_response(),
+        Err(no) => gateway.instead(no, language),
     }
 }
 
@@ -165,8 +161,9 @@ impl Gateway {
         language: Language,
         headers: &HeaderMap,
     ) -> Result<Response, askama::Error> {
-        let Ok(merchant) = self.merchant_of(payment) else {
-            return Ok(StatusCode::NOT_FOUND.into_response());
+        let merchant = match self.merchant_of(payment) {
+            Ok(merchant) => merchant,
+            Err(no) => return Ok(self.instead(no, language)),
         };
         let (lang, dir) = direction(language);
         let known = Browser::of(headers);
@@ -206,6 +203,23 @@ impl Gateway {
             response.headers_mut().insert(header::SET_COOKIE, cookie);
         }
         Ok(response)
+    }
+
+    /// A page for a person, where a program would get a problem: there is no such payment, or it cannot be read now.
+    fn instead(&self, no: No, language: Language) -> Response {
+        let (t, (lang, dir)) = (labels::of(language), direction(language));
+        let (title, text) =
+            if no.is_missing() { (t.missing, t.missing_text) } else { (t.trouble, t.trouble_text) };
+        let html = match (Missing { lang, dir, t, title, text }).render() {
+            Ok(html) => html,
+            Err(error) => return self.fault(&error).into_response(),
+        };
+        let told = no.into_response();
+        let mut response = (told.status(), Html(html)).into_response();
+        if let Some(seconds) = told.headers().get(header::RETRY_AFTER) {
+            response.headers_mut().insert(header::RETRY_AFTER, seconds.clone());
+        }
+        self.dressed(response)
     }
 
     /// The headers of every document.

@@ -68,6 +68,7 @@ pub(crate) fn reason(response_code: &str, refusal: Option<&str>) -> Reason {
         (_, Some("static_total")) => STATIC_TOTAL,
         (_, Some("over_ceiling")) => OVER_CEILING,
         (_, Some("clock_off")) => CLOCK_OFF,
+        (_, Some(NO_BALANCE)) => UNTOLD,
         ("55", _) => WRONG_PIN,
         ("59", _) => OTHER_PAYMENT,
         ("75", _) => LOCKED,
@@ -88,6 +89,8 @@ pub(crate) fn reason(response_code: &str, refusal: Option<&str>) -> Reason {
 pub(crate) const NO_BANK_CODE: &str = "91";
 /// … and was not asked, or did not ask its host: nothing was charged. A bank says so with the same refusal code.
 pub(crate) const NOT_ASKED: &str = Refusal::IssuerInoperative.code();
+/// Our own word for a balance that was approved and not told.
+pub(crate) const NO_BALANCE: &str = "no_balance";
 
 const WRONG_PIN: Reason = Reason {
     fa: (
@@ -192,6 +195,11 @@ const CLOCK_OFF: Reason = Reason {
     ),
     next: Next::Pin,
 };
+const UNTOLD: Reason = Reason {
+    fa: ("بانک پذیرفت، اما مانده را نفرستاد.", "رمز پویای تازه‌ای درخواست کنید و دوباره تلاش کنید."),
+    en: ("The bank agreed but told no balance.", "Ask for a new dynamic PIN and try again."),
+    next: Next::Ask,
+};
 const NO_BANK: Reason = Reason {
     fa: ("بانک کارت پاسخ نمی‌دهد.", "مبلغی کسر نشد. کمی دیگر دوباره تلاش کنید یا با کارت دیگری بپردازید."),
     en: (
@@ -261,6 +269,7 @@ mod tests {
             ("61", Some("over_ceiling"), Next::Ask),
             ("55", Some("clock_off"), Next::Pin),
             ("61", None, Next::OtherCard),
+            ("00", Some(NO_BALANCE), Next::Ask),
             ("zz", None, Next::OtherCard),
         ] {
             assert_eq!(reason(code, refusal).next, next, "{code}");

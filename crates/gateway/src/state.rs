@@ -59,6 +59,8 @@ pub(crate) struct Seen {
     state: &'static str,
     now_ms: u64,
     expires_ms: u64,
+    /// A bank was asked, so that nobody can say that nothing was charged.
+    tried: bool,
     asks_left: usize,
     /// When the card that was asked for last may be asked for again.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -81,6 +83,7 @@ impl Gateway {
             state: standing.code(),
             now_ms: now.unix_ms(),
             expires_ms: payment.expires.unix_ms(),
+            tried: payment.tries > 0,
             asks_left: ASKS_MAX.saturating_sub(payment.asks.len()),
             ask_again_at_ms: payment.asks.last().map(|ask| ask.again_at.unix_ms()),
             challenge: proof::challenge(id, payment),

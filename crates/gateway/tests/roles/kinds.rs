@@ -77,6 +77,9 @@ async fn each_kind_is_asked_for_and_paid_with_its_payee() {
             (&asked["payment"]["kind"], &asked["payment"]["amount"]),
             (&json!(kind), &wanted["amount"])
         );
+        if kind == "balance" {
+            *rig.bank.purchases.lock().unwrap() = Will::Balance(TOLD);
+        }
         let paid = browser.pay(PAN).await.json;
         assert_eq!(paid["result"], "paid", "{kind}: {paid}");
         assert_eq!(paid["receipt"]["payee"].as_str(), shown, "{kind}");
@@ -216,7 +219,7 @@ async fn a_balance_in_doubt_is_asked_again_and_never_reversed() {
     assert_eq!((&no["result"], &no["code"]), (&json!("refused"), &json!("91")), "{no}");
     assert_eq!(rig.look(&id).await["state"], "created");
     rig.pass(600);
-    *rig.bank.purchases.lock().unwrap() = Will::Approve;
+    *rig.bank.purchases.lock().unwrap() = Will::Balance(TOLD);
     // A payment takes ten tries: none is wasted on a link that is down.
     until("the balance", async || {
         rig.running.links_up().await;
@@ -225,6 +228,30 @@ async fn a_balance_in_doubt_is_asked_again_and_never_reversed() {
     .await;
     rig.pass(86_400);
     assert!(rig.bank.seen("0420").is_empty() && rig.bank.seen("0421").is_empty());
+}
+
+/// A balance in rial, field 54.
+const TOLD: &str = "0002364C000010000000";
+
+#[tokio::test]
+async fn a_balance_that_was_not_told_may_be_asked_again() {
+    let rig = rig().await;
+    let id = opened(&rig, &of("balance")).await;
+    let browser = rig.browse(&id).await;
+    for untold in [Will::Approve, Will::Balance(""), Will::Balance("0002840C000010000000")] {
+        *rig.bank.purchases.lock().unwrap() = untold;
+        let no = browser.pay(PAN).await.json;
+        assert_eq!((&no["result"], &no["next"]), (&json!("refused"), &json!("ask")), "{no}");
+        assert_eq!(rig.look(&id).await["state"], "created");
+    }
+    *rig.bank.purchases.lock().unwrap() = Will::Balance(TOLD);
+    let told = browser.pay(PAN).await.json;
+    assert_eq!(
+        (&told["result"], &told["balance"]["available"]),
+        (&json!("paid"), &json!(10_000_000)),
+        "{told}"
+    );
+    assert_eq!(rig.look(&id).await["state"], "paid");
 }
 
 #[tokio::test]
@@ -298,6 +325,7 @@ async fn a_named_payee_is_kept_while_it_may_be_paid_and_no_longer() {
         assert!(sealed(&rig, &cancelled).await.is_empty(), "{kind}: cancelled");
     }
     let balance = opened(&rig, &of("balance")).await;
+    *rig.bank.purchases.lock().unwrap() = Will::Balance(TOLD);
     assert_eq!(rig.browse(&balance).await.pay(PAN).await.json["result"], "paid");
     assert!(sealed(&rig, &balance).await.is_empty(), "nothing is to be reversed");
     let abandoned = opened(&rig, &of("transfer")).await;

@@ -1,9 +1,13 @@
 //! The page as a document: its headers, its escaping, and that only it may call.
 
+use std::sync::Arc;
+
 use axum::http::{Method, StatusCode};
+use ramz_store::faults::FaultyStore;
+use ramz_store::{MemoryStore, Store};
 use serde_json::{Value, json};
 
-use crate::rig::{PAN, call, card, order, rig};
+use crate::rig::{PAN, call, card, order, rig, rig_on};
 
 #[tokio::test]
 async fn the_page_lets_nothing_in_and_is_not_kept() {
@@ -127,4 +131,26 @@ async fn an_unknown_payment_is_a_page_too() {
         assert_eq!(page.status, StatusCode::NOT_FOUND);
         assert!(page.text.contains("چنین پرداختی نیست"));
     }
+}
+
+#[tokio::test]
+async fn while_payments_cannot_be_read_there_is_a_page_that_says_so() {
+    let store = Arc::new(FaultyStore::new(Arc::new(MemoryStore::new())));
+    let rig = rig_on(Arc::clone(&store) as Arc<dyn Store>).await;
+    let path = format!("/pay/{}", rig.payment().await);
+    store.fail_reads(true);
+    for (query, words) in [("", "درگاه اکنون پاسخ نمی‌دهد"), ("?lang=en", "Load this page again in a moment")]
+    {
+        let page = rig.call(Method::GET, &format!("{path}{query}"), &[], &Value::Null).await;
+        assert_eq!(page.status, StatusCode::SERVICE_UNAVAILABLE);
+        assert_eq!(page.headers["content-type"], "text/html; charset=utf-8");
+        assert_eq!(page.headers["retry-after"], "1");
+        assert!(
+            page.headers.contains_key("content-security-policy") && page.text.contains(words),
+            "{}",
+            page.text
+        );
+    }
+    store.fail_reads(false);
+    assert_eq!(rig.call(Method::GET, &path, &[], &Value::Null).await.status, StatusCode::OK);
 }

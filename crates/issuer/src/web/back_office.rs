@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::extract::{Path, Request, State};
+use axum::extract::{MatchedPath, Path, Request, State};
 use axum::http::StatusCode;
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
@@ -68,13 +68,15 @@ pub fn routes(office: Arc<BackOffice>) -> Router {
 
 async fn only_operators(State(office): Shared, request: Request, next: Next) -> Response {
     let name = request.extensions().get::<Peer>().and_then(certified);
+    // Of the path its pattern: somebody may have written a card's number where its id belongs.
+    let path = request.extensions().get::<MatchedPath>().map(MatchedPath::as_str);
     if !name.is_some_and(|name| office.operators.contains(name)) {
-        tracing::warn!(name, path = request.uri().path(), "refused at the back office: no operator");
+        tracing::warn!(name, path, "refused at the back office: no operator");
         return Problem::unknown_asker().into_response();
     }
     // A certificate in a browser signs whatever a page of somebody else's makes it send.
     if PAGES_SAY.iter().any(|header| request.headers().contains_key(*header)) {
-        tracing::warn!(name, path = request.uri().path(), "refused at the back office: sent by a page");
+        tracing::warn!(name, path, "refused at the back office: sent by a page");
         return Problem::new(Kind::NotAllowed, "The back office is not for pages in a browser.")
             .into_response();
     }

@@ -8,6 +8,7 @@ use serde_json::json;
 
 use crate::bank::{Bank, CARD, CLOSED, Node, OTHER_CARD, Told, UNKNOWN, on_both_stores, same};
 use crate::codes::{make_first_pin_dynamic, read};
+use crate::doubles::Logs;
 use crate::guess::wrong;
 use crate::messages::{EXPIRY, Wish, code, pan, phone, reversal};
 use crate::phone::Phone;
@@ -40,6 +41,7 @@ on_both_stores! {
 }
 
 async fn only_operators_come_in(bank: &Bank, node: Node) -> Told {
+    let logs = Logs::all();
     let card = format!("/{}", bank.card(CARD));
     for peer in [None, Some("router"), Some("nobody")] {
         node.admin.peers_are(peer);
@@ -60,7 +62,11 @@ async fn only_operators_come_in(bank: &Bank, node: Node) -> Told {
         let reply = node.admin("POST", &format!("{card}/unlock"), "").await;
         same(reply.status, 401, "unlock")?;
     }
-    Ok(())
+    // A core system that is not let in yet, and writes the number where the id belongs.
+    node.admin("GET", "/6104337999999991", "").await;
+    let logs = String::from_utf8_lossy(&logs.bytes()).into_owned();
+    same(logs.contains("refused at the back office"), true, "the log was looked through")?;
+    same(logs.contains("6104337999999991"), false, "a number in the log")
 }
 
 async fn no_page_comes_in_with_an_operators_certificate(bank: &Bank, node: Node) -> Told {
