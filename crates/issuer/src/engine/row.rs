@@ -4,6 +4,7 @@ use minicbor::{Decode, Encode};
 use ramz_domain::card::{CardState, Entry};
 use ramz_domain::{CardId, Moment, Pan, Phone};
 use ramz_keys::{ChainLink, KeyFault, Keys, Tag};
+use ramz_store::journal::{VerifyError, verify_row};
 use ramz_store::{Head, JournalEntry, Store, Table, Version};
 
 use super::{EngineFault, Found};
@@ -121,11 +122,17 @@ pub(crate) fn chain(
     Ok((rows, head))
 }
 
-/// Checks a card's whole journal against its head: how many entries there are, or where the chain is broken.
-pub async fn verify_journal(store: &dyn Store, keys: &dyn Keys, card: CardId) -> Result<u64, String> {
+/// Checks a card's whole journal against its head: how many entries there are.
+///
+/// # Errors
+/// [`VerifyError`]: where the chain is broken, or that it could not be read, which says nothing of it.
+pub async fn verify_journal(
+    store: &dyn Store,
+    keys: &dyn Keys,
+    card: CardId,
+) -> Result<u64, VerifyError<KeyFault>> {
     let mac = |previous: &[u8; 32], entry: &JournalEntry| journal_mac(keys, card, previous, entry);
-    let verified = ramz_store::journal::verify_row(store, Table::Card, &card.0, mac).await;
-    verified.map_err(|broken| broken.to_string())
+    verify_row(store, Table::Card, &card.0, mac).await
 }
 
 /// The MAC that an entry of a card's journal must have, behind one with the MAC `previous`.

@@ -497,7 +497,7 @@ impl Bank {
         let store = self.store();
         for key in store.keys_after(Table::Card, &[], 1000).await.map_err(|fault| fault.to_string())? {
             let card = CardId(key.try_into().map_err(|_| "a card's key has 16 bytes")?);
-            let entries = verify_journal(&*store, &*self.soft, card).await?;
+            let entries = verify_journal(&*store, &*self.soft, card).await.map_err(|why| why.to_string())?;
             if entries == 0 {
                 return Err(format!("card {card} has no journal"));
             }

@@ -8,6 +8,7 @@ use ramz_domain::card::Entry;
 use ramz_domain::{CardId, Entropy};
 use ramz_issuer::engine::JournalRecord;
 use ramz_store::Table;
+use ramz_store::journal::VerifyError;
 
 use super::{Settings, say};
 use crate::config::IssuerConfig;
@@ -98,14 +99,20 @@ async fn verify(settings: Settings) -> anyhow::Result<()> {
         after.clone_from(last);
         for key in page {
             let Ok(card) = <[u8; 16]>::try_from(key.as_slice()).map(CardId) else { continue };
-            cards += 1;
             match ramz_issuer::engine::verify_journal(store.as_ref(), &keys, card).await {
                 Ok(count) => entries += count,
+                Err(VerifyError::Store(fault)) => {
+                    say::line(format!(
+                        "{cards} cards looked at, {broken} broken chains: not all could be read"
+                    ));
+                    return Err(fault).with_context(|| format!("reading the journal of card {card}"));
+                }
                 Err(why) => {
                     broken += 1;
                     say::line(format!("card {card}: {why}"));
                 }
             }
+            cards += 1;
         }
     }
     // A row that was taken away takes no entry along: what the rows lead to is not all there is.

@@ -211,6 +211,22 @@ async fn a_copy_that_is_none_is_told_and_no_issuer_starts_on_it() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn with_another_banks_keys_a_copy_is_a_copy_and_no_altered_journal() {
+    let moving = Moving::open().await;
+    let bank = &moving.bank;
+    let mut issuer = bank.start();
+    bank.ready().await;
+    let added = bank.site(2, OPERATOR).post("/admin/v1/cards", &card(&pan(IIN, 1), PHONE)).await;
+    assert_eq!(added.status, 201, "{}", added.text);
+    assert_eq!(issuer.terminate().0.code(), Some(0));
+    bank.quick_keys();
+    let copied = moving.copy();
+    assert_eq!(copied.code, Some(0), "{}{}", copied.out, copied.err);
+    assert!(copied.err.contains("this key file is not the store's"), "{}", copied.err);
+    assert!(copied.out.contains(" 0 broken chains, their MACs not looked at\n"), "{}", copied.out);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_altered_journal_is_told_by_its_key() {
     let moving = Moving::open().await;
     let bank = &moving.bank;

@@ -150,6 +150,35 @@ async fn on_a_database_a_journal_is_whole_also_while_it_is_written() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_database_that_does_not_answer_is_no_altered_journal() {
+    let bank = Bank::keeping(Kept::database).await;
+    bank.quick_keys();
+    let mut issuer = bank.start();
+    bank.ready().await;
+    let office = bank.site(2, OPERATOR);
+    // One more than a look at the keys takes.
+    for number in 1..=6 {
+        let phone = format!("0912000120{number}");
+        let added = office.post("/admin/v1/cards", &card(&pan(IIN, number), &phone)).await;
+        assert_eq!(added.status, 201, "{}", added.text);
+    }
+    assert_eq!(issuer.terminate().0.code(), Some(0));
+    assert_eq!(verify(&bank).code, Some(0));
+    let last = bank.kept.sql("issuer", "SELECT encode(key, 'hex') FROM card ORDER BY key DESC LIMIT 1");
+    let stuck = format!(
+        "ALTER TABLE card_sealed RENAME TO card_kept;
+         CREATE VIEW card_sealed AS SELECT * FROM card_kept
+            WHERE key <> '\\x{last}' OR (SELECT pg_sleep(60)) IS NULL"
+    );
+    bank.kept.sql("issuer", &stuck);
+    let told = verify(&bank);
+    assert_eq!(told.code, Some(1), "{}", told.out);
+    assert!(told.err.contains(&format!("reading the journal of card {last}")), "{}", told.err);
+    assert!(told.out.contains("5 cards looked at, 0 broken chains"), "{}", told.out);
+    assert!(!told.err.contains("altered"), "{}", told.err);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_store_that_is_not_there_is_not_whole_and_is_not_made() {
     let bank = Bank::open().await;
     bank.quick_keys();

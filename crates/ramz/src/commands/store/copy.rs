@@ -2,15 +2,17 @@
 
 use std::cell::Cell;
 use std::io::IsTerminal as _;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use anyhow::Context as _;
 use indicatif::{ProgressBar, ProgressStyle};
 use ramz_domain::{CardId, Entropy};
 use ramz_issuer::engine::journal_mac;
 use ramz_keys::SoftKeys;
-use ramz_store::JournalEntry;
-use ramz_store::copy::{Compared, Copy, Progress};
+use ramz_store::copy::{Compared, Copy, CopyError, Progress};
+use ramz_store::{JournalEntry, SqliteStore};
 use tokio::time::Instant;
 
 use crate::commands::say;
@@ -23,6 +25,11 @@ const LINE_EVERY: Duration = Duration::from_secs(10);
 
 pub(super) async fn run(store: &StoreConfig, keys: Option<&KeysConfig>) -> anyhow::Result<()> {
     let (file, database) = (store.file(), store.database(&SystemEntropy)?);
+    // Before the file is held for the copy.
+    let keys = match keys {
+        Some(keys) => Some(fitting(keys, file).await),
+        None => None,
+    };
     let mut copy = Copy::open(file, &database).await?;
     let there = copy.there();
     if there > 0 {
@@ -42,7 +49,6 @@ pub(super) async fn run(store: &StoreConfig, keys: Option<&KeysConfig>) -> anyho
         "{different} tables differ between {} and the database, on which no node will start: empty the database, and copy again",
         file.display()
     );
-    let whole = chains(&copy, keys, &told).await?;
     say::line(format!(
         "{written} rows written, {there} were there already; every row is the same on both sides"
     ));
@@ -50,6 +56,7 @@ pub(super) async fn run(store: &StoreConfig, keys: Option<&KeysConfig>) -> anyho
         "the database is the truth from now on: no role starts on {} any more",
         file.display()
     ));
+    let whole = chains(&copy, keys, &told).await?;
     anyhow::ensure!(whole, "the journal was altered, in the file already: the copy is as the file was");
     Ok(())
 }
@@ -65,10 +72,22 @@ fn table(compared: &[Compared]) {
     }
 }
 
-/// Whether every journal ends at its row's head; with the keys, also whether each entry is what was decided.
-async fn chains(copy: &Copy, keys: Option<&KeysConfig>, told: &Told) -> anyhow::Result<bool> {
+/// The keys, if they are the file's: under another bank's every journal would look altered.
+async fn fitting(keys: &KeysConfig, file: &Path) -> anyhow::Result<SoftKeys> {
     let entropy: Arc<dyn Entropy> = Arc::new(SystemEntropy);
-    let opened = keys.map(|keys| open_keys(keys, &entropy));
+    let opened = open_keys(keys, &entropy)?;
+    // A file that is held, left or damaged is told by the copy itself.
+    if file.exists()
+        && let Ok(store) = SqliteStore::open(file)
+    {
+        let named = || format!("key file {}", keys.file.display());
+        ramz_issuer::keys_fit_but_for_the_journal(&store, &opened).await.with_context(named)?;
+    }
+    Ok(opened)
+}
+
+/// Whether every journal ends at its row's head; with the keys, also whether each entry is what was decided.
+async fn chains(copy: &Copy, opened: Option<anyhow::Result<SoftKeys>>, told: &Told) -> anyhow::Result<bool> {
     let without = match &opened {
         Some(Err(error)) => {
             say::note(&format!(
@@ -90,7 +109,13 @@ async fn chains(copy: &Copy, keys: Option<&KeysConfig>, told: &Told) -> anyhow::
     };
     let chains = copy.chains(&mac, |entries| told.entries(entries)).await;
     told.end();
-    let chains = chains?;
+    let unread = |error: CopyError| {
+        let why = if let CopyError::Database(why) = error { why } else { error.to_string() };
+        anyhow::anyhow!(
+            "the copy is done, and only its journals could not be looked at: {why}; `ramz journal verify` does that too"
+        )
+    };
+    let chains = chains.map_err(unread)?;
     for broken in &chains.told {
         say::line(format!("journal of {broken}"));
     }
