@@ -8,6 +8,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{role, say};
 use crate::lab;
+use crate::system::tcp::Unbound;
 
 #[derive(Debug, Args)]
 pub(super) struct Options {
@@ -47,7 +48,7 @@ impl Options {
 
 pub(super) async fn run(options: Options) -> anyhow::Result<()> {
     let shutdown = CancellationToken::new();
-    let lab = lab::start(options.lab(), &shutdown).await?;
+    let lab = lab::start(options.lab(), &shutdown).await.map_err(elsewhere)?;
     let mut stop = role::Stop::listen()?;
     say::line(format!("lab ready {}", lab.url));
     if !options.no_open {
@@ -60,6 +61,12 @@ pub(super) async fn run(options: Options) -> anyhow::Result<()> {
         Ok(())
     };
     role::ended(stop, end).await
+}
+
+/// Where a port is taken: how to take others.
+fn elsewhere(error: anyhow::Error) -> anyhow::Error {
+    let taken = error.chain().any(|cause| cause.downcast_ref::<Unbound>().is_some_and(Unbound::is_taken));
+    if taken { anyhow::anyhow!("{error:#} The lab takes other ports with --port") } else { error }
 }
 
 /// Opens the portal if there is a desktop; without one the printed address has to do.

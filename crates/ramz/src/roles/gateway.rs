@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 use ramz_gateway::{ApiKey, Ports, Running};
+use ramz_store::Table;
 use tokio_util::sync::CancellationToken;
 
-use super::{Surroundings, mutual_tls, open_keys, open_store, optional_door, plain, plain_door, tls};
+use super::{Surroundings, mutual_tls, open_keys, open_own_store, optional_door, plain, plain_door, tls};
 use crate::config::GatewayConfig;
 use crate::system::files::read_secret;
 
@@ -29,7 +30,7 @@ pub(crate) async fn start(
     let Surroundings { clock, entropy, tap, .. } = around.clone();
     let ports = Ports {
         keys: Arc::new(open_keys(&config.keys, &entropy)?),
-        store: open_store(&config.store, entropy.as_ref()).await?,
+        store: open_own_store(&config.store, entropy.as_ref(), Table::Payment, Table::Card).await?,
         door: plain_door(&config.listen.page).await?,
         metrics_door: optional_door(&config.listen.metrics).await?,
         router: mutual_tls(&tls),

@@ -6,9 +6,10 @@ use anyhow::Context as _;
 use ramz_issuer::engine::TheRules;
 use ramz_issuer::{Ports, Running};
 use ramz_sms::smpp::{self, SmppSender};
+use ramz_store::Table;
 use tokio_util::sync::CancellationToken;
 
-use super::{Surroundings, open_keys, open_store, optional_door, plain, plain_door, tls, tls_door};
+use super::{Surroundings, open_keys, open_own_store, optional_door, plain, plain_door, tls, tls_door};
 use crate::config::IssuerConfig;
 use crate::system::files::read_secret;
 
@@ -19,7 +20,7 @@ pub(crate) async fn start(
     shutdown: &CancellationToken,
 ) -> anyhow::Result<Running> {
     let keys = Arc::new(open_keys(&config.keys, &around.entropy)?);
-    let store = open_store(&config.store, around.entropy.as_ref()).await?;
+    let store = open_own_store(&config.store, around.entropy.as_ref(), Table::Card, Table::Payment).await?;
     let named = || format!("key file {}", config.keys.file.display());
     ramz_issuer::keys_fit(store.as_ref(), keys.as_ref()).await.with_context(named)?;
     let listen = &config.listen;

@@ -11,7 +11,7 @@ use ramz_api::net::{Connector, Door};
 use ramz_api::tap::SharedTap;
 use ramz_domain::{Clock, Entropy};
 use ramz_keys::SoftKeys;
-use ramz_store::{Inspected, PostgresStore, SqliteStore, Store, inspect};
+use ramz_store::{Inspected, PostgresStore, SqliteStore, Store, Table, inspect};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
@@ -89,6 +89,24 @@ pub(crate) async fn open_store_as_it_is(
         }
     }
     open_store(&config.as_it_is(), entropy).await
+}
+
+/// Opens a role's store to run on it. What the other role keeps stands in `others`: where that is there and `own` is not, the
+/// configuration names the wrong store.
+async fn open_own_store(
+    config: &StoreConfig,
+    entropy: &dyn Entropy,
+    own: Table,
+    others: Table,
+) -> anyhow::Result<Arc<dyn Store>> {
+    let store = open_store(config, entropy).await?;
+    let is_there = async |table| store.keys_after(table, &[], 1).await.map(|keys| !keys.is_empty());
+    let is_others = is_there(others).await? && !is_there(own).await?;
+    anyhow::ensure!(
+        !is_others,
+        "the store is another role's: its table {others} has rows, and {own} has none. Does `store` name the right one?"
+    );
+    Ok(store)
 }
 
 /// Opens a store: a file, or a database.

@@ -20,7 +20,7 @@ impl std::error::Error for Unbound {}
 impl fmt::Display for Unbound {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "cannot listen on {}: {}", self.address, self.why)?;
-        if self.why.kind() == io::ErrorKind::AddrInUse {
+        if self.is_taken() {
             f.write_str(". Is it taken by another process?")?;
         }
         Ok(())
@@ -28,6 +28,11 @@ impl fmt::Display for Unbound {
 }
 
 impl Unbound {
+    /// Whether somebody else listens there.
+    pub(crate) fn is_taken(&self) -> bool {
+        self.why.kind() == io::ErrorKind::AddrInUse
+    }
+
     /// Whether the address is another machine's.
     pub(crate) fn is_elsewhere(&self) -> bool {
         self.why.kind() == io::ErrorKind::AddrNotAvailable

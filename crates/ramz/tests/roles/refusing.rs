@@ -5,9 +5,12 @@ use std::process::{Command, Stdio};
 
 use serde_json::{Value, json};
 
-use crate::processes::bank::Bank;
+use crate::house::House;
+use crate::page::Page;
+use crate::processes::bank::{Bank, IIN, OPERATOR, card};
 use crate::processes::database::Kept;
 use crate::processes::process::{RAMZ, Said, run};
+use crate::processes::wires::pan;
 
 /// What stands on standard error beside logs: one line.
 #[track_caller]
@@ -213,4 +216,36 @@ fn a_command_line_that_makes_no_sense_is_no_panic() {
         assert!(!said.err.is_empty() && !said.err.contains("panicked"), "{arguments:?}: {}", said.err);
     }
     assert!(fs::metadata(RAMZ).unwrap().is_file());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_role_does_not_start_on_anothers_store() {
+    let mut house = House::quick().await;
+    let bank = &house.bank;
+    let added = bank.site(2, OPERATOR).post("/admin/v1/cards", &card(&pan(IIN, 1), "09120001301")).await;
+    assert_eq!(added.status, 201, "{}", added.text);
+    Page::open(&house).await;
+    assert_eq!(house.issuer.terminate().0.code(), Some(0));
+    assert_eq!(house.gateway.terminate().0.code(), Some(0));
+    for (role, other, words) in [
+        ("gateway", "issuer", "its table card has rows, and payment has none"),
+        ("issuer", "gateway", "its table payment has rows, and card has none"),
+    ] {
+        let named = fs::read_to_string(bank.file(&format!("{role}.toml"))).unwrap();
+        let mut settings: Value = toml::from_str(&named).unwrap();
+        settings[role]["store"] = bank.kept.settings(other);
+        let file = bank.settings("anothers.toml", &settings);
+        let said = run([role, "--config", file.to_str().unwrap()], "");
+        let line = one_line(&said, role);
+        assert!(line.contains(words), "{line}");
+    }
+}
+
+#[test]
+fn a_lab_whose_ports_are_taken_says_how_to_take_others() {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = taken.local_addr().unwrap().port().to_string();
+    let said = run(["lab", "--no-open", "--port", &port], "");
+    let line = one_line(&said, "a lab");
+    assert!(line.contains(&format!(":{port}")) && line.contains("--port"), "{line}");
 }

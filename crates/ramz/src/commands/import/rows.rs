@@ -13,13 +13,16 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use anyhow::Context as _;
 use ramz_api::back_office::{CardBody, MEMBERS};
 use ramz_api::problem::Problem;
-use ramz_domain::limits;
+use ramz_domain::{digits, limits};
 use zeroize::Zeroizing;
 
 use super::{Format, Mode};
 
 /// Columns of what may be taken away from a card.
 const TAKEN_AWAY: [&str; 4] = ["phone", "static_pin_consent", "sms_pin_max", "static_pin_max"];
+
+/// Columns of digits and no words.
+const NUMBERS: [&str; 4] = ["pan", "expiry", "sms_pin_max", "static_pin_max"];
 
 /// What the reader of a CSV file takes in one go, and may have read of the next rows.
 const READ_AHEAD_MAX: usize = 64 * 1024;
@@ -174,6 +177,10 @@ fn of_cells(columns: &[String], record: &csv::ByteRecord, mode: Mode) -> Result<
         match cell.trim() {
             "" => {}
             "-" if TAKEN_AWAY.contains(&name.as_str()) => _ = members.insert(name.clone(), "".into()),
+            // A spreadsheet may have written them as it shows them.
+            cell if NUMBERS.contains(&name.as_str()) => {
+                _ = members.insert(name.clone(), digits::fold(cell).into());
+            }
             cell => _ = members.insert(name.clone(), cell.into()),
         }
     }
@@ -212,6 +219,8 @@ fn jsonl(file: File, mode: Mode) -> anyhow::Result<Rows> {
 
 #[cfg(test)]
 mod tests {
+    use ramz_domain::{Pan, Rial};
+
     use super::*;
 
     const GOOD: &str = "6104337000000016";
@@ -245,6 +254,17 @@ mod tests {
         let first = cards[0].as_ref().unwrap();
         assert_eq!((first.customer.as_deref(), cards.len()), (Some("a \"b\", c"), 2));
         assert!(cards[1].as_ref().unwrap().phone.is_none());
+    }
+
+    #[test]
+    fn a_spreadsheets_persian_digits_are_digits() {
+        let pan = digits::persian(GOOD);
+        let text = format!("pan,expiry,phone,sms_pin_max,customer\n{pan},۰۹۱۲,۰۹۱۲۰۰۰۱۱۰۱,۲۰۰۰۰۰۰,مشتری ۷\n");
+        let cards = rows(text.as_bytes(), Format::Csv).unwrap();
+        let card = cards[0].as_ref().unwrap();
+        assert_eq!(card.pan.as_ref().map(Pan::expose), Some(GOOD));
+        assert_eq!(card.sms_pin_max.flatten().map(Rial::get), Some(2_000_000));
+        assert_eq!(card.customer.as_deref(), Some("مشتری ۷"), "words stay as they are");
     }
 
     #[test]
