@@ -6,6 +6,7 @@
 
 mod apply;
 pub(crate) mod fault;
+mod hosts;
 mod in_line;
 pub(crate) mod migrate;
 pub(crate) mod place;
