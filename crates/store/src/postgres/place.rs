@@ -30,11 +30,12 @@ const KEEPALIVES: u32 = 3;
 
 /// What every connection is told first. Plans are made once, often while tables are empty: only walks along an index in the order of
 /// a batch's keys are good then and later, and two nodes that walk so never wait for each other crosswise. (Bitmaps, each of the one row
-/// that has a key, were a tenth of what a card's change cost the server.) A lock is waited for, but not for ever.
+/// that has a key, were a tenth of what a card's change cost the server.) A lock is waited for, but not for
+/// ever: who waits for it keeps a whole batch waiting.
 pub(crate) const SESSION: &str = "SET default_transaction_isolation = 'read committed';
 SET plan_cache_mode = force_generic_plan; SET enable_seqscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off;
 SET enable_bitmapscan = off; SET jit = off; SET max_parallel_workers_per_gather = 0;
-SET lock_timeout = '3s'; SET idle_in_transaction_session_timeout = '10s'; SET client_min_messages = error";
+SET lock_timeout = '1s'; SET idle_in_transaction_session_timeout = '10s'; SET client_min_messages = error";
 
 /// What somebody may want to write behind a URL's `?`: the rest has a setting of its own, or is set here.
 const PARAMETERS: &str = "behind its ? there may be sslmode=disable, connect_timeout, options, channel_binding and load_balance_hosts";

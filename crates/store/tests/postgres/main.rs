@@ -5,6 +5,7 @@
 mod conformance;
 mod doubt;
 mod fill;
+mod held;
 mod line;
 mod older;
 mod rules;
