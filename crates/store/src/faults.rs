@@ -5,6 +5,7 @@
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use ramz_domain::Moment;
@@ -17,6 +18,8 @@ use crate::{Change, JournalEntry, Key, Lanes, OutboxRow, Outcome, Row, Store, St
 pub enum Failing {
     /// A statement fails: nothing of the batch is written.
     Statement,
+    /// A row is held by somebody else: nothing of the batch is written.
+    Held,
     /// The outcome is unknown, and the batch *is* written.
     UnknownWritten,
     /// The outcome is unknown, and nothing is written.
@@ -38,6 +41,7 @@ struct Plan {
     poisoned: Vec<(Table, Key)>,
     reads_fail: bool,
     late: Option<Arc<Notify>>,
+    time_takes: Duration,
     batches: Vec<usize>,
 }
 
@@ -66,6 +70,11 @@ impl FaultyStore {
     /// From now on reads fail, or no longer, with [`StoreFault::Unavailable`].
     pub fn fail_reads(&self, failing: bool) {
         self.plan().reads_fail = failing;
+    }
+
+    /// From now on [`Store::clock`] answers only so long after it was asked.
+    pub fn tell_the_time_after(&self, time: Duration) {
+        self.plan().time_takes = time;
     }
 
     /// No more faults: forgets the plan, the poison and the failing reads.
@@ -122,6 +131,7 @@ impl Store for FaultyStore {
                 done
             }
             Some(Failing::Statement) => Err(StoreFault::Statement("fails on demand".into())),
+            Some(Failing::Held) => Err(StoreFault::Held("fails on demand".into())),
             Some(Failing::UnknownWritten) => {
                 self.inner.commit(batch).await?;
                 Err(StoreFault::Unknown("fails on demand".into()))
@@ -141,6 +151,8 @@ impl Store for FaultyStore {
 
     async fn clock(&self) -> Result<Option<Moment>, StoreFault> {
         self.may_read()?;
+        let takes = self.plan().time_takes;
+        tokio::time::sleep(takes).await;
         self.inner.clock().await
     }
 

@@ -14,7 +14,7 @@ use std::collections::{HashSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use ramz_domain::limits::{COMMIT_BATCH_MAX, COMMIT_QUEUE_MAX};
+use ramz_domain::limits::{COMMIT_BATCH_MAX, COMMIT_QUEUE_MAX, STORE_WAIT_MAX};
 use tokio::sync::{Notify, oneshot, watch};
 use tokio::time::Instant;
 
@@ -284,11 +284,14 @@ async fn run(store: Arc<dyn Store>, watch: Option<Arc<dyn Watch>>, closing: Clos
     }
 }
 
-/// Commits a batch and answers everybody in it, halving it as often as a statement of it fails.
+/// Commits a batch and answers everybody in it, halving it as often as a statement of it fails; and while a row of it is held by
+/// somebody else, for as long as anybody waits: where all of them are (a whole table, say), each would be waited for alone.
 async fn commit(store: &dyn Store, batch: Vec<Waiting>) {
     let (changes, replies): (Vec<_>, Vec<_>) =
         batch.into_iter().map(|waiting| (waiting.change, waiting.reply)).unzip();
     let mut parts = vec![(changes, replies)];
+    let mut held_since: Option<Instant> = None;
+    let mut is_late = || held_since.get_or_insert_with(Instant::now).elapsed() > STORE_WAIT_MAX;
     while let Some((changes, mut replies)) = parts.pop() {
         let (count, changes) = (changes.len(), Arc::new(changes));
         match store.commit_kept(Arc::clone(&changes)).await {
@@ -302,7 +305,10 @@ async fn commit(store: &dyn Store, batch: Vec<Waiting>) {
                 let text = format!("{} outcomes came for {count} changes", outcomes.len());
                 fail(replies, &StoreFault::Unknown(text));
             }
-            Err(StoreFault::Statement(_)) if count > 1 => {
+            Err(StoreFault::Held(why)) if count == 1 || is_late() => {
+                fail(replies, &StoreFault::Unavailable(why));
+            }
+            Err(StoreFault::Statement(_) | StoreFault::Held(_)) if count > 1 => {
                 let mut first = Arc::unwrap_or_clone(changes);
                 let second = first.split_off(count / 2);
                 let second_replies = replies.split_off(count / 2);

@@ -197,6 +197,10 @@ pub enum StoreFault {
     /// The statement of one change failed and nothing of the batch is written. Bisect to find the poisoned one.
     #[error("store: a statement failed: {0}")]
     Statement(String),
+    /// Somebody else holds a row of the batch, or what it lies in, and nothing of the batch is written. Bisect, as long as there is time:
+    /// the others can be written. Of a batch of one change a store says [`StoreFault::Unavailable`] instead.
+    #[error("store: a row is held by somebody else: {0}")]
+    Held(String),
     /// COMMIT or fsync failed: written or not, nobody knows. Answer nobody; decide again by identity.
     #[error("store: the outcome of the commit is unknown: {0}")]
     Unknown(String),

@@ -250,6 +250,24 @@ async fn a_part_that_is_unknown_while_bisecting_is_unknown_alone() {
 }
 
 #[tokio::test]
+async fn a_row_that_somebody_holds_is_told_to_its_change_alone() {
+    let faulty = Arc::new(FaultyStore::new(Arc::new(MemoryStore::new())));
+    let held_row = [Some(Failing::Held), None, Some(Failing::Held), Some(Failing::Held), None];
+    faulty.next_commits(std::iter::once(None).chain(held_row));
+    let (committer, gated) = held(faulty.clone()).await;
+    let mut rest = pin!(committer.commit_all(inserts(4)));
+    poll_once(rest.as_mut());
+    gated.open();
+    let outcomes = rest.await;
+    assert_eq!(faulty.batches(), [1, 4, 2, 2, 1, 1]);
+    for at in [0, 1, 3] {
+        assert!(matches!(outcomes[at], Ok(Outcome::Won)), "{at}: {outcomes:?}");
+    }
+    // Nothing is wrong with it: it may be tried again later.
+    assert!(matches!(outcomes[2], Err(StoreFault::Unavailable(_))), "{outcomes:?}");
+}
+
+#[tokio::test]
 async fn a_full_store_is_told_to_the_batch_and_is_not_bisected() {
     let faulty = Arc::new(FaultyStore::new(Arc::new(MemoryStore::new())));
     faulty.next_commits([None, Some(Failing::Unavailable)]);

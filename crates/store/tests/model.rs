@@ -114,6 +114,7 @@ fn step() -> impl Strategy<Value = Step> {
 fn bare<T>(answer: Result<T, StoreFault>) -> Result<T, &'static str> {
     answer.map_err(|fault| match fault {
         StoreFault::Statement(_) => "statement",
+        StoreFault::Held(_) => "held",
         StoreFault::Unknown(_) => "unknown",
         StoreFault::Unavailable(_) => "unavailable",
     })

@@ -11,6 +11,8 @@ use crate::StoreFault;
 pub(crate) enum Failure {
     /// Nothing is written, and the same may succeed if it is tried again: a deadlock, a fail-over that has begun.
     Again(String),
+    /// Nothing is written: somebody else holds a row of it, and was waited for.
+    Held(String),
     /// What the caller is told.
     Fault(StoreFault),
 }
@@ -41,9 +43,12 @@ pub(crate) fn of(error: &Error, during: During, doing: &str) -> Failure {
     match said.code() {
         &SqlState::T_R_SERIALIZATION_FAILURE
         | &SqlState::T_R_DEADLOCK_DETECTED
-        | &SqlState::LOCK_NOT_AVAILABLE
         | &SqlState::READ_ONLY_SQL_TRANSACTION
         | &SqlState::CANNOT_CONNECT_NOW => Failure::Again(text),
+        &SqlState::LOCK_NOT_AVAILABLE if during == During::Reading => Failure::Again(text),
+        &SqlState::LOCK_NOT_AVAILABLE => Failure::Held(text),
+        // A damaged row: whatever else was asked for in the same trip may be whole.
+        _ if is_internal(said) && during != During::Commit => Failure::Fault(StoreFault::Statement(text)),
         _ if during == During::Reading => unavailable(text),
         code => match &code.code()[..2] {
             // Out of disk, memory or connections; an input-output error; a server that is going down.
@@ -56,6 +61,17 @@ pub(crate) fn of(error: &Error, during: During, doing: &str) -> Failure {
             _ => Failure::Fault(StoreFault::Statement(text)),
         },
     }
+}
+
+/// Whether what comes next is better kept apart from what failed: a row is held by somebody else, or damaged.
+pub(crate) fn calls_for_care(error: &Error) -> bool {
+    let held = error.code() == Some(&SqlState::LOCK_NOT_AVAILABLE);
+    held || error.as_db_error().is_some_and(is_internal)
+}
+
+/// Class XX: what lies at the server is damaged, or it has met what it does not expect.
+fn is_internal(said: &DbError) -> bool {
+    said.code().code().starts_with("XX")
 }
 
 /// Whether a statement failed only because one before it did.

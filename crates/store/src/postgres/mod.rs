@@ -6,6 +6,7 @@
 
 mod apply;
 pub(crate) mod fault;
+mod hosts;
 mod in_line;
 pub(crate) mod migrate;
 pub(crate) mod place;
@@ -20,6 +21,7 @@ use async_trait::async_trait;
 use ramz_domain::Moment;
 use tokio::sync::{Mutex, mpsc, oneshot};
 
+use self::apply::Care;
 pub use self::migrate::Schema;
 use self::place::Place;
 pub use self::place::{PostgresConfig, PostgresError};
@@ -34,6 +36,7 @@ const READS_WAITING_MAX: usize = 4096;
 /// A [`Store`] in a PostgreSQL database, for any number of nodes.
 pub struct PostgresStore {
     writers: Pool,
+    care: Care,
     readers: Arc<Pool>,
     wanted: mpsc::Sender<Wanted>,
     how: Reading,
@@ -60,7 +63,7 @@ impl PostgresStore {
             // Ends when the store is dropped, and with it whoever could ask.
             tokio::spawn(query::run(Arc::clone(&readers), how, Arc::clone(&waiting)));
         }
-        Ok(PostgresStore { writers, readers, wanted, how, lanes })
+        Ok(PostgresStore { writers, care: Care::default(), readers, wanted, how, lanes })
     }
 
     /// Looks whether a configuration could be used, without connecting. What is in `ca` is not looked at.
@@ -108,11 +111,11 @@ impl Store for PostgresStore {
     }
 
     async fn commit(&self, batch: Vec<Change>) -> Result<Vec<Outcome>, StoreFault> {
-        apply::batch(&self.writers, self.how.form, &batch).await
+        apply::batch(&self.writers, &self.care, self.how.form, &batch).await
     }
 
     async fn commit_kept(&self, batch: Arc<Vec<Change>>) -> Result<Vec<Outcome>, StoreFault> {
-        apply::batch(&self.writers, self.how.form, &batch).await
+        apply::batch(&self.writers, &self.care, self.how.form, &batch).await
     }
 
     fn lanes(&self) -> Lanes {

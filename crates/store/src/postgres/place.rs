@@ -16,10 +16,9 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 use zeroize::Zeroizing;
 
 use super::fault::words;
+use super::hosts::{Host, Hosts, Share};
 use super::sql::Form;
 
-/// A host that does not answer by then is left for the next one.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 /// Sent bytes that nobody acknowledges for so long end a connection: a server that vanished, not one that is slow.
 const UNACKNOWLEDGED_MAX: Duration = Duration::from_secs(5);
 /// An idle connection to a server that vanished is found out by then.
@@ -31,11 +30,12 @@ const KEEPALIVES: u32 = 3;
 
 /// What every connection is told first. Plans are made once, often while tables are empty: only walks along an index in the order of
 /// a batch's keys are good then and later, and two nodes that walk so never wait for each other crosswise. (Bitmaps, each of the one row
-/// that has a key, were a tenth of what a card's change cost the server.) A lock is waited for, but not for ever.
+/// that has a key, were a tenth of what a card's change cost the server.) A lock is waited for, but not for
+/// ever: who waits for it keeps a whole batch waiting.
 pub(crate) const SESSION: &str = "SET default_transaction_isolation = 'read committed';
 SET plan_cache_mode = force_generic_plan; SET enable_seqscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off;
 SET enable_bitmapscan = off; SET jit = off; SET max_parallel_workers_per_gather = 0;
-SET lock_timeout = '3s'; SET idle_in_transaction_session_timeout = '10s'; SET client_min_messages = error";
+SET lock_timeout = '1s'; SET idle_in_transaction_session_timeout = '10s'; SET client_min_messages = error";
 
 /// What somebody may want to write behind a URL's `?`: the rest has a setting of its own, or is set here.
 const PARAMETERS: &str = "behind its ? there may be sslmode=disable, connect_timeout, options, channel_binding and load_balance_hosts";
@@ -107,7 +107,7 @@ pub(crate) const STANDS: &str = "SELECT current_setting('synchronous_standby_nam
 
 /// The database, and how to come to it.
 pub(crate) struct Place {
-    config: Config,
+    hosts: Hosts,
     tls: Option<MakeRustlsConnect>,
     high_availability: bool,
     named: [u8; 8],
@@ -131,16 +131,64 @@ pub(crate) struct Backend {
 impl Place {
     /// Reads a configuration; connects nowhere.
     pub(crate) fn new(of: &PostgresConfig) -> Result<Place, PostgresError> {
-        let config = read(of)?;
+        let hosts = hosts(&read(of)?)?;
         let tls = of.ca.as_deref().map(tls).transpose()?.map(MakeRustlsConnect::new);
         let form = if of.sharded { Form::Sharded } else { Form::Whole };
-        Ok(Place { config, tls, high_availability: of.high_availability, named: of.named, form })
+        Ok(Place { hosts, tls, high_availability: of.high_availability, named: of.named, form })
     }
 
-    /// Opens a connection, on whichever host takes writes.
+    /// Opens a connection, on whichever host takes writes. Each is tried, one after the other, however silent the others are.
+    ///
+    /// # Errors
+    /// What each of them said, or what is wrong with the one that takes writes.
     pub(crate) async fn open(&self) -> Result<Opened, PostgresError> {
+        let (time, mut left) = (self.hosts.time(), self.hosts.count());
+        let mut said = Vec::with_capacity(left);
+        for host in self.hosts.in_turn() {
+            match self.open_at(host, time.part(left)).await {
+                Ok(opened) => {
+                    self.hosts.was_of_use(host);
+                    return Ok(opened);
+                }
+                Err(PostgresError::Connect(why)) => said.push(format!("{}: {why}", host.name)),
+                Err(other) => return Err(other),
+            }
+            left -= 1;
+        }
+        Err(PostgresError::Connect(said.join("; ")))
+    }
+
+    /// The same on one host, at whichever of its addresses.
+    async fn open_at(&self, host: &Host, time: Share) -> Result<Opened, PostgresError> {
+        let mut why = "it has no address".to_owned();
+        let places = match tokio::time::timeout_at(time.until(), host.places()).await {
+            Ok(Ok(places)) => places,
+            Ok(Err(error)) => return Err(PostgresError::Connect(error.to_string())),
+            Err(_) => {
+                self.hosts.was_silent(host);
+                return Err(PostgresError::Connect("its address was not found in time".into()));
+            }
+        };
+        let mut left = places.len();
+        for place in places {
+            // All of it: a server, or what stands before it, may take the connection and never answer.
+            let opening = self.open_once(place);
+            match tokio::time::timeout_at(time.part(left).until(), opening).await {
+                Ok(Err(PostgresError::Connect(text))) => why = text,
+                Ok(opened) => return opened,
+                Err(_) => {
+                    self.hosts.was_silent(host);
+                    why = "it did not answer in time".into();
+                }
+            }
+            left -= 1;
+        }
+        Err(PostgresError::Connect(why))
+    }
+
+    /// One attempt, up to the first answer to a question.
+    async fn open_once(&self, mut config: Config) -> Result<Opened, PostgresError> {
         let refused = |error: tokio_postgres::Error| PostgresError::Connect(words(&error));
-        let mut config = self.config.clone();
         let name = format!("ramz {}", uniquely(self.named));
         config.application_name(&name);
         let client = match &self.tls {
@@ -206,9 +254,6 @@ pub(crate) fn read(of: &PostgresConfig) -> Result<Config, PostgresError> {
         .keepalives_idle(KEEPALIVE_IDLE)
         .keepalives_interval(KEEPALIVE_AGAIN)
         .keepalives_retries(KEEPALIVES);
-    if config.get_connect_timeout().is_none() {
-        config.connect_timeout(CONNECT_TIMEOUT);
-    }
     if of.ca.is_some() {
         config.ssl_mode(SslMode::Require);
     } else if config.get_ssl_mode() != SslMode::Disable {
@@ -216,7 +261,12 @@ pub(crate) fn read(of: &PostgresConfig) -> Result<Config, PostgresError> {
             "the database is spoken to under TLS: give ca_file, or write ?sslmode=disable in the URL where the network between is trusted",
         ));
     }
+    hosts(&config)?;
     Ok(config)
+}
+
+fn hosts(config: &Config) -> Result<Hosts, PostgresError> {
+    Hosts::of(config).map_err(|why| PostgresError::Config(why.into()))
 }
 
 /// Why a URL is not read: its first parameter that does not fit, by its name alone, or else what a URL is.

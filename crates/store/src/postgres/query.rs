@@ -59,15 +59,37 @@ pub(crate) async fn run(
             return;
         }
         waiting.retain(|wanted: &Wanted| !wanted.reply.is_closed());
-        let answer = rows(&readers, how, &waiting).await;
-        for wanted in waiting.drain(..) {
-            let answer = match &answer {
-                Ok(rows) => Ok(rows.get(&(wanted.table, wanted.key)).cloned()),
-                Err(fault) => Err(fault.clone()),
-            };
-            // A caller that has gone needs no answer.
-            drop(wanted.reply.send(answer));
+        let mut later = Vec::new();
+        loop {
+            let answer = rows(&readers, how, &waiting).await;
+            if matches!(answer, Err(StoreFault::Statement(_))) && waiting.len() > 1 {
+                // One of them is damaged, and the others need not be.
+                later.push(waiting.split_off(waiting.len() / 2));
+                continue;
+            }
+            tell(waiting.drain(..), answer.map_err(at_large));
+            let Some(part) = later.pop() else { break };
+            waiting = part;
         }
+    }
+}
+
+fn tell(waiting: impl Iterator<Item = Wanted>, answer: Result<HashMap<(Table, Key), Row>, StoreFault>) {
+    for wanted in waiting {
+        let answer = match &answer {
+            Ok(rows) => Ok(rows.get(&(wanted.table, wanted.key)).cloned()),
+            Err(fault) => Err(fault.clone()),
+        };
+        // A caller that has gone needs no answer.
+        drop(wanted.reply.send(answer));
+    }
+}
+
+/// Whatever a read fails with, its caller cannot mend it by asking for something else.
+fn at_large(fault: StoreFault) -> StoreFault {
+    match fault {
+        StoreFault::Statement(text) => StoreFault::Unavailable(text),
+        fault => fault,
     }
 }
 
@@ -135,7 +157,7 @@ async fn ask(
             taken.leave();
         }
         match fault::of(&error, During::Reading, doing) {
-            Failure::Again(text) => why = text,
+            Failure::Again(text) | Failure::Held(text) => why = text,
             Failure::Fault(fault) => return Err(fault),
         }
     }
@@ -148,7 +170,8 @@ async fn query(
     sql: &'static str,
     values: Vec<Parameter<'_>>,
 ) -> Result<Vec<Found>, StoreFault> {
-    let mut answers = ask(readers, doing, &[Question { sql, values }], limits::STORE_WAIT_MAX).await?;
+    let question = [Question { sql, values }];
+    let mut answers = ask(readers, doing, &question, limits::STORE_WAIT_MAX).await.map_err(at_large)?;
     Ok(answers.pop().unwrap_or_default())
 }
 
@@ -199,7 +222,8 @@ pub(crate) async fn journal(
         Form::Sharded => vec![&shard, &owner, &after, &limit],
     };
     let question = Question { sql: &Statements::of(form).journal, values };
-    let mut answers = ask(readers, "reading a journal", &[question], JOURNAL_WAIT_MAX).await?;
+    let answers = ask(readers, "reading a journal", &[question], JOURNAL_WAIT_MAX).await;
+    let mut answers = answers.map_err(at_large)?;
     let found = answers.pop().unwrap_or_default();
     found.iter().map(|found| entry(found).map_err(|error| unreadable(&error))).collect()
 }

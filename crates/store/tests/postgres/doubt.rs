@@ -142,3 +142,44 @@ async fn of_several_servers_the_one_that_takes_writes_is_used() {
     assert_eq!(store.commit(vec![swap(Some(1), b"after")]).await.unwrap(), [Outcome::Won]);
     assert_eq!(found(&store).await, (2, b"after".to_vec()));
 }
+
+/// A frozen machine, or a proxy before one, takes connections and answers nothing. It must not keep anybody from the primary.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_host_that_takes_connections_and_is_silent_is_passed_over() {
+    let server = Server::start();
+    let (silent, line) = (Line::to(server.port).await, Line::to(server.port).await);
+    silent.hang();
+    let own = format!("127.0.0.1:{}", server.port);
+    // What a whole connection may take; that there are two hosts makes it less.
+    for (schema, timeout) in [("silent", ""), ("patient", "&connect_timeout=5")] {
+        let hosts = format!("127.0.0.1:{},127.0.0.1:{}", silent.port, line.port);
+        let config = config(format!("{}{timeout}", server.schema(schema).replace(&own, &hosts)));
+        let opening = tokio::time::timeout(limits::STORE_WAIT_MAX, PostgresStore::open(&config));
+        let store = opening.await.expect("it hangs").unwrap();
+        assert_eq!(store.commit(vec![swap(None, b"before")]).await.unwrap(), [Outcome::Won]);
+        assert_eq!(found(&store).await, (1, b"before".to_vec()));
+        line.cut();
+        // Whose connection was cut may have an outcome that nobody knows; the next one has not.
+        drop(store.commit(vec![swap(Some(7), b"cut")]).await);
+        let began = Instant::now();
+        assert_eq!(store.commit(vec![swap(Some(1), b"after")]).await.unwrap(), [Outcome::Won]);
+        assert_eq!(found(&store).await, (2, b"after".to_vec()));
+        assert!(began.elapsed() < Duration::from_secs(2), "the silent one was asked first again");
+    }
+}
+
+/// The one that was of use falls silent, and another is: every host is asked within the time that a caller waits.
+#[tokio::test(flavor = "multi_thread")]
+async fn when_the_first_falls_silent_the_others_are_asked() {
+    let server = Server::start();
+    let (one, two) = (Line::to(server.port).await, Line::to(server.port).await);
+    let hosts = format!("127.0.0.1:{},127.0.0.1:{}", one.port, two.port);
+    let url = server.schema("turns").replace(&format!("127.0.0.1:{}", server.port), &hosts);
+    let store = PostgresStore::open(&config(url)).await.unwrap();
+    assert_eq!(store.commit(vec![swap(None, b"before")]).await.unwrap(), [Outcome::Won]);
+    one.hang();
+    let told = store.commit(vec![swap(Some(1), b"lost on its way")]).await;
+    assert!(matches!(told, Err(StoreFault::Unknown(_))), "{told:?}");
+    assert_eq!(found(&store).await, (1, b"before".to_vec()));
+    assert_eq!(store.commit(vec![swap(Some(1), b"after")]).await.unwrap(), [Outcome::Won]);
+}

@@ -5,7 +5,7 @@
 mod conformance;
 mod doubt;
 mod fill;
-#[expect(dead_code, reason = "other crates' tests use the rest")]
+mod held;
 mod line;
 mod older;
 mod rules;
