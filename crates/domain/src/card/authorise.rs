@@ -245,6 +245,7 @@ impl CardState {
             refused: None,
             clock_off: false,
             awaited: None,
+            reversed_by: None,
         });
     }
 }

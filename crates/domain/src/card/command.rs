@@ -89,12 +89,7 @@ pub enum Command {
         why: NotSent,
     },
     /// A reversal came in.
-    Reverse {
-        /// The key of the original's reversal (DE90 and DE41).
-        reversal: Mark,
-        /// The original's retrieval reference (DE37 and DE41), for switches that send no DE90.
-        reference: Option<Mark>,
-    },
+    Reverse(Reversal),
     /// Lock the card's dynamic PIN until it is unlocked: a phone was lost, a fraud is suspected.
     Lock,
     /// Forget the wrong PINs.
@@ -125,6 +120,17 @@ pub enum Command {
         /// Milliseconds from the operator's taking it to its word.
         after_ms: u64,
     },
+}
+
+/// What a reversal says of its original, and of itself.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Reversal {
+    /// The key of the original's reversal (DE90 and DE41).
+    pub original: Mark,
+    /// The original's retrieval reference (DE37 and DE41), for switches that send no DE90.
+    pub reference: Option<Mark>,
+    /// The reversal itself (DE11, 32, 41), if it says so: one that comes again is the same.
+    pub itself: Option<Mark>,
 }
 
 /// An admitted request for a PIN.

@@ -38,7 +38,7 @@ use minicbor::{Decode, Encode};
 
 pub use command::{
     Answer, Authorisation, Candidate, CardDetails, Command, Decided, Evidence, HostAnswer, Mark, NotSent,
-    PinKind, PinRequest, ReceiptState, Requested, UnlockedBy,
+    PinKind, PinRequest, ReceiptState, Requested, Reversal, UnlockedBy,
 };
 pub use entry::{Changes, Entry};
 pub use notice::{Alerts, Notice};
@@ -325,6 +325,9 @@ struct Answered {
     /// Taken back: whether the host was asked about it and had not answered. A row of an earlier release does not say.
     #[n(11)]
     awaited: Option<bool>,
+    /// Taken back by its reference: by which reversal. A row of an earlier release does not say.
+    #[n(12)]
+    reversed_by: Option<Mark>,
 }
 
 #[derive(Clone, PartialEq, Eq, Debug, Encode, Decode)]
@@ -564,7 +567,7 @@ impl CardAt {
                 state.undone(*identity, *reversal, response_code)
             }
             Command::Withhold { challenge, why } => state.withhold(*challenge, *why, now),
-            Command::Reverse { reversal, reference } => state.reverse(*reversal, *reference, policy, now),
+            Command::Reverse(reversal) => state.reverse(reversal, policy, now),
             Command::Lock => state.lock(),
             Command::Unlock { by } => state.unlock(*by),
             Command::Reissue { expiry, issue } => state.reissue(*expiry, *issue, now),

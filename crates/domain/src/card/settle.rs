@@ -1,8 +1,8 @@
 //! What follows an authorisation: the host's answer or its silence, and reversals. None ever revives a PIN.
 
 use super::{
-    Answer, Answered, CardState, Decided, Entry, HostAnswer, Mark, Notice, Outcome, Policy, statics,
-    unchanged,
+    Answer, Answered, CardState, Decided, Entry, HostAnswer, Mark, Notice, Outcome, Policy, Reversal,
+    statics, unchanged,
 };
 use crate::{Moment, Refusal, limits};
 
@@ -110,21 +110,27 @@ impl CardState {
         self.writes(Answer::Done, vec![Entry::Undone { identity, response_code }])
     }
 
-    pub(super) fn reverse(
-        mut self,
-        reversal: Mark,
-        reference: Option<Mark>,
-        policy: &Policy,
-        now: Moment,
-    ) -> Decided {
-        let exact = self.answers.iter().position(|known| known.reversal == reversal);
-        // Tries of one purchase may share it: what the host was asked about goes before what was refused here, the latest first.
-        let by_reference = || {
-            let same = |known: &Answered| reference.is_some() && known.reference == reference;
-            let tries = || self.answers.iter().enumerate().rev().filter(|(_, known)| same(known));
-            tries().find(|(_, known)| known.went_to_the_host()).or_else(|| tries().next()).map(|(at, _)| at)
+    /// Tries of one purchase may share a reference. A reversal that comes again finds the one that it found at first; otherwise what
+    /// the host was asked about goes before what was taken back, and that before what was refused here, the latest first.
+    fn by_reference(&self, reversal: &Reversal) -> Option<usize> {
+        let Reversal { reference: Some(reference), itself, .. } = *reversal else { return None };
+        let tries = || {
+            let same = |known: &Answered| known.reference == Some(reference);
+            self.answers.iter().enumerate().rev().filter(move |(_, known)| same(known))
         };
-        if let Some(original) = exact.or_else(by_reference).and_then(|at| self.answers.get_mut(at)) {
+        let again = tries().find(|(_, known)| itself.is_some() && known.reversed_by == itself);
+        let found = again
+            .or_else(|| tries().find(|(_, known)| known.went_to_the_host()))
+            .or_else(|| tries().find(|(_, known)| known.outcome == Outcome::Reversed))
+            .or_else(|| tries().next());
+        found.map(|(at, _)| at)
+    }
+
+    pub(super) fn reverse(mut self, reversal: &Reversal, policy: &Policy, now: Moment) -> Decided {
+        let Reversal { original: named, reference, itself } = *reversal;
+        let exact = self.answers.iter().position(|known| known.reversal == named);
+        let found = exact.or_else(|| self.by_reference(reversal));
+        if let Some(original) = found.and_then(|at| self.answers.get_mut(at)) {
             let (identity, known) = (original.identity, original.identity.is_some());
             // Of one that an earlier release took back it is not known.
             let asked = match original.outcome {
@@ -140,12 +146,13 @@ impl CardState {
             let awaited = identity.filter(|_| original.outcome == Outcome::Awaiting);
             original.outcome = Outcome::Reversed;
             original.awaited = known.then_some(asked);
+            original.reversed_by = itself.filter(|_| exact.is_none());
             let reversal = original.reversal;
             self.static_undone(reversal);
             return self.ended(answer, Entry::Reversed { identity }, awaited, policy);
         }
         // A static payment is remembered for longer than its answer.
-        if self.static_reversed_late(reversal, reference) {
+        if self.static_reversed_late(named, reference) {
             return self.writes(
                 Answer::Reversed { known: true, asked: false },
                 vec![Entry::Reversed { identity: None }],
@@ -160,7 +167,7 @@ impl CardState {
         let tombstone = Answered {
             identity: None,
             content: None,
-            reversal,
+            reversal: named,
             reference,
             at: now,
             outcome: Outcome::Reversed,
@@ -170,6 +177,7 @@ impl CardState {
             refused: None,
             clock_off: false,
             awaited: None,
+            reversed_by: None,
         };
         self.answers.push(tombstone);
         self.writes(answer, vec![Entry::Reversed { identity: None }])

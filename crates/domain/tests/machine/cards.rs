@@ -25,6 +25,11 @@ pub(crate) fn reversal(transaction: &str) -> Mark {
     Mark::of(&[b"reversal", transaction.as_bytes()])
 }
 
+/// The mark of a retrieval reference.
+fn reference_mark(name: &str) -> Mark {
+    Mark::of(&[b"rrn", name.as_bytes()])
+}
+
 /// `A` and `A+1` have the same payee and another amount. `A@x` is A asked for at door x; without one the payee is the door.
 fn payment(name: &str) -> Digest {
     Digest::of(&[b"payment", name.split('@').next().unwrap_or("").as_bytes()])
@@ -49,6 +54,8 @@ fn texted(name: &str) -> ChallengeId {
 pub(crate) struct Pay {
     payment: String,
     transaction: String,
+    /// As its transaction, if it has none of its own.
+    reference: Option<String>,
     /// The payment whose PIN is typed; `None`: a wrong PIN.
     pin_of: Option<String>,
     expiry_matches: bool,
@@ -108,6 +115,7 @@ impl Pay {
         Pay {
             payment,
             transaction,
+            reference: None,
             pin_of: Some(pin_of.to_owned()),
             expiry_matches: true,
             door,
@@ -162,6 +170,10 @@ impl Pay {
         Pay { door: door.to_owned(), ..self }
     }
 
+    pub(crate) fn of_reference(self, reference: &str) -> Pay {
+        Pay { reference: Some(reference.to_owned()), ..self }
+    }
+
     fn command(&self) -> Command {
         Command::Authorise(self.authorisation())
     }
@@ -171,7 +183,7 @@ impl Pay {
             identity: mark(&self.transaction),
             contents: vec![Mark::of(&[b"content", self.payment.as_bytes()])],
             reversal: reversal(&self.transaction),
-            reference: Some(Mark::of(&[b"rrn", self.transaction.as_bytes()])),
+            reference: Some(reference_mark(self.reference.as_ref().unwrap_or(&self.transaction))),
             payments: vec![payment(&self.payment)],
             slot: self.slot,
             kind: Some(self.kind),
@@ -424,7 +436,19 @@ impl Card {
     }
 
     pub(crate) fn reverse_now(&mut self, transaction: &str) -> String {
-        self.tell(&Command::Reverse { reversal: reversal(transaction), reference: None })
+        let original = reversal(transaction);
+        self.tell(&Command::Reverse(Reversal { original, reference: None, itself: None }))
+    }
+
+    /// By its reference alone, with a reversal of that name.
+    pub(crate) fn reverse_by_reference(&mut self, reference: &str, itself: &str, s: u64) -> String {
+        self.now = second(s);
+        let original = reference_mark(reference);
+        self.tell(&Command::Reverse(Reversal {
+            original,
+            reference: Some(original),
+            itself: Some(mark(itself)),
+        }))
     }
 
     pub(crate) fn set_status(&mut self, status: CardStatus, phone_changed: bool) -> String {

@@ -6,6 +6,7 @@ mod any_order;
 mod cards;
 mod codes;
 mod full;
+mod reversals;
 mod sends;
 mod static_pin;
 mod stored;

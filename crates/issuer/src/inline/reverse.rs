@@ -1,10 +1,10 @@
 //! 0400 and 0420: note the reversal, commit, pass it on. It never revives a PIN.
 
 use ramz_domain::CardId;
-use ramz_domain::card::{Answer, Command, Mark};
+use ramz_domain::card::{Answer, Command, Mark, Reversal};
 use ramz_iso8583::Message;
 
-use super::transaction::{pan, reference_mark, reversal_mark};
+use super::transaction::{message_mark, pan, reference_mark, reversal_mark};
 use super::{Inline, Refused, reply};
 use crate::engine::{EngineFault, Found};
 use crate::undo::NOT_FOUND;
@@ -66,12 +66,13 @@ impl Inline {
         if !full {
             return self.pass(&request).await;
         }
-        let (reversal, reference) = match (Original::read(&request)?, reference_mark(&request)) {
+        let (original, reference) = match (Original::read(&request)?, reference_mark(&request)) {
             (Some(original), _) => (original.mark(), None),
             (None, Some(reference)) => (reference, Some(reference)),
             (None, None) => return Err(Refused::Format(90, "the original's data, or DE37 and DE41")),
         };
-        let noted = self.engine.tell(card, Command::Reverse { reversal, reference }).await;
+        let reversal = Reversal { original, reference, itself: message_mark(&request) };
+        let noted = self.engine.tell(card, Command::Reverse(reversal)).await;
         match noted.map_err(to_come_again)? {
             Answer::NotAwaited => Err(Refused::Silence),
             // Ours is durable and goes on until the host has it: the switch need not wait for that, nor the host undo twice.

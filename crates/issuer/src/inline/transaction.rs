@@ -270,6 +270,13 @@ pub(super) fn reference_mark(request: &Message) -> Option<Mark> {
     Some(Mark::of(&[b"reference", reference.as_bytes(), terminal.as_bytes()]))
 }
 
+/// What a reversal that comes again is known by: it differs in DE7 only.
+pub(super) fn message_mark(request: &Message) -> Option<Mark> {
+    let acquirer = request.get(32).unwrap_or("").trim_start_matches('0');
+    let (stan, terminal) = (request.get(11)?, request.get(41)?);
+    Some(Mark::of(&[b"message", stan.as_bytes(), acquirer.as_bytes(), terminal.as_bytes()]))
+}
+
 pub(super) fn required<'a>(
     request: &'a Message,
     field: u8,

@@ -17,7 +17,7 @@ use ramz_api::serve::JsonBody;
 use ramz_api::verification::{
     OUTCOME_PATH, PATH, Payee as Paid, PaymentOutcome, Presented as Pin, Verdict, Verification, Verified,
 };
-use ramz_domain::card::{Answer, Authorisation, Command, HostAnswer, Mark, PinKind, Slot};
+use ramz_domain::card::{Answer, Authorisation, Command, HostAnswer, Mark, PinKind, Reversal, Slot};
 use ramz_domain::{CardId, Digest, Entropy, Payee, Payment, Refusal, is_approval, limits};
 use ramz_keys::{IndexPurpose, KeyFault, Keys, PinBlock};
 use ramz_store::{Change, Head, Swap, Table};
@@ -101,7 +101,9 @@ async fn outcome(
         PaymentOutcome::Approved => host("00"),
         PaymentOutcome::Declined => host("05"),
         PaymentOutcome::WrongPin => host("55"),
-        PaymentOutcome::Reversed => Command::Reverse { reversal: reversal(identity), reference: None },
+        PaymentOutcome::Reversed => {
+            Command::Reverse(Reversal { original: reversal(identity), reference: None, itself: None })
+        }
     };
     match door.engine.tell(card, command).await.map_err(|f| door.problem(&f))? {
         // Again: it was the last try, and is noted as such.

@@ -18,6 +18,8 @@ on_both_stores! {
     a_clock_that_is_ten_minutes_off_is_told_so,
     a_dynamic_first_pin_pays_at_cash_machine_and_shop,
     a_terminal_service_takes_the_dynamic_first_pin,
+    a_repeat_of_a_service_that_switches_the_first_pin_gets_the_same_code,
+    a_repeat_of_a_service_is_no_free_guess,
     a_code_vouches_for_no_other_cards_track,
     a_lost_phone_is_no_dead_end,
     a_repeat_and_a_reversal_revive_nothing,
@@ -182,6 +184,58 @@ pub(crate) async fn a_terminal_service_takes_the_dynamic_first_pin(bank: &Bank, 
     bank.advance(60);
     set_pin(&mut without, &phone.code(bank, token, Purpose::FirstPin, 0), &bank.soft);
     same(code(&node.ask(&without).await?), "00".into(), "the track has it too")
+}
+
+/// The answer to the first was lost. By then the first PIN is another one.
+async fn a_repeat_of_a_service_that_switches_the_first_pin_gets_the_same_code(
+    bank: &Bank,
+    node: Node,
+) -> Told {
+    let (mut phone, mut token) = Phone::with(bank, &node, CARD).await?;
+    for (wish, device_goes) in [("931000", false), ("951000", true), ("920000", true)] {
+        let on = service(bank, CARD, "930000", FIRST_PIN);
+        same(code(&node.ask(&on).await?), "00".into(), "dynamic by the static PIN")?;
+        same(code(&node.ask_over(1, &repeated(&on)).await?), "00".into(), "and its repeat")?;
+        let pin = phone.code(bank, token, Purpose::FirstPin, 0);
+        let mut off = service(bank, CARD, wish, &pin);
+        if wish == "951000" {
+            crate::messages::set_tag(&mut off, de48::CHOICE, "1");
+        }
+        same(code(&node.ask(&off).await?), "00".into(), wish)?;
+        let asked = bank.host.asked_in_all().times;
+        // A repeat has a transmission time of its own.
+        let mut again = repeated(&off);
+        again.set(7, "1124015250");
+        same(refusal(&node.ask_over(1, &again).await?), ("00".into(), String::new()), "and its repeat")?;
+        same(bank.host.asked_in_all().times, asked, "the host was not asked")?;
+        let state = bank.state(CARD).await;
+        same((state.failures_of(Purpose::FirstPin), state.services().first_pin), (0, false), "no wrong try")?;
+        bank.advance(60);
+        if device_goes {
+            // As long as the card remembers what was taken off it.
+            bank.advance(3600);
+            (phone, token) = Phone::with(bank, &node, CARD).await?;
+        }
+    }
+    Ok(())
+}
+
+async fn a_repeat_of_a_service_is_no_free_guess(bank: &Bank, node: Node) -> Told {
+    let (phone, token) = Phone::with(bank, &node, CARD).await?;
+    make_first_pin_dynamic(bank, &node, CARD).await?;
+    let pin = phone.code(bank, token, Purpose::FirstPin, 0);
+    let on = repeated(&service(bank, CARD, "930000", &pin));
+    same(code(&node.ask(&on).await?), "55".into(), "no code is compared with what the host is asked about")?;
+    let wrong = service(bank, CARD, "910000", "0000000");
+    same(code(&node.ask(&wrong).await?), "55".into(), "a wrong code")?;
+    same(code(&node.ask(&service(bank, CARD, "931000", FIRST_PIN)).await?), "00".into(), "static again")?;
+    let asked = bank.host.asked_in_all().times;
+    for guess in ["0000000", FIRST_PIN] {
+        let mut again = repeated(&wrong);
+        set_pin(&mut again, guess, &bank.soft);
+        same(refusal(&node.ask_over(1, &again).await?), ("55".into(), "wrong_pin".into()), "as before")?;
+    }
+    same(bank.host.asked_in_all().times, asked, "the host was not asked")
 }
 
 async fn a_code_vouches_for_no_other_cards_track(bank: &Bank, node: Node) -> Told {

@@ -13,6 +13,7 @@ on_both_stores! {
     a_reversal_that_names_a_repeats_time_is_the_payments,
     a_partial_reversal_that_names_a_repeats_time_is_the_payments,
     of_tries_with_one_reference_the_approved_one_is_reversed,
+    a_reversal_by_reference_that_comes_again_is_of_the_same_try,
     a_partial_reversal_leaves_the_answer,
     a_reversal_of_nothing_that_is_known_passes,
     a_reversal_of_either_type_is_silence_while_the_host_is_away,
@@ -184,6 +185,25 @@ async fn of_tries_with_one_reference_the_approved_one_is_reversed(bank: &Bank, n
     let original = refusal(&node.ask(&repeated(&payment)).await?);
     same(original, ("12".into(), "reversed_before".into()), "the second try again")?;
     same(code(&node.ask(&repeated(&mistyped)).await?), "55".into(), "the first one again")
+}
+
+/// The host had declined the first try.
+async fn a_reversal_by_reference_that_comes_again_is_of_the_same_try(bank: &Bank, node: Node) -> Told {
+    let (dear, wish) = (Wish::purchase(crate::bank::BALANCE + 1), Wish::purchase(26_500));
+    let declined = bank.payment(CARD, &dear, &bank.pin(&node, CARD, &dear).await?);
+    same(code(&node.ask(&declined).await?), "51".into(), "too dear")?;
+    let mut payment = bank.payment(CARD, &wish, &bank.pin(&node, CARD, &wish).await?);
+    payment.set(37, declined.bytes(37).unwrap());
+    same(code(&node.ask(&payment).await?), "00".into(), "the second try, under the same reference")?;
+    let undo = reversal_by_reference(&payment);
+    let mut again = repeated(&undo);
+    again.set(7, "1124015410");
+    for undo in [undo, again.clone(), again] {
+        same(code(&node.ask(&undo).await?), "00".into(), "the reversal")?;
+    }
+    same(code(&node.ask(&repeated(&declined)).await?), "51".into(), "the first try again")?;
+    let original = refusal(&node.ask(&repeated(&payment)).await?);
+    same(original, ("12".into(), "reversed_before".into()), "the second try again")
 }
 
 async fn a_partial_reversal_leaves_the_answer(bank: &Bank, node: Node) -> Told {

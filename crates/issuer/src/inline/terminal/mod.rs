@@ -138,7 +138,7 @@ impl Inline {
         })
     }
 
-    /// Whether a dynamic first PIN was right. False: the host is to be asked.
+    /// Whether a dynamic first PIN was right, now or when this was asked before. False: the host is to be asked.
     async fn proves_first_pin(
         &self,
         request: &Message,
@@ -147,11 +147,20 @@ impl Inline {
         pan: &Pan,
     ) -> Result<bool, Refused> {
         let state = self.engine.look(found.card).await?.ok_or(EngineFault::NoCard)?;
-        if !state.first_pin_is_dynamic(&self.engine.policy) {
+        let dynamic = state.first_pin_is_dynamic(&self.engine.policy);
+        let static_too = matches!(wish, Wish::Unlock | Wish::Switch(Service::FirstPinOff));
+        let read = transaction::of_a_service(request, self.engine.keys.as_ref());
+        // What was answered here is answered here again, whatever it has switched: the code that proved it is no static PIN.
+        let at = state.at(self.engine.clock.now());
+        let known = read.as_ref().ok().is_some_and(|(authorisation, _)| {
+            at.answer_given(&Command::Authorise(authorisation.clone())).is_some()
+        });
+        // A service whose first switched it on was proved by the static PIN. That is no code, and no guess at one.
+        let switched = request.mti().is_repeat() && wish == Wish::Switch(Service::FirstPinOn);
+        if !known && (!dynamic || switched) {
             return Ok(false);
         }
-        let static_too = matches!(wish, Wish::Unlock | Wish::Switch(Service::FirstPinOff));
-        let (authorisation, expiry) = match transaction::of_a_service(request, self.engine.keys.as_ref()) {
+        let (authorisation, expiry) = match read {
             // Without an expiry no code is compared; but the host knows the static one.
             Err(Refused::Format(14, _)) if static_too => return Ok(false),
             read => read?,
