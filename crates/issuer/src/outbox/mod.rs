@@ -15,10 +15,10 @@ use std::time::Duration;
 use minicbor::bytes::{ByteArray, ByteVec};
 use ramz_api::hop;
 use ramz_domain::card::{Command, NotSent, Notice};
-use ramz_domain::{CardId, ChallengeId, limits};
+use ramz_domain::{CardId, ChallengeId, Moment, limits};
 use ramz_sms::port::{Given, Outgoing as Sms, SendError, Sender};
 use ramz_store::{Change, OutboxRow, Outcome};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -56,6 +56,9 @@ pub struct Outbox {
     counts: Arc<Counts>,
     slots: Arc<Semaphore>,
     settling: Semaphore,
+    /// Texts that the last sweep found: nobody works on them, and they wait for a place here. Still anybody's.
+    found: Mutex<VecDeque<OutboxRow>>,
+    found_some: Notify,
     /// Messages that this node has held against their phone's limit, and that are not settled.
     tried: Mutex<HashMap<[u8; 16], Tried>>,
     tasks: TaskTracker,
@@ -135,7 +138,7 @@ impl Outbox {
         let windows: usize = sender.lines().iter().map(|line| line.window).sum();
         let slots = Arc::new(Semaphore::new(windows.max(IN_HAND_MIN)));
         let (settling, tasks) = (Semaphore::new(SETTLING_MAX), TaskTracker::new());
-        let tried = Mutex::default();
+        let (found, found_some, tried) = (Mutex::default(), Notify::new(), Mutex::default());
         Arc::new(Outbox {
             engine,
             sender,
@@ -146,6 +149,8 @@ impl Outbox {
             counts,
             slots,
             settling,
+            found,
+            found_some,
             tried,
             tasks,
         })
@@ -156,13 +161,17 @@ impl Outbox {
         let mut texts: VecDeque<Text> = VecDeque::new();
         loop {
             let slot = Arc::clone(&self.slots).acquire_owned();
+            let waiting = !texts.is_empty() || !self.found().is_empty();
             tokio::select! {
                 () = shutdown.cancelled() => break,
-                Ok(slot) = slot, if !texts.is_empty() => {
+                Ok(slot) = slot, if waiting => {
                     if let Some(text) = texts.pop_front() {
                         self.start(text, slot);
+                    } else if let Some(row) = self.next_found() {
+                        self.start_found(row, slot);
                     }
                 }
+                () = self.found_some.notified(), if !waiting => {}
                 dispatch = queue.recv(), if texts.len() < QUEUE => match dispatch {
                     Some(dispatch) => texts.extend(self.text_of(dispatch)),
                     None => break,
@@ -174,8 +183,9 @@ impl Outbox {
         self.others.undo.drain().await;
     }
 
-    /// Takes over messages whose owner left them: for the sweeper. Says how many.
-    pub async fn resume(self: &Arc<Self>) -> Result<usize, EngineFault> {
+    /// Takes over messages whose owner left them: for the sweeper. Says how many. Texts are not leased before they have a place: one that
+    /// waits for a place here may find one at another node, or be what this node's own queue comes to next.
+    pub(crate) async fn resume(self: &Arc<Self>) -> Result<usize, EngineFault> {
         let (mut taken, mut most) = (0, limits::SWEEP_ROWS);
         // What comes due meanwhile is for the next time: this one ends.
         let now = self.engine.clock.now();
@@ -184,23 +194,23 @@ impl Outbox {
             let page = rows.len();
             // Texts last: the others wait for no slot, and must not wait for the operator either.
             rows.sort_by_key(is_text);
-            // Another node may have a line to the operator: texts are left to it, while they are of use.
-            if self.engine.store.is_shared() && !self.sender.is_up() {
-                rows.retain(|row| !is_text(row) || row.expires <= now);
-            }
-            let before = taken;
+            let (before, mut texts) = (taken, VecDeque::new());
             for row in rows {
                 if is_request(&row) {
                     taken += usize::from(self.others.admissions.take_up(row).await);
-                } else if let Some(dispatch) = self.take_over(row).await {
-                    taken += 1;
-                    let Some(sms) = self.text_of(dispatch) else { continue };
-                    // The sweeper waits for no operator. What finds no place stays until its lease is over, and hides nothing meanwhile.
-                    if let Ok(slot) = Arc::clone(&self.slots).try_acquire_owned() {
-                        self.start(sms, slot);
+                } else if !is_text(&row) {
+                    if let Some(dispatch) = self.take_over(row).await {
+                        taken += 1;
+                        drop(self.text_of(dispatch));
                     }
+                } else if self.needs_no_operator(&row, now) {
+                    taken += usize::from(self.let_go(&row).await);
+                } else if texts.len() < QUEUE {
+                    texts.push_back(row);
                 }
             }
+            *self.found() = texts;
+            self.found_some.notify_one();
             if page < most {
                 return Ok(taken);
             }
@@ -212,6 +222,45 @@ impl Outbox {
                 most *= 4;
             }
         }
+    }
+
+    fn found(&self) -> MutexGuard<'_, VecDeque<OutboxRow>> {
+        self.found.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Another node may have a line to the operator: texts are left to it, while they are of use.
+    fn next_found(&self) -> Option<OutboxRow> {
+        let mut found = self.found();
+        if self.engine.store.is_shared() && !self.sender.is_up() {
+            found.clear();
+        }
+        found.pop_front()
+    }
+
+    /// A text that a sweep found, and a place for it.
+    fn start_found(self: &Arc<Self>, row: OutboxRow, slot: OwnedSemaphorePermit) {
+        let this = Arc::clone(self);
+        self.tasks.spawn(async move {
+            let Some(dispatch) = this.take_over(row).await else { return };
+            if let Some(text) = this.text_of(dispatch) {
+                this.start(text, slot);
+            }
+        });
+    }
+
+    /// What nobody needs any more takes no place: while the operator is away there are none, and rows would hide the ones behind them.
+    fn needs_no_operator(&self, row: &OutboxRow, now: Moment) -> bool {
+        row.expires <= now && Outgoing::decode(&row.body).is_ok()
+    }
+
+    async fn let_go(&self, row: &OutboxRow) -> bool {
+        let gone = self.settle(&row.owner, row.id).await;
+        if gone {
+            self.tried().remove(&row.id);
+            self.engine.counts.sent("of_no_use", Duration::ZERO);
+            tracing::info!(sms = %hex::encode(row.id), "an SMS ran out before it was handed over");
+        }
+        gone
     }
 
     async fn take_over(&self, row: OutboxRow) -> Option<Dispatch> {
@@ -288,10 +337,18 @@ impl Outbox {
                 self.engine.counts.sent(outcome, began.elapsed());
                 let ms = hop::ms_since(began);
                 tracing::info!(%card, bank, sms = %hex::encode(id), outcome, parts, ms, "SMS handed over");
-                let settle = Change::Settle { owner: card.0.to_vec(), id };
-                if let Err(fault) = self.engine.committer.commit(settle).await {
-                    tracing::warn!(%card, sms = %hex::encode(id), %fault, "SMS not settled; it may go out again");
-                }
+                self.settle(&card.0, id).await;
+            }
+        }
+    }
+
+    /// The row goes. Whether it was there.
+    async fn settle(&self, owner: &[u8], id: [u8; 16]) -> bool {
+        match self.engine.committer.commit(Change::Settle { owner: owner.to_vec(), id }).await {
+            Ok(outcome) => outcome == Outcome::Won,
+            Err(fault) => {
+                tracing::warn!(sms = %hex::encode(id), %fault, "SMS not settled; it may go out again");
+                false
             }
         }
     }
@@ -428,7 +485,7 @@ fn is_request(row: &OutboxRow) -> bool {
 }
 
 /// How long a row is left alone once it is taken over. Texts that may come late are looked at less and less often: in a long outage
-/// they are many. But often enough while they are good: a row may be taken over that finds no place, and is not tried.
+/// they are many. But several times while they are good.
 fn lease(body: &[u8], attempts: u32, good_for: Duration) -> Duration {
     match Outgoing::decode(body) {
         Ok(Outgoing::Notice { .. } | Outgoing::Help { .. }) => {

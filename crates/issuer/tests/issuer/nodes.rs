@@ -10,6 +10,7 @@ use ramz_store::MemoryStore;
 use crate::bank::{Bank, Build, CARD, Node, until};
 use crate::doubles::{Mood, Operator};
 use crate::messages::{Wish, code, pan, phone, reversal};
+use crate::outbox::one_more_than_the_operator_takes;
 use crate::settings::limits;
 use crate::wires::http;
 
@@ -61,6 +62,20 @@ async fn a_text_goes_out_by_the_node_that_has_a_line() {
     assert_eq!(bank.operator.texts(&phone(CARD)).len(), 0);
     bank.settled().await.unwrap();
     assert_eq!((line.offered_late(), line.texts(&phone(CARD)).len()), (0, 1));
+}
+
+/// One node has more texts than its operator takes: it must not take over what another could send.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_has_no_place_at_one_node_goes_out_by_another() {
+    let (bank, first) = Bank::open(Build::over(Arc::new(MemoryStore::shared()))).await;
+    one_more_than_the_operator_takes(&bank, &first).await.unwrap();
+    bank.advance(16);
+    // The first node has swept. From here on the clock stands still: what it has leased would stay its own.
+    tokio::time::sleep(bounds::SWEEP_EVERY + Duration::from_millis(500)).await;
+    let line = Operator::new(bank.clock.clone());
+    let _second = bank.node_with(&line).await;
+    until("the second node sends it", async || line.texts(&phone(CARD)).len() == 1).await.unwrap();
+    assert_eq!(bank.operator.texts(&phone(CARD)).len(), 0);
 }
 
 #[tokio::test(flavor = "multi_thread")]

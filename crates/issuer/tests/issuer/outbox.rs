@@ -1,6 +1,8 @@
 //! What goes to the operator: the same PIN each time, at least once, and never after its expiry.
 
-use ramz_domain::Clock as _;
+use std::time::Duration;
+
+use ramz_domain::{Clock as _, limits};
 use ramz_keys::{Keys as _, PinSource};
 
 use crate::bank::{Bank, CARD, NO_PHONE, Node, Told, on_both_stores, same, until};
@@ -21,6 +23,25 @@ on_both_stores! {
     what_the_operator_refuses_is_not_sent_again,
     a_crash_between_commit_and_sending_sends_it_once_more,
     a_spent_pin_is_not_sent,
+    what_waits_for_a_place_keeps_its_lease,
+    what_ran_out_needs_no_place,
+}
+
+/// Texts that a node hands over at once in these tests: its operator has no lines that say more.
+const AT_ONCE: usize = 64;
+
+/// The operator has so many texts in hand as a node hands over at once, and one more waits, to [`CARD`].
+pub(crate) async fn one_more_than_the_operator_takes(bank: &Bank, node: &Node) -> Told {
+    bank.operator.is_in(Mood::Held);
+    for n in 100..100 + AT_ONCE as u32 / 2 {
+        bank.add(node, n, Some(n)).await;
+        for amount in [71_800, 71_900] {
+            same(bank.ask_pin(node, n, &Wish::purchase(amount)).await.status, 202, "a request")?;
+        }
+    }
+    until("the operator has its hands full", async || bank.operator.attempts() == AT_ONCE).await?;
+    same(bank.ask_pin(node, CARD, &Wish::purchase(71_950)).await.status, 202, "one more request")?;
+    until("its text waits", async || bank.state(CARD).await.open(bank.clock.now()).next().is_some()).await
 }
 
 async fn the_same_pin_is_sent_again_at_most_twice_with_its_first_expiry(bank: &Bank, node: Node) -> Told {
@@ -55,6 +76,25 @@ async fn an_attempt_outlives_no_lease(bank: &Bank, node: Node) -> Told {
     bank.operator.is_in(Mood::Up);
     bank.settled().await?;
     same(bank.operator.texts(&phone(CARD)).len(), 1, "texts")
+}
+
+/// The node's own queue comes to it before anybody else does.
+async fn what_waits_for_a_place_keeps_its_lease(bank: &Bank, node: Node) -> Told {
+    one_more_than_the_operator_takes(bank, &node).await?;
+    bank.advance(16);
+    tokio::time::sleep(limits::SWEEP_EVERY + Duration::from_millis(500)).await;
+    // The clock stands still: no lease runs out any more.
+    bank.operator.is_in(Mood::Up);
+    bank.text_after(CARD, 0).await?;
+    bank.nothing_more_than(CARD, 1).await
+}
+
+/// While the operator is away there are no places.
+async fn what_ran_out_needs_no_place(bank: &Bank, node: Node) -> Told {
+    one_more_than_the_operator_takes(bank, &node).await?;
+    bank.advance(120);
+    bank.settled().await?;
+    same(bank.operator.attempts(), AT_ONCE, "attempts")
 }
 
 async fn nothing_is_sent_to_who_may_not_pay(bank: &Bank, node: Node) -> Told {
