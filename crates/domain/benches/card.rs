@@ -43,6 +43,7 @@ fn payment(name: &str) -> Command {
         identity: mark("identity"),
         contents: vec![mark("content")],
         reversal: mark("reversal"),
+        trace: Some(mark("trace")),
         reference: Some(mark("reference")),
         payments: vec![Digest::of(&[name.as_bytes()])],
         slot: Slot::Second,

@@ -71,8 +71,8 @@ pub const TOKEN_FAR_STEPS: u64 = 10;
 pub const TOKEN_FAR_MAX: usize = 8;
 /// Minutes to either side in which two codes in a row are looked for: a clock that is set by hand is within half an hour.
 pub const TOKEN_RESYNC_STEPS: u64 = 30;
-/// A card row's encoded state.
-pub const CARD_BYTES_MAX: usize = 16 * 1024;
+/// A card row's encoded state: with every list full, and each entry as long as it may be.
+pub const CARD_BYTES_MAX: usize = 17 * 1024;
 
 /// SMS to one phone in two minutes, for all its cards together: two cards' worth …
 pub const PHONE_SENDS_IN_2_MIN: u32 = 12;

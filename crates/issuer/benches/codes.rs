@@ -170,6 +170,7 @@ fn payment() -> Command {
         identity: Mark([1; 16]),
         contents: vec![Mark([2; 16])],
         reversal: Mark([3; 16]),
+        trace: None,
         reference: None,
         payments: vec![Digest([9; 32])],
         slot: Slot::Second,

@@ -130,9 +130,11 @@ impl CardState {
     }
 
     pub(super) fn answer_again(&self, authorisation: &Authorisation) -> Option<Answer> {
+        // A repeat may have been sent at another time than what its reversal names, and may be all that comes.
         let reversed_first = |answer: &&Answered| {
             answer.identity.is_none()
                 && (answer.reversal == authorisation.reversal
+                    || (answer.trace.is_some() && answer.trace == authorisation.trace)
                     || (answer.reference.is_some() && answer.reference == authorisation.reference))
         };
         if self.answers.iter().any(|answer| reversed_first(&answer)) {
@@ -246,6 +248,7 @@ impl CardState {
             clock_off: false,
             awaited: None,
             reversed_by: None,
+            trace: None,
         });
     }
 }

@@ -127,6 +127,8 @@ pub enum Command {
 pub struct Reversal {
     /// The key of the original's reversal (DE90 and DE41).
     pub original: Mark,
+    /// The same without DE7: a repeat of the original may have one of its own.
+    pub trace: Option<Mark>,
     /// The original's retrieval reference (DE37 and DE41), for switches that send no DE90.
     pub reference: Option<Mark>,
     /// The reversal itself (DE11, 32, 41), if it says so: one that comes again is the same.
@@ -171,6 +173,8 @@ pub struct Authorisation {
     pub contents: Vec<Mark>,
     /// What its reversal would be found by.
     pub reversal: Mark,
+    /// The same without DE7 ([`Reversal::trace`]).
+    pub trace: Option<Mark>,
     /// The same by DE37, if it has one.
     pub reference: Option<Mark>,
     /// The payment, once for each live index key.

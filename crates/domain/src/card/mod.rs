@@ -328,6 +328,9 @@ struct Answered {
     /// Taken back by its reference: by which reversal. A row of an earlier release does not say.
     #[n(12)]
     reversed_by: Option<Mark>,
+    /// Of a tombstone: its original without the transmission time. A row of an earlier release has none.
+    #[n(13)]
+    trace: Option<Mark>,
 }
 
 #[derive(Clone, PartialEq, Eq, Debug, Encode, Decode)]

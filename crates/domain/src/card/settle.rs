@@ -127,7 +127,7 @@ impl CardState {
     }
 
     pub(super) fn reverse(mut self, reversal: &Reversal, policy: &Policy, now: Moment) -> Decided {
-        let Reversal { original: named, reference, itself } = *reversal;
+        let Reversal { original: named, trace, reference, itself } = *reversal;
         let exact = self.answers.iter().position(|known| known.reversal == named);
         let found = exact.or_else(|| self.by_reference(reversal));
         if let Some(original) = found.and_then(|at| self.answers.get_mut(at)) {
@@ -178,6 +178,7 @@ impl CardState {
             clock_off: false,
             awaited: None,
             reversed_by: None,
+            trace,
         };
         self.answers.push(tombstone);
         self.writes(answer, vec![Entry::Reversed { identity: None }])

@@ -25,6 +25,11 @@ pub(crate) fn reversal(transaction: &str) -> Mark {
     Mark::of(&[b"reversal", transaction.as_bytes()])
 }
 
+/// The same without its transmission time.
+fn trace(transaction: &str) -> Mark {
+    Mark::of(&[b"trace", transaction.as_bytes()])
+}
+
 /// The mark of a retrieval reference.
 fn reference_mark(name: &str) -> Mark {
     Mark::of(&[b"rrn", name.as_bytes()])
@@ -56,6 +61,8 @@ pub(crate) struct Pay {
     transaction: String,
     /// As its transaction, if it has none of its own.
     reference: Option<String>,
+    /// A repeat with a transmission time of its own.
+    sent_at: Option<String>,
     /// The payment whose PIN is typed; `None`: a wrong PIN.
     pin_of: Option<String>,
     expiry_matches: bool,
@@ -116,6 +123,7 @@ impl Pay {
             payment,
             transaction,
             reference: None,
+            sent_at: None,
             pin_of: Some(pin_of.to_owned()),
             expiry_matches: true,
             door,
@@ -170,6 +178,10 @@ impl Pay {
         Pay { door: door.to_owned(), ..self }
     }
 
+    pub(crate) fn sent_at(self, time: &str) -> Pay {
+        Pay { sent_at: Some(format!("{} at {time}", self.transaction)), ..self }
+    }
+
     pub(crate) fn of_reference(self, reference: &str) -> Pay {
         Pay { reference: Some(reference.to_owned()), ..self }
     }
@@ -182,7 +194,8 @@ impl Pay {
         Authorisation {
             identity: mark(&self.transaction),
             contents: vec![Mark::of(&[b"content", self.payment.as_bytes()])],
-            reversal: reversal(&self.transaction),
+            reversal: self.sent_at.as_deref().map_or_else(|| reversal(&self.transaction), reversal),
+            trace: Some(trace(&self.transaction)),
             reference: Some(reference_mark(self.reference.as_ref().unwrap_or(&self.transaction))),
             payments: vec![payment(&self.payment)],
             slot: self.slot,
@@ -436,8 +449,8 @@ impl Card {
     }
 
     pub(crate) fn reverse_now(&mut self, transaction: &str) -> String {
-        let original = reversal(transaction);
-        self.tell(&Command::Reverse(Reversal { original, reference: None, itself: None }))
+        let (original, trace) = (reversal(transaction), Some(trace(transaction)));
+        self.tell(&Command::Reverse(Reversal { original, trace, reference: None, itself: None }))
     }
 
     /// By its reference alone, with a reversal of that name.
@@ -446,6 +459,7 @@ impl Card {
         let original = reference_mark(reference);
         self.tell(&Command::Reverse(Reversal {
             original,
+            trace: None,
             reference: Some(original),
             itself: Some(mark(itself)),
         }))

@@ -48,3 +48,18 @@ fn another_reversal_by_the_same_reference_is_of_the_other_try() {
         assert_eq!(card.pay(Pay::right("B", "b"), s), "12 reversed_before", "the latest goes first");
     }
 }
+
+/// The first message is lost with its connection, and its repeat comes after the reversal.
+#[test]
+fn a_reversal_that_comes_first_refuses_a_repeat_of_another_time() {
+    let mut card = Card::active();
+    card.ask("A", 0);
+    assert_eq!(card.reverse("t1", 1), "reversed, original unknown");
+    assert_eq!(card.pay(Pay::right("A", "t1").sent_at("13 s later"), 14), "12 reversed_before");
+    assert_eq!(card.compared(), 0, "nothing is compared");
+    assert_eq!(card.pay(Pay::right("A", "t2").sent_at("13 s later"), 15), "ask host", "the PIN is not spent");
+    let mut card = Card::active();
+    card.reverse("t1", 0);
+    card.ask("A", 590);
+    assert_eq!(card.pay(Pay::right("A", "t1").sent_at("another hour"), 601), "ask host", "ten minutes later");
+}

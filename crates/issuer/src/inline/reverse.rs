@@ -4,7 +4,7 @@ use ramz_domain::CardId;
 use ramz_domain::card::{Answer, Command, Mark, Reversal};
 use ramz_iso8583::Message;
 
-use super::transaction::{message_mark, pan, reference_mark, reversal_mark};
+use super::transaction::{message_mark, pan, reference_mark, reversal_mark, trace_mark};
 use super::{Inline, Refused, reply};
 use crate::engine::{EngineFault, Found};
 use crate::undo::NOT_FOUND;
@@ -30,6 +30,11 @@ impl<'a> Original<'a> {
 
     pub(super) fn mark(&self) -> Mark {
         self.sent_at(self.transmitted)
+    }
+
+    /// Whenever it was sent.
+    fn trace(&self) -> Mark {
+        trace_mark(self.stan, self.acquirer, self.terminal)
     }
 
     fn sent_at(&self, transmitted: &str) -> Mark {
@@ -66,12 +71,12 @@ impl Inline {
         if !full {
             return self.pass(&request).await;
         }
-        let (original, reference) = match (Original::read(&request)?, reference_mark(&request)) {
-            (Some(original), _) => (original.mark(), None),
-            (None, Some(reference)) => (reference, Some(reference)),
+        let (original, trace, reference) = match (Original::read(&request)?, reference_mark(&request)) {
+            (Some(original), _) => (original.mark(), Some(original.trace()), None),
+            (None, Some(reference)) => (reference, None, Some(reference)),
             (None, None) => return Err(Refused::Format(90, "the original's data, or DE37 and DE41")),
         };
-        let reversal = Reversal { original, reference, itself: message_mark(&request) };
+        let reversal = Reversal { original, trace, reference, itself: message_mark(&request) };
         let noted = self.engine.tell(card, Command::Reverse(reversal)).await;
         match noted.map_err(to_come_again)? {
             Answer::NotAwaited => Err(Refused::Silence),

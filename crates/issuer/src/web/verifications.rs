@@ -102,7 +102,8 @@ async fn outcome(
         PaymentOutcome::Declined => host("05"),
         PaymentOutcome::WrongPin => host("55"),
         PaymentOutcome::Reversed => {
-            Command::Reverse(Reversal { original: reversal(identity), reference: None, itself: None })
+            let original = reversal(identity);
+            Command::Reverse(Reversal { original, trace: None, reference: None, itself: None })
         }
     };
     match door.engine.tell(card, command).await.map_err(|f| door.problem(&f))? {
@@ -326,6 +327,7 @@ fn authorisation(keys: &dyn Keys, identity: Mark, asked: &Verification) -> Resul
         identity,
         contents: payments.iter().map(|payment| Mark::of(&[b"verification content", &payment.0])).collect(),
         reversal: reversal(identity),
+        trace: None,
         reference: None,
         payments,
         slot: Slot::Second,

@@ -6,8 +6,9 @@ use ramz_iso8583::{Message, encode};
 use ramz_issuer::config::OnSilence;
 use ramz_keys::Keys as _;
 
-use crate::bank::{Bank, Build, CARD, FIRST_PIN, Node, Told, same, tried};
-use crate::messages::{Wish, code, reversal};
+use crate::bank::{Bank, Build, CARD, FIRST_PIN, Node, OTHER_CARD, Told, same, tried};
+use crate::messages::{Wish, code, refusal, reversal};
+use crate::terminal::service;
 use crate::wire::Wire;
 
 /// The documented sample: nothing in the program knows it.
@@ -81,6 +82,38 @@ async fn a_payment_with_pin_blocks_of_format_4() {
     let file = folder.path().join("aes.toml");
     std::fs::write(&file, "name = 'aes'\nlike = 'bcd'\n[fields]\n52 = 'b 128'\n").unwrap();
     check(Wire::of(file.to_str().unwrap(), "", 4), Wire::of("ascii", "", 3)).await;
+}
+
+/// A host could read what nobody here can.
+#[tokio::test]
+async fn a_pin_vouches_for_no_other_cards_track() {
+    let scenario = async |bank: &Bank, node: Node| {
+        let track = |n: u32| {
+            let digits = format!("{}D29115201234", crate::messages::pan(n));
+            let nibble = |digit: u8| char::from(digit).to_digit(16).unwrap() as u8;
+            digits.as_bytes().chunks(2).map(|two| nibble(two[0]) << 4 | nibble(two[1])).collect::<Vec<_>>()
+        };
+        let wish = Wish::purchase(31_000);
+        let on_the_web = bank.payment(CARD, &wish, &bank.pin(&node, CARD, &wish).await?);
+        let at_a_terminal = service(bank, CARD, "911000", FIRST_PIN);
+        for message in [on_the_web, at_a_terminal] {
+            for n in [OTHER_CARD, CARD] {
+                let mut read = message.clone();
+                read.set(35, track(n));
+                let garbled = ("30".to_owned(), "format_error:35".to_owned());
+                same(refusal(&node.ask(&read).await?), garbled, "a track that cannot be read")?;
+            }
+            same(code(&node.ask(&message).await?), "00".into(), "without it")?;
+        }
+        Ok(())
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("bytes.toml");
+    let field = "35 = { is = 'b ..19', bytes = 'binary' }";
+    std::fs::write(&file, format!("name = 'bytes'\nlike = 'bcd'\n[fields]\n{field}\n")).unwrap();
+    let wire = Wire::of(file.to_str().unwrap(), "", 0);
+    let build = Build { wires: [wire.clone(), wire], ..Build::default() };
+    assert_eq!(tried(build, scenario).await, Ok(()));
 }
 
 /// Where we say 91 and reverse it ourselves: with such a layout no reversal could ever go out.
