@@ -58,11 +58,14 @@ const TAGS = {
 };
 const AMOUNTS = { '01': ['مانده‌ی حساب', 'account balance'], '02': ['قابل برداشت', 'available'] };
 
-/** What the value of a field of a kind's own says, in words; or nothing. */
-export function valueSays(number, value) {
+/** In the answer to "activate the app" the terminal is told where that is found. */
+const APP_ADDRESS = ['نشانی برنامه', "the app's address"];
+
+/** What the value of a field of a kind's own says, in words; or nothing. `kind`: field 3 of the same message. */
+export function valueSays(number, value, kind) {
   const word = (pair) => pair?.[spoken() === 'fa' ? 0 : 1];
   if (number === '3') return word(KINDS[value] ?? KINDS[value.slice(0, 2)]) ?? '';
-  if (number === '48') return [...value.matchAll(/(\d\d)=/g)].map(([, tag]) => word(TAGS[tag])).filter(Boolean).join(' · ');
+  if (number === '48') return [...value.matchAll(/(\d\d)=/g)].map(([, tag]) => word(tag === '80' && kind === '900000' ? APP_ADDRESS : TAGS[tag])).filter(Boolean).join(' · ');
   if (number === '54') {
     const amounts = [...value.matchAll(/\d\d(\d\d)364([CD])(\d{12})/g)];
     return amounts.map(([, type, sign, rial]) => `${word(AMOUNTS[type]) ?? type} ${sign === 'D' ? '−' : ''}${Number(rial).toLocaleString(spoken() === 'fa' ? 'fa-IR' : 'en')}`).join(' · ');

@@ -200,9 +200,10 @@ function outcome({ wire, fields: told }) {
 
 function fields({ fields: told }) {
   if (!told.length) return node('p', { class: 'nofields' }, say('nofields'));
+  const kind = told.find(([name]) => fieldName(name).number === '3')?.[1];
   return node('dl', {}, told.map(([name, value]) => {
     const { number, words: called } = fieldName(name);
-    const says = valueSays(number, value);
+    const says = valueSays(number, value, kind);
     const shown = node('dd', { dir: 'auto', class: /\*{2,}/.test(value) ? 'masked' : '' }, value || say('none'), says && node('small', { dir: 'auto' }, says));
     return node('div', {}, node('dt', {}, number && node('b', { dir: 'ltr' }, number), called), shown);
   }));

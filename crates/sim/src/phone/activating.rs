@@ -30,9 +30,12 @@ impl Phone {
         let asked = self.clock.now();
         let answer = self.ask(unsigned(ACTIVATIONS), body.to_json()).await?;
         let view: View = read(&answer, WHAT)?;
-        self.learn_time(asked, view.now_ms);
+        let is_heard = self.learn_time(asked, view.now_ms);
         self.state.activated = Some(activated(view)?);
         self.kept()?;
+        if !is_heard {
+            self.sync_time().await?;
+        }
         self.state.activated()
     }
 }

@@ -1,6 +1,8 @@
 //! Requests: signed, numbered, sent once. A write's number is taken and kept before it is sent, so that no answer's loss makes
 //! two writes with one number.
 
+use std::time::Duration;
+
 use axum::body::Bytes;
 use axum::http::{Method, Request, Response, header};
 use ramz_api::app::{PROOF, TIME, TimeView, ToSign, authorization};
@@ -12,17 +14,25 @@ use zeroize::Zeroizing;
 
 use super::{Phone, PhoneError};
 
+/// An answer that took longer by the phone's clock was slept over, or the clock was set meanwhile.
+const MEASURED_WITHIN: Duration = Duration::from_secs(20);
+
 impl Phone {
     /// Asks for the bank's time and keeps how far it is from the phone's.
     ///
     /// # Errors
     /// No answer, or none that fits.
     pub async fn sync_time(&mut self) -> Result<(), PhoneError> {
-        let asked = self.clock.now();
-        let answer = self.ask(bare(Method::GET, TIME), Zeroizing::default()).await?;
-        let TimeView { now_ms } = read(&answer, "the question for its time")?;
-        self.learn_time(asked, now_ms);
-        self.kept()
+        // Once more where the first answer tells nothing.
+        for _ in 0..2 {
+            let asked = self.clock.now();
+            let answer = self.ask(bare(Method::GET, TIME), Zeroizing::default()).await?;
+            let TimeView { now_ms } = read(&answer, "the question for its time")?;
+            if self.learn_time(asked, now_ms) {
+                return self.kept();
+            }
+        }
+        Err(CallError::TimedOut.into())
     }
 
     /// Sends a signed request as the app would, with any body: for tests of what the app would not send. The answer is good.
@@ -76,10 +86,15 @@ impl Phone {
         }
     }
 
-    /// The bank's clock showed `bank_ms` at some time between `asked` and now: in the middle, as far as anybody knows.
-    pub(super) fn learn_time(&mut self, asked: Moment, bank_ms: u64) {
-        let way = self.clock.now().since(asked) / 2;
-        self.state.learn_time(asked.plus(way), bank_ms);
+    /// The bank's clock showed `bank_ms` at some time between `asked` and now: in the middle, as far as anybody knows. Says whether that
+    /// tells the time: after forty minutes of sleep it would be off by twenty, and so would be every code.
+    pub(super) fn learn_time(&mut self, asked: Moment, bank_ms: u64) -> bool {
+        let now = self.clock.now();
+        if now < asked || now.since(asked) > MEASURED_WITHIN {
+            return false;
+        }
+        self.state.learn_time(asked.plus(now.since(asked) / 2), bank_ms);
+        true
     }
 }
 

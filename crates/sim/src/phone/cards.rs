@@ -45,15 +45,15 @@ impl Phone {
         added
     }
 
-    /// The cards as the bank has them, and the key that seeds are sealed to from now on. Those that it has no more are taken off the phone; one whose addition was not answered, and
-    /// that it has, is put on it.
+    /// The cards as the bank has them, and the key that seeds are sealed to from now on. Those that it has no more are taken off the phone; one whose
+    /// addition was not answered, and that it has, is put on it, and one that this phone has no seed of is taken off at the bank.
     ///
     /// # Errors
     /// The bank's problems; no answer.
     pub async fn cards(&mut self) -> Result<CardsView, PhoneError> {
         let asked = self.clock.now();
         let answer = self.send(Method::GET, CARDS, Zeroizing::default()).await?;
-        let view: CardsView = read(&answer, "the question for cards")?;
+        let mut view: CardsView = read(&answer, "the question for cards")?;
         self.learn_time(asked, view.now_ms);
         // Another since a rotation; the bank may give the old one up.
         let key = view.receive_key.as_ref();
@@ -70,7 +70,16 @@ impl Phone {
             there.push(reference);
         }
         self.state.cards.retain(|card| there.contains(&card.reference));
+        // What was not answered is answered by this: the bank has it, or it has not.
+        self.state.pending.clear();
         self.kept()?;
+        // Or it comes to the bank only now: a card without a seed here is of no use, and would stand in the way of its next addition.
+        let strays: Vec<TokenId> =
+            there.into_iter().filter(|there| self.state.card(*there).is_err()).collect();
+        for stray in strays {
+            self.take_off(stray).await?;
+            view.cards.retain(|card| card.reference != stray.to_string());
+        }
         Ok(view)
     }
 
@@ -139,12 +148,18 @@ impl Phone {
     /// [`PhoneError::NoCard`]; the bank's problems; no answer: then the card is still on the phone.
     pub async fn remove(&mut self, reference: TokenId) -> Result<(), PhoneError> {
         self.state.card(reference)?;
+        self.take_off(reference).await?;
+        self.state.cards.retain(|card| card.reference != reference);
+        self.kept()
+    }
+
+    /// At the bank. That it has the card no more is as good.
+    async fn take_off(&mut self, reference: TokenId) -> Result<(), PhoneError> {
         let removed = self.send(Method::DELETE, &of_card(CARD, reference), Zeroizing::default()).await;
         if !is(&removed, Kind::NotFound) {
             removed?;
         }
-        self.state.cards.retain(|card| card.reference != reference);
-        self.kept()
+        Ok(())
     }
 
     /// The addition of this card that has no answer yet, or a new one; and whether it is new.

@@ -29,7 +29,10 @@ pub(super) struct Counting(AtomicU64);
 impl Entropy for Counting {
     fn fill(&self, bytes: &mut [u8]) {
         for chunk in bytes.chunks_mut(8) {
-            let next = self.0.fetch_add(0x9e37_79b9_7f4a_7c15, Ordering::Relaxed) + 0x0102_0304_0506_0708;
+            let next = self
+                .0
+                .fetch_add(0x9e37_79b9_7f4a_7c15, Ordering::Relaxed)
+                .wrapping_add(0x0102_0304_0506_0708);
             chunk.copy_from_slice(&next.to_be_bytes()[..chunk.len()]);
         }
     }
@@ -45,6 +48,14 @@ impl Hand {
 
     pub(super) fn advance(&self, by: Duration) {
         self.0.fetch_add(u64::try_from(by.as_millis()).unwrap(), Ordering::Relaxed);
+    }
+}
+
+impl Hand {
+    /// Also back.
+    fn turn(&self, seconds: i64) {
+        let turned = self.0.load(Ordering::Relaxed).saturating_add_signed(seconds * 1000);
+        self.0.store(turned, Ordering::Relaxed);
     }
 }
 
@@ -72,6 +83,10 @@ pub(super) struct Books {
     pub(super) controls: Vec<u64>,
     /// How many of the next answers do not arrive.
     lose: usize,
+    /// How many of the next requests do not arrive.
+    pub(super) block: usize,
+    /// What the phone's clock does during the next requests, in seconds, the next one last.
+    pub(super) sleeps: Vec<i64>,
     /// What the next requests are answered instead.
     refuse: Vec<Problem>,
     ceiling: u8,
@@ -83,6 +98,8 @@ pub(super) struct Bank {
     pub(super) books: Mutex<Books>,
     pub(super) keys: SoftKeys,
     pub(super) clock: Arc<Hand>,
+    /// The phone's.
+    phones: Arc<Hand>,
     /// The counter in the state that was kept last.
     pub(super) kept: Arc<AtomicU64>,
 }
@@ -249,8 +266,18 @@ pub(super) fn shown_card(reference: TokenId, books: &Books) -> TokenView {
 #[async_trait]
 impl Way for Bank {
     async fn ask(&self, request: Request<Bytes>) -> Result<Response<Bytes>, CallError> {
+        {
+            let mut books = self.books();
+            if books.block > 0 {
+                books.block -= 1;
+                return Err(CallError::TimedOut);
+            }
+        }
         let answered = self.answer(&request);
         let mut books = self.books();
+        if let Some(seconds) = books.sleeps.pop() {
+            self.phones.turn(seconds);
+        }
         if books.lose > 0 {
             books.lose -= 1;
             return Err(CallError::TimedOut);
@@ -300,8 +327,9 @@ impl Scene {
         let keys =
             SoftKeys::new(KeyRing::generate(entropy.as_ref()), Arc::clone(&entropy) as Arc<dyn Entropy>);
         let (kept, clock) = (Arc::default(), Hand::at(bank));
-        let bank = Arc::new(Bank { books: Mutex::default(), keys, clock, kept });
-        Scene { bank, clock: Hand::at(phone), entropy, shelf: Arc::default(), full: Arc::default() }
+        let phones = Hand::at(phone);
+        let bank = Arc::new(Bank { books: Mutex::default(), keys, clock, phones: Arc::clone(&phones), kept });
+        Scene { bank, clock: phones, entropy, shelf: Arc::default(), full: Arc::default() }
     }
 
     pub(super) fn phone(&self, state: PhoneState) -> Phone {

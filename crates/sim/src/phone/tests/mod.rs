@@ -188,6 +188,55 @@ async fn a_phone_whose_clock_is_wrong_goes_by_the_banks() {
 }
 
 #[tokio::test]
+async fn a_phone_that_slept_over_an_answer_asks_once_more_and_learns_nothing_from_the_first() {
+    for asleep in [2400, -3600] {
+        let scene = Scene::new();
+        let (mut phone, card) = scene.with_card().await;
+        scene.bank.books().sleeps = vec![asleep];
+        phone.sync_time().await.unwrap();
+        scene.bank.clock.advance(Duration::from_secs(60));
+        scene.clock.advance(Duration::from_secs(60));
+        phone.check(card).await.unwrap();
+        // One that sleeps over both is as one without a network, and what it knew stays.
+        let known = scene.restarted().bank_time();
+        scene.bank.books().sleeps = vec![-asleep, asleep];
+        assert_eq!(phone.sync_time().await, Err(CallError::TimedOut.into()), "{asleep}");
+        assert_eq!(scene.restarted().bank_time(), known);
+        scene.bank.books().sleeps = vec![asleep];
+        phone.cards().await.unwrap();
+        assert!(
+            scene.restarted().bank_time() != known,
+            "its clock was turned, and a list that took so long says nothing of it"
+        );
+    }
+    let scene = Scene::new();
+    scene.bank.books().sleeps = vec![2400];
+    let mut phone = scene.activated().await;
+    phone.add_card(&pan(), EXPIRY).await.unwrap();
+    scene.advance(60);
+    let card = phone.state().cards()[0].reference;
+    phone.check(card).await.unwrap();
+}
+
+#[tokio::test]
+async fn additions_that_came_nowhere_are_over_with_the_list() {
+    let scene = Scene::new();
+    let mut phone = scene.activated().await;
+    for n in 0..16 {
+        scene.bank.books().block = 1;
+        let other = (0..10).find_map(|last| Pan::parse(&format!("6104337000001{n:02}{last}")).ok()).unwrap();
+        assert_eq!(phone.add_card(&other, EXPIRY).await, Err(CallError::TimedOut.into()));
+    }
+    assert_eq!(phone.add_card(&pan(), EXPIRY).await, Err(PhoneError::TooManyPending));
+    phone.cards().await.unwrap();
+    phone.add_card(&pan(), EXPIRY).await.unwrap();
+    // One that comes there after the list was asked for has no seed here: it goes, and can be added.
+    scene.bank.books().tokens.push((TokenId([9; 16]), vec![0; 32]));
+    assert_eq!(phone.cards().await.unwrap().cards.len(), 1);
+    assert_eq!(scene.bank.books().tokens.len(), 1);
+}
+
+#[tokio::test]
 async fn a_control_code_is_sent_once() {
     let scene = Scene::new();
     let (mut phone, card) = scene.with_card().await;
