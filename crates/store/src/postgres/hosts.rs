@@ -180,7 +180,6 @@ fn alone(all: &Config) -> Config {
 }
 
 #[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "a test that cannot go on should stop")]
 mod tests {
     use super::*;
 

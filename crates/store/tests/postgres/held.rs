@@ -9,6 +9,7 @@ use ramz_store::{
 };
 use tokio::time::Instant;
 
+use crate::server::Server;
 use crate::{SERVER, config, rules};
 
 const CARDS: usize = 64;
@@ -45,8 +46,8 @@ async fn opened(url: String) -> Arc<PostgresStore> {
 }
 
 /// A store in a schema of this name, with its cards at version 1.
-async fn filled(schema: &str) -> (Arc<PostgresStore>, Committer) {
-    let store = opened(SERVER.schema(schema)).await;
+async fn filled(server: &Server, schema: &str) -> (Arc<PostgresStore>, Committer) {
+    let store = opened(server.schema(schema)).await;
     let committer = Committer::start(store.clone());
     won(&committer.commit_all(cards(None)).await, 0..CARDS);
     (store, committer)
@@ -64,7 +65,7 @@ fn others() -> impl Iterator<Item = usize> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_card_that_somebody_holds_stops_no_other() {
-    let (store, committer) = filled("held").await;
+    let (store, committer) = filled(&SERVER, "held").await;
     let other = rules::client(&SERVER, "held").await;
     let hold = format!("BEGIN; SELECT FROM card WHERE key = 'card {ONE:05}' FOR UPDATE");
     other.batch_execute(&hold).await.unwrap();
@@ -86,8 +87,10 @@ async fn a_card_that_somebody_holds_stops_no_other() {
 /// Each of them would be waited for alone, one after the other.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_whole_table_that_somebody_holds_is_not_waited_for_row_by_row() {
-    let (_, committer) = filled("held_whole").await;
-    let other = rules::client(&SERVER, "held_whole").await;
+    // Of its own: others analyse every table that there is.
+    let server = Server::start();
+    let (_, committer) = filled(&server, "held_whole").await;
+    let other = rules::client(&server, "held_whole").await;
     // Once, so that the statement is known: else it is that which waits.
     won(&committer.commit_all(cards(Some(1))).await, 0..CARDS);
     other.batch_execute("BEGIN; LOCK TABLE card").await.unwrap();
@@ -106,7 +109,7 @@ const DAMAGED: &str = "CREATE FUNCTION damaged() RETURNS bytea LANGUAGE plpgsql 
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_row_that_is_damaged_fails_alone_when_it_is_written() {
-    let (store, committer) = filled("damaged").await;
+    let (store, committer) = filled(&SERVER, "damaged").await;
     let trigger = format!(
         "CREATE FUNCTION on_damaged() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM damaged.damaged(); RETURN NULL; END $$;
          CREATE TRIGGER damaged BEFORE UPDATE ON card FOR EACH ROW
@@ -136,7 +139,7 @@ async fn a_row_that_is_damaged_fails_alone_when_it_is_written() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_row_that_is_damaged_fails_alone_when_it_is_read() {
-    let (store, _) = filled("unreadable").await;
+    let (store, _) = filled(&SERVER, "unreadable").await;
     drop(store);
     let columns = "shard, key, version, head_seq, head_mac, due, forget_after, last_entry";
     let other = rules::client(&SERVER, "unreadable").await;
