@@ -2,11 +2,14 @@
 //! so that nothing is approved twice and nothing is lost.
 
 use std::sync::Arc;
+use std::time::Duration;
 
+use ramz_domain::{Clock as _, limits};
 use ramz_store::faults::{Failing, FaultyStore};
 use ramz_store::{MemoryStore, Table};
 
-use crate::bank::{Bank, Build, CARD, Node, OTHER_CARD, Told, same, tried};
+use crate::bank::{Bank, Build, CARD, Node, OTHER_CARD, Told, same, tried, until};
+use crate::doubles::Mood;
 use crate::guess::wrong;
 use crate::messages::{Wish, code, repeated, reversal};
 
@@ -172,6 +175,37 @@ async fn a_reversal_is_silence_while_the_store_is_away() {
         same(bank.spent(CARD), 0, "debited in the end")
     })
     .await;
+}
+
+/// The node that handed it over knows that the operator has it.
+#[tokio::test]
+async fn a_text_that_could_not_be_settled_is_not_sent_again() {
+    let settling = async |failing: Failing| {
+        faulty(async |bank, node, store| {
+            bank.operator.is_in(Mood::Held);
+            let wish = Wish::purchase(69_000);
+            same(bank.ask_pin(&node, CARD, &wish).await.status, 202, "a request")?;
+            until("the operator has it in hand", async || bank.operator.attempts() == 1).await?;
+            let end = bank.clock.now().plus(Duration::from_secs(3600));
+            let alone = async || bank.store().outbox_due(end, 10).await.is_ok_and(|rows| rows.len() == 1);
+            until("nothing else is left to be written", alone).await?;
+            // Twice: what settles it later may fail too.
+            store.next_commits([Some(failing); 2]);
+            bank.operator.is_in(Mood::Up);
+            let sms = bank.text_after(CARD, 0).await?;
+            for _ in 0..2 {
+                tokio::time::sleep(Duration::from_millis(200)).await;
+                bank.advance(16);
+                tokio::time::sleep(limits::SWEEP_EVERY + Duration::from_millis(200)).await;
+            }
+            bank.settled().await?;
+            same(bank.operator.attempts(), 1, "attempts")?;
+            same(bank.pay(&node, CARD, &wish, &sms.pin()).await?, "00".into(), "its PIN")
+        })
+        .await;
+    };
+    use Failing::{Unavailable, UnknownNotWritten, UnknownWritten};
+    tokio::join!(settling(Unavailable), settling(UnknownNotWritten), settling(UnknownWritten));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
