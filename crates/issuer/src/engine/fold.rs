@@ -5,9 +5,9 @@
 
 use std::sync::Arc;
 
-use ramz_domain::card::{Answer, CardState, Mark, Notice};
+use ramz_domain::card::{Answer, CardState, Command, Mark, Notice};
 use ramz_domain::{CardId, ChallengeId, Moment, Phone, limits};
-use ramz_store::{Change, OutboxNew, Outcome, Sealed, StoreFault, Swap, Table};
+use ramz_store::{Change, Head, OutboxNew, Outcome, Sealed, StoreFault, Swap, Table, Version};
 use uuid::Uuid;
 use zeroize::Zeroizing;
 
@@ -41,9 +41,27 @@ struct Send {
     expires: Moment,
 }
 
+/// A swap of which it is not known whether it was written, and what it would have told.
+struct InDoubt {
+    version: Version,
+    head: Head,
+    state: Arc<CardState>,
+    answers: Vec<Result<Answer, EngineFault>>,
+    dispatches: Vec<Dispatch>,
+}
+
+impl InDoubt {
+    /// Whether this row is what it would have left. The head has the MAC of all entries, with their instants, behind all that were
+    /// there before: another swap with the same one decided the same of the same card in the same millisecond.
+    fn left(&self, row: &Known) -> bool {
+        (row.beside.version, row.beside.head) == (self.version, self.head) && row.state == self.state
+    }
+}
+
 impl Engine {
     /// Decides and commits all that waits, then answers. A lost swap is decided again from the fresh row; so is an
-    /// unknown commit, where repeats are recognised by identity.
+    /// unknown commit, where repeats are recognised by identity. Commands without one have been decided if the row is what their swap
+    /// would have left.
     pub(super) async fn fold(&self, card: CardId, waiting: Vec<Waiting>) {
         let results = match self.fold_until_committed(card, &waiting).await {
             Ok(results) => results,
@@ -61,12 +79,17 @@ impl Engine {
         waiting: &[Waiting],
     ) -> Result<Vec<Result<Answer, EngineFault>>, EngineFault> {
         let mut unknown = 0;
+        let mut in_doubt: Vec<InDoubt> = Vec::new();
         let mut kept = self.kept.take(card);
         for _ in 0..limits::SWAP_ATTEMPTS_MAX {
-            let (Known { state, beside }, fresh) = match kept.take() {
+            let (known, fresh) = match kept.take() {
                 Some(known) => (known, false),
                 None => (self.read(card).await?, true),
             };
+            if let Some(at) = in_doubt.iter().position(|swap| swap.left(&known)) {
+                return Ok(self.was_written(card, known, in_doubt, at));
+            }
+            let Known { state, beside } = known;
             // No swap would find out that a kept row is not the card's any more: what writes nothing is decided on a fresh one.
             let Some(folded) = self.decide_all(card, &beside, state, fresh, waiting) else { continue };
             if !folded.writes {
@@ -77,7 +100,8 @@ impl Engine {
                 continue;
             }
             let (swap, dispatches) = self.swap(card, &beside, &folded)?;
-            let swapped = Swapped::by(&swap);
+            let head = swap.head;
+            let (swapped, writes_entries) = (Swapped::by(&swap), !swap.journal.is_empty());
             match self.committer.commit(Change::Swap(swap)).await {
                 Ok(Outcome::Won) => {
                     self.kept.put(card, beside.after(swapped, folded.state));
@@ -88,11 +112,36 @@ impl Engine {
                 Err(StoreFault::Unknown(why)) if unknown < UNKNOWN_ATTEMPTS => {
                     unknown += 1;
                     tracing::warn!(%card, %why, "the outcome of a commit is unknown; deciding again");
+                    if writes_entries && !waiting.iter().any(|Waiting { job, .. }| knows_itself(&job.command))
+                    {
+                        let (version, head) = (beside.version + 1, head);
+                        let Folded { answers, state, .. } = folded;
+                        in_doubt.push(InDoubt { version, head, state, answers, dispatches });
+                    }
                 }
                 Err(fault) => return Err(fault.into()),
             }
         }
         Err(EngineFault::Contended(limits::SWAP_ATTEMPTS_MAX))
+    }
+
+    /// A swap that nobody knew of has won, and this row is what it left.
+    fn was_written(
+        &self,
+        card: CardId,
+        row: Known,
+        mut in_doubt: Vec<InDoubt>,
+        at: usize,
+    ) -> Vec<Result<Answer, EngineFault>> {
+        tracing::info!(%card, "a commit whose outcome was unknown was written");
+        // Of two that decided the same nobody knows which one it was, and whose messages are there: the sweeper finds them.
+        let one = in_doubt.iter().filter(|swap| swap.left(&row)).count() == 1;
+        let InDoubt { answers, dispatches, .. } = in_doubt.swap_remove(at);
+        self.kept.put(card, row);
+        if one {
+            dispatches.into_iter().for_each(|dispatch| self.dispatch(dispatch));
+        }
+        answers
     }
 
     /// The row as the store has it now.
@@ -229,6 +278,22 @@ impl Engine {
             tracing::warn!("the outbox queue is full; the sweeper will send this message");
         }
     }
+}
+
+/// Whether a command finds what it has written by an identity of its own, and says so in its answer: a payment that is decided again
+/// asks the host as a repeat. Two nodes that are brought the same one in the same millisecond would each find the other's swap.
+fn knows_itself(command: &Command) -> bool {
+    matches!(
+        command,
+        Command::Authorise(_)
+            | Command::Prove { .. }
+            | Command::Request(_)
+            | Command::Text(_)
+            | Command::HostAnswered { .. }
+            | Command::GiveUp { .. }
+            | Command::Reverse { .. }
+            | Command::Reissue { .. }
+    )
 }
 
 /// The columns that change; a seed that no token has any more goes.

@@ -59,7 +59,7 @@ pub struct Outbox {
     /// Texts that the last sweep found: nobody works on them, and they wait for a place here. Still anybody's.
     found: Mutex<VecDeque<OutboxRow>>,
     found_some: Notify,
-    /// Messages that this node has held against their phone's limit, and that are not settled.
+    /// Messages that this node has held against their phone's limit, or is done with, and that are not settled.
     tried: Mutex<HashMap<[u8; 16], Tried>>,
     tasks: TaskTracker,
 }
@@ -104,13 +104,15 @@ enum What {
     Help(NotSent),
 }
 
-/// What is remembered of a message over its leases.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+/// What is remembered of a message over its leases: what says more stays.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 enum Tried {
     /// The operator has not taken it.
     InVain,
     /// It was written, and no answer came.
     MayHaveGone,
+    /// The operator has it, or is not to get it: only its row is still there.
+    Done,
 }
 
 /// What is to become of an outbox row.
@@ -250,13 +252,13 @@ impl Outbox {
 
     /// What nobody needs any more takes no place: while the operator is away there are none, and rows would hide the ones behind them.
     fn needs_no_operator(&self, row: &OutboxRow, now: Moment) -> bool {
-        row.expires <= now && Outgoing::decode(&row.body).is_ok()
+        (row.expires <= now && Outgoing::decode(&row.body).is_ok()) || self.is_done_with(row.id)
     }
 
     async fn let_go(&self, row: &OutboxRow) -> bool {
+        let told = self.is_done_with(row.id);
         let gone = self.settle(&row.owner, row.id).await;
-        if gone {
-            self.tried().remove(&row.id);
+        if gone && !told {
             self.engine.counts.sent("of_no_use", Duration::ZERO);
             tracing::info!(sms = %hex::encode(row.id), "an SMS ran out before it was handed over");
         }
@@ -319,11 +321,19 @@ impl Outbox {
 
     async fn hand_over(&self, mut dispatch: Dispatch, what: What, slot: OwnedSemaphorePermit) {
         let Dispatch { card, id, .. } = dispatch;
+        // Its row was taken over while it was being settled, or because it could not be.
+        if self.is_done_with(id) {
+            self.settle(&card.0, id).await;
+            return;
+        }
         let (bank, began) = (self.bank_name.id.as_str(), Instant::now());
         let fate = match self.try_to_send(&mut dispatch, &what).await {
             Ok(fate) => fate,
             Err(fault) => Fate::Leave(fault.to_string()),
         };
+        if matches!(fate, Fate::Settle { .. }) {
+            self.remember(id, Tried::Done);
+        }
         // The operator takes the next one while this one is settled. That many settle at once and no more: they fill the store's queue.
         let Ok(_settling) = self.settling.acquire().await else { return };
         drop(slot);
@@ -333,7 +343,6 @@ impl Outbox {
                 self.give_back(&dispatch).await;
             }
             Fate::Settle { outcome, parts } => {
-                self.tried().remove(&id);
                 self.engine.counts.sent(outcome, began.elapsed());
                 let ms = hop::ms_since(began);
                 tracing::info!(%card, bank, sms = %hex::encode(id), outcome, parts, ms, "SMS handed over");
@@ -342,12 +351,15 @@ impl Outbox {
         }
     }
 
-    /// The row goes. Whether it was there.
+    /// The row goes. Whether it was there. While it may be there still, what became of the message is remembered.
     async fn settle(&self, owner: &[u8], id: [u8; 16]) -> bool {
         match self.engine.committer.commit(Change::Settle { owner: owner.to_vec(), id }).await {
-            Ok(outcome) => outcome == Outcome::Won,
+            Ok(outcome) => {
+                self.tried().remove(&id);
+                outcome == Outcome::Won
+            }
             Err(fault) => {
-                tracing::warn!(sms = %hex::encode(id), %fault, "SMS not settled; it may go out again");
+                tracing::warn!(sms = %hex::encode(id), %fault, "SMS not settled; trying again when its lease is over");
                 false
             }
         }
@@ -423,8 +435,7 @@ impl Outbox {
                 }
                 // An operator that takes them all and answers too late would send every one of them.
                 Err(SendError::Unknown) => {
-                    let before = self.tried().insert(dispatch.id, Tried::MayHaveGone);
-                    if before == Some(Tried::MayHaveGone) {
+                    if self.remember(dispatch.id, Tried::MayHaveGone) == Some(Tried::MayHaveGone) {
                         return Ok(Fate::Settle { outcome: "unknown", parts: 0 });
                     }
                 }
@@ -438,18 +449,28 @@ impl Outbox {
         self.tried.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    fn is_done_with(&self, id: [u8; 16]) -> bool {
+        self.tried().get(&id) == Some(&Tried::Done)
+    }
+
     fn is_first_try(&self, id: [u8; 16]) -> bool {
+        self.remember(id, Tried::InVain).is_none()
+    }
+
+    /// What was known of it.
+    fn remember(&self, id: [u8; 16], what: Tried) -> Option<Tried> {
         let mut tried = self.tried();
-        if tried.contains_key(&id) {
-            return false;
+        // What other nodes took over stays here: forgotten all at once, but for what would go out again. Then the limit may count one
+        // twice, and one that may have gone go twice more.
+        if tried.len() >= TRIED_MAX && !tried.contains_key(&id) {
+            tried.retain(|_, known| *known == Tried::Done);
+            if tried.len() >= TRIED_MAX {
+                tried.clear();
+            }
         }
-        // What other nodes took over stays here: forgotten all at once. Then the limit may count one twice, and one that may
-        // have gone go twice more.
-        if tried.len() >= TRIED_MAX {
-            tried.clear();
-        }
-        tried.insert(id, Tried::InVain);
-        true
+        let known = tried.get(&id).copied();
+        tried.insert(id, known.map_or(what, |known| known.max(what)));
+        known
     }
 
     /// Whether it is more than its phone takes; noted at the card.

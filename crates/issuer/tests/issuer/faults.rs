@@ -2,18 +2,30 @@
 //! so that nothing is approved twice and nothing is lost.
 
 use std::sync::Arc;
+use std::time::Duration;
 
+use ramz_api::app::{self, of_card};
+use ramz_domain::card::{Answer, Command, Purpose, UnlockedBy, step_at};
+use ramz_domain::{Clock as _, limits};
 use ramz_store::faults::{Failing, FaultyStore};
 use ramz_store::{MemoryStore, Table};
 
-use crate::bank::{Bank, Build, CARD, Node, OTHER_CARD, Told, same, tried};
+use crate::bank::{Bank, Build, CARD, Node, OTHER_CARD, Told, same, tried, until};
+use crate::doubles::Mood;
 use crate::guess::wrong;
 use crate::messages::{Wish, code, repeated, reversal};
+use crate::phone::Phone;
 
 async fn faulty(scenario: impl AsyncFn(&Bank, Node, &FaultyStore) -> Told) {
     let store = Arc::new(FaultyStore::new(Arc::new(MemoryStore::new())));
-    let told = tried(Build::over(store.clone()), async |bank, node| scenario(bank, node, &store).await);
+    let build = Build { alerts: true, ..Build::over(store.clone()) };
+    let told = tried(build, async |bank, node| scenario(bank, node, &store).await);
     assert_eq!(told.await, Ok(()));
+}
+
+/// How often an entry stands in a card's journal.
+async fn times(bank: &Bank, word: &str) -> usize {
+    bank.story(CARD).await.iter().filter(|entry| *entry == word).count()
 }
 
 #[tokio::test]
@@ -174,9 +186,104 @@ async fn a_reversal_is_silence_while_the_store_is_away() {
     .await;
 }
 
+/// Its control code is used up by what was written: decided again, it would be wrong.
+#[tokio::test]
+async fn what_the_app_was_told_of_unknown_outcome_is_done_once() {
+    for failing in [Failing::UnknownWritten, Failing::UnknownNotWritten] {
+        faulty(async |bank, node, store| {
+            let (phone, token) = Phone::with(bank, &node, CARD).await?;
+            let fails = async |method: &str, path: &str, body: String| {
+                bank.settled().await?;
+                // The first writes that the request was made.
+                store.next_commits([None, Some(failing)]);
+                Ok::<_, String>(phone.call(bank, &node, method, &of_card(path, token), &body).await.status)
+            };
+            let control =
+                |more: &str| format!(r#"{{{more}"control_code":"{}"}}"#, phone.control(bank, token));
+            same(fails("PUT", app::FIRST_PIN, control(r#""on":true,"#)).await?, 200, "the first PIN")?;
+            same(bank.state(CARD).await.services().first_pin, true, "it is on")?;
+            same(times(bank, "ControlUsed").await, 1, "codes used")?;
+            bank.advance(60);
+            same(fails("POST", app::CHECK, control("")).await?, 204, "a check")?;
+            same(times(bank, "ControlUsed").await, 2, "codes used")?;
+            bank.advance(60);
+            let code = |off: u64| phone.code_at(token, Purpose::Control, 0, step_at(bank.clock.now()) + off);
+            let codes = format!(r#"{{"codes":["{}","{}"]}}"#, code(20), code(21));
+            same(fails("POST", app::RESYNC, codes).await?, 200, "a resync")?;
+            same(times(bank, "Resynced").await, 1, "resyncs")?;
+            same(bank.state(CARD).await.failures_of(Purpose::Control), 0, "guesses at control codes")
+        })
+        .await;
+    }
+}
+
+#[tokio::test]
+async fn a_lock_of_unknown_outcome_is_one_and_told_once() {
+    use Failing::{UnknownNotWritten, UnknownWritten};
+    for plan in [
+        vec![UnknownWritten],
+        vec![UnknownNotWritten],
+        vec![UnknownWritten, UnknownWritten],
+        // Both decide the same in the same millisecond; whose message is there says only the outbox.
+        vec![UnknownNotWritten, UnknownWritten],
+    ] {
+        let of_two = plan.starts_with(&[UnknownNotWritten, UnknownWritten]);
+        faulty(async |bank, node, store| {
+            let card = bank.card(CARD);
+            store.next_commits(plan.iter().copied().map(Some));
+            let told = node.running.engine.tell(card, Command::Lock).await;
+            same(told.map_err(|fault| fault.to_string()), Ok(Answer::Done), "the lock")?;
+            store.heal();
+            if of_two {
+                bank.advance(16);
+            }
+            bank.text_after(CARD, 0).await?;
+            bank.settled().await?;
+            same(bank.operator.attempts(), 1, "alerts")?;
+            same(times(bank, "Locked").await, 1, "entries")?;
+            // The row that was found is kept.
+            same(bank.pay(&node, CARD, &Wish::purchase(69_500), "1234567").await?, "75".into(), "a payment")?;
+            let told = node.running.engine.tell(card, Command::Unlock { by: UnlockedBy::Bank }).await;
+            same(told.map_err(|fault| fault.to_string()), Ok(Answer::Done), "and unlocked")
+        })
+        .await;
+    }
+}
+
+/// The node that handed it over knows that the operator has it.
+#[tokio::test]
+async fn a_text_that_could_not_be_settled_is_not_sent_again() {
+    let settling = async |failing: Failing| {
+        faulty(async |bank, node, store| {
+            bank.operator.is_in(Mood::Held);
+            let wish = Wish::purchase(69_000);
+            same(bank.ask_pin(&node, CARD, &wish).await.status, 202, "a request")?;
+            until("the operator has it in hand", async || bank.operator.attempts() == 1).await?;
+            let end = bank.clock.now().plus(Duration::from_secs(3600));
+            let alone = async || bank.store().outbox_due(end, 10).await.is_ok_and(|rows| rows.len() == 1);
+            until("nothing else is left to be written", alone).await?;
+            // Twice: what settles it later may fail too.
+            store.next_commits([Some(failing); 2]);
+            bank.operator.is_in(Mood::Up);
+            let sms = bank.text_after(CARD, 0).await?;
+            for _ in 0..2 {
+                tokio::time::sleep(Duration::from_millis(200)).await;
+                bank.advance(16);
+                tokio::time::sleep(limits::SWEEP_EVERY + Duration::from_millis(200)).await;
+            }
+            bank.settled().await?;
+            same(bank.operator.attempts(), 1, "attempts")?;
+            same(bank.pay(&node, CARD, &wish, &sms.pin()).await?, "00".into(), "its PIN")
+        })
+        .await;
+    };
+    use Failing::{Unavailable, UnknownNotWritten, UnknownWritten};
+    tokio::join!(settling(Unavailable), settling(UnknownNotWritten), settling(UnknownWritten));
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn no_command_is_lost_between_two_turns_of_a_card() {
-    use ramz_domain::card::{Answer, Command, Mark};
+    use ramz_domain::card::Mark;
     let (bank, node) = Bank::open(Build::default()).await;
     let (card, engine) = (bank.card(CARD), node.running.engine.clone());
     let mut telling = tokio::task::JoinSet::new();
