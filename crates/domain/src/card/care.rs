@@ -26,7 +26,8 @@ impl CardState {
         }
         let had_phone = self.has_phone;
         let CardDetails { status, language, expiry, has_phone, product, consent, limits } = details.clone();
-        let was = (self.status, self.language, self.expiry, self.product.clone(), self.consent, self.limits);
+        let was =
+            (self.status(), self.language, self.expiry, self.product.clone(), self.consent, self.limits);
         if self.status != CardStatus::Closed {
             self.set_status(status);
         }
@@ -34,7 +35,7 @@ impl CardState {
         (self.product, self.consent, self.limits) = (product, consent, limits);
         let changed = Changes::of([
             phone_changed,
-            was.0 != self.status,
+            was.0 != self.status(),
             was.1 != self.language,
             was.2 != self.expiry,
             was.3 != self.product,

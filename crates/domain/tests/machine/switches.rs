@@ -1,6 +1,6 @@
 //! What a cardholder switches at a terminal.
 
-use ramz_domain::card::{Alerts, CardStatus, Command, ExpiryTag, Notice, Service, UnlockedBy};
+use ramz_domain::card::{Alerts, CardStatus, Command, Entry, ExpiryTag, Notice, Service, UnlockedBy};
 use ramz_domain::{ActivationId, Rial};
 
 use crate::cards::{Card, Pay, second};
@@ -90,4 +90,24 @@ fn who_unlocks_what_was_not_locked_bothers_nobody() {
     let mut card = Card::active();
     card.tell(&Command::Unlock { by: UnlockedBy::Terminal });
     assert!(card.notices.is_empty());
+}
+
+/// A card that is hot-listed is a blocked one to earlier releases; in the journal it is another.
+#[test]
+fn each_change_of_the_status_is_in_the_journal() {
+    let mut card = Card::active();
+    for (status, expected) in [
+        (CardStatus::Blocked, "Some({status})"),
+        (CardStatus::HotListed, "Some({status})"),
+        (CardStatus::HotListed, "Some({})"),
+        (CardStatus::Blocked, "Some({status})"),
+        (CardStatus::Active, "Some({status})"),
+        (CardStatus::Closed, "Some({status})"),
+        (CardStatus::HotListed, "Some({})"),
+    ] {
+        card.set_status(status, false);
+        let Some(Entry::Updated { changed, .. }) = card.entries.last() else { panic!("it is journalled") };
+        assert_eq!(format!("{changed:?}"), expected, "{status:?}");
+    }
+    assert_eq!(card.state().status(), CardStatus::Closed, "what is closed stays closed");
 }
