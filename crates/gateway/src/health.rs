@@ -14,6 +14,7 @@ use ramz_api::{
     metrics::{self, Page, Show},
     serve::DoorTimes,
 };
+use ramz_store::ClockOff;
 use tokio_util::sync::CancellationToken;
 
 use crate::gateway::Gateway;
@@ -48,10 +49,12 @@ pub(crate) fn routes(watched: Arc<Watched>, shutdown: CancellationToken) -> Rout
             "no link to any bank\n"
         } else if ramz_store::ready(gateway.payments.store()).await.is_err() {
             "store down\n"
-        } else if gateway.agreed.hold().is_err() {
-            "its clock is not the store's: set them\n"
         } else {
-            return (StatusCode::OK, "ready\n");
+            match gateway.agreed.hold() {
+                Ok(()) => return (StatusCode::OK, "ready\n"),
+                Err(ClockOff::Unasked) => "its store has not said yet what time it is\n",
+                Err(ClockOff::Apart(_)) => "its clock is not the store's: set them\n",
+            }
         };
         (StatusCode::SERVICE_UNAVAILABLE, no)
     };

@@ -12,6 +12,7 @@ use ramz_api::serve::DoorTimes;
 use ramz_domain::limits;
 use ramz_link::Link;
 use ramz_sms::port::Sender;
+use ramz_store::ClockOff;
 use tokio_util::sync::CancellationToken;
 
 use super::lines;
@@ -61,6 +62,10 @@ async fn ready(State(health): State<Arc<Health>>) -> impl IntoResponse {
 async fn store(engine: &Engine) -> (bool, String) {
     if let Err(fault) = ramz_store::ready(engine.store.as_ref()).await {
         return (false, format!("down: {fault}"));
+    }
+    // Until then nothing is decided here.
+    if let Err(off @ ClockOff::Unasked) = engine.agreed.hold() {
+        return (false, format!("up: {off}"));
     }
     match engine.store.clock().await {
         Ok(None) => (true, "up".into()),
