@@ -138,8 +138,9 @@ async fn a_row_that_old_and_new_nodes_have_written_has_one_journal() {
     }
 }
 
-/// How long a payment may wait behind a migration that waits for somebody: it is let through when the migration gives way.
-const LET_THROUGH_WITHIN: Duration = Duration::from_millis(1_500);
+/// How long a payment waits at most behind a migration that waits for somebody. It is half a second, on a machine that does nothing else:
+/// what counts is that it does not wait for whoever the migration waits for, who here waits for us.
+const LET_THROUGH_WITHIN: Duration = Duration::from_secs(15);
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_migration_that_waits_for_a_table_lets_others_use_it() {
@@ -148,7 +149,7 @@ async fn a_migration_that_waits_for_a_table_lets_others_use_it() {
     let backup = rules::client(&SERVER, "busy").await;
     backup.batch_execute("BEGIN; SELECT count(*) FROM node").await.unwrap();
     let migrating = tokio::spawn(async move { PostgresStore::migrate(&config).await });
-    let until = Instant::now() + LET_THROUGH_WITHIN * 3;
+    let until = Instant::now() + Duration::from_secs(4);
     while Instant::now() < until {
         let using = old.client.execute("UPDATE card SET version = version", &[]);
         tokio::time::timeout(LET_THROUGH_WITHIN, using).await.expect("it is let through").unwrap();
