@@ -42,6 +42,8 @@ const SETTLING_MAX: usize = 1024;
 const TRIED_MAX: usize = 65_536;
 /// A notice that the operator did not take is tried again this much later at the latest.
 const NOTICE_AGAIN_LAST: Duration = Duration::from_secs(600);
+/// What has so long left is handed over.
+const LIVES: Duration = Duration::from_secs(1);
 /// Between attempts while the line is down: its own reconnecting is quicker or slower, this only looks again.
 const AGAIN_AFTER: Duration = Duration::from_millis(250);
 
@@ -230,10 +232,14 @@ impl Outbox {
         self.found.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Another node may have a line to the operator: texts are left to it, while they are of use.
+    /// Another node may have a line to the operator, and a clock that is right: texts are left to it, while they are of use.
+    fn leaves_texts(&self) -> bool {
+        self.engine.store.is_shared() && (!self.sender.is_up() || self.engine.may_decide().is_err())
+    }
+
     fn next_found(&self) -> Option<OutboxRow> {
         let mut found = self.found();
-        if self.engine.store.is_shared() && !self.sender.is_up() {
+        if self.leaves_texts() {
             found.clear();
         }
         found.pop_front()
@@ -368,7 +374,7 @@ impl Outbox {
     /// Where other nodes could send it, a message that this one cannot is theirs at once, and not when its lease is over.
     async fn give_back(&self, dispatch: &Dispatch) {
         let now = self.engine.clock.now();
-        if !self.engine.store.is_shared() || self.sender.is_up() || now >= dispatch.leased_until {
+        if !self.leaves_texts() || now >= dispatch.leased_until {
             return;
         }
         let Dispatch { card, id, leased_until: expected, .. } = *dispatch;
@@ -417,13 +423,19 @@ impl Outbox {
                     return Ok(Fate::Settle { outcome: "withheld", parts: 0 });
                 }
             }
-            let to = outgoing.to.clone();
+            let (to, not_after) = (outgoing.to.clone(), outgoing.not_after);
             match self.sender.send(outgoing, &mut given).await {
                 Ok(accepted) => {
                     if let What::Pin(challenge) = *what {
                         self.receipts.expect(dispatch.card, challenge, &to, &accepted);
                     }
                     return Ok(Fate::Settle { outcome: "accepted", parts: accepted.parts });
+                }
+                // The line goes by this node's clock. If that is off, there is time left at another node.
+                Err(SendError::Expired) if not_after.since(self.engine.clock.now()) >= LIVES => {
+                    return Ok(Fate::Leave(
+                        "it ran out by this node's clock, which is not the store's".into(),
+                    ));
                 }
                 Err(SendError::Expired) => return Ok(Fate::Settle { outcome: "expired", parts: 0 }),
                 Err(SendError::Refused { status }) => {

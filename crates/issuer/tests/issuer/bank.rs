@@ -241,9 +241,14 @@ impl Bank {
 
     /// The same, with a line of its own to the operator.
     pub(crate) async fn node_with(&self, operator: &Arc<Operator>) -> Node {
+        self.node_at(operator, self.clock.clone()).await
+    }
+
+    /// And with a clock of its own.
+    pub(crate) async fn node_at(&self, operator: &Arc<Operator>, clock: Arc<Hand>) -> Node {
         let runtime = Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
         let (config, shutdown) = (config(self.host_address, &self.build), CancellationToken::new());
-        let (clock, entropy, keys) = (self.clock.clone(), self.entropy.clone(), self.keys.clone());
+        let (entropy, keys) = (self.entropy.clone(), self.keys.clone());
         let (store, sender, rules) = (self.store(), operator.clone(), self.build.rules.clone());
         let has_app = self.build.app.is_some();
         let (tap, way): (SharedTap, _) = (self.trace.clone(), self.way.clone());

@@ -8,7 +8,7 @@ use ramz_issuer::config::LimitsConfig;
 use ramz_store::MemoryStore;
 
 use crate::bank::{Bank, Build, CARD, Node, until};
-use crate::doubles::{Mood, Operator};
+use crate::doubles::{Hand, Mood, Operator};
 use crate::messages::{Wish, code, pan, phone, reversal};
 use crate::outbox::one_more_than_the_operator_takes;
 use crate::settings::limits;
@@ -125,4 +125,31 @@ async fn a_node_that_is_off_the_stores_clock_decides_nothing() {
     bank.clock.set(right);
     assert_eq!(bank.pay(&node, CARD, &wish, &pin).await.unwrap(), "00");
     bank.host_was_asked(1).await.unwrap();
+}
+
+/// The line to the operator goes by its node's own clock: what ran out by that has its time at another node.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_text_that_ran_out_by_a_clock_that_is_off_goes_out_by_another_node() {
+    let store = Arc::new(MemoryStore::shared());
+    let (bank, first) = Bank::open(Build::over(store.clone())).await;
+    let right = bank.clock.now();
+    store.set_clock(right);
+    bank.clock.shows_the_worlds_time();
+    bank.operator.is_in(Mood::Held);
+    assert_eq!(bank.ask_pin(&first, CARD, &Wish::purchase(93_000)).await.status, 202);
+    until("its line has it", async || bank.operator.attempts() == 1).await.unwrap();
+    tokio::time::sleep(bounds::CLOCKS_COMPARED_EVERY * 2).await;
+    bank.advance(3_600);
+    let clock = Hand::new();
+    // The store's stands still, but is reckoned on for a second.
+    clock.set(right.plus(Duration::from_millis(1_500)));
+    clock.shows_the_worlds_time();
+    let line = Operator::new(clock.clone());
+    let second = bank.node_at(&line, clock).await;
+    bank.operator.is_in(Mood::Up);
+    // No lease runs out: it is the first node that gives the text away.
+    until("the second node sends it", async || line.texts(&phone(CARD)).len() == 1).await.unwrap();
+    assert_eq!((bank.operator.texts(&phone(CARD)).len(), bank.operator.attempts()), (0, 1));
+    let pin = line.texts(&phone(CARD))[0].pin();
+    assert_eq!(bank.pay(&second, CARD, &Wish::purchase(93_000), &pin).await.unwrap(), "00");
 }
