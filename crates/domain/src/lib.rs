@@ -26,7 +26,7 @@ pub use language::Language;
 pub use moment::{Moment, civil};
 pub use money::{AmountError, RIAL_NUMERIC_CODE, Rial};
 pub use pan::{Iin, Pan, PanError, check_digit};
-pub use payment::{Digest, Payee, PayeeName, PayeeNameError, Payment, PaymentKind, may_be_shown};
+pub use payment::{Digest, Payee, PayeeName, PayeeNameError, Payment, PaymentKind, bill_ids, may_be_shown};
 pub use phone::{Phone, PhoneError};
 pub use pin::{Pin, PinError};
 pub use refusal::{Refusal, is_approval};

@@ -103,13 +103,20 @@ pub enum Payee {
     },
     /// Another card, as the keyed hash of its PAN.
     Card([u8; 32]),
-    /// A bill, by its two ids.
-    Bill {
+    /// A bill, as the keyed hash of its two ids ([`bill_ids`]).
+    Bill([u8; 32]),
+    /// A bill without a key, as the release before bound PINs: those that it issued are still good.
+    BillUnkeyed {
         /// The bill id (شناسه قبض).
         bill: String,
         /// The payment id (شناسه پرداخت).
         payment: String,
     },
+}
+
+/// A bill's id and payment id without the zeros in front, which do not bind.
+pub fn bill_ids<'a>(bill: &'a str, payment: &'a str) -> [&'a str; 2] {
+    [bill, payment].map(|id| id.trim_start_matches('0'))
 }
 
 /// What a PIN is bound to.
@@ -168,8 +175,9 @@ impl Payee {
                 Digest::of(&[b"merchant", acquirer.as_bytes(), merchant.trim().as_bytes()])
             }
             Payee::Card(tag) => Digest::of(&[b"card", tag]),
-            Payee::Bill { bill, payment } => {
-                let (bill, payment) = (bill.trim_start_matches('0'), payment.trim_start_matches('0'));
+            Payee::Bill(tag) => Digest::of(&[b"keyed bill", tag]),
+            Payee::BillUnkeyed { bill, payment } => {
+                let [bill, payment] = bill_ids(bill, payment);
                 Digest::of(&[b"bill", bill.as_bytes(), payment.as_bytes()])
             }
         }
@@ -244,8 +252,9 @@ mod tests {
         assert_ne!(base, purchase(1_250_000, merchant("581672062", "000000140332124")));
         assert_ne!(base, purchase(1_250_000, merchant("581672061", "000000140332125")));
         assert_ne!(base, purchase(1_250_000, merchant("58167206", "1000000140332124")));
-        let bill = Payee::Bill { bill: "581672061".into(), payment: "000000140332124".into() };
+        let bill = Payee::BillUnkeyed { bill: "581672061".into(), payment: "000000140332124".into() };
         assert_ne!(base, purchase(1_250_000, bill));
+        assert_ne!(purchase(1_250_000, Payee::Bill([7; 32])), purchase(1_250_000, Payee::Card([7; 32])));
         let top_up = Payment {
             kind: PaymentKind::TopUp,
             amount: Rial::new(1_250_000).unwrap(),

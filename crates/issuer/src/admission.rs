@@ -13,7 +13,7 @@ use ramz_api::pin_request::{Checked, PayeeChecked, PinRequest};
 use ramz_domain::ambient::{name_in_order, random_bytes};
 use ramz_domain::card::{Answer, Command, Mark, PinRequest as Ask, Requested};
 use ramz_domain::{
-    AdmissionId, ChallengeId, Digest, Moment, Payee, PayeeName, Payment, limits, masked_bill_id,
+    AdmissionId, ChallengeId, Digest, Moment, Payee, PayeeName, Payment, bill_ids, limits, masked_bill_id,
 };
 use ramz_keys::{IndexPurpose, KeyFault, Keys, Place};
 use ramz_store::{Change, Head, OutboxNew, OutboxRow, Outcome, Row, Swap, Table};
@@ -338,8 +338,18 @@ pub(crate) fn payee(keys: &dyn Keys, payee: &PayeeChecked) -> Result<Payee, KeyF
         PayeeChecked::Card { pan } => {
             Payee::Card(keys.index(IndexPurpose::PayeePan, &[pan.expose().as_bytes()])?.bytes)
         }
-        PayeeChecked::Bill { bill, payment } => Payee::Bill { bill: bill.clone(), payment: payment.clone() },
+        PayeeChecked::Bill { bill, payment } => {
+            let ids = bill_ids(bill, payment);
+            Payee::Bill(keys.index(IndexPurpose::Bill, &ids.map(str::as_bytes))?.bytes)
+        }
     })
+}
+
+/// A bill as a payment names it: once under each live key, and as the release before bound its PINs.
+pub(crate) fn bills(keys: &dyn Keys, bill: &str, payment: &str) -> Result<Vec<Payee>, KeyFault> {
+    let tags = keys.index_all(IndexPurpose::Bill, &bill_ids(bill, payment).map(str::as_bytes))?;
+    let unkeyed = Payee::BillUnkeyed { bill: bill.to_owned(), payment: payment.to_owned() };
+    Ok(tags.into_iter().map(|tag| Payee::Bill(tag.bytes)).chain([unkeyed]).collect())
 }
 
 /// Where a request comes from, if its asker does not tell its payers apart: the merchant; or the page, if whoever asks chooses

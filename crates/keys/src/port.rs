@@ -25,8 +25,8 @@ pub enum IndexPurpose {
     PayeePan,
     /// The admitted request, to tell a repeat from another one under the same idempotency key.
     Admission,
-    /// Identity, content and reversal keys of a transaction (they contain the PAN).
-    Transaction,
+    /// Binds a bill's PIN to its two ids: of telephone bills one is the number.
+    Bill,
     /// The secret a merchant's programs prove themselves with.
     ApiKey,
     /// Tells one payer of a page from another.

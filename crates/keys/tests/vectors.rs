@@ -144,10 +144,11 @@ fn check_tags(name: &str) {
             "expiry" => IndexPurpose::Expiry,
             "payee-pan" => IndexPurpose::PayeePan,
             "admission" => IndexPurpose::Admission,
-            "transaction" => IndexPurpose::Transaction,
+            "bill" => IndexPurpose::Bill,
             "api-key" => IndexPurpose::ApiKey,
             "payer" => IndexPurpose::Payer,
             "text" => IndexPurpose::Text,
+            "activation" => IndexPurpose::Activation,
             "seed" => IndexPurpose::Seed,
             other => panic!("{other}"),
         };

@@ -7,6 +7,7 @@ use ramz_iso8583::de48::{self, BILL, BILL_PAYMENT, CHOICE, Tags};
 use ramz_keys::{IndexPurpose, Keys, Tag};
 
 use super::Refused;
+use crate::admission;
 use crate::engine::EngineFault;
 
 /// Which PIN a transaction is made with: DE22's first two digits.
@@ -184,7 +185,7 @@ pub(super) fn authorisation(
     Ok((authorisation, fees))
 }
 
-/// Who is paid; a transfer's payee once under each live key.
+/// Who is paid; the payee of a transfer or a bill once under each live key.
 fn payees(
     request: &Message,
     tags: &Tags,
@@ -207,7 +208,7 @@ fn payees(
         }
         PaymentKind::Bill => match (tags.get(BILL), tags.get(BILL_PAYMENT)) {
             (Some(bill), Some(payment)) => {
-                Ok(vec![Payee::Bill { bill: bill.to_owned(), payment: payment.to_owned() }])
+                Ok(admission::bills(keys, bill, payment).map_err(EngineFault::from)?)
             }
             _ => Err(Refused::Format(48, "bill id (tag 03) and payment id (tag 04)")),
         },

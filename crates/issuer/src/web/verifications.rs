@@ -25,6 +25,7 @@ use serde_json::json;
 use uuid::Uuid;
 
 use super::{certified, fault};
+use crate::admission;
 use crate::counts::Counts;
 use crate::engine::{Engine, EngineFault, Found, Job, Presented};
 use crate::inline::Zone;
@@ -315,9 +316,7 @@ fn authorisation(keys: &dyn Keys, identity: Mark, asked: &Verification) -> Resul
             let tags = keys.index_all(IndexPurpose::PayeePan, &[pan.expose().as_bytes()])?;
             tags.into_iter().map(|tag| Payee::Card(tag.bytes)).collect()
         }
-        Paid::Bill { bill, payment } => {
-            vec![Payee::Bill { bill: bill.clone(), payment: payment.clone() }]
-        }
+        Paid::Bill { bill, payment } => admission::bills(keys, bill, payment)?,
     };
     let (kind, amount) = (asked.kind, asked.amount);
     let payments: Vec<_> = payees.into_iter().map(|payee| Payment { kind, amount, payee }.digest()).collect();

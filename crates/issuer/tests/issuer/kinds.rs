@@ -1,6 +1,9 @@
 //! Transfers, bills, top-ups and balances: what their PINs are bound to, what their SMS say, what their answers bring.
 
-use ramz_domain::masked_bill_id;
+use ramz_domain::card::{Command, Mark, PinRequest};
+use ramz_domain::{AdmissionId, ChallengeId, Payee, Payment, PaymentKind, Rial, masked_bill_id};
+use ramz_issuer::engine::Job;
+use ramz_keys::Keys as _;
 
 use crate::bank::{Bank, CARD, Node, Told, on_both_stores, same};
 use crate::messages::{Wish, code, pan, refusal, set_pin, set_tag};
@@ -12,6 +15,7 @@ on_both_stores! {
     an_sms_names_what_is_paid_masked,
     a_repeat_with_another_destination_is_94,
     a_transfer_without_destination_and_a_bill_without_ids_are_malformed,
+    a_bills_pin_of_the_release_before_is_good,
     a_balance_brings_its_amounts,
     what_a_kind_adds_goes_on_to_the_host,
 }
@@ -117,6 +121,32 @@ async fn a_transfer_without_destination_and_a_bill_without_ids_are_malformed(
         same(bank.pay(&node, CARD, &wish, &pin).await?, "00".into(), "the PIN is as good as before")?;
     }
     Ok(())
+}
+
+/// The release before bound it to the ids themselves, and answered under that.
+async fn a_bills_pin_of_the_release_before_is_good(bank: &Bank, node: Node) -> Told {
+    let wish = wish("bill");
+    let (bill, payment) = (wish.bill.0.to_owned(), wish.bill.1.to_owned());
+    let (kind, amount) = (PaymentKind::Bill, Rial::new(wish.amount).unwrap());
+    let paid = Payment { kind, amount, payee: Payee::BillUnkeyed { bill, payment } };
+    let request = PinRequest {
+        admission: AdmissionId([1; 16]),
+        payment: paid.digest(),
+        payee: paid.payee.digest(),
+        kind,
+        amount,
+        payee_name: None,
+        origin: None,
+        fresh: ChallengeId([1; 16]),
+        key_version: bank.soft.pin_version(),
+        not_after: bank.now().plus(std::time::Duration::from_secs(120)),
+        door: Mark([1; 16]),
+        withheld: None,
+    };
+    let told = node.running.engine.tell(bank.card(CARD), Job::from(Command::Request(request))).await;
+    same(told.is_ok(), true, "it is issued")?;
+    let sms = bank.text_after(CARD, 0).await?;
+    same(bank.pay(&node, CARD, &wish, &sms.pin()).await?, "00".into(), "and pays its bill")
 }
 
 async fn a_balance_brings_its_amounts(bank: &Bank, node: Node) -> Told {

@@ -11,7 +11,7 @@ use std::collections::HashSet;
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use ramz_api::app;
 use ramz_domain::card::Purpose;
-use ramz_domain::{Clock as _, Digest, check_digit};
+use ramz_domain::{Clock as _, Digest, Payee, Payment, PaymentKind, Rial, bill_ids, check_digit};
 use ramz_store::Table;
 use sha2::{Digest as _, Sha256};
 
@@ -19,7 +19,7 @@ use crate::bank::{Bank, CARD, CLOSED, NO_PHONE, Node, OTHER_CARD, Told, on_both_
 use crate::codes::read;
 use crate::doubles::{Logs, Mood};
 use crate::guess::wrong;
-use crate::messages::{EXPIRY, IIN, Wish, code, pan, phone, repeated, reversal};
+use crate::messages::{EXPIRY, IIN, MERCHANT, Wish, code, pan, phone, repeated, reversal};
 use crate::phone::{Phone, activation, halves, plain, signer};
 use crate::spend::codes;
 
@@ -227,6 +227,16 @@ async fn trying_every_number_without_the_keys_finds_nothing(bank: &Bank, node: N
         }
         Ok(())
     };
+    // The bill that was paid: its first id may be a telephone number.
+    let (bill, payment) = Wish::purchase(0).bill;
+    let [bill, payment] = bill_ids(bill, payment);
+    same(found(&Digest::of(&[b"bill", bill.as_bytes(), payment.as_bytes()]).0), false, "a hash of a bill")?;
+    let payee = Payee::BillUnkeyed { bill: bill.to_owned(), payment: payment.to_owned() };
+    let paid = Payment { kind: PaymentKind::Bill, amount: Rial::new(1_000_002).unwrap(), payee };
+    same(found(&paid.digest().0), false, "a hash of a bill's payment")?;
+    let Digest(payee) = paid.payee.digest();
+    let content = [b"500000", &1_000_002_u64.to_be_bytes()[..], MERCHANT.as_bytes(), b"364", &payee];
+    same(found(&Digest::of(&content).0), false, "a hash of what was answered")?;
     for n in 0..TRIED {
         // The bank's cards are among them: numbers 1 to 4.
         let body = format!("{IIN}700{n:06}");

@@ -252,7 +252,7 @@ fn word(purpose: IndexPurpose) -> &'static str {
         IndexPurpose::Expiry => "expiry",
         IndexPurpose::PayeePan => "payee-pan",
         IndexPurpose::Admission => "admission",
-        IndexPurpose::Transaction => "transaction",
+        IndexPurpose::Bill => "bill",
         IndexPurpose::ApiKey => "api-key",
         IndexPurpose::Payer => "payer",
         IndexPurpose::Text => "text",

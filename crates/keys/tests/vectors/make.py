@@ -229,7 +229,8 @@ def tag(key, *parts):
 
 
 ring = dict(ring=[key.hex() for key in RING])
-WORDS = ["pan", "phone", "expiry", "payee-pan", "admission", "transaction", "api-key", "payer", "text", "seed"]
+WORDS = ["pan", "phone", "expiry", "payee-pan", "admission", "bill", "api-key", "payer", "text", "activation",
+         "seed"]
 PARTS = [[b"6104337000000016"], [b"61043370", b"00000016"], [b""], [], [bytes(300), b"\xff"]]
 cases = [dict(purpose=w, parts=[p.hex() for p in parts], tag=tag(INDEX, b"ramz-index-1", w.encode(), *parts).hex())
          for w in WORDS for parts in PARTS]
