@@ -11,7 +11,7 @@ const { base64url } = await import(`${APP}crypto/bytes.js`);
 function phone(answer) {
   const activated = { device: "d5", keyVersion: 1, key: Uint8Array.of(4, 1, 1), addUntilMs: 0 };
   const state = { offsetMs: 0, activated, pair: {}, counter: 0, cards: [], pending: [] };
-  const kept = { state, change: async (change) => change(state) };
+  const kept = { state, read: async () => {}, change: async (change) => change(state) };
   return { state, asking: new Asking(kept, { ask: async (method, path) => ({ now_ms: Date.now(), ...answer(path) }) }) };
 }
 
@@ -38,8 +38,8 @@ export const tests = {
       const { asking, state } = phone((path) => { asked.push(path); return { reference: "a5" }; });
       state.cards.push({ reference: "a5", controlUsed: 0, told: { clock, control: { locked: false } } });
       asking.controls = async () => ["0000000", "0000000"];
-      asking.goOnWith({ fits: () => true });
-      await asking.prove();
+      asking.opened = { fits: () => true };
+      await asking.alone(() => asking.prove());
       assert.deepEqual(asked, ["/app/time", `/app/cards/a5/${path}`]);
     }
   },

@@ -37,6 +37,8 @@ export class Asking {
   opened = null;
   /** @type {Opened | null} the one that the work which is under way began with */
   #began = null;
+  /** @type {Opened | null} the one that this work tries instead */
+  #tried = null;
   /** Whether the bank's time was heard since the app was started. */
   #heard = false;
 
@@ -57,6 +59,7 @@ export class Asking {
         // Another window may have written, and this one been asleep.
         await this.kept.read();
         this.#began = pressed;
+        this.#tried = null;
         return work();
       });
     } catch (error) {
@@ -75,12 +78,12 @@ export class Asking {
   get mine() {
     const { open } = this;
     if (open !== this.#began) throw new Trouble("not-open");
-    return open;
+    return this.#tried ?? open;
   }
 
-  /** The work goes on with another PIN. @param {Opened} opened */
+  /** The work that is under way asks the bank about another PIN. What is open, and its codes, stay what they are. @param {Opened} opened */
   goOnWith(opened) {
-    this.opened = this.#began = opened;
+    this.#tried = opened;
   }
 
   /** @returns {Activated} */
