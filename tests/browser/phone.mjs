@@ -43,7 +43,7 @@ export const tests = {
     await holder.fails("not-open", "addCard", card);
     await holder.did("choosePin", PIN);
     await holder.loseAnswer("POST", "/app/cards");
-    await holder.fails("offline", "addCard", card);
+    await holder.fails("unanswered", "addCard", card);
     // Once more in the same window: it is the same card, and the same seed.
     const reference = await holder.did("addCard", card);
     assert.equal(await holder.get("stage"), "ready");
@@ -55,7 +55,7 @@ export const tests = {
     await holder.nextMinute();
     // A change that was made and not answered: the code of this minute is gone, and the next does it.
     await holder.loseAnswer("PUT", `/app/cards/${reference}/first-pin`);
-    await holder.fails("offline", "switchPin", reference, "first", true);
+    await holder.fails("unanswered", "switchPin", reference, "first", true);
     const { retryAfterS } = await holder.fails("wait", "switchPin", reference, "first", true);
     assert.ok(retryAfterS > 0 && retryAfterS <= 60, `${retryAfterS} s`);
     await holder.did("refresh");
@@ -73,7 +73,7 @@ export const tests = {
     await holder.did("activate", { receipt, sms, name: "browser" });
     await holder.did("choosePin", PIN);
     await holder.loseAnswer("POST", "/app/cards");
-    await holder.fails("offline", "addCard", card);
+    await holder.fails("unanswered", "addCard", card);
     await holder.reload();
     assert.equal(await holder.get("stage"), "activated");
     await holder.fails("already-exists", "choosePin", OTHER);
@@ -112,14 +112,14 @@ export const tests = {
     await holder.did("activate", { receipt, sms, name: "browser" });
     await holder.did("choosePin", PIN);
     await holder.loseAnswer("POST", "/app/cards");
-    await holder.fails("offline", "addCard", card);
+    await holder.fails("unanswered", "addCard", card);
     // As when the app is looked at again.
     await holder.did("refresh");
     const [{ reference }] = await holder.get("cards");
     assert.equal(await holder.did("addCard", card), reference);
     // Of an app that was closed meanwhile nothing is known of what was typed.
     await holder.loseAnswer("POST", "/app/cards");
-    await holder.fails("offline", "addCard", second);
+    await holder.fails("unanswered", "addCard", second);
     await unlocked(holder);
     await holder.nextMinute();
     const other = await holder.did("addCard", second);

@@ -26,6 +26,11 @@ export const isAstray = ({ clock }) => Math.abs(clock.drift_steps) > DRIFT_STEPS
  * @param {{ clock: CardView["clock"] }} told */
 const isControlAstray = ({ clock }) => isAstray({ clock }) || Math.abs(clock.control_steps ?? 0) > DRIFT_STEPS;
 
+/** Of what had to come before a change: the change itself was not begun. @param {unknown} error @returns {never} */
+const notBegun = (error) => {
+  throw isTrouble(error, "unanswered") ? new Trouble("offline") : error;
+};
+
 /** The path of a card. @param {string} reference @param {string} [what] */
 export const ofCard = (reference, what) => `/app/cards/${reference}${what ? `/${what}` : ""}`;
 
@@ -166,13 +171,18 @@ export class Asking {
     if (!pair) throw new Trouble("no-such-device");
     // Also above what another copy of this storage may have sent before.
     const write = () => this.kept.change((state) => (state.counter = Math.max(state.counter + 1, Math.floor(nowMs))));
-    const signer = method === "GET" ? { pair, device, nowMs } : { pair, device, nowMs, counter: await write() };
+    const changes = method !== "GET";
+    const signer = changes ? { pair, device, nowMs, counter: await write() } : { pair, device, nowMs };
+    // Without any network nothing leaves the phone.
+    const leaves = navigator.onLine !== false;
     try {
       const told = await this.bank.ask(method, path, body, signer);
       await this.#revoked(device, false);
       return told;
     } catch (error) {
       if (isTrouble(error, "no-such-device")) await this.#revoked(device, true);
+      // It was sent, and whether it was done nobody knows: also the bank says that it is not there when it may have kept it already.
+      if (changes && leaves && (isTrouble(error, "offline") || isTrouble(error, "issuer-unavailable"))) throw new Trouble("unanswered");
       throw error;
     }
   }
@@ -221,10 +231,8 @@ export class Asking {
   async prove(reference) {
     const { mine } = this;
     const card = this.prover(reference);
-    if (isControlAstray(card.told)) await this.resync(card.reference);
-    else {
-      await this.send("POST", ofCard(card.reference, "check"), async () => ({ control_code: (await this.controls(card.reference))[0] }));
-    }
+    const content = async () => ({ control_code: (await this.controls(card.reference))[0] });
+    await (isControlAstray(card.told) ? this.resync(card.reference) : this.send("POST", ofCard(card.reference, "check"), content)).catch(notBegun);
     mine.proved = true;
   }
 
@@ -240,7 +248,7 @@ export class Asking {
   async changed(what, reference, wanted, controlled) {
     const card = this.card(reference);
     const mine = controlled ? this.mine : null;
-    if (controlled && isControlAstray(card.told)) await this.resync(reference);
+    if (controlled && isControlAstray(card.told)) await this.resync(reference).catch(notBegun);
     const content = async () => (controlled ? { ...wanted, control_code: (await this.controls(reference))[0] } : wanted);
     await this.learn(await this.send("PUT", ofCard(reference, what), content));
     // Whether a ceiling was raised, and the code looked at, only the bank knows.
