@@ -4,6 +4,7 @@
 import { bytes, fromBase64url } from "./crypto/bytes.js";
 import { code, STEP_MS, stepAt } from "./crypto/ocra.js";
 import { isTrouble, Trouble } from "./trouble.js";
+import { within } from "./within.js";
 
 /** @typedef {import("./kept.js").State} State */
 /** @typedef {import("./kept.js").Card} Card */
@@ -59,14 +60,14 @@ export class Asking {
     const pressed = this.opened;
     const began = { yet: false };
     try {
-      return await navigator.locks.request("ramz", { signal: AbortSignal.timeout(TURN_MS) }, async () => {
+      return await within(TURN_MS, (signal) => navigator.locks.request("ramz", { signal }, async () => {
         began.yet = true;
         // Another window may have written, and this one been asleep.
         await this.kept.read();
         this.#began = pressed;
         this.#tried = null;
         return work();
-      });
+      }));
     } catch (error) {
       throw began.yet || error instanceof Trouble ? error : new Trouble("offline");
     }
