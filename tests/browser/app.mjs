@@ -38,6 +38,17 @@ export const tests = {
     assert.equal((await refusal(desk, lab, card, code)).code, "55", "once");
   },
 
+  async "a browser that is too old to time a request by itself has a phone like any other"(desk, lab) {
+    const card = lab.card(lab.known.banks[0].id, 1);
+    const app = await App.of(desk, lab, card);
+    await app.page.addInitScript(() => delete AbortSignal.timeout);
+    await app.page.reload();
+    await app.activate(await app.halves());
+    await app.choosePin();
+    await app.addCard();
+    await paid(desk, lab, card, await app.code());
+  },
+
   async "the SMS's half is filled in where the browser reads SMS, and its field says what it is to the others"(desk, lab) {
     const card = lab.card(lab.known.banks[0].id, 1);
     const app = await App.of(desk, lab, card);

@@ -237,6 +237,36 @@ export const tests = {
     await app.screen("pin");
   },
 
+  async "a change whose answer is lost may have been done, and the screen shows what the bank has, also if it can be asked later only"(desk, lab) {
+    const app = await App.ready(desk, lab, lab.card(lab.known.banks[0].id, 1));
+    const care = new Care(app);
+    desk.expect("net::ERR_FAILED");
+    await care.card();
+    const lost = async (on, known) => {
+      await app.page.route("**/first-pin", async (route) => {
+        await route.fetch();
+        await route.abort();
+      }, { times: 1 });
+      await care.row("first").click();
+      await app.later(60);
+      await care.get("dialog .act").click();
+      await care.get("dialog .trouble", { hasText: "شاید انجام شده باشد" }).waitFor();
+      await app.page.keyboard.press("Escape");
+      await known();
+      await care.get(`[data-choice="first"][aria-checked="${on}"]`).waitFor();
+    };
+    await lost(true, () => {});
+    const silent = (route) => route.abort();
+    await app.page.route("**/app/cards", silent);
+    const asked = app.page.waitForEvent("requestfailed", (request) => request.url().endsWith("/app/cards"));
+    await lost(false, async () => {
+      await asked;
+      await app.page.unroute("**/app/cards", silent);
+      assert.equal(await care.row("first").getAttribute("aria-checked"), "true", "nothing is known yet");
+      await app.page.evaluate(() => dispatchEvent(new Event("online")));
+    });
+  },
+
   async "a phone is named and taken off from another, and its codes pay no more"(desk, lab) {
     const card = lab.card(lab.known.banks[0].id, 1);
     const lost = await App.ready(desk, lab, card);

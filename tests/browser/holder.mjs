@@ -102,15 +102,15 @@ export class Holder {
     await this.page.route(url, lose);
   }
 
-  /** The next request of this kind is held until what was begun meanwhile had its time. `slow` is the end of that. */
-  async hold(method, path, meanwhile) {
+  /** The next request of this kind is held until what was begun meanwhile had its time: it may wait for this one. `slow` is the end of that. */
+  async hold(method, path, meanwhile, limitMs = 700) {
     const url = this.door + path;
     let other;
     const hold = async (route) => {
       await this.page.unroute(url, hold);
       assert.equal(route.request().method(), method);
       other = meanwhile();
-      await Promise.race([other, new Promise((go) => setTimeout(go, 700))]);
+      await Promise.race([other, new Promise((go) => setTimeout(go, limitMs))]);
       await route.continue();
     };
     await this.page.route(url, hold);

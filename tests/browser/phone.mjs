@@ -10,6 +10,8 @@ import { paid } from "./payer.mjs";
 const PIN = "271828";
 const OTHER = "314159";
 const MINUTE_MS = 60_000;
+/** Nothing that is done while a request is held waits for it. */
+const HELD_MS = 15_000;
 
 const cardOf = (lab, n = 1) => lab.card(lab.known.banks[1].id, n);
 
@@ -41,7 +43,7 @@ export const tests = {
     await holder.fails("not-open", "addCard", card);
     await holder.did("choosePin", PIN);
     await holder.loseAnswer("POST", "/app/cards");
-    await holder.fails("offline", "addCard", card);
+    await holder.fails("unanswered", "addCard", card);
     // Once more in the same window: it is the same card, and the same seed.
     const reference = await holder.did("addCard", card);
     assert.equal(await holder.get("stage"), "ready");
@@ -53,7 +55,7 @@ export const tests = {
     await holder.nextMinute();
     // A change that was made and not answered: the code of this minute is gone, and the next does it.
     await holder.loseAnswer("PUT", `/app/cards/${reference}/first-pin`);
-    await holder.fails("offline", "switchPin", reference, "first", true);
+    await holder.fails("unanswered", "switchPin", reference, "first", true);
     const { retryAfterS } = await holder.fails("wait", "switchPin", reference, "first", true);
     assert.ok(retryAfterS > 0 && retryAfterS <= 60, `${retryAfterS} s`);
     await holder.did("refresh");
@@ -71,7 +73,7 @@ export const tests = {
     await holder.did("activate", { receipt, sms, name: "browser" });
     await holder.did("choosePin", PIN);
     await holder.loseAnswer("POST", "/app/cards");
-    await holder.fails("offline", "addCard", card);
+    await holder.fails("unanswered", "addCard", card);
     await holder.reload();
     assert.equal(await holder.get("stage"), "activated");
     await holder.fails("already-exists", "choosePin", OTHER);
@@ -110,14 +112,14 @@ export const tests = {
     await holder.did("activate", { receipt, sms, name: "browser" });
     await holder.did("choosePin", PIN);
     await holder.loseAnswer("POST", "/app/cards");
-    await holder.fails("offline", "addCard", card);
+    await holder.fails("unanswered", "addCard", card);
     // As when the app is looked at again.
     await holder.did("refresh");
     const [{ reference }] = await holder.get("cards");
     assert.equal(await holder.did("addCard", card), reference);
     // Of an app that was closed meanwhile nothing is known of what was typed.
     await holder.loseAnswer("POST", "/app/cards");
-    await holder.fails("offline", "addCard", second);
+    await holder.fails("unanswered", "addCard", second);
     await unlocked(holder);
     await holder.nextMinute();
     const other = await holder.did("addCard", second);
@@ -191,6 +193,44 @@ export const tests = {
     await unlocked(holder, OTHER);
     await holder.nextMinute();
     await holder.did("prove");
+  },
+
+  async "while a change of the PIN asks the bank, what is open gives its own codes, and what is typed after a lock stays as it was typed"(desk, lab) {
+    const holder = await Holder.of(desk, lab, cardOf(lab));
+    desk.expect("403 (Forbidden)");
+    const reference = await holder.begin(PIN);
+    const seen = async () => [await codeThen(holder, reference), await holder.get("picture"), await holder.get("isProved")];
+    const right = await seen();
+    const check = `/app/cards/${reference}/check`;
+    /** What is seen while the bank is asked, and afterwards. */
+    const during = async (kind, old, doing = () => {}) => {
+      await holder.nextMinute();
+      let meanwhile;
+      const { slow } = await holder.hold("POST", check, async () => {
+        await doing();
+        meanwhile = await seen();
+      }, HELD_MS);
+      await holder.fails(kind, "changePin", old, "161803");
+      await slow();
+      return [meanwhile, await seen()];
+    };
+    assert.equal(right[2], true);
+    assert.deepEqual(await during("control-code", OTHER), [right, right], "a mistyped old PIN is tried, and not opened");
+    // The holder locks, and somebody types whatever PIN.
+    const typed = (pin) => async () => {
+      await holder.did("lock");
+      await holder.did("unlock", pin);
+    };
+    const [wrong, then] = await during("not-open", PIN, typed(OTHER));
+    assert.ok(wrong[0] !== right[0] && !wrong[2]);
+    assert.deepEqual(then, wrong, "no other PIN than the typed one");
+    assert.deepEqual(await during("not-open", PIN, typed(PIN)), [[right[0], right[1], false], [right[0], right[1], false]]);
+    // Nothing is kept of a change that was not made.
+    await holder.nextMinute();
+    await holder.did("prove");
+    await holder.nextMinute();
+    await holder.did("changePin", PIN, OTHER);
+    assert.deepEqual([(await seen())[0], await holder.get("isProved")], [right[0], true]);
   },
 
   async "a fingerprint opens what the PIN opens, until the PIN is another"(desk, lab) {

@@ -25,6 +25,14 @@ export const tests = {
     assert.ok(isStale(fault) && !fault.nothingDone);
   },
 
+  async "a change whose answer was lost may have been done, and one that never left the phone was not"() {
+    const lost = new Trouble("unanswered");
+    assert.ok(words(lost).includes("شاید انجام شده باشد"), words(lost));
+    assert.ok(isStale(lost) && !lost.nothingDone);
+    const offline = new Trouble("offline");
+    assert.ok(!words(offline).includes("شاید") && !isStale(offline), words(offline));
+  },
+
   async "a card that was taken off a short while ago is no phone that was, and when it can be added again is told in minutes"() {
     const error = new Trouble("card-taken-off", { retryAfterS: 3541 });
     const text = words(error);

@@ -75,8 +75,11 @@ let failures = 0;
 
 async function refresh() {
   if (document.visibilityState !== "visible") return;
+  // `AbortSignal.timeout` wants a newer browser than some people have.
+  const late = new AbortController();
+  const timer = setTimeout(() => late.abort(), REFRESH_MS);
   try {
-    const answer = await fetch("/now.json", { cache: "no-store", credentials: "omit", signal: AbortSignal.timeout(REFRESH_MS) });
+    const answer = await fetch("/now.json", { cache: "no-store", credentials: "omit", signal: late.signal });
     if (!answer.ok) throw new Error(String(answer.status));
     const now = await answer.json();
     for (const { body, pill } of banks) {
@@ -89,6 +92,8 @@ async function refresh() {
     failures = 0;
   } catch {
     failures += 1;
+  } finally {
+    clearTimeout(timer);
   }
   table.classList.toggle("stale", failures >= STALE_AFTER);
 }

@@ -4,6 +4,7 @@
 import { bytes, fromBase64url } from "./crypto/bytes.js";
 import { code, STEP_MS, stepAt } from "./crypto/ocra.js";
 import { isTrouble, Trouble } from "./trouble.js";
+import { within } from "./within.js";
 
 /** @typedef {import("./kept.js").State} State */
 /** @typedef {import("./kept.js").Card} Card */
@@ -26,6 +27,11 @@ export const isAstray = ({ clock }) => Math.abs(clock.drift_steps) > DRIFT_STEPS
  * @param {{ clock: CardView["clock"] }} told */
 const isControlAstray = ({ clock }) => isAstray({ clock }) || Math.abs(clock.control_steps ?? 0) > DRIFT_STEPS;
 
+/** Of what had to come before a change: the change itself was not begun. @param {unknown} error @returns {never} */
+const notBegun = (error) => {
+  throw isTrouble(error, "unanswered") ? new Trouble("offline") : error;
+};
+
 /** The path of a card. @param {string} reference @param {string} [what] */
 export const ofCard = (reference, what) => `/app/cards/${reference}${what ? `/${what}` : ""}`;
 
@@ -37,6 +43,8 @@ export class Asking {
   opened = null;
   /** @type {Opened | null} the one that the work which is under way began with */
   #began = null;
+  /** @type {Opened | null} the one that this work tries instead */
+  #tried = null;
   /** Whether the bank's time was heard since the app was started. */
   #heard = false;
 
@@ -52,13 +60,14 @@ export class Asking {
     const pressed = this.opened;
     const began = { yet: false };
     try {
-      return await navigator.locks.request("ramz", { signal: AbortSignal.timeout(TURN_MS) }, async () => {
+      return await within(TURN_MS, (signal) => navigator.locks.request("ramz", { signal }, async () => {
         began.yet = true;
         // Another window may have written, and this one been asleep.
         await this.kept.read();
         this.#began = pressed;
+        this.#tried = null;
         return work();
-      });
+      }));
     } catch (error) {
       throw began.yet || error instanceof Trouble ? error : new Trouble("offline");
     }
@@ -75,12 +84,12 @@ export class Asking {
   get mine() {
     const { open } = this;
     if (open !== this.#began) throw new Trouble("not-open");
-    return open;
+    return this.#tried ?? open;
   }
 
-  /** The work goes on with another PIN. @param {Opened} opened */
+  /** The work that is under way asks the bank about another PIN. What is open, and its codes, stay what they are. @param {Opened} opened */
   goOnWith(opened) {
-    this.opened = this.#began = opened;
+    this.#tried = opened;
   }
 
   /** @returns {Activated} */
@@ -163,13 +172,18 @@ export class Asking {
     if (!pair) throw new Trouble("no-such-device");
     // Also above what another copy of this storage may have sent before.
     const write = () => this.kept.change((state) => (state.counter = Math.max(state.counter + 1, Math.floor(nowMs))));
-    const signer = method === "GET" ? { pair, device, nowMs } : { pair, device, nowMs, counter: await write() };
+    const changes = method !== "GET";
+    const signer = changes ? { pair, device, nowMs, counter: await write() } : { pair, device, nowMs };
+    // Without any network nothing leaves the phone.
+    const leaves = navigator.onLine !== false;
     try {
       const told = await this.bank.ask(method, path, body, signer);
       await this.#revoked(device, false);
       return told;
     } catch (error) {
       if (isTrouble(error, "no-such-device")) await this.#revoked(device, true);
+      // It was sent, and whether it was done nobody knows: also the bank says that it is not there when it may have kept it already.
+      if (changes && leaves && (isTrouble(error, "offline") || isTrouble(error, "issuer-unavailable"))) throw new Trouble("unanswered");
       throw error;
     }
   }
@@ -218,10 +232,8 @@ export class Asking {
   async prove(reference) {
     const { mine } = this;
     const card = this.prover(reference);
-    if (isControlAstray(card.told)) await this.resync(card.reference);
-    else {
-      await this.send("POST", ofCard(card.reference, "check"), async () => ({ control_code: (await this.controls(card.reference))[0] }));
-    }
+    const content = async () => ({ control_code: (await this.controls(card.reference))[0] });
+    await (isControlAstray(card.told) ? this.resync(card.reference) : this.send("POST", ofCard(card.reference, "check"), content)).catch(notBegun);
     mine.proved = true;
   }
 
@@ -237,7 +249,7 @@ export class Asking {
   async changed(what, reference, wanted, controlled) {
     const card = this.card(reference);
     const mine = controlled ? this.mine : null;
-    if (controlled && isControlAstray(card.told)) await this.resync(reference);
+    if (controlled && isControlAstray(card.told)) await this.resync(reference).catch(notBegun);
     const content = async () => (controlled ? { ...wanted, control_code: (await this.controls(reference))[0] } : wanted);
     await this.learn(await this.send("PUT", ofCard(reference, what), content));
     // Whether a ceiling was raised, and the code looked at, only the bank knows.

@@ -2,6 +2,7 @@
 
 import { prove } from "./crypto/proof.js";
 import { Trouble } from "./trouble.js";
+import { within } from "./within.js";
 
 /** @typedef {{ id: string, name_fa: string, name_en: string }} BankView */
 /** @typedef {{ on: boolean, ceiling: number, locked: boolean, locked_until: string | null }} SlotView */
@@ -50,17 +51,12 @@ export class Bank {
       headers["authorization"] = `DPoP ${signer.device}`;
       headers["dpop"] = await prove(signer.pair, { method, url, body, ...signer });
     }
-    let answer;
-    let text;
-    try {
-      answer = await fetch(url, {
-        method, headers, body: body || null, credentials: "omit", cache: "no-store", redirect: "error", referrerPolicy: "no-referrer",
-        signal: AbortSignal.timeout(PATIENCE_MS),
-      });
-      text = await answer.text();
-    } catch {
+    const [answer, text] = await within(PATIENCE_MS, async (signal) => {
+      const answer = await fetch(url, { method, headers, body: body || null, credentials: "omit", cache: "no-store", redirect: "error", referrerPolicy: "no-referrer", signal });
+      return /** @type {const} */ ([answer, await answer.text()]);
+    }).catch(() => {
       throw new Trouble("offline");
-    }
+    });
     const told = read(text);
     if (answer.ok && (told !== null || answer.status === 204)) return told;
     const kind = answer.ok ? undefined : told?.type?.split("/").pop();

@@ -242,17 +242,15 @@ export class Phone extends EventTarget {
     return this.#asking.alone(async () => {
       const { salt, cards } = this.#kept.state;
       if (!salt || cards.length === 0) throw new Trouble("no-card");
-      const locks = this.#locks;
-      const [fresh, old, before] = [await Opened.by(newPin), await Opened.by(oldPin, salt), this.#asking.opened];
+      const before = this.#asking.mine;
+      const [fresh, old] = [await Opened.by(newPin), await Opened.by(oldPin, salt)];
       try {
-        if (locks !== this.#locks) throw new Trouble("not-open");
         this.#asking.goOnWith(old);
         await this.#asking.prove();
         const masks = await this.#masks(old, fresh);
-        // A lock that fell meanwhile is not undone.
-        if (locks !== this.#locks) throw new Trouble("not-open");
-        this.#asking.goOnWith(fresh);
         await this.#kept.change((state) => {
+          // A lock that fell meanwhile is not undone, nor is what was typed since replaced.
+          void this.#asking.mine;
           for (const card of [...state.cards, ...state.pending]) {
             const masked = masks.get(card.reference);
             // Another window was here: what it has written is under the old PIN.
@@ -261,12 +259,16 @@ export class Phone extends EventTarget {
           }
           state.salt = fresh.salt;
           forgetWrapped(state);
+          // Before it is kept: of an old PIN nothing stays open.
+          this.#asking.opened = fresh;
         });
-        before?.wipe();
+        before.wipe();
       } catch (error) {
-        if (this.#asking.opened) this.#asking.opened = before;
-        // It was locked meanwhile.
-        else before?.wipe();
+        if (this.#asking.opened === fresh) {
+          // It could not be kept.
+          this.#asking.opened = before;
+          this.#changed();
+        } else if (this.#asking.opened !== before) before.wipe();
         fresh.wipe();
         throw error;
       } finally {

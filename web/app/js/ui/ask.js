@@ -16,7 +16,7 @@ import { isStale, troublePlace, words } from "./trouble.js";
  * @param {boolean} [what.danger] nothing that is pressed by mistake
  * @param {Record<string, string>} [what.wrong] words of its own for a kind of trouble
  * @param {() => unknown} what.act
- * @returns {Promise<boolean>} whether it was done; never, if another screen has come meanwhile
+ * @returns {Promise<boolean>} whether it was done, or may have been; never, if another screen has come meanwhile
  */
 export function ask(shell, { title, body, yes, danger = false, wrong = {}, act }) {
   const held = document.activeElement?.getAttribute("data-choice");
@@ -75,7 +75,7 @@ export function ask(shell, { title, body, yes, danger = false, wrong = {}, act }
       // What was pressed may have been drawn anew behind the question: then the browser gives the focus to nothing.
       if (document.activeElement === document.body) focusOn(document.body, held);
       if (stale) shell.learn();
-      answer(done);
+      answer(done || stale);
     });
   });
 }

@@ -42,6 +42,8 @@ export class Shell {
     this.phone = phone;
     addEventListener("popstate", ({ state }) => this.show(state?.screen ?? this.first(), state?.args));
     addEventListener("visibilitychange", () => (document.hidden ? this.lockIn(HIDDEN_MS) : this.seen()));
+    // What the screens show may have changed while nothing could be asked.
+    addEventListener("online", () => this.learn());
     for (const touch of ["pointerdown", "keydown"]) addEventListener(touch, () => this.lockIn(IDLE_MS));
     phone.addEventListener("change", () => this.changed());
     this.replace(this.first());

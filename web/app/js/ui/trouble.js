@@ -9,6 +9,7 @@ import { icon } from "./icons.js";
 const WORDS = {
   offline: "troubleOffline",
   "issuer-unavailable": "troubleOffline",
+  unanswered: "troubleUnanswered",
   "wrong-code": "troubleWrongCode",
   "card-not-accepted": "troubleCard",
   "control-code": "troubleControl",
@@ -44,7 +45,7 @@ export function words(error) {
 }
 
 /** Whether the bank may have something else than what is shown. @param {unknown} error */
-export const isStale = (error) => ["not-found", "counter-used", "fault"].some((kind) => isTrouble(error, kind));
+export const isStale = (error) => ["not-found", "counter-used", "unanswered", "fault", "storage"].some((kind) => isTrouble(error, kind));
 
 /** A place for what went wrong, empty at first. Filled, it is read out. */
 export function troublePlace() {

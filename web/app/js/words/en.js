@@ -104,6 +104,7 @@ export const en = {
   colours: "red|orange|yellow|green|turquoise|blue|purple|grey",
 
   troubleOffline: "The bank did not answer. Look at the internet and try again.",
+  troubleUnanswered: "The bank did not answer, and it may have been done. Look, and try again if it was not.",
   troubleWrongCode: "The two codes do not go together, or their time is over. There are three tries and ten minutes; then get new ones at an ATM.",
   troubleCard: "The card cannot be added to this phone: number, expiry, or the mobile that the bank has for it do not fit.",
   troubleControl: "The bank refused the control code: the app PIN was mistyped. Lock, and type it again.",
