@@ -168,7 +168,7 @@ impl Admissions {
         Ok((if same { Admitted::Yes(Uuid::from_bytes(known.id.0)) } else { Admitted::Conflict }, None))
     }
 
-    /// Takes up work that was cut off: for the sweeper. False if it is too late for it, if another node was first, or if it is no
+    /// Takes up work that was cut off: for the sweeper. False if it is too late for it, if another node was first, if there is no place for it here, or if it is no
     /// request's. One that cannot be taken up must not hold up the others.
     pub(crate) async fn take_up(self: &Arc<Self>, row: OutboxRow) -> bool {
         self.try_to_take_up(row).await.unwrap_or_else(|fault| {
@@ -186,6 +186,8 @@ impl Admissions {
             self.finish(open).await?;
             return Ok(false);
         }
+        // Not leased without a place: another node may have one.
+        let Ok(slot) = Arc::clone(&self.work).try_acquire_owned() else { return Ok(false) };
         let lease = Change::Lease { owner: open.key.clone(), id, expected, until: now.plus(limits::LEASE) };
         if self.engine.committer.commit(lease).await? == Outcome::Lost {
             return Ok(false);
@@ -193,10 +195,8 @@ impl Admissions {
         let json = self.engine.keys.open(Place { row: &id, column: REQUEST_COLUMN }, &sealed)?;
         let unreadable = |_| EngineFault::Row("a sealed request does not read back".into());
         let request = PinRequest::parse(&json).map_err(unreadable)?;
-        if let Some(slot) = self.place_for_work() {
-            let this = Arc::clone(self);
-            self.tasks.spawn(async move { this.work(open, request, slot).await });
-        }
+        let this = Arc::clone(self);
+        self.tasks.spawn(async move { this.work(open, request, slot).await });
         Ok(true)
     }
 

@@ -141,19 +141,34 @@ async fn different(copy: &Copy) -> Vec<String> {
 }
 
 async fn open(path: &Path, config: &PostgresConfig) -> Copy {
-    Copy::open(path, config).await.unwrap()
+    taken(path, config).await.unwrap()
 }
 
 async fn refused(path: &Path, config: &PostgresConfig) -> CopyError {
-    Copy::open(path, config).await.err().expect("it is refused")
+    taken(path, config).await.err().expect("it is refused")
 }
+
+/// A copy that was dropped in its middle holds the file until its reader has come along; and see [`soon`].
+async fn taken(path: &Path, config: &PostgresConfig) -> Result<Copy, CopyError> {
+    for _ in 0..100 {
+        match Copy::open(path, config).await {
+            Err(error) if error.to_string().contains(HELD) => {}
+            opened => return opened,
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
+    Copy::open(path, config).await
+}
+
+/// What is said of a file that this process has open still.
+const HELD: &str = "already open in process";
 
 /// Opens a file that was closed just now. A program that another test starts at that moment has its lock until it runs: both come from
 /// one process.
 fn soon<T, E: std::fmt::Display>(open: impl Fn() -> Result<T, E>) -> Result<T, E> {
     for _ in 0..100 {
         match open() {
-            Err(error) if error.to_string().contains("already open in process") => {}
+            Err(error) if error.to_string().contains(HELD) => {}
             opened => return opened,
         }
         std::thread::sleep(std::time::Duration::from_millis(20));
