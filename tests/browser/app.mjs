@@ -103,6 +103,53 @@ export const tests = {
     await app.page.context().setOffline(false);
   },
 
+  async "what waits for the next control code is done also if the network comes and goes meanwhile, and what went wrong stays to be read"(desk, lab) {
+    const app = await App.ready(desk, lab, lab.card(lab.known.banks[0].id, 1));
+    desk.expect("net::ERR_INTERNET_DISCONNECTED", "net::ERR_FAILED");
+    const flap = async () => {
+      await app.page.context().setOffline(true);
+      await app.get('[data-notice="offline"]').waitFor();
+      const learned = app.page.waitForResponse("**/app/cards");
+      await app.page.context().setOffline(false);
+      await app.get('[data-notice="offline"]').waitFor({ state: "detached" });
+      await (await learned).finished();
+    };
+    await app.get('.slots [data-choice="first"]').click();
+    await app.later(await lab.nextMinuteIn());
+    await app.page.route("**/first-pin", (route) => route.abort(), { times: 1 });
+    await app.get(".off .act").click();
+    await app.get(".off .trouble", { hasText: "شاید انجام شده باشد" }).waitFor();
+    assert.equal(await app.page.evaluate(() => document.activeElement?.dataset.choice), "firstOn");
+    await flap();
+    await app.get(".off .trouble", { hasText: "شاید انجام شده باشد" }).waitFor({ timeout: 1000 });
+    // This minute's code is used, and most of the minute is left.
+    await app.get(".off .act").click();
+    await app.get(".off .act", { hasText: "ثانیه" }).waitFor();
+    await flap();
+    await app.get(".off .act", { hasText: "ثانیه" }).waitFor({ timeout: 1000 });
+    await lab.advance(60);
+    await app.page.clock.runFor(60_000);
+    await app.get("[data-code]:not(:empty)").waitFor();
+    const on = await app.page.evaluate(async () => {
+      const { Phone } = await import("/assets/js/phone.js");
+      const phone = await Phone.open();
+      await phone.refresh();
+      return phone.cards[0].first.on;
+    });
+    assert.equal(on, true);
+  },
+
+  async "the focus on the codes stays where it is when the network comes and goes"(desk, lab) {
+    const app = await App.ready(desk, lab, lab.card(lab.known.banks[0].id, 1));
+    desk.expect("net::ERR_INTERNET_DISCONNECTED");
+    for (const [offline, choice] of [[true, "copy"], [false, "step-0"], [true, "another"], [false, "second"]]) {
+      await app.get(`[data-choice="${choice}"]`).focus();
+      await app.page.context().setOffline(offline);
+      await app.get('[data-notice="offline"]').waitFor({ state: offline ? "attached" : "detached" });
+      assert.equal(await app.page.evaluate(() => document.activeElement?.dataset.choice), choice);
+    }
+  },
+
   async "the first PIN is made dynamic, and its codes bring cash and pay in the shop"(desk, lab) {
     const card = lab.card(lab.known.banks[0].id, 1);
     const app = await App.ready(desk, lab, card);

@@ -4,8 +4,9 @@ import { amount, say } from "../words/words.js";
 import { deck } from "./deck.js";
 import { face } from "./face.js";
 import { icon } from "./icons.js";
+import { redraw } from "./live.js";
 import { el } from "./node.js";
-import { astray, locksOf, LOOK_MS, notices, slotOff } from "./notices.js";
+import { asks, astray, locksOf, LOOK_MS, notices, slotOff } from "./notices.js";
 import { nameOf } from "./picture.js";
 
 /** @typedef {"first" | "second"} Slot */
@@ -23,6 +24,7 @@ export function codes(shell, args = {}) {
   history.replaceState({ screen: "codes" }, "");
   if (args?.reference) Object.assign(chosen, { reference: args.reference, step: 0 });
   const place = el("div", { class: "live" });
+  const asking = asks(shell);
   /** @type {{ stop(): void } | null} */
   let shown = null;
   let drawnFrom = "";
@@ -37,26 +39,24 @@ export function codes(shell, args = {}) {
     if (from === drawnFrom) return;
     drawnFrom = from;
     shown?.stop();
-    const off = slotOff(shell, card, chosen.slot);
+    const off = slotOff(shell, card, chosen.slot, asking);
     const live = off ? null : face(shell, card, chosen);
     shown = live;
-    place.replaceChildren(
+    redraw(place, [
       deck(shell, chosen.reference, (reference) => choose({ reference, step: 0 })),
       slots(),
-      ...astray(shell, card),
+      ...astray(shell, card, asking),
       ...(live ? [live.node, ceilings(card)] : [off ?? ""]),
       ...notices(phone, card),
-    );
+    ]);
   }
 
   /** @param {Partial<typeof chosen>} what */
   function choose(what) {
     Object.assign(chosen, what);
-    const held = document.activeElement?.getAttribute("data-choice");
     draw();
-    const again = /** @type {HTMLElement | null} */ (place.querySelector(`[data-choice="${held}"]`));
-    again?.focus();
-    again?.scrollIntoView({ block: "nearest", inline: "center" });
+    const { activeElement } = document;
+    if (place.contains(activeElement)) activeElement?.scrollIntoView({ block: "nearest", inline: "center" });
   }
 
   function slots() {

@@ -20,7 +20,7 @@ export function face(shell, card, { slot, step }) {
   const digits = el("output", { class: "digits", dir: "ltr", "aria-live": "off", "data-code": true });
   const left = el("b", { class: "left" });
   const ring = svg("circle", { class: "run", cx: 50, cy: 50, r: 46, pathLength: 1 });
-  const copy = el("button", { type: "button", class: "act wide", "data-first": true, onclick: copied }, icon("copy"), el("span", {}, say("copy")));
+  const copy = el("button", { type: "button", class: "act wide", "data-first": true, "data-choice": "copy", onclick: copied }, icon("copy"), el("span", {}, say("copy")));
   const node = el("div", { class: "face" },
     el("div", { class: "dial" }, svg("svg", { viewBox: "0 0 100 100", "aria-hidden": "true" }, svg("circle", { class: "rail", cx: 50, cy: 50, r: 46 }), ring),
       el("div", { class: "inside" }, el("span", { class: "what" }, say(slot)), digits, el("span", { class: "seconds", role: "timer" }, left, " ", say("left")))),
