@@ -421,6 +421,20 @@ export const tests = {
     assert.equal(await app.get("[data-code]").getAttribute("aria-live"), "off");
     await app.lock();
     await pad("Type your app PIN").waitFor();
+    // The picture is asked about where one stands, and not passed over.
+    await app.typePin(APP_PIN);
+    await app.screen("codes");
+    await app.get("#top .picture").waitFor();
+    const focused = () => app.page.evaluate(() => {
+      const { activeElement } = document;
+      const text = document.getElementById(activeElement.getAttribute("aria-describedby"))?.textContent ?? "";
+      return { text, picture: document.querySelector("#top .picture").getAttribute("aria-label"), choice: activeElement.dataset.choice };
+    });
+    const { text, picture } = await focused();
+    assert.ok(text.includes(picture), `${picture}: ${text}`);
+    await app.page.keyboard.press("Enter");
+    assert.equal(await app.get(".question").count(), 0);
+    assert.equal((await focused()).choice, "copy");
   },
 
   async "screens that are gone wait for no offer to install the app"(desk, lab) {

@@ -1,6 +1,7 @@
 // The PIN of this minute: of which card, for the web or where the card is read, and how much it may pay at most.
 
 import { amount, say } from "../words/words.js";
+import { focusOn } from "./ask.js";
 import { deck } from "./deck.js";
 import { face } from "./face.js";
 import { icon } from "./icons.js";
@@ -119,11 +120,16 @@ function roam(event) {
 function question(shell) {
   const { picture } = shell.phone;
   if (!picture) return null;
+  // Whoever does not see the picture is asked before anything else.
   const node = el("div", { class: "question" },
-    el("p", {}, el("b", {}, say("pictureIs", { picture: nameOf(picture) })), " ", say("pictureWhy")),
+    el("p", { id: "picture-is" }, el("b", {}, say("pictureIs", { picture: nameOf(picture) })), " ", say("pictureWhy")),
     el("div", { class: "two" },
       el("button", { type: "button", class: "quiet", onclick: () => shell.lock() }, say("pictureNo")),
-      el("button", { type: "button", class: "quiet yes", onclick: () => node.remove() }, icon("check"), say("pictureYes"))));
+      el("button", { type: "button", class: "quiet yes", "data-first": true, "aria-describedby": "picture-is", onclick: agree }, icon("check"), say("pictureYes"))));
+  function agree() {
+    node.remove();
+    focusOn(document.body, "copy");
+  }
   return node;
 }
 
