@@ -244,6 +244,25 @@ export const tests = {
     const { html, said } = await app.page.evaluate(() => ({ html: document.documentElement.outerHTML, said: document.getElementById("said").textContent }));
     for (const form of [code, [...code].join(" "), persian(code), persian([...code].join(" ")), `${code.slice(0, -4)} ${code.slice(-4)}`]) assert.ok(!html.includes(form), "a code is left in the page");
     assert.equal(said, "");
+    // And if its clock was set back, nobody knows how long it slept.
+    await app.unlock();
+    await app.page.clock.setSystemTime((await lab.now()) - 10 * 60_000);
+    await app.get("main").click({ position: { x: 2, y: 2 } });
+    await app.screen("unlock");
+  },
+
+  async "a phone whose clock is set while it shows a code asks the bank for the time, and goes on with codes that pay"(desk, lab) {
+    const card = lab.card(lab.known.banks[0].id, 1);
+    const app = await App.ready(desk, lab, card);
+    // What was signed for the time of before.
+    desk.expect("401 (Unauthorized)");
+    const minutes = app.get('[data-notice="clock"]');
+    for (const [by, words] of [[-10, "۱۰ دقیقه عقب"], [10, "۱۰ دقیقه جلو"]]) {
+      await lab.advance(60);
+      await app.page.clock.setSystemTime((await lab.now()) + by * 60_000);
+      await minutes.filter({ hasText: words }).waitFor();
+      await paid(desk, lab, card, await app.get("[data-code]:not(:empty)").getAttribute("data-code"));
+    }
   },
 
   async "what is locked while the bank is asked proves nothing for the PIN that is typed next"(desk, lab) {

@@ -33,7 +33,10 @@ export function face(shell, card, { slot, step }) {
 
   async function tick() {
     if (stopped || asking) return;
-    if (!now || Date.now() >= now.untilMs) {
+    const pastMs = now ? Date.now() - now.untilMs : 0;
+    if (!now || pastMs >= 0 || -pastMs > STEP_MS) {
+      // Somebody has set the phone's clock, or it slept: what the bank's is ahead of it is another by now.
+      if (Math.abs(pastMs) > STEP_MS) shell.learn();
       asking = true;
       const before = now;
       now = await shell.phone.code(card.reference, slot, step).catch(() => null);
