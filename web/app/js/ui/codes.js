@@ -1,12 +1,10 @@
 // The PIN of this minute: of which card, for the web or where the card is read, and how much it may pay at most.
 
 import { amount, say } from "../words/words.js";
-import { focusOn } from "./ask.js";
 import { deck } from "./deck.js";
 import { face } from "./face.js";
 import { icon } from "./icons.js";
-import { redraw } from "./live.js";
-import { el } from "./node.js";
+import { el, focusOn, redraw } from "./node.js";
 import { asks, astray, locksOf, LOOK_MS, notices, slotOff } from "./notices.js";
 import { nameOf } from "./picture.js";
 

@@ -3,9 +3,8 @@
 
 import { isAstray } from "../asking.js";
 import { amount, moment, say } from "../words/words.js";
-import { focusOn } from "./ask.js";
 import { icon } from "./icons.js";
-import { el } from "./node.js";
+import { el, focusOn } from "./node.js";
 import { patiently } from "./patient.js";
 import { isStale, troublePlace } from "./trouble.js";
 
