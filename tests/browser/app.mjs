@@ -103,6 +103,53 @@ export const tests = {
     await app.page.context().setOffline(false);
   },
 
+  async "what waits for the next control code is done also if the network comes and goes meanwhile, and what went wrong stays to be read"(desk, lab) {
+    const app = await App.ready(desk, lab, lab.card(lab.known.banks[0].id, 1));
+    desk.expect("net::ERR_INTERNET_DISCONNECTED", "net::ERR_FAILED");
+    const flap = async () => {
+      await app.page.context().setOffline(true);
+      await app.get('[data-notice="offline"]').waitFor();
+      const learned = app.page.waitForResponse("**/app/cards");
+      await app.page.context().setOffline(false);
+      await app.get('[data-notice="offline"]').waitFor({ state: "detached" });
+      await (await learned).finished();
+    };
+    await app.get('.slots [data-choice="first"]').click();
+    await app.later(await lab.nextMinuteIn());
+    await app.page.route("**/first-pin", (route) => route.abort(), { times: 1 });
+    await app.get(".off .act").click();
+    await app.get(".off .trouble", { hasText: "شاید انجام شده باشد" }).waitFor();
+    assert.equal(await app.page.evaluate(() => document.activeElement?.dataset.choice), "firstOn");
+    await flap();
+    await app.get(".off .trouble", { hasText: "شاید انجام شده باشد" }).waitFor({ timeout: 1000 });
+    // This minute's code is used, and most of the minute is left.
+    await app.get(".off .act").click();
+    await app.get(".off .act", { hasText: "ثانیه" }).waitFor();
+    await flap();
+    await app.get(".off .act", { hasText: "ثانیه" }).waitFor({ timeout: 1000 });
+    await lab.advance(60);
+    await app.page.clock.runFor(60_000);
+    await app.get("[data-code]:not(:empty)").waitFor();
+    const on = await app.page.evaluate(async () => {
+      const { Phone } = await import("/assets/js/phone.js");
+      const phone = await Phone.open();
+      await phone.refresh();
+      return phone.cards[0].first.on;
+    });
+    assert.equal(on, true);
+  },
+
+  async "the focus on the codes stays where it is when the network comes and goes"(desk, lab) {
+    const app = await App.ready(desk, lab, lab.card(lab.known.banks[0].id, 1));
+    desk.expect("net::ERR_INTERNET_DISCONNECTED");
+    for (const [offline, choice] of [[true, "copy"], [false, "step-0"], [true, "another"], [false, "second"]]) {
+      await app.get(`[data-choice="${choice}"]`).focus();
+      await app.page.context().setOffline(offline);
+      await app.get('[data-notice="offline"]').waitFor({ state: offline ? "attached" : "detached" });
+      assert.equal(await app.page.evaluate(() => document.activeElement?.dataset.choice), choice);
+    }
+  },
+
   async "the first PIN is made dynamic, and its codes bring cash and pay in the shop"(desk, lab) {
     const card = lab.card(lab.known.banks[0].id, 1);
     const app = await App.ready(desk, lab, card);
@@ -197,6 +244,25 @@ export const tests = {
     const { html, said } = await app.page.evaluate(() => ({ html: document.documentElement.outerHTML, said: document.getElementById("said").textContent }));
     for (const form of [code, [...code].join(" "), persian(code), persian([...code].join(" ")), `${code.slice(0, -4)} ${code.slice(-4)}`]) assert.ok(!html.includes(form), "a code is left in the page");
     assert.equal(said, "");
+    // And if its clock was set back, nobody knows how long it slept.
+    await app.unlock();
+    await app.page.clock.setSystemTime((await lab.now()) - 10 * 60_000);
+    await app.get("main").click({ position: { x: 2, y: 2 } });
+    await app.screen("unlock");
+  },
+
+  async "a phone whose clock is set while it shows a code asks the bank for the time, and goes on with codes that pay"(desk, lab) {
+    const card = lab.card(lab.known.banks[0].id, 1);
+    const app = await App.ready(desk, lab, card);
+    // What was signed for the time of before.
+    desk.expect("401 (Unauthorized)");
+    const minutes = app.get('[data-notice="clock"]');
+    for (const [by, words] of [[-10, "۱۰ دقیقه عقب"], [10, "۱۰ دقیقه جلو"]]) {
+      await lab.advance(60);
+      await app.page.clock.setSystemTime((await lab.now()) + by * 60_000);
+      await minutes.filter({ hasText: words }).waitFor();
+      await paid(desk, lab, card, await app.get("[data-code]:not(:empty)").getAttribute("data-code"));
+    }
   },
 
   async "what is locked while the bank is asked proves nothing for the PIN that is typed next"(desk, lab) {
@@ -374,6 +440,20 @@ export const tests = {
     assert.equal(await app.get("[data-code]").getAttribute("aria-live"), "off");
     await app.lock();
     await pad("Type your app PIN").waitFor();
+    // The picture is asked about where one stands, and not passed over.
+    await app.typePin(APP_PIN);
+    await app.screen("codes");
+    await app.get("#top .picture").waitFor();
+    const focused = () => app.page.evaluate(() => {
+      const { activeElement } = document;
+      const text = document.getElementById(activeElement.getAttribute("aria-describedby"))?.textContent ?? "";
+      return { text, picture: document.querySelector("#top .picture").getAttribute("aria-label"), choice: activeElement.dataset.choice };
+    });
+    const { text, picture } = await focused();
+    assert.ok(text.includes(picture), `${picture}: ${text}`);
+    await app.page.keyboard.press("Enter");
+    assert.equal(await app.get(".question").count(), 0);
+    assert.equal((await focused()).choice, "copy");
   },
 
   async "screens that are gone wait for no offer to install the app"(desk, lab) {

@@ -33,6 +33,15 @@ export const tests = {
     assert.ok(!words(offline).includes("شاید") && !isStale(offline), words(offline));
   },
 
+  async "a long wait is told in minutes or hours, and a short one in seconds"() {
+    for (const kind of ["too-many-requests", "control-locked"]) {
+      for (const [retryAfterS, told] of [[1, "۱ ثانیه"], [120, "۱۲۰ ثانیه"], [121, "۳ دقیقه"], [3_400, "۵۷ دقیقه"], [7_200, "۱۲۰ دقیقه"], [86_400, "۲۴ ساعت"]]) {
+        const text = words(new Trouble(kind, { retryAfterS }));
+        assert.ok(text.includes(`${told}‌ی دیگر`) || text.includes(`${told} دیگر`), text);
+      }
+    }
+  },
+
   async "a card that was taken off a short while ago is no phone that was, and when it can be added again is told in minutes"() {
     const error = new Trouble("card-taken-off", { retryAfterS: 3541 });
     const text = words(error);

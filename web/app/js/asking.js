@@ -1,10 +1,10 @@
 // Signed requests, numbered and sent one after the other; control codes, each used up before it is sent; and what the bank tells of the
 // cards. A write's number and its code are kept before they are sent, so that the loss of an answer makes no two writes of one.
 
+import { within } from "./bank.js";
 import { bytes, fromBase64url } from "./crypto/bytes.js";
 import { code, STEP_MS, stepAt } from "./crypto/ocra.js";
 import { isTrouble, Trouble } from "./trouble.js";
-import { within } from "./within.js";
 
 /** @typedef {import("./kept.js").State} State */
 /** @typedef {import("./kept.js").Card} Card */

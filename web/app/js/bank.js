@@ -2,7 +2,6 @@
 
 import { prove } from "./crypto/proof.js";
 import { Trouble } from "./trouble.js";
-import { within } from "./within.js";
 
 /** @typedef {{ id: string, name_fa: string, name_en: string }} BankView */
 /** @typedef {{ on: boolean, ceiling: number, locked: boolean, locked_until: string | null }} SlotView */
@@ -62,6 +61,18 @@ export class Bank {
     const kind = answer.ok ? undefined : told?.type?.split("/").pop();
     // What is no problem of the bank's comes from something on the way to it.
     throw new Trouble(kind || "issuer-unavailable", { retryAfterS: told?.retry_after_s, incident: told?.incident });
+  }
+}
+
+/** Does what can be called off, and calls it off when the time is over. `AbortSignal.timeout` wants a newer browser than some phones have.
+ * @template T @param {number} ms @param {(late: AbortSignal) => Promise<T>} work @returns {Promise<T>} */
+export async function within(ms, work) {
+  const late = new AbortController();
+  const timer = setTimeout(() => late.abort(), ms);
+  try {
+    return await work(late.signal);
+  } finally {
+    clearTimeout(timer);
   }
 }
 

@@ -3,7 +3,7 @@
 
 import { Trouble } from "../trouble.js";
 import { say } from "../words/words.js";
-import { el } from "./node.js";
+import { el, focusOn } from "./node.js";
 import { patiently } from "./patient.js";
 import { isStale, troublePlace, words } from "./trouble.js";
 
@@ -78,10 +78,4 @@ export function ask(shell, { title, body, yes, danger = false, wrong = {}, act }
       answer(done || stale);
     });
   });
-}
-
-/** The focus goes to what bears this name, or to the screen if nothing does any more. @param {Element} within @param {string | null | undefined} name */
-export function focusOn(within, name) {
-  const found = name ? within.querySelector(`[data-choice="${name}"]`) : null;
-  /** @type {HTMLElement | null} */ (found ?? document.getElementById("screen"))?.focus({ preventScroll: !found });
 }

@@ -4,8 +4,8 @@ import { amount, say } from "../words/words.js";
 import { deck } from "./deck.js";
 import { face } from "./face.js";
 import { icon } from "./icons.js";
-import { el } from "./node.js";
-import { astray, locksOf, LOOK_MS, notices, slotOff } from "./notices.js";
+import { el, focusOn, redraw } from "./node.js";
+import { asks, astray, locksOf, LOOK_MS, notices, slotOff } from "./notices.js";
 import { nameOf } from "./picture.js";
 
 /** @typedef {"first" | "second"} Slot */
@@ -23,6 +23,7 @@ export function codes(shell, args = {}) {
   history.replaceState({ screen: "codes" }, "");
   if (args?.reference) Object.assign(chosen, { reference: args.reference, step: 0 });
   const place = el("div", { class: "live" });
+  const asking = asks(shell);
   /** @type {{ stop(): void } | null} */
   let shown = null;
   let drawnFrom = "";
@@ -37,26 +38,24 @@ export function codes(shell, args = {}) {
     if (from === drawnFrom) return;
     drawnFrom = from;
     shown?.stop();
-    const off = slotOff(shell, card, chosen.slot);
+    const off = slotOff(shell, card, chosen.slot, asking);
     const live = off ? null : face(shell, card, chosen);
     shown = live;
-    place.replaceChildren(
+    redraw(place, [
       deck(shell, chosen.reference, (reference) => choose({ reference, step: 0 })),
       slots(),
-      ...astray(shell, card),
+      ...astray(shell, card, asking),
       ...(live ? [live.node, ceilings(card)] : [off ?? ""]),
       ...notices(phone, card),
-    );
+    ]);
   }
 
   /** @param {Partial<typeof chosen>} what */
   function choose(what) {
     Object.assign(chosen, what);
-    const held = document.activeElement?.getAttribute("data-choice");
     draw();
-    const again = /** @type {HTMLElement | null} */ (place.querySelector(`[data-choice="${held}"]`));
-    again?.focus();
-    again?.scrollIntoView({ block: "nearest", inline: "center" });
+    const { activeElement } = document;
+    if (place.contains(activeElement)) activeElement?.scrollIntoView({ block: "nearest", inline: "center" });
   }
 
   function slots() {
@@ -119,11 +118,16 @@ function roam(event) {
 function question(shell) {
   const { picture } = shell.phone;
   if (!picture) return null;
+  // Whoever does not see the picture is asked before anything else.
   const node = el("div", { class: "question" },
-    el("p", {}, el("b", {}, say("pictureIs", { picture: nameOf(picture) })), " ", say("pictureWhy")),
+    el("p", { id: "picture-is" }, el("b", {}, say("pictureIs", { picture: nameOf(picture) })), " ", say("pictureWhy")),
     el("div", { class: "two" },
       el("button", { type: "button", class: "quiet", onclick: () => shell.lock() }, say("pictureNo")),
-      el("button", { type: "button", class: "quiet yes", onclick: () => node.remove() }, icon("check"), say("pictureYes"))));
+      el("button", { type: "button", class: "quiet yes", "data-first": true, "aria-describedby": "picture-is", onclick: agree }, icon("check"), say("pictureYes"))));
+  function agree() {
+    node.remove();
+    focusOn(document.body, "copy");
+  }
   return node;
 }
 

@@ -21,6 +21,6 @@ export function deck(shell, chosen, choose) {
     button.style.setProperty("--bank-hue", String(hueOf(bank)));
     return button;
   });
-  const another = el("button", { type: "button", class: "another", "aria-label": say("addAnother"), title: say("addAnother"), onclick: () => shell.go("card") }, icon("plus"));
+  const another = el("button", { type: "button", class: "another", "data-choice": "another", "aria-label": say("addAnother"), title: say("addAnother"), onclick: () => shell.go("card") }, icon("plus"));
   return el("div", { class: "deck", role: "group", "aria-label": say("cards") }, cards, another);
 }

@@ -3,8 +3,7 @@
 import { day, say } from "../words/words.js";
 import { ask } from "./ask.js";
 import { icon } from "./icons.js";
-import { redraw } from "./live.js";
-import { el } from "./node.js";
+import { el, redraw } from "./node.js";
 import { troublePlace } from "./trouble.js";
 
 /** As long as the bank lets a name be. */

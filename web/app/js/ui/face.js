@@ -20,7 +20,7 @@ export function face(shell, card, { slot, step }) {
   const digits = el("output", { class: "digits", dir: "ltr", "aria-live": "off", "data-code": true });
   const left = el("b", { class: "left" });
   const ring = svg("circle", { class: "run", cx: 50, cy: 50, r: 46, pathLength: 1 });
-  const copy = el("button", { type: "button", class: "act wide", "data-first": true, onclick: copied }, icon("copy"), el("span", {}, say("copy")));
+  const copy = el("button", { type: "button", class: "act wide", "data-first": true, "data-choice": "copy", onclick: copied }, icon("copy"), el("span", {}, say("copy")));
   const node = el("div", { class: "face" },
     el("div", { class: "dial" }, svg("svg", { viewBox: "0 0 100 100", "aria-hidden": "true" }, svg("circle", { class: "rail", cx: 50, cy: 50, r: 46 }), ring),
       el("div", { class: "inside" }, el("span", { class: "what" }, say(slot)), digits, el("span", { class: "seconds", role: "timer" }, left, " ", say("left")))),
@@ -33,7 +33,10 @@ export function face(shell, card, { slot, step }) {
 
   async function tick() {
     if (stopped || asking) return;
-    if (!now || Date.now() >= now.untilMs) {
+    const pastMs = now ? Date.now() - now.untilMs : 0;
+    if (!now || pastMs >= 0 || -pastMs > STEP_MS) {
+      // Somebody has set the phone's clock, or it slept: what the bank's is ahead of it is another by now.
+      if (Math.abs(pastMs) > STEP_MS) shell.learn();
       asking = true;
       const before = now;
       now = await shell.phone.code(card.reference, slot, step).catch(() => null);

@@ -1,7 +1,6 @@
 // A screen that follows what it shows: drawn again when that has changed, and only then, for a finger may be on it.
 
-import { focusOn } from "./ask.js";
-import { el } from "./node.js";
+import { el, redraw } from "./node.js";
 import { locksOf, LOOK_MS } from "./notices.js";
 
 /** @typedef {import("./node.js").Child} Child */
@@ -46,12 +45,4 @@ export function live(shell, from, draw) {
   phone.addEventListener("change", follow);
   for (const event of events) addEventListener(event, follow);
   return { node, leave, follow };
-}
-
-/** Draws anew; the focus stays on what bears the same name. @param {HTMLElement} node @param {Child[]} children */
-export function redraw(node, children) {
-  const had = node.contains(document.activeElement);
-  const held = document.activeElement?.getAttribute("data-choice");
-  node.replaceChildren(...children.filter((child) => child !== null && child !== undefined && child !== false));
-  if (had) focusOn(node, held);
 }

@@ -1,4 +1,4 @@
-// Elements, made one by one. Text goes in as text: nothing here, or anywhere in the app, reads markup from a string.
+// Elements, made one by one, and drawn anew with the focus where it was. Text goes in as text: nothing here, or anywhere in the app, reads markup from a string.
 
 const SVG = "http://www.w3.org/2000/svg";
 
@@ -42,4 +42,18 @@ function filled(element, attributes, children) {
   }
   element.append(...children.flat().filter((child) => child !== null && child !== undefined && child !== false));
   return element;
+}
+
+/** The focus goes to what bears this name, or to the screen if nothing does any more. @param {Element} within @param {string | null | undefined} name */
+export function focusOn(within, name) {
+  const found = name ? within.querySelector(`[data-choice="${name}"]`) : null;
+  /** @type {HTMLElement | null} */ (found ?? document.getElementById("screen"))?.focus({ preventScroll: !found });
+}
+
+/** Draws anew; the focus stays on what bears the same name. @param {HTMLElement} node @param {Child[]} children */
+export function redraw(node, children) {
+  const had = node.contains(document.activeElement);
+  const held = document.activeElement?.getAttribute("data-choice");
+  node.replaceChildren(...children.filter((child) => child !== null && child !== undefined && child !== false));
+  if (had) focusOn(node, held);
 }

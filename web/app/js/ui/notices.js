@@ -4,7 +4,7 @@
 import { isAstray } from "../asking.js";
 import { amount, moment, say } from "../words/words.js";
 import { icon } from "./icons.js";
-import { el } from "./node.js";
+import { el, focusOn } from "./node.js";
 import { patiently } from "./patient.js";
 import { isStale, troublePlace } from "./trouble.js";
 
@@ -34,28 +34,44 @@ export const LOOK_MS = 1000;
  * @param {import("./shell.js").Shell} shell
  * @param {import("../phone.js").Phone["cards"][number]} card
  * @param {"first" | "second"} slot
+ * @param {ReturnType<typeof asks>} asking
  * @returns {HTMLElement | null}
  */
-export function slotOff(shell, card, slot) {
+export function slotOff(shell, card, slot, asking) {
   const lock = lockOf(shell.phone, card[slot]);
   if (lock) return el("div", { class: "off" }, icon("lock", "big"), el("p", {}, el("b", {}, say("locked")), " ", lock));
   if (card[slot].on) return null;
   const why = slot === "first" ? say("firstOffWhy") : "";
   return el("div", { class: "off" }, icon(slot === "first" ? "shop" : "web", "big"), el("p", {}, el("b", {}, say(`${slot}Off`)), " ", why),
-    ...asking(shell, `${slot}On`, () => shell.phone.switchPin(card.reference, slot, true)));
+    ...asking(card, `${slot}On`, () => shell.phone.switchPin(card.reference, slot, true)));
 }
 
 /**
  * That the bank would take none of this card's codes for now, and a button that has it take them again; nothing, if it takes them.
  * @param {import("./shell.js").Shell} shell
  * @param {import("../phone.js").Phone["cards"][number]} card
+ * @param {ReturnType<typeof asks>} asking
  */
-export function astray(shell, card) {
+export function astray(shell, card, asking) {
   if (!isAstray(card)) return [];
-  return [notice("sync", "saffron", say("clockAstray")), ...asking(shell, "resync", () => shell.phone.resync(card.reference))];
+  return [notice("sync", "saffron", say("clockAstray")), ...asking(card, "resync", () => shell.phone.resync(card.reference))];
 }
 
-/** A button for what the bank is asked with a control code, below a place for what went wrong.
+/** Buttons for what the bank is asked with a control code. A screen that is drawn anew gets the same ones: what is under way goes on, and what
+ * went wrong stays there to be read. @param {import("./shell.js").Shell} shell */
+export function asks(shell) {
+  /** @type {Map<string, HTMLElement[]>} */
+  const known = new Map();
+  /** @param {import("../phone.js").Phone["cards"][number]} card @param {import("../words/words.js").Word} word @param {() => Promise<unknown>} act */
+  return ({ reference }, word, act) => {
+    const key = `${reference} ${word}`;
+    const nodes = known.get(key) ?? asking(shell, word, act);
+    known.set(key, nodes);
+    return nodes;
+  };
+}
+
+/** One of them, below a place for what went wrong.
  * @param {import("./shell.js").Shell} shell @param {import("../words/words.js").Word} word @param {() => Promise<unknown>} act */
 function asking(shell, word, act) {
   const trouble = troublePlace();
@@ -68,9 +84,11 @@ function asking(shell, word, act) {
     } catch (error) {
       trouble.show(error);
       if (isStale(error)) shell.learn();
-      button.textContent = say(word);
-      button.disabled = false;
     }
+    button.textContent = say(word);
+    button.disabled = false;
+    // A button that cannot be pressed has lost the focus.
+    if (document.activeElement === document.body) focusOn(document.body, word);
   }
   return [trouble.node, button];
 }

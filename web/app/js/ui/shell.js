@@ -16,6 +16,8 @@ import { words } from "./trouble.js";
 const HIDDEN_MS = 60_000;
 /** And untouched this long. */
 const IDLE_MS = 180_000;
+/** A clock that is put right by less is no clock that was set back. */
+const SET_BACK_MS = 10_000;
 /** Screens of a phone that is none yet, and all that want no app PIN; the others want the app open. */
 const NEW = /** @type {Screen[]} */ (["install", "activate"]);
 const BEFORE = /** @type {Screen[]} */ ([...NEW, "pin", "late", "unlock", "revoked"]);
@@ -35,6 +37,8 @@ export class Shell {
   idle = 0;
   /** When it locks by itself. */
   dueMs = Infinity;
+  /** When that was settled. */
+  sinceMs = -Infinity;
   turn = 0;
 
   /** @param {import("../phone.js").Phone} phone */
@@ -162,9 +166,10 @@ export class Shell {
 
   /** @param {number} ms */
   lockIn(ms) {
-    // A phone that slept, or froze the page, let no timer run.
-    if (Date.now() >= this.dueMs) this.lock();
-    this.dueMs = Date.now() + ms;
+    const now = Date.now();
+    // A phone that slept, or froze the page, let no timer run. Of one whose clock was set back nobody knows how long it did.
+    if (now >= this.dueMs || now < this.sinceMs - SET_BACK_MS) this.lock();
+    [this.sinceMs, this.dueMs] = [now, now + ms];
     clearTimeout(this.idle);
     this.idle = setTimeout(() => this.lock(), ms);
   }

@@ -30,6 +30,13 @@ const WORDS = {
   "no-prf": "troubleNoPrf",
 };
 
+/** When another try is worth it, in a unit that one can follow. @param {number} seconds */
+function later(seconds) {
+  if (seconds > 2 * 3600) return say("troubleLaterHours", { hours: Math.ceil(seconds / 3600) });
+  if (seconds > 2 * 60) return say("troubleLaterMinutes", { minutes: Math.ceil(seconds / 60) });
+  return say("troubleLater", { seconds });
+}
+
 /** @param {unknown} error */
 export function words(error) {
   const { kind = "", retryAfterS = 60, incident = "-" } = /** @type {Partial<import("../trouble.js").Trouble>} */ (error ?? {});
@@ -39,8 +46,8 @@ export function words(error) {
     if (!kind) console.error(error);
     return say("troubleOther");
   }
-  const later = say("troubleLater", { seconds: retryAfterS });
-  const remedy = kind === "control-locked" && !(/** @type {any} */ (error).retryAfterS) ? say("troubleAtm") : later;
+  if (word === "troubleLater") return later(retryAfterS);
+  const remedy = kind === "control-locked" && !(/** @type {any} */ (error).retryAfterS) ? say("troubleAtm") : later(retryAfterS);
   return say(word, { seconds: retryAfterS, minutes: Math.ceil(retryAfterS / 60), incident, remedy });
 }
 

@@ -110,6 +110,8 @@ export const en = {
   troubleControl: "The bank refused the control code: the app PIN was mistyped. Lock, and type it again.",
   troubleControlLocked: "The app PIN was wrong several times, and changes are locked. Payments are not. {remedy}",
   troubleLater: "Try again in {seconds} seconds.",
+  troubleLaterMinutes: "Try again in {minutes} minutes.",
+  troubleLaterHours: "Try again in {hours} hours.",
   troubleAtm: "Choose “Unlock after wrong PINs” at an ATM.",
   troubleDevices: "The card is on two phones. Take one off: there, at an ATM or at the bank.",
   troubleTakenOff: "The card was taken off this phone a short while ago, at an ATM or at the bank. In {minutes} min it can be added again.",
