@@ -43,6 +43,16 @@ impl Moving {
     }
 }
 
+/// Runs the issuer until it has a card: its id.
+async fn bank_with_a_card(bank: &Bank) -> String {
+    let mut issuer = bank.start();
+    bank.ready().await;
+    let added = bank.site(2, OPERATOR).post("/admin/v1/cards", &card(&pan(IIN, 1), PHONE)).await;
+    assert_eq!(added.status, 201, "{}", added.text);
+    assert_eq!(issuer.terminate().0.code(), Some(0));
+    added.json()["card"].as_str().unwrap().to_owned()
+}
+
 /// What the doctor would have done about the issuer's store.
 fn advice(bank: &Bank) -> String {
     let looked = run(["doctor", "--config", bank.file("issuer.toml").to_str().unwrap(), "--json"], "");
@@ -151,11 +161,7 @@ async fn a_pin_issued_before_the_copy_is_spent_once_after_it() {
 async fn a_rehearsal_is_given_up_and_no_issuer_starts_on_its_database() {
     let moving = Moving::open().await;
     let bank = &moving.bank;
-    let mut issuer = bank.start();
-    bank.ready().await;
-    let added = bank.site(2, OPERATOR).post("/admin/v1/cards", &card(&pan(IIN, 1), PHONE)).await;
-    assert_eq!(added.status, 201, "{}", added.text);
-    assert_eq!(issuer.terminate().0.code(), Some(0));
+    bank_with_a_card(bank).await;
     assert_eq!(moving.copy().code, Some(0));
     let reopened = moving.run(&["store", "reopen"]);
     assert_eq!(reopened.code, Some(0), "{}", reopened.err);
@@ -175,11 +181,7 @@ async fn a_rehearsal_is_given_up_and_no_issuer_starts_on_its_database() {
 async fn a_copy_that_is_none_is_told_and_no_issuer_starts_on_it() {
     let moving = Moving::open().await;
     let bank = &moving.bank;
-    let mut issuer = bank.start();
-    bank.ready().await;
-    let added = bank.site(2, OPERATOR).post("/admin/v1/cards", &card(&pan(IIN, 1), PHONE)).await;
-    assert_eq!(added.status, 201, "{}", added.text);
-    assert_eq!(issuer.terminate().0.code(), Some(0));
+    bank_with_a_card(bank).await;
     assert_eq!(moving.run(&["store", "migrate"]).code, Some(0));
     moving.database.sql(
         "issuer",
@@ -214,11 +216,7 @@ async fn a_copy_that_is_none_is_told_and_no_issuer_starts_on_it() {
 async fn with_another_banks_keys_a_copy_is_a_copy_and_no_altered_journal() {
     let moving = Moving::open().await;
     let bank = &moving.bank;
-    let mut issuer = bank.start();
-    bank.ready().await;
-    let added = bank.site(2, OPERATOR).post("/admin/v1/cards", &card(&pan(IIN, 1), PHONE)).await;
-    assert_eq!(added.status, 201, "{}", added.text);
-    assert_eq!(issuer.terminate().0.code(), Some(0));
+    bank_with_a_card(bank).await;
     bank.quick_keys();
     let copied = moving.copy();
     assert_eq!(copied.code, Some(0), "{}{}", copied.out, copied.err);
@@ -230,11 +228,7 @@ async fn with_another_banks_keys_a_copy_is_a_copy_and_no_altered_journal() {
 async fn an_altered_journal_is_told_by_its_key() {
     let moving = Moving::open().await;
     let bank = &moving.bank;
-    let mut issuer = bank.start();
-    bank.ready().await;
-    let added = bank.site(2, OPERATOR).post("/admin/v1/cards", &card(&pan(IIN, 1), PHONE)).await;
-    let id = added.json()["card"].as_str().unwrap().to_owned();
-    assert_eq!(issuer.terminate().0.code(), Some(0));
+    let id = bank_with_a_card(bank).await;
     // Its order is whole; only who has the key sees it.
     bank.kept.sql("issuer", "UPDATE journal SET entry = x'00' RETURNING seq");
     let copied = moving.copy();
