@@ -104,11 +104,19 @@ impl Running {
     }
 }
 
-/// This copy's clock beside the store's, until `shutdown`.
-fn agreeing(store: &Arc<dyn Store>, clock: &Arc<dyn Clock>, shutdown: CancellationToken) -> Arc<Agreed> {
+/// This copy's clock beside the store's, until `shutdown`. The store's first word is waited for, and a while at most: nothing is decided here
+/// before.
+async fn agreeing(
+    store: &Arc<dyn Store>,
+    clock: &Arc<dyn Clock>,
+    shutdown: CancellationToken,
+) -> Arc<Agreed> {
     let agreed = Agreed::new(Arc::clone(store), Arc::clone(clock));
     let kept = Arc::clone(&agreed);
     tokio::spawn(async move { shutdown.run_until_cancelled(kept.keep()).await });
+    if time::timeout(limits::STORE_WAIT_MAX, agreed.asked()).await.is_err() {
+        tracing::warn!("the store does not say what time it is; nothing is decided until it does");
+    }
     agreed
 }
 
@@ -155,7 +163,7 @@ pub async fn start(config: Config, ports: Ports, shutdown: CancellationToken) ->
     }
     let gateway = Arc::new(Gateway {
         config,
-        agreed: agreeing(&ports.store, &ports.clock, shutdown.clone()),
+        agreed: agreeing(&ports.store, &ports.clock, shutdown.clone()).await,
         numbers: Numbers::new(&*ports.entropy),
         entropy: Arc::clone(&ports.entropy),
         keys: ports.keys,

@@ -288,6 +288,14 @@ impl Running {
         state.locked(&self.engine.policy, self.engine.clock.now()).is_some()
     }
 
+    /// Waits until the store has said what time it is, and a while at most: nothing is decided here before.
+    pub async fn knows_the_time(&self) {
+        let asked = self.engine.agreed.asked();
+        if tokio::time::timeout(limits::STORE_WAIT_MAX, asked).await.is_err() {
+            tracing::warn!("the store does not say what time it is; nothing is decided until it does");
+        }
+    }
+
     /// Waits until everything has ended after the shutdown.
     pub async fn stopped(&self) {
         self.tasks.wait().await;

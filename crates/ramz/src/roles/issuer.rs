@@ -53,5 +53,7 @@ pub(crate) async fn start(
         host: plain(),
         tap,
     };
-    Ok(ramz_issuer::start(&config.bank, ports, shutdown)?)
+    let running = ramz_issuer::start(&config.bank, ports, shutdown)?;
+    running.knows_the_time().await;
+    Ok(running)
 }

@@ -12,7 +12,8 @@ use crate::world::*;
 
 #[tokio::test]
 async fn the_directory_tells_names_ways_and_who_can_be_asked() {
-    let down = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+    // On an address where no other test listens: its port is free for whoever asks next.
+    let down = TcpListener::bind("127.0.0.2:0").await.unwrap().local_addr().unwrap();
     let (mellat, sepah) = (Bank::fine().await, Bank::fine().await);
     let world = router(&[("mellat", mellat.address), ("sepah", sepah.address), ("melli", down)]).await;
     world.door.peers_are(None);

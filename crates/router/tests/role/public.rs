@@ -101,7 +101,8 @@ async fn the_page_lets_nothing_in_and_nothing_out() {
 
 #[tokio::test]
 async fn how_the_banks_stand_is_told_live() {
-    let down = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+    // On an address where no other test listens: its port is free for whoever asks next.
+    let down = tokio::net::TcpListener::bind("127.0.0.2:0").await.unwrap().local_addr().unwrap();
     let world = router(&[("mellat", down)]).await;
     let now = async |id: &str| -> String {
         let now: Value = serde_json::from_slice(public(&world, "/now.json").await.body()).unwrap();
