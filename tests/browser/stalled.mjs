@@ -57,7 +57,7 @@ export const tests = {
   },
 
   async "what was heard before a press does not undo what the press was told"(desk, lab) {
-    const [card, other] = [lab.card("melli", 2), lab.card("mellat", 1)];
+    const [card, other] = [lab.card("melli", 1), lab.card("mellat", 2)];
     const page = await desk.window();
     await page.clock.install();
     const payer = await Payer.at(page, lab, 235_000, "en");
