@@ -106,7 +106,7 @@ export const tests = {
     desk.expect("400");
     await payer.typeCard(to);
     await payer.get("request-pin").click();
-    assert.match(await payer.get("problem").textContent(), /This is the destination card/);
+    await payer.page.locator("#problem", { hasText: "This is the destination card" }).waitFor();
     await payer.page.reload();
     await payer.ready();
     assert.equal(await payer.get("to-pan").count(), 0, "nothing to type");
