@@ -96,8 +96,7 @@ async fn a_bank_that_knows_of_no_such_payment_is_believed_after_a_while() {
     .await;
     for repeat in 1..=7 {
         assert_eq!(rig.look(&id).await["reversal"], "pending", "before repeat {repeat}");
-        rig.pass(400);
-        rig.bank.wait_for("0421", repeat).await;
+        rig.until_repeated(repeat).await;
     }
     rig.until_state(&id, "reversal", "acknowledged").await;
     rig.pass(86_400);
@@ -145,14 +144,12 @@ async fn a_bank_that_no_longer_finds_what_it_has_approved_is_never_believed() {
 /// However often it says that it does not find it; until it has undone it. The payer reads that it is being returned, and no more.
 async fn is_never_believed(rig: &Rig, id: &str, way: &str) {
     for repeat in 1..=12 {
-        rig.pass(400);
-        rig.bank.wait_for("0421", repeat).await;
+        rig.until_repeated(repeat).await;
     }
     *rig.bank.reversals.lock().unwrap() = Will::Approve;
     assert_eq!(rig.look(id).await["reversal"], "pending", "{way}");
     assert_eq!(rig.browse(id).await.seen["state"], "reversing", "{way}");
-    rig.pass(400);
-    rig.until_state(id, "reversal", "acknowledged").await;
+    rig.until_acknowledged(id).await;
     assert_eq!(rig.browse(id).await.seen["state"], "reversed", "{way}");
 }
 

@@ -452,6 +452,30 @@ impl Rig {
         id
     }
 
+    /// Moves the clock until the bank was asked so often once more. Whoever asks while the last answer is still on its way is
+    /// not sent, and has its turn a few seconds later.
+    pub(crate) async fn until_repeated(&self, count: usize) {
+        self.pass(400);
+        until(&format!("{count} of 0421"), async || {
+            let asked = || self.bank.seen("0421").len() >= count;
+            if !asked() {
+                sleep(Duration::from_millis(100)).await;
+                self.pass(if asked() { 0 } else { 6 });
+            }
+            asked()
+        })
+        .await;
+    }
+
+    /// The same, until the bank has acknowledged it.
+    pub(crate) async fn until_acknowledged(&self, id: &str) {
+        until("it is acknowledged", async || {
+            self.pass(400);
+            self.look(id).await["reversal"] == "acknowledged"
+        })
+        .await;
+    }
+
     pub(crate) async fn until_state(&self, id: &str, member: &str, value: &str) {
         until(&format!("{member} = {value}"), async || self.look(id).await[member] == value).await;
     }

@@ -51,12 +51,10 @@ async fn a_lost_answer_is_reversed_and_repeated_until_acknowledged() {
     assert_eq!(rig.look(&id).await["state"], "reversed");
     assert_eq!(rig.look(&id).await["reversal"], "pending");
     for repeats in 1..4 {
-        rig.pass(400);
-        rig.bank.wait_for("0421", repeats).await;
+        rig.until_repeated(repeats).await;
     }
     *rig.bank.reversals.lock().unwrap() = Will::Approve;
-    rig.pass(400);
-    rig.until_state(&id, "reversal", "acknowledged").await;
+    rig.until_acknowledged(&id).await;
 
     let (purchase, first) = (&rig.bank.seen("0200")[0], &rig.bank.seen("0420")[0]);
     assert_eq!(rig.bank.seen("0420").len(), 1);

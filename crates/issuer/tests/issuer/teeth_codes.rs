@@ -1,7 +1,8 @@
 //! Teeth of codes that a phone computes: each scenario fails over rules that are broken on purpose.
 
 use std::collections::HashMap;
-use std::sync::Mutex;
+use std::sync::{Condvar, Mutex};
+use std::time::Duration;
 
 use ramz_domain::card::{
     Answer, AppCommand, Candidate, CardAt, CodeFound, CodeRange, Command, Decided, Evidence, Mark, NewToken,
@@ -49,13 +50,18 @@ fn candidates(card: &CardAt, command: &Command, expiry: bool, policy: &Policy) -
 }
 
 /// Keeps the last step beside the rows, and writes it down when the host has approved; the one in the row it makes of no account.
+/// The first approval comes after the other node has asked its host, whatever the machine is busy with.
 #[derive(Default)]
-struct MarkOutsideTheRow(Mutex<Beside>);
+struct MarkOutsideTheRow {
+    beside: Mutex<Beside>,
+    both_asked: Condvar,
+}
 
 #[derive(Default)]
 struct Beside {
     marks: HashMap<TokenId, Step>,
     asked: HashMap<Mark, CodeFound>,
+    hosts_asked: u32,
     later: Step,
 }
 
@@ -65,7 +71,7 @@ impl Rules for MarkOutsideTheRow {
     }
 
     fn decide(&self, card: CardAt, command: &Command, evidence: &Evidence, policy: &Policy) -> Decided {
-        let mut own = self.0.lock().unwrap();
+        let mut own = self.beside.lock().unwrap();
         let mut evidence = evidence.clone();
         match command {
             Command::Authorise(asked) => {
@@ -80,10 +86,16 @@ impl Rules for MarkOutsideTheRow {
                 let decided = TheRules.decide(card, command, &evidence, policy);
                 if let (Answer::AskHost { .. }, Some(found)) = (&decided.answer, found) {
                     own.asked.insert(asked.identity, found);
+                    own.hosts_asked += 1;
+                    self.both_asked.notify_all();
                 }
                 decided
             }
             Command::HostAnswered { identity, .. } => {
+                // Bounded, in case nobody else asks.
+                let limit = Duration::from_secs(20);
+                let waited = self.both_asked.wait_timeout_while(own, limit, |own| own.hosts_asked < 2);
+                own = waited.unwrap().0;
                 if let Some(found) = own.asked.remove(identity) {
                     own.marks.insert(found.token, found.step);
                 }
