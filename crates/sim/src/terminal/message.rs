@@ -119,6 +119,9 @@ pub enum Unreadable {
     /// Field 39 is not there, or not two characters.
     #[error("it has no response code (field 39)")]
     NoCode,
+    /// Field 39 approves in part or in another way, field 4 another amount; or it says that it came too late.
+    #[error("it is neither a yes to what was asked for nor a no")]
+    Otherwise,
     /// Field 48.
     #[error(transparent)]
     Tags(#[from] de48::TagError),

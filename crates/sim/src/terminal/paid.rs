@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use ramz_domain::{Language, Moment, RIAL_NUMERIC_CODE};
+use ramz_domain::{Language, Moment, RIAL_NUMERIC_CODE, is_approval};
 use ramz_iso8583::{Message, Mti, de48};
 use ramz_keys::PinBlock;
 use ramz_link::Civil;
@@ -27,8 +27,9 @@ const ACKNOWLEDGED: [&str; 2] = ["00", "94"];
 const AMOUNT_CHARS: usize = 20;
 const AVAILABLE: &str = "02";
 
-const UNDONE: &str = "The card's bank does not answer. Nothing was taken: the payment is reversed.";
-const NOT_UNDONE: &str = "The card's bank does not answer, and has not acknowledged the reversal: if the amount was taken, it is given back later.";
+const UNDONE: &str =
+    "There is no clear answer from the card's bank. Nothing was taken: the payment is reversed.";
+const NOT_UNDONE: &str = "There is no clear answer from the card's bank, and it has not acknowledged the reversal: if the amount was taken, it is given back later.";
 const NOT_TOLD: &str = "The card's bank does not answer. Nothing was taken.";
 
 /// A 0200.
@@ -71,7 +72,7 @@ pub(super) fn acknowledges(answer: &Message) -> bool {
 /// What became of a payment. Wiped on drop; `Debug` shows code and refusal.
 #[derive(Clone, PartialEq, Eq, Serialize)]
 pub struct Paid {
-    /// Field 39. `None`: there was no answer that could be read.
+    /// Field 39. `None`: there was no answer, or none that is a clear yes or no.
     pub response_code: Option<String>,
     /// The same in words.
     pub reason: &'static str,
@@ -103,6 +104,9 @@ impl Paid {
     /// Reads a 0210.
     pub(super) fn read(message: &Message, rrn: &str, paying: Paying) -> Result<Paid, Unreadable> {
         let (code, tags) = opened(message)?;
+        if paying.payment.moves_money() && !is_clear(code, message.get(4), paying) {
+            return Err(Unreadable::Otherwise);
+        }
         Ok(Paid {
             response_code: Some(code.to_owned()),
             reason: reason(code, Language::English),
@@ -144,6 +148,14 @@ impl Drop for Paid {
         self.show.zeroize();
         self.balance.zeroize();
         self.amount.zeroize();
+    }
+}
+
+/// Whether it is a yes to the very payment, or a no. What was approved in part or otherwise has taken money, and 68 may have.
+fn is_clear(code: &str, amount: Option<&str>, paying: Paying) -> bool {
+    match code {
+        "00" => amount.is_none_or(|amount| amount == paying.amount.de4()),
+        code => code != "68" && !is_approval(code),
     }
 }
 

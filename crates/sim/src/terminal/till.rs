@@ -3,7 +3,7 @@
 //! ```text
 //!   asked ──0210──▶ told, and taken ──nobody there to take it──▶ undone
 //!     │
-//!     └──sent, no answer that can be read──▶ 0420 ──no 0430──▶ 0421 … ──0430──▶ told: nothing was taken
+//!     └──sent, no clear yes or no──▶ 0420 ──no 0430──▶ 0421 … ──0430──▶ told: nothing was taken
 //!                                                  └──a few times──▶ told: not acknowledged; 0421 goes on beside
 //! ```
 //! Money is never asked for again as 0201 while a customer stands there: what is not known to be paid is undone.

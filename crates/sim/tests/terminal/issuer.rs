@@ -35,8 +35,14 @@ pub(crate) const RECEIPT_HALF: &str = "40718265";
 pub(crate) const APP_ADDRESS: &str = "http://localhost:8723/#mellat";
 /// What every card has, rial.
 pub(crate) const BALANCE: u64 = 5_000_000;
-/// A payment of this much gets an answer without a response code.
+/// A payment of this much gets an answer without a response code …
 pub(crate) const UNREADABLE: u64 = 1_500_000;
+/// … or is approved in part, in another way …
+pub(crate) const IN_PART: u64 = 2_500_000;
+pub(crate) const WITH_IDENTIFICATION: u64 = 3_500_000;
+/// … or for another amount; or comes too late.
+pub(crate) const OTHER_AMOUNT: u64 = 4_000_000;
+pub(crate) const TOO_LATE: u64 = 4_500_000;
 
 /// What the issuer was asked, and how it takes it.
 #[derive(Default)]
@@ -70,6 +76,9 @@ impl Answer for Issuer {
         }
         if !code.is_empty() {
             answer.set(39, code);
+        }
+        if request.get(4).and_then(|amount| amount.parse().ok()) == Some(OTHER_AMOUNT) {
+            answer.set(4, "000000000001");
         }
         if request.get(3) == Some("310000") && code == "00" {
             answer.set(54, format!("0002364C{BALANCE:012}"));
@@ -154,6 +163,9 @@ fn pay(request: &Message) -> Told {
     }
     match amount {
         UNREADABLE => ("", vec![]),
+        IN_PART => ("10", vec![]),
+        WITH_IDENTIFICATION => ("08", vec![]),
+        TOO_LATE => ("68", vec![]),
         amount if amount > BALANCE => ("51", vec![]),
         _ => ("00", vec![]),
     }

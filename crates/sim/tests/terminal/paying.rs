@@ -6,7 +6,9 @@ use std::sync::atomic::Ordering;
 use ramz_iso8583::Message;
 use ramz_sim::terminal::{Machine, Patience, Payment, Reversal, Unanswered};
 
-use crate::issuer::{BALANCE, Branch, PIN, SHORT, UNREADABLE, pay_at};
+use crate::issuer::{
+    BALANCE, Branch, IN_PART, OTHER_AMOUNT, PIN, SHORT, TOO_LATE, UNREADABLE, WITH_IDENTIFICATION, pay_at,
+};
 
 /// A bank that takes its time, and does not: repeats and reversals are quick.
 const QUICK_AGAIN: Patience = SHORT;
@@ -103,11 +105,14 @@ async fn a_customer_is_told_that_the_reversal_is_pending_and_it_goes_on_beside()
 }
 
 #[tokio::test]
-async fn an_answer_that_cannot_be_read_is_no_answer() {
-    let branch = Branch::with("ascii", QUICK_AGAIN, Machine::Atm).await;
-    let paid = pay_at(&branch.terminal, PIN, Payment::Withdrawal, Some(UNREADABLE)).await.unwrap();
-    assert_eq!((paid.response_code.as_deref(), paid.reversal), (None, Some(Reversal::Acknowledged)));
-    assert_eq!(types(&branch.issuer.seen.lock().unwrap()), ["0200", "0420"]);
+async fn an_answer_that_is_neither_yes_nor_no_is_undone() {
+    for amount in [UNREADABLE, IN_PART, WITH_IDENTIFICATION, OTHER_AMOUNT, TOO_LATE] {
+        let branch = Branch::with("ascii", QUICK_AGAIN, Machine::Atm).await;
+        let paid = pay_at(&branch.terminal, PIN, Payment::Withdrawal, Some(amount)).await.unwrap();
+        let told = (paid.response_code.as_deref(), paid.reversal);
+        assert_eq!(told, (None, Some(Reversal::Acknowledged)), "{amount}");
+        assert_eq!(types(&branch.issuer.seen.lock().unwrap()), ["0200", "0420"], "{amount}");
+    }
 }
 
 #[tokio::test]

@@ -49,10 +49,10 @@ fn silence(paid: &Paid) -> String {
     match paid.reversal {
         None => "the bank does not answer; nothing was taken".into(),
         Some(Reversal::Acknowledged) => {
-            format!("the bank does not answer; the payment {rrn} is reversed, and nothing was taken")
+            format!("no clear answer from the bank; the payment {rrn} is reversed, and nothing was taken")
         }
         Some(Reversal::Pending) => format!(
-            "the bank does not answer, nor to the reversal of the payment {rrn}: it may have taken {} rial; \
+            "no clear answer from the bank, nor one to the reversal of the payment {rrn}: it may have taken {} rial; \
              nobody tells it again after this, so tell the bank",
             paid.amount
         ),
