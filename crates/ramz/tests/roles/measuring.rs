@@ -20,6 +20,16 @@ async fn an_issuer_is_measured_on_a_database_that_has_no_rows() {
     assert_eq!(cards(), before, "nothing was written among what is another's");
 }
 
+/// Two cards pay sixty times, and the rate asks for more: the first of each worker opens its connections and counts for nothing.
+#[test]
+fn what_was_due_and_never_begun_is_told() {
+    let load = ["load", "--issuer", "--seconds", "2", "--workers", "2", "--cards", "2", "--rate", "100"];
+    let measured = good(run(load, ""));
+    assert!(measured.contains("58 pairs of request and payment"), "{measured}");
+    assert!(measured.contains("at 100 a second 200 were due, 142 of them never begun"), "{measured}");
+    assert!(measured.contains("whole pair, from when it was due "), "{measured}");
+}
+
 #[test]
 fn a_load_that_makes_no_sense_is_refused_by_name() {
     for (arguments, code, names) in [
@@ -27,6 +37,8 @@ fn a_load_that_makes_no_sense_is_refused_by_name() {
         (&["--workers", "10001"], 2, "--workers"),
         (&["--cards", "0"], 2, "--cards"),
         (&["--seconds", "0"], 2, "--seconds"),
+        (&["--rate", "0"], 2, "--rate"),
+        (&["--rate", "1000001"], 2, "--rate"),
         (&["--lab", "http://localhost:1", "--database", "postgresql://a@b/c"], 2, "--database"),
         (&["--workers", "3", "--cards", "2"], 1, "3 workers need a card each"),
     ] {

@@ -1,6 +1,6 @@
 //! `ramz load`: measures from a second process, in a closed loop: ask for a PIN over HTTP, read its SMS, pay with it over
 //! ISO 8583. So many workers, each with cards of its own, each waiting for its answer. With a rate the loop is open: pairs begin when they
-//! are due, and what is late counts from then.
+//! are due, and what is late counts from then. Pairs that were due and never begun are told: the times of the others are too good by them.
 //!
 //! Two things can be measured: a running lab ([`lab`]), with router, trace and portal on the way, and one issuer alone
 //! ([`issuer`]), which is started as a process of its own while switch, card host and SMSC run in this one.
@@ -29,6 +29,8 @@ use processor::Processor;
 const TIMEOUT: Duration = Duration::from_secs(15);
 /// More than that many only measure this process.
 const WORKERS_MAX: u64 = 10_000;
+/// A pair each microsecond: times are told no finer.
+const RATE_MAX: i64 = 1_000_000;
 
 #[derive(Debug, Args)]
 pub(super) struct Options {
@@ -44,8 +46,9 @@ pub(super) struct Options {
     /// Workers
     #[arg(long, value_name = "N", default_value_t = 32, value_parser = RangedU64ValueParser::<usize>::new().range(1..=WORKERS_MAX))]
     workers: usize,
-    /// Begin so many pairs a second, each when it is due, and not as soon as the one before is done; times count from when it was due
-    #[arg(long, value_name = "PAIRS", value_parser = clap::value_parser!(u32).range(1..))]
+    /// Begin so many pairs a second, each when it is due, and not as soon as the one before is done; times count from when it was due,
+    /// but the payment's, which counts from when it is sent
+    #[arg(long, value_name = "PAIRS", value_parser = clap::value_parser!(u32).range(1..=RATE_MAX))]
     rate: Option<u32>,
     /// How long, in seconds
     #[arg(long, value_name = "S", default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..))]
@@ -60,6 +63,7 @@ struct Steps {
     request: u64,
     sms: u64,
     payment: u64,
+    whole: u64,
 }
 
 /// Microseconds of each step, of all pairs. One for the whole run: a histogram has 200 KiB, and one for each worker would be filled with
@@ -68,20 +72,46 @@ struct Times {
     request: Histogram<u64>,
     sms: Histogram<u64>,
     payment: Histogram<u64>,
+    whole: Histogram<u64>,
 }
 
 impl Times {
     fn new() -> anyhow::Result<Times> {
         let histogram = || Histogram::new_with_bounds(1, 60_000_000, 3);
-        Ok(Times { request: histogram()?, sms: histogram()?, payment: histogram()? })
+        Ok(Times { request: histogram()?, sms: histogram()?, payment: histogram()?, whole: histogram()? })
     }
 
     fn record(&mut self, pair: &Steps) -> anyhow::Result<()> {
         self.request.record(pair.request)?;
         self.sms.record(pair.sms)?;
         self.payment.record(pair.payment)?;
+        self.whole.record(pair.whole)?;
         Ok(())
     }
+
+    /// A row for each step; `open` if pairs were due at a rate.
+    fn tell(&self, open: bool) {
+        let whole = if open { "whole pair, from when it was due" } else { "whole pair" };
+        say::line(format!("{:<32}      p50      p90      p99    p99.9      max", "milliseconds"));
+        for (name, times) in [
+            ("PIN request (202)", &self.request),
+            ("SMS at handset", &self.sms),
+            ("payment (0210)", &self.payment),
+            (whole, &self.whole),
+        ] {
+            let at = |q: f64| {
+                format!("{:9.2}", Duration::from_micros(times.value_at_quantile(q)).as_secs_f64() * 1e3)
+            };
+            let row: String = [0.5, 0.9, 0.99, 0.999, 1.0].map(at).concat();
+            say::line(format!("{name:<32}{row}"));
+        }
+    }
+}
+
+/// What the rate came to: a pair that was due and never begun has no time in any row.
+fn missed(rate: u32, due: u128, begun: u64) -> String {
+    let missed = due.saturating_sub(begun.into());
+    format!("at {rate} a second {due} were due, {missed} of them never begun")
 }
 
 /// A quarter of the cores: the others are for what is measured, and threads that wake each other cost this process an eighth more.
@@ -136,15 +166,11 @@ async fn closed_loop(
         "{pairs} pairs of request and payment in {took:.1} s with {} workers: {rate:.0}/s",
         options.workers
     ));
-    say::line("milliseconds           p50      p90      p99    p99.9      max");
-    for (name, times) in
-        [("PIN request (202)", &all.request), ("SMS at handset", &all.sms), ("payment (0210)", &all.payment)]
-    {
-        let at =
-            |q: f64| format!("{:9.2}", Duration::from_micros(times.value_at_quantile(q)).as_secs_f64() * 1e3);
-        let row: String = [0.5, 0.9, 0.99, 0.999, 1.0].map(at).concat();
-        say::line(format!("{name:<17}{row}"));
+    if let Some(rate) = options.rate {
+        let each = (0..options.workers).map(|worker| Pace::of(rate, worker, options.workers).due_within(time));
+        say::line(missed(rate, each.sum(), pairs));
     }
+    all.tell(options.rate.is_some());
     for (name, processor) in processors {
         let Some(used) = processor.used() else { continue };
         #[expect(clippy::cast_precision_loss, reason = "a count of seconds' work is far below 2^52")]

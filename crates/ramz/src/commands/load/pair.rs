@@ -94,6 +94,11 @@ impl Pace {
     fn due(self, began: Instant, pairs: usize) -> Instant {
         began + self.first + self.every * u32::try_from(pairs).unwrap_or(u32::MAX)
     }
+
+    /// How many pairs are due before so much time is over, whether they can be begun or not.
+    pub(super) fn due_within(self, time: Duration) -> u128 {
+        time.saturating_sub(self.first).as_nanos().div_ceil(self.every.as_nanos().max(1))
+    }
 }
 
 /// One worker: its cards in turn, each used at most as often as a card remembers answers for. The first pair opens its connections
@@ -113,11 +118,12 @@ pub(super) async fn work(
     for round in 1..=measured::USES {
         for card in &cards {
             let due = began.zip(pace).map(|(began, pace)| pace.due(began, pairs.len()));
-            if let Some(due) = due {
-                sleep_until(due.into()).await;
-            }
+            // Who is behind when time is up leaves; who is not begins all that is due by then, however late its timer is.
             if began.is_some_and(|began| began.elapsed() >= time) {
                 return Ok(pairs);
+            }
+            if let Some(due) = due {
+                sleep_until(due.into()).await;
             }
             let paired = target.pair(card, round, due.unwrap_or_else(Instant::now)).await;
             let steps = paired.with_context(|| format!("measured card {}, use {round}", card.number))?;
@@ -150,7 +156,7 @@ impl Target {
         Ok(Target { requests, phones, link, keys, payee, name, trace })
     }
 
-    /// One PIN asked for, read, and paid with; what comes before the payment counts from when the pair was due.
+    /// One PIN asked for, read, and paid with; the payment counts from when it is sent, all else from when the pair was due.
     async fn pair(
         &self,
         Card { pan, phone, .. }: &Card,
@@ -166,9 +172,9 @@ impl Target {
         let sms = micros(due);
         let began = Instant::now();
         let answer = self.link.ask(self.payment(pan, amount, &pin, trace)?, TIMEOUT).await?;
-        let payment = micros(began);
+        let (payment, whole) = (micros(began), micros(due));
         match answer.get(39) {
-            Some("00") => Ok(Steps { request, sms, payment }),
+            Some("00") => Ok(Steps { request, sms, payment, whole }),
             code => bail!(
                 "answered {code:?} in round {round}; was the lab started with --measured-cards, and afresh?"
             ),
@@ -242,5 +248,17 @@ mod tests {
         let wanted: Vec<(Duration, usize)> =
             (0..100_u32).map(|pair| (Duration::from_millis(10) * pair, pair as usize % 4)).collect();
         assert_eq!(due, wanted);
+    }
+
+    /// Together as many as the rate says, also where a worker's turn comes after the end or just at it.
+    #[test]
+    fn as_many_are_due_as_the_rate_says() {
+        for (rate, workers, ms, wanted) in
+            [(100, 4, 1_000, 100), (4_000, 256, 6_000, 24_000), (1, 4, 1_000, 1), (1, 4, 2_001, 3), (7, 3, 1, 1)]
+        {
+            let due = (0..workers)
+                .map(|worker| Pace::of(rate, worker, workers).due_within(Duration::from_millis(ms)));
+            assert_eq!(due.sum::<u128>(), wanted, "{rate}/s, {workers} workers, {ms} ms");
+        }
     }
 }
