@@ -117,13 +117,14 @@ pub(super) async fn work(
     let cards: Vec<Card> = cards.iter().map(of).collect::<anyhow::Result<_>>()?;
     for round in 1..=measured::USES {
         for card in &cards {
-            let due = began.zip(pace).map(|(began, pace)| pace.due(began, pairs.len()));
-            // Who is behind when time is up leaves; who is not begins all that is due by then, however late its timer is.
-            if began.is_some_and(|began| began.elapsed() >= time) {
+            let due = match (began, pace) {
+                (Some(began), Some(pace)) => Some(pace.due(began, pairs.len())),
+                _ => None,
+            };
+            if let Some(began) = began
+                && !is_begun(due, began + time).await
+            {
                 return Ok(pairs);
-            }
-            if let Some(due) = due {
-                sleep_until(due.into()).await;
             }
             let paired = target.pair(card, round, due.unwrap_or_else(Instant::now)).await;
             let steps = paired.with_context(|| format!("measured card {}, use {round}", card.number))?;
@@ -137,6 +138,17 @@ pub(super) async fn work(
     }
     say::line("the cards are used up; give more of them (--cards)");
     Ok(pairs)
+}
+
+/// Waits until a pair is due, or until time is up: whether it is to begin. What was waited for begins, however late the timer is; who is
+/// behind when time is up does not. Nothing waits for what is due later, and nothing ends before: a rate is of the time that was asked for.
+async fn is_begun(due: Option<Instant>, end: Instant) -> bool {
+    if Instant::now() >= end {
+        return false;
+    }
+    let Some(due) = due else { return true };
+    sleep_until(due.min(end).into()).await;
+    due < end
 }
 
 impl Target {
@@ -260,5 +272,22 @@ mod tests {
                 .map(|worker| Pace::of(rate, worker, workers).due_within(Duration::from_millis(ms)));
             assert_eq!(due.sum::<u128>(), wanted, "{rate}/s, {workers} workers, {ms} ms");
         }
+    }
+
+    /// A rate is of the time that was asked for: nothing waits for a turn after it, and nothing ends before it.
+    #[tokio::test]
+    async fn nobody_waits_for_a_turn_after_the_end() {
+        let (time, long) = (Duration::from_millis(50), Duration::from_secs(60));
+        let began = Instant::now();
+        for after in [time, time + long] {
+            let end = Instant::now() + time;
+            assert!(!is_begun(Some(end - time + after), end).await);
+            assert!(Instant::now() >= end && began.elapsed() < long / 2, "{after:?}");
+        }
+        // What is due begins; with time up, what is late does not.
+        assert!(is_begun(Some(began), Instant::now() + long).await);
+        assert!(is_begun(None, Instant::now() + long).await);
+        assert!(!is_begun(Some(began), Instant::now()).await);
+        assert!(!is_begun(None, Instant::now()).await);
     }
 }
