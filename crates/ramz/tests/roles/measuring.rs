@@ -1,9 +1,11 @@
 //! `ramz load`: what it would measure in vain, or on rows that are not its own, is refused before anything is started.
 
+use std::process::Command;
+
 use crate::house::good;
 use crate::processes::bank::Bank;
 use crate::processes::database::Kept;
-use crate::processes::process::run;
+use crate::processes::process::{RAMZ, run};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_issuer_is_measured_on_a_database_that_has_no_rows() {
@@ -28,6 +30,18 @@ fn what_was_due_and_never_begun_is_told() {
     assert!(measured.contains("58 pairs of request and payment"), "{measured}");
     assert!(measured.contains("at 100 a second 200 were due, 142 of them never begun"), "{measured}");
     assert!(measured.contains("whole pair, from when it was due "), "{measured}");
+}
+
+#[test]
+fn a_store_in_memory_is_told_with_the_figures() {
+    for (folder, told) in [("/dev/shm", true), (env!("CARGO_TARGET_TMPDIR"), false)] {
+        let mut load = Command::new(RAMZ);
+        load.args(["load", "--issuer", "--seconds", "1", "--workers", "1", "--cards", "1"]);
+        let said = load.env("TMPDIR", folder).output().unwrap();
+        let out = String::from_utf8(said.stdout).unwrap();
+        assert!(said.status.success(), "{out}{}", String::from_utf8_lossy(&said.stderr));
+        assert_eq!(out.contains("NOT ON A DISK: the store was in memory (/dev/shm/"), told, "{out}");
+    }
 }
 
 #[test]

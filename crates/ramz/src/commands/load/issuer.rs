@@ -51,6 +51,12 @@ pub(super) async fn measure(options: &Options, shutdown: &CancellationToken) -> 
         "the same rows in the store, group commits of 64 pairs, and nothing else: {alone_rate:.0}/s"
     ));
     say::line(format!("ratio: {:.2}", rate / alone_rate));
+    if let Some(folder) = alone.in_memory()? {
+        say::line(format!(
+            "NOT ON A DISK: the store was in memory ({}), where a sync costs nothing; set TMPDIR to a folder on a disk",
+            folder.display()
+        ));
+    }
     Ok(())
 }
 
