@@ -92,6 +92,11 @@ impl Alone {
         open_store(&config, &SystemEntropy).await
     }
 
+    /// Payments that the card host has debited.
+    pub(crate) fn debits(&self) -> u32 {
+        self.neighbours.host.asked_in_all().debits
+    }
+
     /// The folder of the issuer's store, if it is in memory: a sync costs nothing there.
     pub(crate) fn in_memory(&self) -> anyhow::Result<Option<&Path>> {
         let config = bank::issuer_config(&self.folder, BANK)?;

@@ -135,13 +135,20 @@ pub(super) async fn run(options: Options) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Works the target for as long as was asked, and reports, with the processor time of these processes a pair. Says how many
-/// pairs a second it was.
+/// What a loop has done.
+struct Done {
+    /// Pairs that were counted; each worker had one more before them.
+    pairs: u64,
+    /// Pairs a second.
+    rate: f64,
+}
+
+/// Works the target for as long as was asked, and reports, with the processor time of these processes a pair.
 async fn closed_loop(
     target: Arc<Target>,
     options: &Options,
     processes: &[(&str, Option<u32>)],
-) -> anyhow::Result<f64> {
+) -> anyhow::Result<Done> {
     let (ready, time) = (Arc::new(Barrier::new(options.workers + 1)), Duration::from_secs(options.seconds));
     let mut workers = JoinSet::new();
     for worker in 0..options.workers {
@@ -169,7 +176,8 @@ async fn closed_loop(
         options.workers
     ));
     if let Some(rate) = options.rate {
-        let each = (0..options.workers).map(|worker| Pace::of(rate, worker, options.workers).due_within(time));
+        let each =
+            (0..options.workers).map(|worker| Pace::of(rate, worker, options.workers).due_within(time));
         say::line(missed(rate, each.sum(), pairs));
     }
     all.tell(options.rate.is_some());
@@ -179,7 +187,7 @@ async fn closed_loop(
         let each = used.as_secs_f64() * 1e6 / pairs.max(1) as f64;
         say::line(format!("processor time of {name}: {each:.0} µs a pair"));
     }
-    Ok(rate)
+    Ok(Done { pairs, rate })
 }
 
 #[cfg(test)]
