@@ -231,6 +231,36 @@ async fn a_running_house_is_seen_through_its_peers() {
     );
 }
 
+/// Each speaks TLS well with its neighbour, which has never heard of it, or is another than was meant.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_neighbour_that_does_not_know_our_name_is_found_out() {
+    let mut house = House::quick().await;
+    let settings = |file: &str| -> Value {
+        let text = fs::read_to_string(house.bank.file(file)).unwrap();
+        serde_json::to_value(text.parse::<toml::Table>().unwrap()).unwrap()
+    };
+    let (bank, office) = (house.bank.at("https", 0), house.bank.at("https", 2));
+    let router = format!("https://localhost:{}", house.router_port);
+    for (role, name, pointer, url, what, says) in [
+        ("router", STRANGER, "/harim/banks/0/url", &bank, "router → bank mellat", "does not know our name"),
+        ("router", OPERATOR, "/harim/banks/0/url", &office, "router → bank mellat", "answers 404"),
+        ("gateway", STRANGER, "/page/router", &router, "gateway → router", "does not know our name"),
+    ] {
+        let mut other = settings(&format!("{role}.toml"));
+        other[role]["tls"] = house.bank.tls(name).settings();
+        *other[role].pointer_mut(pointer).unwrap() = json!(url);
+        house.bank.settings("other.toml", &other);
+        let (said, json) = doctor(&house.bank, "other.toml", &[]);
+        assert_eq!((said.code, of(&json, "bad")), (Some(1), vec![what.to_owned()]), "{name}: {json:#}");
+        assert!(said.out.contains(says), "{name}: {json:#}");
+    }
+    // Nor does the question leave anything where the name is known.
+    let (said, json) = doctor(&house.bank, "router.toml", &[]);
+    assert!(said.code == Some(0) && said.out.contains("and knows our name"), "{json:#}");
+    house.issuer.terminate();
+    assert_eq!(house.bank.kept.sql("issuer", "SELECT count(*) FROM admission"), "0");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn every_error_of_a_file_is_told_at_once() {
     let bank = Bank::open().await;

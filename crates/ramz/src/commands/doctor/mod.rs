@@ -16,6 +16,7 @@ use clap::{Args, ValueEnum};
 use serde::Serialize;
 
 use self::files::Shown;
+use self::peers::Asked;
 use super::say;
 use crate::config::{Config, GatewayConfig, IssuerConfig, OperatorConfig, RouterConfig, TerminalConfig};
 
@@ -158,7 +159,8 @@ async fn router(word: &str, config: &RouterConfig, findings: &mut Findings) {
     peers::ports(word, &[&listen.api, &listen.directory, &listen.metrics], findings).await;
     files::directory(word, &config.harim, findings);
     for bank in &config.harim.banks {
-        peers::secured(word, &format!("bank {}", bank.id), &bank.url, tls.as_ref(), findings).await;
+        let name = format!("bank {}", bank.id);
+        peers::secured(word, &name, &bank.url, Asked::Pin, tls.as_ref(), findings).await;
     }
 }
 
@@ -211,7 +213,7 @@ async fn one(role: Role, config: &Config, connect: bool, findings: &mut Findings
             }
             store::look(word, &config.store, findings).await;
             peers::ports(word, &[&config.listen.page, &config.listen.metrics], findings).await;
-            peers::secured(word, "router", &config.page.router, tls.as_ref(), findings).await;
+            peers::secured(word, "router", &config.page.router, Asked::Pin, tls.as_ref(), findings).await;
             for link in links {
                 peers::plain(word, &link.name, &link.address, findings).await;
             }
@@ -219,7 +221,7 @@ async fn one(role: Role, config: &Config, connect: bool, findings: &mut Findings
         Role::Operator => {
             let config: OperatorConfig = config.table(word)?;
             let tls = files::tls(word, Shown::Client, &config.tls, findings);
-            peers::secured(word, "back office", &config.url, tls.as_ref(), findings).await;
+            peers::secured(word, "back office", &config.url, Asked::Resources, tls.as_ref(), findings).await;
         }
         Role::Terminal => {
             let config: TerminalConfig = config.table(word)?;
