@@ -7,7 +7,7 @@ use rcgen::ExtendedKeyUsagePurpose::{ClientAuth, ServerAuth};
 use serde_json::{Value, json};
 
 use crate::house::House;
-use crate::processes::bank::{Bank, IIN, OPERATOR, STRANGER, card};
+use crate::processes::bank::{ASKER, Bank, IIN, OPERATOR, STRANGER, card};
 use crate::processes::certificates::Authority;
 use crate::processes::database::Kept;
 use crate::processes::process::{Said, run};
@@ -93,6 +93,42 @@ async fn another_banks_keys_are_found_out_before_anything_is_written() {
     let said = run(["issuer", "--config", settings.to_str().unwrap()], "");
     assert_eq!(said.code, Some(1), "{}", said.out);
     assert!(said.err.contains("this key file is not the store's"), "{}", said.err);
+}
+
+/// What a role does not start on is no good store, whatever its file looks like.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_store_that_the_role_does_not_start_on_is_told() {
+    let bank = Bank::keeping(Kept::files).await;
+    bank.quick_keys();
+    tidy(&bank);
+    let mut issuer = bank.start();
+    bank.ready().await;
+    issuer.terminate();
+    let (rows, keys) = ("issuer store's rows".to_owned(), "issuer store's keys".to_owned());
+    let (said, json) = doctor(&bank, "issuer.toml", &[]);
+    assert!(of(&json, "good").contains(&rows) && said.out.contains("has no cards yet"), "{json:#}");
+    assert!(!said.out.contains(&keys), "{json:#}");
+
+    let mut issuer = bank.start();
+    bank.ready().await;
+    let body = card(&pan(IIN, 1), "09120001101");
+    assert_eq!(bank.site(2, OPERATOR).post("/admin/v1/cards", &body).await.status, 201);
+    issuer.terminate();
+    let good = of(&doctor(&bank, "issuer.toml", &[]).1, "good");
+    assert!(good.contains(&rows) && good.contains(&keys), "{good:?}");
+    // The issuer's is no gateway's.
+    let gateway = json!({ "store": { "path": bank.file("issuer.db") }, "tls": bank.tls(ASKER).settings() });
+    bank.settings("gateway.toml", &json!({ "gateway": gateway }));
+    let (said, json) = doctor(&bank, "gateway.toml", &["gateway"]);
+    assert!(of(&json, "bad").contains(&"gateway store's rows".to_owned()), "{json:#}");
+    assert!(said.out.contains("table card has rows, and payment has none"), "{json:#}");
+    // Nobody may write what lies beside it: for a superuser as well, a folder is none to write to.
+    let lock = bank.file("issuer.db.lock");
+    fs::remove_file(&lock).unwrap();
+    fs::create_dir(&lock).unwrap();
+    let (said, json) = doctor(&bank, "issuer.toml", &[]);
+    assert_eq!((said.code, of(&json, "bad")), (Some(1), vec![rows]), "{json:#}");
+    fs::remove_dir(&lock).unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -17,6 +17,7 @@ use serde::Serialize;
 
 use self::files::Shown;
 use self::peers::Asked;
+use self::store::Owner;
 use super::say;
 use crate::config::{Config, GatewayConfig, IssuerConfig, OperatorConfig, RouterConfig, TerminalConfig};
 
@@ -181,8 +182,11 @@ async fn one(role: Role, config: &Config, connect: bool, findings: &mut Findings
             for file in config.sms.password_files() {
                 files::secret(word, "SMPP password", file, findings);
             }
-            store::look(word, &config.store, findings).await;
-            store::fits(word, &config.store, &config.keys, findings).await;
+            if store::look(word, &config.store, findings).await
+                && let Some(store) = store::rows(word, &config.store, Owner::Issuer, findings).await
+            {
+                store::fits(word, store.as_ref(), &config.keys, findings).await;
+            }
             peers::ports(
                 word,
                 &[&listen.api, &listen.switch, &listen.admin, &listen.app, &listen.metrics],
@@ -211,7 +215,9 @@ async fn one(role: Role, config: &Config, connect: bool, findings: &mut Findings
                     files::secret(word, &format!("API key of {}", merchant.id), file, findings);
                 }
             }
-            store::look(word, &config.store, findings).await;
+            if store::look(word, &config.store, findings).await {
+                store::rows(word, &config.store, Owner::Gateway, findings).await;
+            }
             peers::ports(word, &[&config.listen.page, &config.listen.metrics], findings).await;
             peers::secured(word, "router", &config.page.router, Asked::Pin, tls.as_ref(), findings).await;
             for link in links {
