@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
+use std::time::{Duration, SystemTime};
 
 use rcgen::ExtendedKeyUsagePurpose::{ClientAuth, ServerAuth};
 use serde_json::{Value, json};
@@ -127,8 +128,15 @@ async fn a_store_that_the_role_does_not_start_on_is_told() {
     fs::remove_file(&lock).unwrap();
     fs::create_dir(&lock).unwrap();
     let (said, json) = doctor(&bank, "issuer.toml", &[]);
-    assert_eq!((said.code, of(&json, "bad")), (Some(1), vec![rows]), "{json:#}");
+    assert_eq!((said.code, of(&json, "bad")), (Some(1), vec![rows.clone()]), "{json:#}");
     fs::remove_dir(&lock).unwrap();
+
+    // A log that is later than the clock is looked at, and left for whoever sets the clock.
+    let log = fs::File::create(bank.file("issuer.db-wal")).unwrap();
+    log.set_modified(SystemTime::UNIX_EPOCH + Duration::from_secs(4_000_000_000)).unwrap();
+    let (said, json) = doctor(&bank, "issuer.toml", &[]);
+    assert_eq!((said.code, of(&json, "bad")), (Some(1), vec!["clock".to_owned()]), "{json:#}");
+    assert!(!said.out.contains(&rows) && !lock.exists(), "{json:#}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

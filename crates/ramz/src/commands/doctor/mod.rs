@@ -1,7 +1,8 @@
 //! `ramz doctor`: can this role run here, and if not, what is to be done.
 //!
-//! Everything is looked at and nothing changed: no port is kept, no file made, no store migrated. Peers are reached over TCP
-//! and TLS; a bind or a sign-on, which the other side may take for the role itself, only with `--connect`.
+//! Everything is looked at: no port is kept, no store made or migrated. A store that nobody has open is opened for a moment as its
+//! role opens it, which takes its lock and moves its log into the file; no row changes. Peers are reached over TCP and TLS; a bind or a
+//! sign-on, which the other side may take for the role itself, only with `--connect`.
 
 mod files;
 mod peers;
