@@ -10,6 +10,7 @@ use ramz_api::tap::NoTap;
 use ramz_domain::Entropy;
 use ramz_sim::handsets::Handsets;
 use ramz_store::{Store, copy};
+use rustix::fs::FsWord;
 use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
 
@@ -18,7 +19,7 @@ use super::certificates::{self, ASKER};
 use super::folder::Folder;
 use super::pinned::{ACQUIRER, BANKS, BankPort, MERCHANT, MERCHANT_FA, ORIGIN, Ports, TERMINAL};
 use super::settings;
-use crate::config::StoreConfig;
+use crate::config::{Kept, StoreConfig};
 use crate::roles::{Surroundings, open_store};
 use crate::system::SystemEntropy;
 use crate::system::clock::SystemClock;
@@ -28,6 +29,8 @@ use crate::system::tls::TlsConfig;
 const BANK: usize = 0;
 /// Where free ports are looked for: below the range that outgoing connections are given.
 const PORTS: std::ops::Range<u16> = 9_000..30_000;
+/// File systems that keep nothing but memory, as Linux numbers them (statfs(2)): tmpfs and ramfs.
+const IN_MEMORY: [FsWord; 2] = [0x0102_1994, 0x8584_58f6];
 
 /// What stands around an issuer that is a process of its own.
 pub(crate) struct Alone {
@@ -36,7 +39,7 @@ pub(crate) struct Alone {
     neighbours: Neighbours,
     /// The phones.
     pub(crate) handsets: Arc<Handsets>,
-    _temporary: TempDir,
+    temporary: TempDir,
 }
 
 /// Who is paid, and where PINs are typed.
@@ -69,7 +72,7 @@ impl Alone {
         let config = bank::issuer_config(&folder, BANK)?;
         let neighbours =
             bank::neighbours(&folder, &ports, BANK, &config, &handsets, &around, shutdown).await?;
-        Ok(Alone { folder, ports, neighbours, handsets, _temporary: temporary })
+        Ok(Alone { folder, ports, neighbours, handsets, temporary })
     }
 
     /// The settings that the issuer is to be started from.
@@ -87,6 +90,19 @@ impl Alone {
         let mut config = bank::issuer_config(&self.folder, BANK)?.store;
         config.set_file(self.beside("beside.db"));
         open_store(&config, &SystemEntropy).await
+    }
+
+    /// Payments that the card host has debited.
+    pub(crate) fn debits(&self) -> u32 {
+        self.neighbours.host.asked_in_all().debits
+    }
+
+    /// The folder of the issuer's store, if it is in memory: a sync costs nothing there.
+    pub(crate) fn in_memory(&self) -> anyhow::Result<Option<&Path>> {
+        let config = bank::issuer_config(&self.folder, BANK)?;
+        let folder = self.temporary.path();
+        let is_file = matches!(config.store.kept(), Kept::File(_));
+        Ok((is_file && is_in_memory(folder)?).then_some(folder))
     }
 
     /// Adds cards in the host and, through its back office, at the running issuer.
@@ -121,6 +137,10 @@ async fn is_new(store: &StoreConfig) -> anyhow::Result<()> {
     filled.map_or(Ok(()), |table| Err(anyhow!("the database is not empty (table {table}): {what}")))
 }
 
+fn is_in_memory(folder: &Path) -> anyhow::Result<bool> {
+    Ok(IN_MEMORY.contains(&rustix::fs::statfs(folder)?.f_type))
+}
+
 /// Has the issuer of these settings keep its rows in a database.
 fn keep_in(url: &str, settings: &Path) -> anyhow::Result<()> {
     let mut table: toml::Table = std::fs::read_to_string(settings)?.parse()?;
@@ -135,4 +155,17 @@ fn free_ports() -> anyhow::Result<Ports> {
     let is_free = |port: u16| TcpListener::bind(("127.0.0.1", port)).is_ok();
     let base = PORTS.step_by(70).find(|base| (0..=60).all(|offset| is_free(base + offset)));
     Ports::from(base.context("no 61 free ports in a row")?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_folder_in_memory_is_told_from_one_on_a_disk() {
+        // Linux has one here that is always memory, and one that is neither.
+        assert!(is_in_memory(Path::new("/dev/shm")).unwrap());
+        assert!(!is_in_memory(Path::new("/proc")).unwrap());
+        assert!(is_in_memory(Path::new("/no/such/folder")).is_err());
+    }
 }

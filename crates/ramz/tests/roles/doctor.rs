@@ -2,12 +2,13 @@
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
+use std::time::{Duration, SystemTime};
 
 use rcgen::ExtendedKeyUsagePurpose::{ClientAuth, ServerAuth};
 use serde_json::{Value, json};
 
 use crate::house::House;
-use crate::processes::bank::{Bank, IIN, OPERATOR, STRANGER, card};
+use crate::processes::bank::{ASKER, Bank, IIN, OPERATOR, STRANGER, card};
 use crate::processes::certificates::Authority;
 use crate::processes::database::Kept;
 use crate::processes::process::{Said, run};
@@ -93,6 +94,49 @@ async fn another_banks_keys_are_found_out_before_anything_is_written() {
     let said = run(["issuer", "--config", settings.to_str().unwrap()], "");
     assert_eq!(said.code, Some(1), "{}", said.out);
     assert!(said.err.contains("this key file is not the store's"), "{}", said.err);
+}
+
+/// What a role does not start on is no good store, whatever its file looks like.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_store_that_the_role_does_not_start_on_is_told() {
+    let bank = Bank::keeping(Kept::files).await;
+    bank.quick_keys();
+    tidy(&bank);
+    let mut issuer = bank.start();
+    bank.ready().await;
+    issuer.terminate();
+    let (rows, keys) = ("issuer store's rows".to_owned(), "issuer store's keys".to_owned());
+    let (said, json) = doctor(&bank, "issuer.toml", &[]);
+    assert!(of(&json, "good").contains(&rows) && said.out.contains("has no cards yet"), "{json:#}");
+    assert!(!said.out.contains(&keys), "{json:#}");
+
+    let mut issuer = bank.start();
+    bank.ready().await;
+    let body = card(&pan(IIN, 1), "09120001101");
+    assert_eq!(bank.site(2, OPERATOR).post("/admin/v1/cards", &body).await.status, 201);
+    issuer.terminate();
+    let good = of(&doctor(&bank, "issuer.toml", &[]).1, "good");
+    assert!(good.contains(&rows) && good.contains(&keys), "{good:?}");
+    // The issuer's is no gateway's.
+    let gateway = json!({ "store": { "path": bank.file("issuer.db") }, "tls": bank.tls(ASKER).settings() });
+    bank.settings("gateway.toml", &json!({ "gateway": gateway }));
+    let (said, json) = doctor(&bank, "gateway.toml", &["gateway"]);
+    assert!(of(&json, "bad").contains(&"gateway store's rows".to_owned()), "{json:#}");
+    assert!(said.out.contains("table card has rows, and payment has none"), "{json:#}");
+    // Nobody may write what lies beside it: for a superuser as well, a folder is none to write to.
+    let lock = bank.file("issuer.db.lock");
+    fs::remove_file(&lock).unwrap();
+    fs::create_dir(&lock).unwrap();
+    let (said, json) = doctor(&bank, "issuer.toml", &[]);
+    assert_eq!((said.code, of(&json, "bad")), (Some(1), vec![rows.clone()]), "{json:#}");
+    fs::remove_dir(&lock).unwrap();
+
+    // A log that is later than the clock is looked at, and left for whoever sets the clock.
+    let log = fs::File::create(bank.file("issuer.db-wal")).unwrap();
+    log.set_modified(SystemTime::UNIX_EPOCH + Duration::from_secs(4_000_000_000)).unwrap();
+    let (said, json) = doctor(&bank, "issuer.toml", &[]);
+    assert_eq!((said.code, of(&json, "bad")), (Some(1), vec!["clock".to_owned()]), "{json:#}");
+    assert!(!said.out.contains(&rows) && !lock.exists(), "{json:#}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -229,6 +273,36 @@ async fn a_running_house_is_seen_through_its_peers() {
         (Some(1), vec!["operator → back office".to_owned()]),
         "{json:#}"
     );
+}
+
+/// Each speaks TLS well with its neighbour, which has never heard of it, or is another than was meant.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_neighbour_that_does_not_know_our_name_is_found_out() {
+    let mut house = House::quick().await;
+    let settings = |file: &str| -> Value {
+        let text = fs::read_to_string(house.bank.file(file)).unwrap();
+        serde_json::to_value(text.parse::<toml::Table>().unwrap()).unwrap()
+    };
+    let (bank, office) = (house.bank.at("https", 0), house.bank.at("https", 2));
+    let router = format!("https://localhost:{}", house.router_port);
+    for (role, name, pointer, url, what, says) in [
+        ("router", STRANGER, "/harim/banks/0/url", &bank, "router → bank mellat", "does not know our name"),
+        ("router", OPERATOR, "/harim/banks/0/url", &office, "router → bank mellat", "answers 404"),
+        ("gateway", STRANGER, "/page/router", &router, "gateway → router", "does not know our name"),
+    ] {
+        let mut other = settings(&format!("{role}.toml"));
+        other[role]["tls"] = house.bank.tls(name).settings();
+        *other[role].pointer_mut(pointer).unwrap() = json!(url);
+        house.bank.settings("other.toml", &other);
+        let (said, json) = doctor(&house.bank, "other.toml", &[]);
+        assert_eq!((said.code, of(&json, "bad")), (Some(1), vec![what.to_owned()]), "{name}: {json:#}");
+        assert!(said.out.contains(says), "{name}: {json:#}");
+    }
+    // Nor does the question leave anything where the name is known.
+    let (said, json) = doctor(&house.bank, "router.toml", &[]);
+    assert!(said.code == Some(0) && said.out.contains("and knows our name"), "{json:#}");
+    house.issuer.terminate();
+    assert_eq!(house.bank.kept.sql("issuer", "SELECT count(*) FROM admission"), "0");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -13,6 +13,9 @@ use zeroize::Zeroizing;
 
 use super::checkout::Ordered;
 
+/// Characters of a payment's id in the trace.
+const ID_SHOWN: usize = 8;
+
 /// A client with the shop's key.
 pub(super) struct Merchant {
     http: Http,
@@ -117,21 +120,25 @@ impl Merchant {
         read(&answer, told)
     }
 
-    /// A payment page's address opens the payment, so it is not shown.
+    /// A payment page's address opens the payment, so it is not shown; nor is the payment's whole id, of which it is made.
     fn tell(&self, from: &str, to: &str, title: String, body: Option<&Value>) {
         let shown = ["amount", "kind", "order", "description", "payment", "state", "rrn", "type", "detail"];
         let members = body.and_then(Value::as_object).into_iter().flatten();
         let fields = members
             .filter(|(name, _)| shown.contains(&name.as_str()))
-            .map(|(name, value)| {
-                (name.clone(), value.as_str().map_or_else(|| value.to_string(), str::to_owned))
-            })
+            .map(|(name, value)| (name.clone(), field(name, value)))
             .collect();
         self.tap.tell(Fact { from: from.to_owned(), to: to.to_owned(), wire: "HTTP", title, fields });
     }
 }
 
-/// `/v1/payments/…/verify`: the id is among the fields.
+/// A field as the trace shows it: of a payment's id as much as tells one from another.
+fn field(name: &str, value: &Value) -> String {
+    let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+    if name == "payment" { text.chars().take(ID_SHOWN).chain(['…']).collect() } else { text }
+}
+
+/// `/v1/payments/…/verify`: the id's beginning is among the fields.
 fn without_id(path: &str) -> String {
     let parts: Vec<&str> = path.split('/').map(|part| if part.len() > 16 { "…" } else { part }).collect();
     parts.join("/")
@@ -162,4 +169,17 @@ fn read<T: for<'a> Deserialize<'a>>(
     }
     let read = told.and_then(|told| serde_json::from_value(told).ok());
     read.ok_or_else(|| CallError::Unexpected(status).into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_trace_shows_the_beginning_of_a_payments_id() {
+        let id = json!("0190f3c27a5b4d6e8f90a1b2c3d4e5f6");
+        assert_eq!(field("payment", &id), "0190f3c2…");
+        assert_eq!(field("order", &id), id);
+        assert_eq!(field("amount", &json!(1_250_000)), "1250000");
+    }
 }

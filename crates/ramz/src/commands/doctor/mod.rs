@@ -1,7 +1,8 @@
 //! `ramz doctor`: can this role run here, and if not, what is to be done.
 //!
-//! Everything is looked at and nothing changed: no port is kept, no file made, no store migrated. Peers are reached over TCP
-//! and TLS; a bind or a sign-on, which the other side may take for the role itself, only with `--connect`.
+//! Everything is looked at: no port is kept, no store made or migrated. A store that nobody has open is opened for a moment as its
+//! role opens it, which takes its lock and moves its log into the file; no row changes. Peers are reached over TCP and TLS; a bind or a
+//! sign-on, which the other side may take for the role itself, only with `--connect`.
 
 mod files;
 mod peers;
@@ -16,6 +17,8 @@ use clap::{Args, ValueEnum};
 use serde::Serialize;
 
 use self::files::Shown;
+use self::peers::Asked;
+use self::store::Owner;
 use super::say;
 use crate::config::{Config, GatewayConfig, IssuerConfig, OperatorConfig, RouterConfig, TerminalConfig};
 
@@ -158,7 +161,8 @@ async fn router(word: &str, config: &RouterConfig, findings: &mut Findings) {
     peers::ports(word, &[&listen.api, &listen.directory, &listen.metrics], findings).await;
     files::directory(word, &config.harim, findings);
     for bank in &config.harim.banks {
-        peers::secured(word, &format!("bank {}", bank.id), &bank.url, tls.as_ref(), findings).await;
+        let name = format!("bank {}", bank.id);
+        peers::secured(word, &name, &bank.url, Asked::Pin, tls.as_ref(), findings).await;
     }
 }
 
@@ -179,8 +183,11 @@ async fn one(role: Role, config: &Config, connect: bool, findings: &mut Findings
             for file in config.sms.password_files() {
                 files::secret(word, "SMPP password", file, findings);
             }
-            store::look(word, &config.store, findings).await;
-            store::fits(word, &config.store, &config.keys, findings).await;
+            if store::look(word, &config.store, findings).await
+                && let Some(store) = store::rows(word, &config.store, Owner::Issuer, findings).await
+            {
+                store::fits(word, store.as_ref(), &config.keys, findings).await;
+            }
             peers::ports(
                 word,
                 &[&listen.api, &listen.switch, &listen.admin, &listen.app, &listen.metrics],
@@ -209,9 +216,11 @@ async fn one(role: Role, config: &Config, connect: bool, findings: &mut Findings
                     files::secret(word, &format!("API key of {}", merchant.id), file, findings);
                 }
             }
-            store::look(word, &config.store, findings).await;
+            if store::look(word, &config.store, findings).await {
+                store::rows(word, &config.store, Owner::Gateway, findings).await;
+            }
             peers::ports(word, &[&config.listen.page, &config.listen.metrics], findings).await;
-            peers::secured(word, "router", &config.page.router, tls.as_ref(), findings).await;
+            peers::secured(word, "router", &config.page.router, Asked::Pin, tls.as_ref(), findings).await;
             for link in links {
                 peers::plain(word, &link.name, &link.address, findings).await;
             }
@@ -219,7 +228,7 @@ async fn one(role: Role, config: &Config, connect: bool, findings: &mut Findings
         Role::Operator => {
             let config: OperatorConfig = config.table(word)?;
             let tls = files::tls(word, Shown::Client, &config.tls, findings);
-            peers::secured(word, "back office", &config.url, tls.as_ref(), findings).await;
+            peers::secured(word, "back office", &config.url, Asked::Resources, tls.as_ref(), findings).await;
         }
         Role::Terminal => {
             let config: TerminalConfig = config.table(word)?;

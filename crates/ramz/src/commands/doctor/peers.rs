@@ -4,10 +4,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Bytes;
-use axum::http::{Request, StatusCode};
+use axum::http::header::CONTENT_TYPE;
+use axum::http::{Request, Response, StatusCode};
 use ramz_api::client::Http;
 use ramz_api::net::Connector as _;
 use ramz_api::openapi;
+use ramz_api::pin_request::{self, RAMZ_ASKER};
+use ramz_api::problem::Kind;
 use ramz_api::tap::NoTap;
 use ramz_domain::limits;
 use ramz_link::{Link, LinkConfig, Names, Shape};
@@ -65,11 +68,45 @@ pub(super) async fn plain(role: &str, name: &str, address: &str, findings: &mut 
     }
 }
 
-/// Whether a neighbour takes our certificate and shows one that we take.
+/// What a neighbour with TLS is asked, so that it looks at our name and does nothing.
+#[derive(Clone, Copy)]
+pub(super) enum Asked {
+    /// Of whoever takes requests for PINs, a router or a bank: a request without a key. A door looks at the name first and then misses the
+    /// key, before there is a card; it counts as one of our requests.
+    Pin,
+    /// Of a back office: what it can do. It tells nobody whom it does not know.
+    Resources,
+}
+
+impl Asked {
+    fn request(self) -> Result<Request<Bytes>, axum::http::Error> {
+        match self {
+            Asked::Pin => {
+                let request = Request::post(pin_request::PATH).header(CONTENT_TYPE, "application/json");
+                // A router asks in somebody's name: here in one of which nobody else's requests are counted.
+                request.header(RAMZ_ASKER, "doctor").body(Bytes::new())
+            }
+            Asked::Resources => Request::get(openapi::PATH).body(Bytes::new()),
+        }
+    }
+
+    /// Whether this is the answer to who is known.
+    fn is_known(self, answer: &Response<Bytes>) -> bool {
+        let told = || serde_json::from_slice::<serde_json::Value>(answer.body()).ok();
+        let kind = || Kind::from_uri(told()?["type"].as_str()?);
+        match self {
+            Asked::Pin => matches!(kind(), Some(Kind::KeyMissing | Kind::TooManyRequests)),
+            Asked::Resources => answer.status() == StatusCode::OK,
+        }
+    }
+}
+
+/// Whether a neighbour takes our certificate, shows one that we take, and knows our name.
 pub(super) async fn secured(
     role: &str,
     name: &str,
     url: &str,
+    ask: Asked,
     tls: Option<&Arc<Tls>>,
     findings: &mut Findings,
 ) {
@@ -83,14 +120,20 @@ pub(super) async fn secured(
         Ok(http) => http,
         Err(error) => return findings.bad(what, error.to_string(), "mend the URL"),
     };
-    let asked = Request::get(openapi::PATH).body(Bytes::new()).map(|request| http.send(request));
-    let Ok(asked) = asked else { return };
-    match asked.await {
+    let Ok(request) = ask.request() else { return };
+    match http.send(request).await {
         Ok(answer) if answer.status() == StatusCode::UNAUTHORIZED => {
             let todo = "have the name in our certificate registered there";
             findings.bad(what, format!("{url} is reached, over TLS, and does not know our name"), todo);
         }
-        Ok(_) => findings.good(what, format!("{url} is reached, over TLS")),
+        Ok(answer) if ask.is_known(&answer) => {
+            findings.good(what, format!("{url} is reached, over TLS, and knows our name"));
+        }
+        Ok(answer) => {
+            let found = format!("{url} is reached, over TLS, and answers {}", answer.status().as_u16());
+            let todo = "is this the address of the role that is meant, and of its right door? If it is, its log says what it lacks";
+            findings.bad(what, found, todo);
+        }
         Err(error) => {
             let todo = "is it running? If TLS failed: has each side the other's authority, is the name in its certificate?";
             findings.bad(what, format!("{url} {error}"), todo);

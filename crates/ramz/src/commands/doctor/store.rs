@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use ramz_domain::Entropy;
 use ramz_issuer::Unfit;
-use ramz_store::{Inspected, PostgresStore, Schema, inspect};
+use ramz_store::{Inspected, PostgresStore, Schema, Store, StoreFault, Table, inspect};
 
 use super::Findings;
 use super::files::now_s;
@@ -19,23 +19,81 @@ const ROOM_LOW: u64 = 1 << 30;
 /// … and with less it stands still within hours.
 const ROOM_NONE: u64 = 64 << 20;
 
-pub(super) async fn look(role: &str, config: &StoreConfig, findings: &mut Findings) {
+/// Looks at it from outside. Whether it may be opened: a store is opened as the role opens it, which brings its schema up, and writes.
+pub(super) async fn look(role: &str, config: &StoreConfig, findings: &mut Findings) -> bool {
     match config.kept() {
         Kept::File(path) => file(role, path, findings),
         Kept::Database(config) => database(role, config, findings).await,
     }
 }
 
-/// Whether an issuer's cards were written under its key file. Of a store or keys that cannot be opened enough was said.
-pub(super) async fn fits(role: &str, config: &StoreConfig, keys: &KeysConfig, findings: &mut Findings) {
-    let entropy: Arc<dyn Entropy> = Arc::new(SystemEntropy);
-    let (Ok(keys), Ok(store)) =
-        (open_keys(keys, &entropy), open_store_as_it_is(config, entropy.as_ref()).await)
-    else {
-        return;
+/// Whose rows a store has: the role's own table, and that of the other role that keeps a store.
+#[derive(Clone, Copy)]
+pub(super) enum Owner {
+    /// Cards.
+    Issuer,
+    /// Payments.
+    Gateway,
+}
+
+impl Owner {
+    fn tables(self) -> (Table, Table) {
+        match self {
+            Owner::Issuer => (Table::Card, Table::Payment),
+            Owner::Gateway => (Table::Payment, Table::Card),
+        }
+    }
+
+    fn rows(self) -> &'static str {
+        match self {
+            Owner::Issuer => "cards",
+            Owner::Gateway => "payments",
+        }
+    }
+}
+
+/// Opens it as the role does, and looks whose rows it has. The store, if it has some of the role's own.
+pub(super) async fn rows(
+    role: &str,
+    config: &StoreConfig,
+    owner: Owner,
+    findings: &mut Findings,
+) -> Option<Arc<dyn Store>> {
+    let what = format!("{role} store's rows");
+    let store = match open_store_as_it_is(config, &SystemEntropy).await {
+        Ok(store) => store,
+        Err(error) => {
+            let todo = "the role would not start: may its user write the file, and what lies beside it, .lock, -wal and -shm?";
+            findings.bad(what, format!("{error:#}"), todo);
+            return None;
+        }
     };
+    // As a role's start has it, `open_own_store`.
+    let (own, others) = owner.tables();
+    let is_there = async |table| store.keys_after(table, &[], 1).await.map(|keys| !keys.is_empty());
+    let looked = async { Ok::<_, StoreFault>((is_there(own).await?, is_there(others).await?)) };
+    match looked.await {
+        Ok((true, _)) => {
+            findings.good(what, format!("has {}", owner.rows()));
+            return Some(store);
+        }
+        Ok((false, false)) => findings.good(what, format!("has no {} yet", owner.rows())),
+        Ok((false, true)) => findings.bad(
+            what,
+            format!("is another role's: its table {others} has rows, and {own} has none"),
+            "name the right one in `store`: the role does not start on this one",
+        ),
+        Err(fault) => findings.bad(what, fault.to_string(), "the store did not answer: look at it"),
+    }
+    None
+}
+
+/// Whether an issuer's cards were written under its key file. Of keys that cannot be opened enough was said.
+pub(super) async fn fits(role: &str, store: &dyn Store, keys: &KeysConfig, findings: &mut Findings) {
+    let entropy: Arc<dyn Entropy> = Arc::new(SystemEntropy);
+    let Ok(keys) = open_keys(keys, &entropy) else { return };
     let what = format!("{role} store's keys");
-    match ramz_issuer::keys_fit(store.as_ref(), &keys).await {
+    match ramz_issuer::keys_fit(store, &keys).await {
         Ok(()) => findings.good(what, "are those of the key file"),
         Err(unfit) => findings.bad(what, unfit.to_string(), not_fitting(&unfit)),
     }
@@ -62,7 +120,7 @@ fn unusable(error: &str) -> &'static str {
 }
 
 /// Whether the database is there, takes writes, keeps what it acknowledges, and has a schema for this release.
-async fn database(role: &str, config: &StoreConfig, findings: &mut Findings) {
+async fn database(role: &str, config: &StoreConfig, findings: &mut Findings) -> bool {
     let what = format!("{role} store");
     let looked = match config.database(&SystemEntropy) {
         Ok(config) => PostgresStore::look(&config).await.map_err(|error| error.to_string()),
@@ -71,6 +129,7 @@ async fn database(role: &str, config: &StoreConfig, findings: &mut Findings) {
     match looked {
         Ok(Schema { found, known }) if found >= known => {
             findings.good(what, format!("PostgreSQL: schema {found}, this release's is {known}"));
+            return true;
         }
         Ok(Schema { found, known }) => {
             let found = format!("PostgreSQL: schema {found}, this release needs {known}");
@@ -82,18 +141,45 @@ async fn database(role: &str, config: &StoreConfig, findings: &mut Findings) {
         }
         Err(error) => findings.bad(what, error, "look at the address, the servers, and what the user may do"),
     }
+    false
 }
 
 /// The store's file, its schema, and the room for it.
-fn file(role: &str, path: &Path, findings: &mut Findings) {
-    let (what, shown) = (format!("{role} store"), path.display());
+fn file(role: &str, path: &Path, findings: &mut Findings) -> bool {
     let folder = match path.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => folder,
         _ => Path::new("."),
     };
+    let written = written_s(path);
+    let mut opens = schema(role, path, folder, findings);
+    if written.is_some_and(|written| written > now_s() + 60) {
+        findings.bad(
+            "clock",
+            format!("is behind the last write of {}", path.display()),
+            "set it: locks and PINs would last too long",
+        );
+        // Opening it moves the log into the file, at the time of this clock: then nothing would tell any more.
+        opens = false;
+    }
+    room(role, folder, findings);
+    opens
+}
+
+/// When it was last written: the log beside it is, until it is moved into the file.
+fn written_s(path: &Path) -> Option<i64> {
+    let mut log = path.as_os_str().to_owned();
+    log.push("-wal");
+    let changed = |file: &Path| std::fs::metadata(file).ok().map(|data| data.mtime());
+    changed(path).max(changed(Path::new(&log)))
+}
+
+/// What the file is; whether it is a store of this release that nobody has open.
+fn schema(role: &str, path: &Path, folder: &Path, findings: &mut Findings) -> bool {
+    let (what, shown) = (format!("{role} store"), path.display());
     match inspect(path) {
         Ok(Inspected::Store { found, known }) if found == known => {
             findings.good(&what, format!("{shown}: schema {found}, this release's"));
+            return true;
         }
         Ok(Inspected::Store { found, known }) if found > known => {
             let found = format!("{shown}: schema {found}, this release knows {known}");
@@ -115,14 +201,11 @@ fn file(role: &str, path: &Path, findings: &mut Findings) {
         }
         Err(error) => findings.bad(&what, format!("{shown}: {error}"), unusable(&error)),
     }
-    let future = std::fs::metadata(path).is_ok_and(|data| data.mtime() > now_s() + 60);
-    if future {
-        findings.bad(
-            "clock",
-            format!("is behind the last write of {shown}"),
-            "set it: locks and PINs would last too long",
-        );
-    }
+    false
+}
+
+/// The room for it.
+fn room(role: &str, folder: &Path, findings: &mut Findings) {
     let what = format!("{role} disk");
     match rustix::fs::statvfs(folder) {
         Ok(disk) => {
@@ -144,8 +227,6 @@ fn writable(folder: &Path) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use ramz_store::StoreFault;
-
     use super::*;
 
     #[test]

@@ -17,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::pair::{Payee, Target, switch};
 use super::phones::{Inbox, Phones};
-use super::{Options, TIMEOUT, closed_loop, plain, say};
+use super::{Done, Options, TIMEOUT, closed_loop, plain, say};
 use crate::lab::alone::Alone;
 use crate::system::tls::{MutualTls, Tls};
 
@@ -40,8 +40,10 @@ pub(super) async fn measure(options: &Options, shutdown: &CancellationToken) -> 
     };
     let phones = Phones::Here(Inbox::behind(&alone.handsets));
     let target = Arc::new(Target::new(requests, phones, link, &zone_key, payee)?);
-    let rate = closed_loop(target, options, &[("the issuer", issuer.id()), ("this process", None)]).await?;
+    let Done { pairs, rate } =
+        closed_loop(target, options, &[("the issuer", issuer.id()), ("this process", None)]).await?;
     stop(&mut issuer).await?;
+    paid_for(pairs + options.workers as u64, alone.debits().into())?;
     shutdown.cancel();
     if options.database.is_some() {
         say::line(format!("durable card changes: {:.0}/s, two a pair", 2.0 * rate));
@@ -51,6 +53,21 @@ pub(super) async fn measure(options: &Options, shutdown: &CancellationToken) -> 
         "the same rows in the store, group commits of 64 pairs, and nothing else: {alone_rate:.0}/s"
     ));
     say::line(format!("ratio: {:.2}", rate / alone_rate));
+    if let Some(folder) = alone.in_memory()? {
+        say::line(format!(
+            "NOT ON A DISK: the store was in memory ({}), where a sync costs nothing; set TMPDIR to a folder on a disk",
+            folder.display()
+        ));
+    }
+    Ok(())
+}
+
+/// That what was counted was paid: a payment that was taken for another's repeat is answered 00 as well, and no pair.
+fn paid_for(pairs: u64, debits: u64) -> anyhow::Result<()> {
+    ensure!(
+        debits == pairs,
+        "the figures above are wrong: {pairs} pairs were answered 00, with those that are not counted, and the card host debited {debits}"
+    );
     Ok(())
 }
 
@@ -85,5 +102,18 @@ async fn process(alone: &Alone) -> anyhow::Result<Child> {
     match ready {
         Some(_) => Ok(child),
         None => bail!("the issuer ended before it was ready:\n{}", std::fs::read_to_string(log)?),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pair_without_its_debit_is_told_loudly() {
+        assert!(paid_for(60, 60).is_ok());
+        let few = paid_for(60, 59).unwrap_err().to_string();
+        assert!(few.contains("figures above are wrong") && few.contains("debited 59"), "{few}");
+        assert!(paid_for(60, 61).is_err());
     }
 }
