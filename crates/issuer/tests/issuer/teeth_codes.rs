@@ -1,6 +1,6 @@
 //! Teeth of codes that a phone computes: each scenario fails over rules that are broken on purpose.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Condvar, Mutex};
 use std::time::Duration;
 
@@ -50,18 +50,18 @@ fn candidates(card: &CardAt, command: &Command, expiry: bool, policy: &Policy) -
 }
 
 /// Keeps the last step beside the rows, and writes it down when the host has approved; the one in the row it makes of no account.
-/// The first approval comes after the other node has asked its host, whatever the machine is busy with.
+/// The first approval is not looked at before the other node has one, whatever the machine is busy with.
 #[derive(Default)]
 struct MarkOutsideTheRow {
     beside: Mutex<Beside>,
-    both_asked: Condvar,
+    both_answered: Condvar,
 }
 
 #[derive(Default)]
 struct Beside {
     marks: HashMap<TokenId, Step>,
     asked: HashMap<Mark, CodeFound>,
-    hosts_asked: u32,
+    answered: HashSet<Mark>,
     later: Step,
 }
 
@@ -86,15 +86,15 @@ impl Rules for MarkOutsideTheRow {
                 let decided = TheRules.decide(card, command, &evidence, policy);
                 if let (Answer::AskHost { .. }, Some(found)) = (&decided.answer, found) {
                     own.asked.insert(asked.identity, found);
-                    own.hosts_asked += 1;
-                    self.both_asked.notify_all();
                 }
                 decided
             }
             Command::HostAnswered { identity, .. } => {
-                // Bounded, in case nobody else asks.
+                own.answered.insert(*identity);
+                self.both_answered.notify_all();
+                // Bounded, in case nobody else is answered.
                 let limit = Duration::from_secs(20);
-                let waited = self.both_asked.wait_timeout_while(own, limit, |own| own.hosts_asked < 2);
+                let waited = self.both_answered.wait_timeout_while(own, limit, |own| own.answered.len() < 2);
                 own = waited.unwrap().0;
                 if let Some(found) = own.asked.remove(identity) {
                     own.marks.insert(found.token, found.step);

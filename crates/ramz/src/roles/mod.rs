@@ -11,7 +11,7 @@ use ramz_api::net::{Connector, Door};
 use ramz_api::tap::SharedTap;
 use ramz_domain::{Clock, Entropy};
 use ramz_keys::SoftKeys;
-use ramz_store::{Inspected, PostgresStore, SqliteStore, Store, Table, inspect};
+use ramz_store::{Inspected, PostgresStore, SqliteStore, Store, StoreFault, Table, inspect};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
@@ -100,13 +100,32 @@ async fn open_own_store(
     others: Table,
 ) -> anyhow::Result<Arc<dyn Store>> {
     let store = open_store(config, entropy).await?;
-    let is_there = async |table| store.keys_after(table, &[], 1).await.map(|keys| !keys.is_empty());
-    let is_others = is_there(others).await? && !is_there(own).await?;
     anyhow::ensure!(
-        !is_others,
+        whose(&*store, own, others).await? != Whose::Others,
         "the store is another role's: its table {others} has rows, and {own} has none. Does `store` name the right one?"
     );
     Ok(store)
+}
+
+/// Whose rows a store has.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Whose {
+    /// The role's own.
+    Own,
+    /// It has none yet.
+    Nobodys,
+    /// Another role's, and none of its own.
+    Others,
+}
+
+/// Looks into the role's own table, and into that of the other role that keeps a store.
+pub(crate) async fn whose(store: &dyn Store, own: Table, others: Table) -> Result<Whose, StoreFault> {
+    let has = async |table| store.keys_after(table, &[], 1).await.map(|keys| !keys.is_empty());
+    Ok(match (has(own).await?, has(others).await?) {
+        (true, _) => Whose::Own,
+        (false, true) => Whose::Others,
+        (false, false) => Whose::Nobodys,
+    })
 }
 
 /// Opens a store: a file, or a database.

@@ -6,12 +6,12 @@ use std::sync::Arc;
 
 use ramz_domain::Entropy;
 use ramz_issuer::Unfit;
-use ramz_store::{Inspected, PostgresStore, Schema, Store, StoreFault, Table, inspect};
+use ramz_store::{Inspected, PostgresStore, Schema, Store, Table, inspect};
 
 use super::Findings;
 use super::files::now_s;
 use crate::config::{Kept, KeysConfig, StoreConfig};
-use crate::roles::{open_keys, open_store_as_it_is};
+use crate::roles::{Whose, open_keys, open_store_as_it_is, whose};
 use crate::system::SystemEntropy;
 
 /// Less room for a store is worth a warning …
@@ -68,17 +68,14 @@ pub(super) async fn rows(
             return None;
         }
     };
-    // As a role's start has it, `open_own_store`.
     let (own, others) = owner.tables();
-    let is_there = async |table| store.keys_after(table, &[], 1).await.map(|keys| !keys.is_empty());
-    let looked = async { Ok::<_, StoreFault>((is_there(own).await?, is_there(others).await?)) };
-    match looked.await {
-        Ok((true, _)) => {
+    match whose(&*store, own, others).await {
+        Ok(Whose::Own) => {
             findings.good(what, format!("has {}", owner.rows()));
             return Some(store);
         }
-        Ok((false, false)) => findings.good(what, format!("has no {} yet", owner.rows())),
-        Ok((false, true)) => findings.bad(
+        Ok(Whose::Nobodys) => findings.good(what, format!("has no {} yet", owner.rows())),
+        Ok(Whose::Others) => findings.bad(
             what,
             format!("is another role's: its table {others} has rows, and {own} has none"),
             "name the right one in `store`: the role does not start on this one",
@@ -231,7 +228,7 @@ mod tests {
 
     #[test]
     fn a_store_that_does_not_answer_says_nothing_of_its_keys() {
-        let away = Unfit::Store(StoreFault::Unavailable("reading: time-out".into()));
+        let away = Unfit::Store(ramz_store::StoreFault::Unavailable("reading: time-out".into()));
         assert!(not_fitting(&away).contains("did not answer") && !not_fitting(&away).contains("key file"));
         assert!(not_fitting(&Unfit::OtherKeys(5)).contains("own key file"));
     }
