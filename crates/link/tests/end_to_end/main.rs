@@ -8,3 +8,4 @@ mod asking;
 mod garbage;
 #[cfg(test)]
 mod loopback;
+mod room;
