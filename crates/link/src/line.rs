@@ -61,7 +61,7 @@ pub(crate) struct Line {
     pub(crate) ready: bool,
     /// When the other side signed off, if nobody signed on again: it takes no transactions, whatever else it answers.
     pub(crate) signed_off: Option<Instant>,
-    /// When a message was last received.
+    /// When an answer to something of ours was last received: what the other side says unasked does not tell whether it reads.
     pub(crate) heard: Instant,
 }
 

@@ -29,7 +29,7 @@ use zeroize::Zeroizing;
 use crate::flights::{AskError, Flights};
 use crate::frame::{self, FrameError, FrameReader};
 use crate::line::{Line, Outgoing, QUEUE_MAX, State};
-use crate::{GARBLED_IN_A_ROW_MAX, Names, fact, network};
+use crate::{GARBLED_IN_A_ROW_MAX, Names, WRITE_TIMEOUT, fact, network};
 
 /// Bytes that the writer gathers into one write.
 const WRITE_BYTES: usize = 32 * 1024;
@@ -85,6 +85,8 @@ enum Ended {
     Reading(#[from] FrameError),
     #[error("writing: {0}")]
     Writing(io::Error),
+    #[error("the other side took nothing for {WRITE_TIMEOUT:?}")]
+    NothingTaken,
     #[error("{GARBLED_IN_A_ROW_MAX} unreadable messages in a row: does the other side speak another layout?")]
     Garbled,
     #[error("{0}: {1}")]
@@ -384,10 +386,11 @@ impl Inner {
                 to.write_all(&bytes).await?;
                 to.flush().await
             };
-            if let Err(error) = written.await {
-                return Ended::Writing(error);
+            match timeout(WRITE_TIMEOUT, written).await {
+                Ok(Ok(())) => bytes.clear(),
+                Ok(Err(error)) => return Ended::Writing(error),
+                Err(_) => return Ended::NothingTaken,
             }
-            bytes.clear();
         }
         Ended::ShutDown
     }
@@ -427,8 +430,10 @@ impl Inner {
             let late = {
                 let mut state = self.state();
                 let Some(line) = state.line.as_mut() else { return };
-                line.heard = Instant::now();
                 let landed = line.flights.land(message);
+                if landed.is_ok() {
+                    line.heard = Instant::now();
+                }
                 self.tell_if_calm(&state);
                 landed.err()
             };
@@ -471,10 +476,9 @@ impl Inner {
             }
         };
         let fact = self.tap.watches().then(|| self.names.sent(&answer));
-        let mut state = self.state();
+        let state = self.state();
         let room = state.takes_network();
-        if let Some(line) = &mut state.line {
-            line.heard = Instant::now();
+        if let Some(line) = &state.line {
             // A full queue: the other side floods us with echoes and does not read. It will ask again.
             if room {
                 let _ = line.queue.try_send(Outgoing { flight: None, frame, fact });

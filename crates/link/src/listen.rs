@@ -21,7 +21,7 @@ use zeroize::Zeroizing;
 
 use crate::frame::{self, FrameError, FrameReader};
 use crate::salvage::salvage;
-use crate::{GARBLED_IN_A_ROW_MAX, Names, fact, network};
+use crate::{GARBLED_IN_A_ROW_MAX, Names, WRITE_TIMEOUT, fact, network};
 
 /// Connections to one listener: switches and hosts have a handful each.
 const CONNECTIONS_MAX: usize = 256;
@@ -29,8 +29,6 @@ const CONNECTIONS_MAX: usize = 256;
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// A connection on which nothing comes for so long is taken for dead: the asking side echoes far more often.
 const IDLE_MAX: Duration = Duration::from_secs(15 * 60);
-/// A peer that takes nothing of what is written to it for so long is cut.
-const WRITE_TIMEOUT: Duration = Duration::from_secs(30);
 /// Bytes that are gathered into one write, with one answer more.
 const WRITE_BYTES: usize = 16 * 1024;
 /// At a shutdown, what is in flight may take as long as a host may, and a little more to be written.

@@ -1,0 +1,75 @@
+//! A line that is connected and does not work: who does not read, who signed off and stays away.
+
+use std::time::Duration;
+
+use ramz_iso8583::{Message, Mti};
+use ramz_link::{AskError, LinkConfig};
+use tokio::io::DuplexStream;
+use tokio::sync::mpsc::UnboundedReceiver;
+use tokio::time::{sleep, timeout};
+
+use crate::loopback::{Hand, PATIENCE, Pipes, approved, ask_over, config, nowhere, purchase};
+
+const ECHO_EVERY: Duration = Duration::from_secs(20);
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
+
+fn watched(sign_on: bool) -> LinkConfig {
+    LinkConfig { sign_on, echo_every: ECHO_EVERY, answer_timeout: ANSWER_TIMEOUT, ..config(nowhere()) }
+}
+
+async fn next(hosts: &mut UnboundedReceiver<DuplexStream>) -> Hand<DuplexStream> {
+    Hand(timeout(2 * PATIENCE, hosts.recv()).await.expect("no new connection").unwrap())
+}
+
+fn of_the_network(kind: &str, trace: &str) -> Message {
+    let mut message = Message::new(Mti::NETWORK);
+    message.set(11, trace);
+    message.set(70, kind);
+    message
+}
+
+/// Its reader hangs, and the thread that echoes goes on.
+#[tokio::test(start_paused = true)]
+async fn who_speaks_and_does_not_listen_is_not_up() {
+    let (pipes, mut hosts) = Pipes::new();
+    let asked = ask_over(pipes, watched(false));
+    let mut host = next(&mut hosts).await;
+    host.agrees_to("301").await;
+    asked.link.came_up().await;
+    let speaking = tokio::spawn(async move {
+        for trace in 1..=30 {
+            sleep(Duration::from_secs(2)).await;
+            host.write(&of_the_network("301", &format!("{trace:06}"))).await;
+            // Answers that nobody waits for say nothing either.
+            host.write(&approved(&purchase(trace))).await;
+        }
+        sleep(10 * PATIENCE).await;
+    });
+    let mut again = next(&mut hosts).await;
+    assert!(!asked.link.is_up());
+    again.agrees_to("301").await;
+    asked.link.came_up().await;
+    speaking.abort();
+}
+
+/// It has said that it is there, and takes no more bytes: no echo could tell for hours.
+#[tokio::test(start_paused = true)]
+async fn who_takes_nothing_is_connected_to_anew() {
+    let far = Duration::from_secs(3600);
+    let (pipes, mut hosts) = Pipes::new();
+    let asked = ask_over(pipes, LinkConfig { echo_every: far, answer_timeout: far, ..watched(false) });
+    let mut host = next(&mut hosts).await;
+    host.agrees_to("301").await;
+    asked.link.came_up().await;
+    let mut long = purchase(1);
+    for field in 60..=63 {
+        long.set(field, [b'x'; 999]);
+    }
+    let second = Message::clone(&long);
+    let _ = asked.link.ask(long, Duration::from_secs(1)).await;
+    let lost = asked.link.ask(second, far).await;
+    assert_eq!(lost, Err(AskError::Down), "it was never begun");
+    let mut again = next(&mut hosts).await;
+    again.agrees_to("301").await;
+    asked.link.came_up().await;
+}
