@@ -515,8 +515,9 @@ impl Inner {
             if let Err(ended) = self.agreed(kind).await {
                 return ended;
             }
-            if kind == network::SIGN_ON {
-                self.change(|line| line.signed_off = None);
+            // Only of the sign-off that it was asked about: another may have come right behind the answer.
+            if back.is_some() {
+                self.change(|line| line.signed_off = line.signed_off.filter(|at| Some(*at) != back));
             }
         }
     }

@@ -73,3 +73,28 @@ async fn who_takes_nothing_is_connected_to_anew() {
     again.agrees_to("301").await;
     asked.link.came_up().await;
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_sign_off_right_behind_the_answer_to_a_sign_on_stands() {
+    let (pipes, mut hosts) = Pipes::new();
+    let asked = ask_over(pipes, watched(true));
+    let mut host = next(&mut hosts).await;
+    host.agrees_to("001").await;
+    asked.link.came_up().await;
+    assert_eq!(host.says("002").await.as_deref(), Some("00"));
+    let sign_on = host.read().await;
+    assert_eq!(sign_on.get(70), Some("001"));
+    let frames = [approved(&sign_on), of_the_network("002", "000010")].map(|message| framed(&message));
+    host.write_bytes(&frames.concat()).await;
+    assert_eq!(host.read().await.get(11), Some("000010"));
+    assert!(!asked.link.is_up());
+    assert_eq!(asked.link.ask(purchase(1), PATIENCE).await, Err(AskError::Down));
+    // And is asked about once more.
+    host.agrees_to("001").await;
+    asked.link.came_up().await;
+}
+
+fn framed(message: &Message) -> Vec<u8> {
+    let content = ramz_iso8583::encode(&crate::loopback::ascii(), message).unwrap();
+    [&u16::try_from(content.len()).unwrap().to_be_bytes()[..], &content].concat()
+}
