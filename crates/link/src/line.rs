@@ -1,9 +1,11 @@
-//! The present connection of a link, and who finds room on it.
+//! The present connection of a link, who finds room on it, and why it ended.
 //!
 //! ```text
 //!   0 ─────────── payments, in flight or with a place kept ─────────── 896 ─ reversals ─ 1024
 //! ```
 //! What is given up on but not yet passed by the writer counts as well: a queue that does not move is no room.
+
+use std::io;
 
 use ramz_api::tap::Fact;
 use ramz_domain::limits;
@@ -11,7 +13,9 @@ use tokio::sync::mpsc;
 use tokio::time::Instant;
 use zeroize::Zeroizing;
 
-use crate::flights::Flights;
+use crate::flights::{AskError, Flights};
+use crate::frame::FrameError;
+use crate::{GARBLED_IN_A_ROW_MAX, WRITE_TIMEOUT};
 
 /// Network messages (echo, sign-on, and answers to the other side's) that may wait for the writer beside transactions.
 const NETWORK_IN_FLIGHT_MAX: usize = 64;
@@ -83,4 +87,29 @@ pub(crate) struct Outgoing {
     pub(crate) flight: Option<u64>,
     pub(crate) frame: Zeroizing<Vec<u8>>,
     pub(crate) fact: Option<Fact>,
+}
+
+/// Why a connection ended.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Ended {
+    #[error("cannot connect: {0}")]
+    NotConnected(io::Error),
+    #[error("the other side closed the connection")]
+    ByPeer,
+    #[error("reading: {0}")]
+    Reading(#[from] FrameError),
+    #[error("writing: {0}")]
+    Writing(io::Error),
+    #[error("the other side took nothing for {WRITE_TIMEOUT:?}")]
+    NothingTaken,
+    #[error("{GARBLED_IN_A_ROW_MAX} unreadable messages in a row: does the other side speak another layout?")]
+    Garbled,
+    #[error("{0}: {1}")]
+    Unanswered(&'static str, AskError),
+    #[error("{0} refused with response code {1:?}")]
+    Refused(&'static str, String),
+    #[error("the other side signed off and did not sign on again")]
+    SignedOff,
+    #[error("shut down")]
+    ShutDown,
 }

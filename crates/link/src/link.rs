@@ -1,7 +1,7 @@
 //! The asking side: one connection that is kept up, and requests pipelined over it.
 //!
 //! ```text
-//!                                    ┌─ the other side signs off: takes no transactions until it, or we, sign on
+//!                                    ┌─ the other side signs off: takes no transactions until it, or we, sign on, or on a new connection
 //!   away ──connected──▶ signing on ──00──▶ up ──shutdown──▶ draining ──▶ closed
 //!    ▲                      │              │
 //!    └──────── back-off ◀───┴── any error, echo unanswered or refused
@@ -27,8 +27,8 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 use zeroize::Zeroizing;
 
 use crate::flights::{AskError, Flights};
-use crate::frame::{self, FrameError, FrameReader};
-use crate::line::{Line, Outgoing, QUEUE_MAX, State};
+use crate::frame::{self, FrameReader};
+use crate::line::{Ended, Line, Outgoing, QUEUE_MAX, State};
 use crate::{GARBLED_IN_A_ROW_MAX, Names, WRITE_TIMEOUT, fact, network};
 
 /// Bytes that the writer gathers into one write.
@@ -72,29 +72,6 @@ struct Inner {
     /// Told whenever the last flight has landed, and nobody keeps a place.
     calm: Notify,
     trace: AtomicU32,
-}
-
-/// Why a connection ended.
-#[derive(Debug, thiserror::Error)]
-enum Ended {
-    #[error("cannot connect: {0}")]
-    NotConnected(io::Error),
-    #[error("the other side closed the connection")]
-    ByPeer,
-    #[error("reading: {0}")]
-    Reading(#[from] FrameError),
-    #[error("writing: {0}")]
-    Writing(io::Error),
-    #[error("the other side took nothing for {WRITE_TIMEOUT:?}")]
-    NothingTaken,
-    #[error("{GARBLED_IN_A_ROW_MAX} unreadable messages in a row: does the other side speak another layout?")]
-    Garbled,
-    #[error("{0}: {1}")]
-    Unanswered(&'static str, AskError),
-    #[error("{0} refused with response code {1:?}")]
-    Refused(&'static str, String),
-    #[error("shut down")]
-    ShutDown,
 }
 
 impl Link {
@@ -498,16 +475,23 @@ impl Inner {
         loop {
             let line = self.state().line.as_ref().map(|line| (line.heard, line.signed_off));
             let Some((heard, signed_off)) = line else { return Ended::ShutDown };
-            // Who signed off is asked whether it is back, in case that it waits to be: also if it is heard meanwhile.
-            let back = signed_off.filter(|_| self.config.sign_on);
             if self.shutdown.is_cancelled() {
                 return self.drain().await;
             }
+            // Who signed off is asked whether it is back, in case that it waits to be: also if it is heard meanwhile. Where we do not
+            // sign on, a new connection is what asks; by then what was in flight is answered or given up.
+            let back = signed_off.filter(|_| self.config.sign_on);
+            let patience = self.config.echo_every.max(limits::HOST_TIMEOUT);
+            let gone_at = signed_off.filter(|_| !self.config.sign_on).map(|at| at + patience);
+            if gone_at.is_some_and(|at| at <= Instant::now()) {
+                return Ended::SignedOff;
+            }
             let idle_at = back.unwrap_or(heard) + self.config.echo_every;
-            if Instant::now() < idle_at {
+            let wake_at = gone_at.map_or(idle_at, |at| at.min(idle_at));
+            if Instant::now() < wake_at {
                 tokio::select! {
                     () = self.shutdown.cancelled() => {}
-                    () = sleep_until(idle_at) => {}
+                    () = sleep_until(wake_at) => {}
                 }
                 continue;
             }

@@ -94,6 +94,34 @@ async fn a_sign_off_right_behind_the_answer_to_a_sign_on_stands() {
     asked.link.came_up().await;
 }
 
+/// Where nobody signs on, a new connection is what a sign-on is elsewhere.
+#[tokio::test(start_paused = true)]
+async fn who_signed_off_for_good_is_connected_to_anew() {
+    let (pipes, mut hosts) = Pipes::new();
+    let asked = ask_over(pipes, watched(false));
+    let mut host = next(&mut hosts).await;
+    host.agrees_to("301").await;
+    asked.link.came_up().await;
+    // One that comes back in time is let be.
+    assert_eq!(host.says("002").await.as_deref(), Some("00"));
+    sleep(ECHO_EVERY / 2).await;
+    assert!(!asked.link.is_up());
+    assert_eq!(host.says("001").await.as_deref(), Some("00"));
+    assert!(asked.link.is_up());
+    assert_eq!(host.says("002").await.as_deref(), Some("00"));
+    let answering = tokio::spawn(async move {
+        // It answers every echo meanwhile.
+        while let Some(frame) = host.read_frame().await {
+            let echo = ramz_iso8583::decode(&crate::loopback::ascii(), &frame).unwrap();
+            host.write(&approved(&echo)).await;
+        }
+    });
+    let mut again = next(&mut hosts).await;
+    again.agrees_to("301").await;
+    asked.link.came_up().await;
+    answering.await.unwrap();
+}
+
 fn framed(message: &Message) -> Vec<u8> {
     let content = ramz_iso8583::encode(&crate::loopback::ascii(), message).unwrap();
     [&u16::try_from(content.len()).unwrap().to_be_bytes()[..], &content].concat()
