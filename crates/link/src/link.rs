@@ -286,8 +286,9 @@ impl Inner {
                 Ok(stream) => self.serve(stream).await,
                 Err(ended) => (ended, false),
             };
-            if matches!(ended, Ended::ShutDown) {
-                tracing::info!(link = self.config.name, "link closed");
+            // Whatever else it ended by in the shutdown: it does not come again.
+            if self.shutdown.is_cancelled() {
+                tracing::info!(link = self.config.name, reason = %ended, "link closed");
                 break;
             }
             if was_up {
