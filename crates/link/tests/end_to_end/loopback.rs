@@ -145,6 +145,32 @@ impl Connector for Pipes {
     }
 }
 
+/// What such connections come in by.
+pub(crate) struct PipesDoor(Mutex<Option<DuplexStream>>);
+
+impl PipesDoor {
+    /// One connection that comes in, and then none.
+    pub(crate) fn with_one() -> (Arc<PipesDoor>, Hand<DuplexStream>) {
+        let (ours, theirs) = duplex(Pipes::BYTES);
+        (Arc::new(PipesDoor(Mutex::new(Some(ours)))), Hand(theirs))
+    }
+}
+
+#[async_trait]
+impl Door for PipesDoor {
+    async fn accept(&self) -> io::Result<(BoxStream, Peer)> {
+        let next = self.0.lock().unwrap().take();
+        match next {
+            Some(stream) => Ok((Box::pin(stream), Peer { address: nowhere(), name: None })),
+            None => std::future::pending().await,
+        }
+    }
+
+    fn address(&self) -> SocketAddr {
+        nowhere()
+    }
+}
+
 /// For a link whose connector does not look at it.
 pub(crate) fn nowhere() -> SocketAddr {
     SocketAddr::from(([127, 0, 0, 1], 1))
@@ -169,11 +195,14 @@ pub(crate) struct Answering {
 
 pub(crate) async fn answer(answer: Arc<dyn Answer>, header: &[u8]) -> Answering {
     let door = LoopbackDoor(TcpListener::bind("127.0.0.1:0").await.unwrap());
+    answer_at(Arc::new(door), answer, header)
+}
+
+pub(crate) fn answer_at(door: Arc<dyn Door>, answer: Arc<dyn Answer>, header: &[u8]) -> Answering {
     let address = door.address();
     let (tap, shutdown) = (Arc::new(Memory::default()), CancellationToken::new());
     let names = Names { ours: "card host".to_owned(), theirs: "bank".to_owned() };
-    let listening =
-        listen(Arc::new(door), ascii(), header.to_vec(), answer, tap.clone(), names, shutdown.clone());
+    let listening = listen(door, ascii(), header.to_vec(), answer, tap.clone(), names, shutdown.clone());
     Answering { address, tap, shutdown, task: tokio::spawn(listening) }
 }
 
