@@ -1,5 +1,6 @@
 //! JSON at a door: a tree over the bytes that came, read member by member so that *every* error is found and named. Texts stay
-//! where they came; one with escapes is a copy, and wiped.
+//! where they came; one with escapes is a copy that is wiped, but for what the parser has of it meanwhile: secrets are digits, and need
+//! none.
 //!
 //! serde's derived readers stop at the first error and quote what they found; a door must do neither. Pointers are
 //! RFC 6901. A member the sender made up is named only if it is a plain word: anything else may be a secret.
@@ -7,9 +8,9 @@
 use std::fmt;
 use std::ops::Deref;
 
-use ramz_domain::Pan;
+use ramz_domain::{Pan, limits};
 use serde::{
-    Deserialize, Deserializer,
+    Deserialize, Deserializer, Serialize,
     de::{self, MapAccess, SeqAccess, Visitor},
 };
 use zeroize::Zeroizing;
@@ -204,6 +205,20 @@ pub(crate) fn members<T>(
     let found = errors.object(&tree, "", known);
     let value = found.and_then(|object| read(&mut errors, &object));
     errors.finish(value)
+}
+
+/// A body as it is sent, of what is borrowed: no other copy of a secret is made.
+pub(crate) fn written(body: &impl Serialize) -> Zeroizing<Vec<u8>> {
+    // Large enough that it never moves while it grows, which would leave unwiped copies behind: no door takes more.
+    let mut json = Zeroizing::new(Vec::with_capacity(limits::BODY_BYTES_MAX));
+    serde_json::to_writer(&mut *json, body)
+        .expect("texts and numbers are always JSON, and memory never refuses");
+    json
+}
+
+/// Digits that were read as such.
+pub(crate) fn as_text(digits: &[u8]) -> &str {
+    str::from_utf8(digits).unwrap_or_default()
 }
 
 /// A misspelt member, by all looks, and no secret: those have digits.

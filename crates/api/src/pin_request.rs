@@ -13,7 +13,7 @@ use uuid::Uuid;
 use zeroize::Zeroizing;
 
 use crate::{
-    json::{Errors, Json, Object},
+    json::{Errors, Json, Object, written},
     problem::Problem,
 };
 
@@ -145,9 +145,7 @@ pub fn idempotency_key(headers: &HeaderMap) -> Result<Uuid, Problem> {
 impl Checked {
     /// The body as it is sent. Wiped when dropped: hand it over by reference.
     pub fn to_json(&self) -> Zeroizing<Vec<u8>> {
-        // Large enough that it never moves while it grows, which would leave unwiped copies behind.
-        let mut json = Zeroizing::new(Vec::with_capacity(2048));
-        let wire = PinRequest {
+        written(&PinRequest {
             pan: self.pan.expose(),
             payment: PaymentWire {
                 kind: self.kind.code(),
@@ -156,10 +154,7 @@ impl Checked {
                 origin: &self.origin,
             },
             payer: self.payer.as_deref(),
-        };
-        serde_json::to_writer(&mut *json, &wire)
-            .expect("texts and numbers are always JSON, and memory never refuses");
-        json
+        })
     }
 }
 
