@@ -6,7 +6,7 @@
 //! RFC 6901. A member the sender made up is named only if it is a plain word: anything else may be a secret.
 
 use std::fmt;
-use std::ops::Deref;
+use std::ops::{Deref, RangeInclusive};
 
 use ramz_domain::{Pan, limits};
 use serde::{
@@ -19,6 +19,13 @@ use crate::problem::{FieldError, Problem};
 
 /// Strange members named for one object: an answer stays as small as what it answers.
 const STRANGE_MEMBERS_MAX: usize = 8;
+
+/// What to write for a card number, …
+pub(crate) const PAN: &str = "the card number as 16 to 19 digits without separators";
+/// … for an expiry, …
+pub(crate) const EXPIRY: &str = "the expiry as the card shows it, four digits YYMM";
+/// … and for an acquirer.
+pub(crate) const ACQUIRER: &str = "the acquirer's institution code (DE32) as a string of 1 to 11 digits";
 
 /// A JSON value of the text `'t`. Not printable on purpose.
 pub(crate) enum Json<'t> {
@@ -148,6 +155,34 @@ impl Errors {
                 None
             }
         }
+    }
+
+    /// A number's digits as a text, so many of them.
+    pub(crate) fn digits(
+        &mut self,
+        object: &Object<'_>,
+        name: &str,
+        expect: &str,
+        length: RangeInclusive<usize>,
+    ) -> Option<String> {
+        self.text(object, name, expect, |text| {
+            let fits = length.contains(&text.len()) && text.bytes().all(|b| b.is_ascii_digit());
+            if fits { Ok(text.to_owned()) } else { Err(String::new()) }
+        })
+    }
+
+    /// ASCII that shows something, of at most so many characters.
+    pub(crate) fn printable(
+        &mut self,
+        object: &Object<'_>,
+        name: &str,
+        expect: &str,
+        max: usize,
+    ) -> Option<String> {
+        self.text(object, name, expect, |text| {
+            let fits = (1..=max).contains(&text.len()) && text.bytes().all(|b| matches!(b, b' '..=b'~'));
+            if fits && !text.trim().is_empty() { Ok(text.to_owned()) } else { Err(String::new()) }
+        })
     }
 
     /// A whole number that `parse` accepts.

@@ -169,7 +169,7 @@ pub const ORIGIN_CHARS_MAX: usize = 253;
 
 /// A JSON request body: a PIN request has at most about 1 KiB.
 pub const BODY_BYTES_MAX: usize = 8 * 1024;
-/// Requests a role works on at once; more wait in the kernel's queue.
+/// Connections that a role's HTTP door holds open at once; more wait in the kernel's queue.
 pub const HTTP_CONNECTIONS_MAX: usize = 4096;
 /// A TLS handshake or request head that takes longer is cut.
 pub const HTTP_HEAD_TIMEOUT: Duration = Duration::from_secs(10);

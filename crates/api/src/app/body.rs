@@ -10,7 +10,7 @@ use unicode_normalization::UnicodeNormalization as _;
 use zeroize::Zeroizing;
 
 use super::key::{DeviceKey, Jwk};
-use crate::json::{self, Errors, Json, Object, members, written};
+use crate::json::{self, EXPIRY, Errors, Json, Object, PAN, members, written};
 use crate::problem::Problem;
 
 /// Digits of each half of an activation.
@@ -25,8 +25,6 @@ const ENC_BYTES: usize = 65;
 const CIPHERTEXT_BYTES: usize = 48;
 
 const REFERENCE: &str = "32 lower-case hexadecimal digits";
-const PAN: &str = "the card number as 16 to 19 digits without separators";
-const EXPIRY: &str = "the expiry as the card shows it, four digits YYMM";
 const CODE: &str = "a control code of the app: 7 or 8 Latin digits, as a string";
 const SLOT: &str = "first or second";
 

@@ -6,7 +6,7 @@ use serde::Serialize;
 use zeroize::Zeroizing;
 
 use super::status_word;
-use crate::json::{Errors, Json, Object, as_text, expiry, members, pan, written};
+use crate::json::{EXPIRY, Errors, Json, Object, as_text, expiry, members, pan, written};
 use crate::problem::Problem;
 
 /// A card's members, to add one.
@@ -26,7 +26,6 @@ pub const MEMBERS: [&str; 10] = [
 const CUSTOMER_CHARS_MAX: usize = 64;
 
 const PAN: &str = "the card number";
-const EXPIRY: &str = "the expiry as the card shows it, four digits YYMM";
 const PHONE: &str = "a mobile number, or an empty text for none";
 const STATUS: &str = "active, blocked, closed or hot_listed";
 const CONSENT: &str =
