@@ -40,9 +40,9 @@ pub const ANSWER_BYTES_MAX: usize = 256 * 1024;
 /// A pooled connection that nobody used is closed, before the server does it.
 const POOL_IDLE: Duration = Duration::from_secs(8);
 
-/// The base URL cannot be used.
+/// The base URL cannot be used. It is quoted without what stands before its last `@`, which may be a password.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
-#[error("not a base URL: {0:?}; write http://host:port or https://host:port, without a path")]
+#[error("not a base URL: {0:?}; write http://host:port or https://host:port, without a user or a path")]
 pub struct BadBase(pub String);
 
 /// Why there is no answer.
@@ -78,7 +78,7 @@ impl Http {
     /// # Errors
     /// If `base` is no such URL.
     pub fn new(connector: Arc<dyn Connector>, base: &str, timeout: Duration) -> Result<Http, BadBase> {
-        let bad = || BadBase(base.to_owned());
+        let bad = || BadBase(without_user(base));
         let parts = base.parse::<Uri>().map_err(|_| bad())?.into_parts();
         let (Some(scheme), Some(authority)) = (parts.scheme, parts.authority) else { return Err(bad()) };
         let bare = parts.path_and_query.is_none_or(|p| p.as_str() == "/");
@@ -197,6 +197,11 @@ impl PinRequests {
             None => Err(CallError::Unexpected(answer.status()).into()),
         }
     }
+}
+
+/// A URL as it may be shown: a password stands before its last `@`, whatever else is wrong with it.
+fn without_user(url: &str) -> String {
+    url.rsplit_once('@').map_or_else(|| url.to_owned(), |(_, rest)| format!("…@{rest}"))
 }
 
 /// Why a call came to nothing. A connection that took too long is a time-out, not a refusal.

@@ -1,15 +1,16 @@
 //! JSON at a door: a tree over the bytes that came, read member by member so that *every* error is found and named. Texts stay
-//! where they came; one with escapes is a copy, and wiped.
+//! where they came; one with escapes is a copy that is wiped, but for what the parser has of it meanwhile: secrets are digits, and need
+//! none.
 //!
 //! serde's derived readers stop at the first error and quote what they found; a door must do neither. Pointers are
 //! RFC 6901. A member the sender made up is named only if it is a plain word: anything else may be a secret.
 
 use std::fmt;
-use std::ops::Deref;
+use std::ops::{Deref, RangeInclusive};
 
-use ramz_domain::Pan;
+use ramz_domain::{Pan, limits};
 use serde::{
-    Deserialize, Deserializer,
+    Deserialize, Deserializer, Serialize,
     de::{self, MapAccess, SeqAccess, Visitor},
 };
 use zeroize::Zeroizing;
@@ -18,6 +19,13 @@ use crate::problem::{FieldError, Problem};
 
 /// Strange members named for one object: an answer stays as small as what it answers.
 const STRANGE_MEMBERS_MAX: usize = 8;
+
+/// What to write for a card number, …
+pub(crate) const PAN: &str = "the card number as 16 to 19 digits without separators";
+/// … for an expiry, …
+pub(crate) const EXPIRY: &str = "the expiry as the card shows it, four digits YYMM";
+/// … and for an acquirer.
+pub(crate) const ACQUIRER: &str = "the acquirer's institution code (DE32) as a string of 1 to 11 digits";
 
 /// A JSON value of the text `'t`. Not printable on purpose.
 pub(crate) enum Json<'t> {
@@ -149,6 +157,34 @@ impl Errors {
         }
     }
 
+    /// A number's digits as a text, so many of them.
+    pub(crate) fn digits(
+        &mut self,
+        object: &Object<'_>,
+        name: &str,
+        expect: &str,
+        length: RangeInclusive<usize>,
+    ) -> Option<String> {
+        self.text(object, name, expect, |text| {
+            let fits = length.contains(&text.len()) && text.bytes().all(|b| b.is_ascii_digit());
+            if fits { Ok(text.to_owned()) } else { Err(String::new()) }
+        })
+    }
+
+    /// ASCII that shows something, of at most so many characters.
+    pub(crate) fn printable(
+        &mut self,
+        object: &Object<'_>,
+        name: &str,
+        expect: &str,
+        max: usize,
+    ) -> Option<String> {
+        self.text(object, name, expect, |text| {
+            let fits = (1..=max).contains(&text.len()) && text.bytes().all(|b| matches!(b, b' '..=b'~'));
+            if fits && !text.trim().is_empty() { Ok(text.to_owned()) } else { Err(String::new()) }
+        })
+    }
+
     /// A whole number that `parse` accepts.
     pub(crate) fn whole<T>(
         &mut self,
@@ -204,6 +240,20 @@ pub(crate) fn members<T>(
     let found = errors.object(&tree, "", known);
     let value = found.and_then(|object| read(&mut errors, &object));
     errors.finish(value)
+}
+
+/// A body as it is sent, of what is borrowed: no other copy of a secret is made.
+pub(crate) fn written(body: &impl Serialize) -> Zeroizing<Vec<u8>> {
+    // Large enough that it never moves while it grows, which would leave unwiped copies behind: no door takes more.
+    let mut json = Zeroizing::new(Vec::with_capacity(limits::BODY_BYTES_MAX));
+    serde_json::to_writer(&mut *json, body)
+        .expect("texts and numbers are always JSON, and memory never refuses");
+    json
+}
+
+/// Digits that were read as such.
+pub(crate) fn as_text(digits: &[u8]) -> &str {
+    str::from_utf8(digits).unwrap_or_default()
 }
 
 /// A misspelt member, by all looks, and no secret: those have digits.

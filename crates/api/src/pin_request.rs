@@ -13,7 +13,7 @@ use uuid::Uuid;
 use zeroize::Zeroizing;
 
 use crate::{
-    json::{Errors, Json, Object},
+    json::{ACQUIRER, Errors, Json, Object, PAN, pan, written},
     problem::Problem,
 };
 
@@ -145,9 +145,7 @@ pub fn idempotency_key(headers: &HeaderMap) -> Result<Uuid, Problem> {
 impl Checked {
     /// The body as it is sent. Wiped when dropped: hand it over by reference.
     pub fn to_json(&self) -> Zeroizing<Vec<u8>> {
-        // Large enough that it never moves while it grows, which would leave unwiped copies behind.
-        let mut json = Zeroizing::new(Vec::with_capacity(2048));
-        let wire = PinRequest {
+        written(&PinRequest {
             pan: self.pan.expose(),
             payment: PaymentWire {
                 kind: self.kind.code(),
@@ -156,10 +154,7 @@ impl Checked {
                 origin: &self.origin,
             },
             payer: self.payer.as_deref(),
-        };
-        serde_json::to_writer(&mut *json, &wire)
-            .expect("texts and numbers are always JSON, and memory never refuses");
-        json
+        })
     }
 }
 
@@ -177,7 +172,7 @@ impl PayeeChecked {
 
 fn read_request(tree: &Json<'_>, errors: &mut Errors) -> Option<Checked> {
     let body = errors.object(tree, "", &["pan", "payment", "payer"])?;
-    let pan = read_pan(&body, errors);
+    let pan = errors.text(&body, "pan", PAN, pan);
     let payer = body.get("payer").and_then(|_| errors.text(&body, "payer", PAYER, payer));
     let payment = errors.member(&body, "payment", "the payment as an object");
     let payment =
@@ -209,11 +204,6 @@ fn payer(text: &str) -> Result<String, String> {
     if fits { Ok(text.to_owned()) } else { Err(String::new()) }
 }
 
-fn read_pan(object: &Object<'_>, errors: &mut Errors) -> Option<Pan> {
-    let expect = "the card number as 16 to 19 digits without separators";
-    errors.text(object, "pan", expect, |text| Pan::parse(text).map_err(|e| e.to_string()))
-}
-
 /// Zero is for a balance only, and a balance has nothing else.
 fn read_amount(payment: &Object<'_>, kind: Option<PaymentKind>, errors: &mut Errors) -> Option<Rial> {
     let expect = match kind {
@@ -241,39 +231,22 @@ fn read_payee(payee: &Json<'_>, kind: Option<PaymentKind>, errors: &mut Errors) 
     match shape {
         PaymentKind::Transfer => {
             let object = errors.object(payee, AT, &["pan"])?;
-            Some(PayeeChecked::Card { pan: read_pan(&object, errors)? })
+            Some(PayeeChecked::Card { pan: errors.text(&object, "pan", PAN, pan)? })
         }
         PaymentKind::Bill => {
             let object = errors.object(payee, AT, &["bill", "payment"])?;
-            let bill =
-                read_digits(&object, "bill", "the bill id as a string of 6 to 18 digits", 6..=18, errors);
-            let payment = read_digits(
-                &object,
-                "payment",
-                "the payment id as a string of 6 to 18 digits",
-                6..=18,
-                errors,
-            );
+            let bill = errors.digits(&object, "bill", "the bill id as a string of 6 to 18 digits", 6..=18);
+            let payment =
+                errors.digits(&object, "payment", "the payment id as a string of 6 to 18 digits", 6..=18);
             Some(PayeeChecked::Bill { bill: bill?, payment: payment? })
         }
         PaymentKind::Purchase | PaymentKind::TopUp | PaymentKind::Balance => {
             let object = errors.object(payee, AT, &["acquirer", "merchant", "terminal", "name"])?;
-            let expect = "the acquirer's institution code (DE32) as a string of 1 to 11 digits";
-            let acquirer = read_digits(&object, "acquirer", expect, 1..=11, errors);
-            let merchant = read_printable(
-                &object,
-                "merchant",
-                "the merchant's code (DE42): 1 to 15 ASCII characters",
-                15,
-                errors,
-            );
-            let terminal = read_printable(
-                &object,
-                "terminal",
-                "the terminal's code (DE41): 1 to 8 ASCII characters",
-                8,
-                errors,
-            );
+            let acquirer = errors.digits(&object, "acquirer", ACQUIRER, 1..=11);
+            let expect = "the merchant's code (DE42): 1 to 15 ASCII characters";
+            let merchant = errors.printable(&object, "merchant", expect, 15);
+            let expect = "the terminal's code (DE41): 1 to 8 ASCII characters";
+            let terminal = errors.printable(&object, "terminal", expect, 8);
             let name = errors.text(&object, "name", "the name that the payer knows the payee by", |text| {
                 PayeeName::parse(text).map_err(|e| e.to_string())
             });
@@ -285,34 +258,6 @@ fn read_payee(payee: &Json<'_>, kind: Option<PaymentKind>, errors: &mut Errors) 
             })
         }
     }
-}
-
-fn read_digits(
-    object: &Object<'_>,
-    name: &str,
-    expect: &str,
-    length: std::ops::RangeInclusive<usize>,
-    errors: &mut Errors,
-) -> Option<String> {
-    errors.text(object, name, expect, |text| {
-        let fits = length.contains(&text.len()) && text.bytes().all(|b| b.is_ascii_digit());
-        if fits { Ok(text.to_owned()) } else { Err(String::new()) }
-    })
-}
-
-fn read_printable(
-    object: &Object<'_>,
-    name: &str,
-    expect: &str,
-    max: usize,
-    errors: &mut Errors,
-) -> Option<String> {
-    errors.text(object, name, expect, |text| {
-        let fits = (1..=max).contains(&text.len())
-            && text.bytes().all(|b| matches!(b, b' '..=b'~'))
-            && !text.trim().is_empty();
-        if fits { Ok(text.to_owned()) } else { Err(String::new()) }
-    })
 }
 
 /// Labels of letters, digits and inner hyphens (RFC 1123, section 2.1), lower case, at most 253 characters in all.

@@ -24,6 +24,11 @@ const TYPE_PREFIX: &str = "/problems/";
 /// What a request is to be proved with (RFC 9449, section 7.1).
 const CHALLENGE: &str = "DPoP algs=\"ES256\"";
 
+/// Characters of each text of a problem that are read: ours have some two hundred.
+const WORDS_READ_MAX: usize = 512;
+/// Errors of a problem that are read: no request has so many members.
+const ERRORS_READ_MAX: usize = 64;
+
 macro_rules! problems {
     ($($(#[$doc:meta])* $name:ident $slug:literal $status:literal $title:literal,)*) => {
         /// The type of a problem. Slugs and numbers never change.
@@ -143,11 +148,18 @@ impl FieldError {
     pub fn new(pointer: impl Into<String>, detail: impl Into<String>) -> FieldError {
         FieldError { pointer: pointer.into(), detail: detail.into() }
     }
+
+    fn bounded(&self) -> FieldError {
+        FieldError { pointer: bounded(&self.pointer), detail: bounded(&self.detail) }
+    }
 }
 
 /// An answer that says no. As a response: `application/problem+json`, with `Retry-After` where waiting helps.
+///
+/// What it is displayed as goes into logs: its kind and incident. A problem that was read has the other side's own words, and nobody
+/// knows what those repeat.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
-#[error("{} ({}): {detail}", kind.slug(), kind.code())]
+#[error("{} ({}){}", kind.slug(), kind.code(), incident.map(|id| format!(", incident {id} there")).unwrap_or_default())]
 pub struct Problem {
     /// Which row of the table.
     pub kind: Kind,
@@ -428,18 +440,24 @@ impl Problem {
         serde_json::to_vec(&wire).unwrap_or_default()
     }
 
-    /// Reads a problem from an answer's body. `None` if it is none of ours, or its status is not the answer's.
+    /// Reads a problem from an answer's body. `None` if it is none of ours, or its status is not the answer's. Of the other side's
+    /// words a few lines are kept, and nothing that a terminal would obey.
     pub fn read(status: StatusCode, body: &[u8]) -> Option<Problem> {
         let wire: Wire = serde_json::from_slice(body).ok()?;
         let kind = Kind::from_uri(&wire.r#type)?;
         (kind.status() == status).then_some(Problem {
             kind,
-            detail: wire.detail,
-            errors: wire.errors,
+            detail: bounded(&wire.detail),
+            errors: wire.errors.iter().take(ERRORS_READ_MAX).map(FieldError::bounded).collect(),
             retry_after_s: wire.retry_after_s,
             incident: wire.incident,
         })
     }
+}
+
+/// The first characters of somebody else's words.
+fn bounded(words: &str) -> String {
+    words.chars().filter(|c| !c.is_control()).take(WORDS_READ_MAX).collect()
 }
 
 /// The wire twin. Members that others add are ignored, as RFC 9457 (section 3.2) asks.
@@ -542,6 +560,28 @@ mod tests {
             Problem::unknown_asker().into_response().headers().get(header::WWW_AUTHENTICATE).is_none(),
             "a certificate is no header"
         );
+    }
+
+    #[test]
+    fn of_the_other_sides_words_little_is_read_and_nothing_is_displayed() {
+        let theirs = Problem {
+            errors: vec![
+                FieldError::new("/pan\u{7}".repeat(200), "6104337000000016 \u{1b}[2J".repeat(100));
+                1000
+            ],
+            incident: Some(Uuid::nil()),
+            ..Problem::new(Kind::Malformed, "6104337000000016\n".repeat(10_000))
+        };
+        let read = Problem::read(StatusCode::BAD_REQUEST, &theirs.to_json()).unwrap();
+        assert_eq!((read.detail.len(), read.errors.len()), (WORDS_READ_MAX, ERRORS_READ_MAX));
+        let texts =
+            read.errors.iter().flat_map(|error| [&error.pointer, &error.detail]).chain([&read.detail]);
+        for text in texts {
+            assert!(text.len() <= WORDS_READ_MAX && !text.contains(char::is_control), "{text:?}");
+        }
+        let shown = "malformed (400), incident 00000000-0000-0000-0000-000000000000 there";
+        assert_eq!(read.to_string(), shown);
+        assert_eq!(Problem::too_large().to_string(), "too-large (413)");
     }
 
     #[test]

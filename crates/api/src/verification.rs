@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 use zeroize::Zeroizing;
 
-use crate::json::{Errors, Json, Object, expiry, pan};
+use crate::json::{ACQUIRER, EXPIRY, Errors, Json, Object, PAN, expiry, pan};
 use crate::problem::Problem;
 
 /// Where a PIN is verified.
@@ -190,9 +190,6 @@ impl PaymentOutcome {
 /// Of a verification.
 pub(crate) const MEMBERS: [&str; 7] = ["pan", "expiry", "slot", "pin", "pin_block", "payment", "transaction"];
 const MERCHANT: [&str; 4] = ["acquirer", "merchant", "terminal", "name"];
-const EXPIRY: &str = "the expiry as the card shows it, four digits YYMM";
-const ACQUIRER: &str = "the acquirer's institution code (DE32) as a string of 1 to 11 digits";
-const PAN: &str = "the card number as 16 to 19 digits without separators";
 const BILL: &str = "6 to 18 digits, as a string";
 const LOCAL_TIME: &str = "local date and time at the terminal, YYYY-MM-DDThh:mm:ss";
 
@@ -235,7 +232,7 @@ fn read_pin(body: &Object<'_>, errors: &mut Errors) -> Option<Presented> {
             let format = errors.whole(&block, "format", "the format of ISO 9564-1: 0, 3 or 4", |number| {
                 u8::try_from(number).ok().filter(|format| matches!(format, 0 | 3 | 4))
             });
-            let zone = printable(&block, "zone", "the zone that is registered for you", 64, errors);
+            let zone = errors.printable(&block, "zone", "the zone that is registered for you", 64);
             let hex = "the PIN block as 16 (formats 0 and 3) or 32 (format 4) hexadecimal digits";
             let bytes = errors.text(&block, "hex", hex, |text| unhex(text).ok_or_else(String::new));
             if let (Some(format), Some(bytes)) = (format, &bytes)
@@ -290,15 +287,15 @@ fn read_payee(payee: &Json<'_>, kind: PaymentKind, errors: &mut Errors) -> Optio
         }
         PaymentKind::Bill => {
             let object = errors.object(payee, AT, &["bill", "payment"])?;
-            let bill = digits(&object, "bill", BILL, 6..=18, errors);
-            let payment = digits(&object, "payment", BILL, 6..=18, errors);
+            let bill = errors.digits(&object, "bill", BILL, 6..=18);
+            let payment = errors.digits(&object, "payment", BILL, 6..=18);
             Some(Payee::Bill { bill: bill?, payment: payment? })
         }
         PaymentKind::Purchase | PaymentKind::TopUp | PaymentKind::Balance => {
             let object = errors.object(payee, AT, &MERCHANT)?;
-            let acquirer = digits(&object, "acquirer", ACQUIRER, 1..=11, errors);
+            let acquirer = errors.digits(&object, "acquirer", ACQUIRER, 1..=11);
             let merchant =
-                printable(&object, "merchant", "the merchant's code (DE42): 1 to 15 characters", 15, errors);
+                errors.printable(&object, "merchant", "the merchant's code (DE42): 1 to 15 characters", 15);
             Some(Payee::Merchant { acquirer: acquirer?, merchant: merchant? })
         }
     }
@@ -307,10 +304,10 @@ fn read_payee(payee: &Json<'_>, kind: PaymentKind, errors: &mut Errors) -> Optio
 fn read_transaction(tree: &Json<'_>, errors: &mut Errors) -> Option<Transaction> {
     let members = ["stan", "rrn", "acquirer", "terminal", "local_time"];
     let object = errors.object(tree, "/transaction", &members)?;
-    let stan = digits(&object, "stan", "the trace number (DE11): six digits", 6..=6, errors);
-    let rrn = printable(&object, "rrn", "the retrieval reference (DE37): at most 12 characters", 12, errors);
-    let acquirer = digits(&object, "acquirer", ACQUIRER, 1..=11, errors);
-    let terminal = printable(&object, "terminal", "the terminal's code (DE41): 1 to 8 characters", 8, errors);
+    let stan = errors.digits(&object, "stan", "the trace number (DE11): six digits", 6..=6);
+    let rrn = errors.printable(&object, "rrn", "the retrieval reference (DE37): at most 12 characters", 12);
+    let acquirer = errors.digits(&object, "acquirer", ACQUIRER, 1..=11);
+    let terminal = errors.printable(&object, "terminal", "the terminal's code (DE41): 1 to 8 characters", 8);
     let local_time = errors.text(&object, "local_time", LOCAL_TIME, |text| {
         if is_local_time(text) { Ok(text.to_owned()) } else { Err(String::new()) }
     });
@@ -334,32 +331,6 @@ fn is_local_time(text: &str) -> bool {
         && within(text.get(11..13), 0, 23)
         && within(text.get(14..16), 0, 59)
         && within(text.get(17..19), 0, 60)
-}
-
-fn digits(
-    object: &Object<'_>,
-    name: &str,
-    expect: &str,
-    length: std::ops::RangeInclusive<usize>,
-    errors: &mut Errors,
-) -> Option<String> {
-    errors.text(object, name, expect, |text| {
-        let fits = length.contains(&text.len()) && text.bytes().all(|b| b.is_ascii_digit());
-        if fits { Ok(text.to_owned()) } else { Err(String::new()) }
-    })
-}
-
-fn printable(
-    object: &Object<'_>,
-    name: &str,
-    expect: &str,
-    max: usize,
-    errors: &mut Errors,
-) -> Option<String> {
-    errors.text(object, name, expect, |text| {
-        let fits = (1..=max).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_graphic() || b == b' ');
-        if fits && !text.trim().is_empty() { Ok(text.to_owned()) } else { Err(String::new()) }
-    })
 }
 
 #[cfg(test)]

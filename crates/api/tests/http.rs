@@ -312,4 +312,11 @@ fn a_base_is_scheme_host_and_port() {
     ] {
         assert_eq!(Http::new(Arc::new(Dial), base, Duration::from_secs(1)).is_ok(), good, "{base}");
     }
+    for base in
+        ["http://user:secret@router.example", "http://user:se@cret@router.example/path", "user:secret@"]
+    {
+        let error = Http::new(Arc::new(Dial), base, Duration::from_secs(1)).err().unwrap();
+        let said = format!("{error} {error:?}");
+        assert!(!said.contains("cret") && !said.contains("user:") && said.contains("…@"), "{said}");
+    }
 }

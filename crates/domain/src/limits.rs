@@ -169,7 +169,7 @@ pub const ORIGIN_CHARS_MAX: usize = 253;
 
 /// A JSON request body: a PIN request has at most about 1 KiB.
 pub const BODY_BYTES_MAX: usize = 8 * 1024;
-/// Requests a role works on at once; more wait in the kernel's queue.
+/// Connections that a role's HTTP door holds open at once; more wait in the kernel's queue.
 pub const HTTP_CONNECTIONS_MAX: usize = 4096;
 /// A TLS handshake or request head that takes longer is cut.
 pub const HTTP_HEAD_TIMEOUT: Duration = Duration::from_secs(10);
@@ -221,7 +221,7 @@ pub const LAYOUT_FILE_BYTES_MAX: u64 = 64 * 1024;
 pub const LINK_HEADER_BYTES_MAX: usize = 64;
 /// Transactions in flight on one link; beyond it, 91.
 pub const LINK_IN_FLIGHT_MAX: usize = 1024;
-/// Of these, what payments leave to the messages that end or undo others: with less room none is begun, and no PIN is spent for it.
+/// Of these, what only reversals get: with less room no payment is begun, and no PIN is spent for it.
 pub const LINK_ROOM_KEPT: usize = LINK_IN_FLIGHT_MAX / 8;
 /// A card host that has not answered by then stays unanswered: the switch reverses.
 pub const HOST_TIMEOUT: Duration = Duration::from_secs(10);

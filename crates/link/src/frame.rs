@@ -28,6 +28,8 @@ pub(crate) enum FrameError {
     Stalled(Duration),
     #[error("nothing came for {0:?}")]
     Idle(Duration),
+    #[error("no first message came in time")]
+    NoMessage,
     #[error("{0}")]
     Io(#[from] io::Error),
 }
@@ -37,6 +39,8 @@ pub(crate) struct FrameReader<R> {
     from: R,
     header: usize,
     idle: Option<Duration>,
+    /// When the first message must be there.
+    first_by: Option<Instant>,
     patience: Duration,
     buffer: Zeroizing<Vec<u8>>,
     start: usize,
@@ -53,6 +57,7 @@ impl<R: AsyncRead + Unpin> FrameReader<R> {
             from,
             header,
             idle,
+            first_by: None,
             patience: FRAME_TIMEOUT,
             buffer: Zeroizing::new(vec![0; 2 * most]),
             start: 0,
@@ -61,12 +66,19 @@ impl<R: AsyncRead + Unpin> FrameReader<R> {
         }
     }
 
+    /// The first message must be whole after so long, whatever keep-alives come.
+    pub(crate) fn first_within(mut self, patience: Duration) -> Self {
+        self.first_by = Some(Instant::now() + patience);
+        self
+    }
+
     /// The next message, without length and header; empty if the frame is shorter than its header. `None` is the end
     /// of the connection between two frames. May be dropped and called again: nothing is lost.
     pub(crate) async fn next(&mut self) -> Result<Option<Zeroizing<Vec<u8>>>, FrameError> {
         loop {
             if let Some(message) = self.take()? {
                 self.begun = None;
+                self.first_by = None;
                 return Ok(Some(message));
             }
             if self.start > 0 {
@@ -80,6 +92,12 @@ impl<R: AsyncRead + Unpin> FrameReader<R> {
             } else {
                 self.begun = None;
                 (self.idle.map(|idle| Instant::now() + idle), FrameError::Idle(self.idle.unwrap_or_default()))
+            };
+            let (deadline, late) = match self.first_by {
+                Some(first_by) if deadline.is_none_or(|at| first_by < at) => {
+                    (Some(first_by), FrameError::NoMessage)
+                }
+                _ => (deadline, late),
             };
             let read = self.from.read(&mut self.buffer[self.end..]);
             let count = match deadline {
@@ -212,6 +230,43 @@ mod tests {
         let (near, _far) = tokio::io::duplex(64);
         let mut reader = FrameReader::new(near, 0, Some(Duration::from_millis(20)));
         assert!(matches!(reader.next().await, Err(FrameError::Idle(_))));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn keep_alives_are_no_first_message() {
+        // Whole ones, and such that one is always begun.
+        for (at_first, again) in [(&b"\0\0"[..], b"\0\0"), (b"\0\0\0", b"\0\0")] {
+            let minute = Duration::from_secs(60);
+            let (near, mut far) = tokio::io::duplex(64);
+            let mut reader = FrameReader::new(near, 0, Some(10 * minute)).first_within(minute);
+            let alive = async {
+                tokio::io::AsyncWriteExt::write_all(&mut far, at_first).await.unwrap();
+                loop {
+                    tokio::time::sleep(minute / 12).await;
+                    tokio::io::AsyncWriteExt::write_all(&mut far, again).await.unwrap();
+                }
+            };
+            tokio::select! {
+                read = reader.next() => assert!(matches!(read, Err(FrameError::NoMessage))),
+                () = alive => {}
+                () = tokio::time::sleep(2 * minute) => panic!("it is read on"),
+            }
+        }
+        // After it they are.
+        let (near, mut far) = tokio::io::duplex(64);
+        let mut reader =
+            FrameReader::new(near, 0, Some(Duration::from_secs(90))).first_within(Duration::from_secs(60));
+        tokio::io::AsyncWriteExt::write_all(&mut far, b"\0\x01a").await.unwrap();
+        assert!(reader.next().await.unwrap().is_some());
+        let later = async {
+            for _ in 0..3 {
+                tokio::time::sleep(Duration::from_secs(80)).await;
+                tokio::io::AsyncWriteExt::write_all(&mut far, b"\0\0").await.unwrap();
+            }
+            tokio::io::AsyncWriteExt::write_all(&mut far, b"\0\x01b").await.unwrap();
+        };
+        let (read, ()) = tokio::join!(reader.next(), later);
+        assert!(read.unwrap().is_some());
     }
 
     #[test]

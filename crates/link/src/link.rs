@@ -1,7 +1,7 @@
 //! The asking side: one connection that is kept up, and requests pipelined over it.
 //!
 //! ```text
-//!                                    ┌─ the other side signs off: takes no transactions until it, or we, sign on
+//!                                    ┌─ the other side signs off: takes no transactions until it, or we, sign on, or on a new connection
 //!   away ──connected──▶ signing on ──00──▶ up ──shutdown──▶ draining ──▶ closed
 //!    ▲                      │              │
 //!    └──────── back-off ◀───┴── any error, echo unanswered or refused
@@ -27,11 +27,10 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 use zeroize::Zeroizing;
 
 use crate::flights::{AskError, Flights};
-use crate::frame::{self, FrameError, FrameReader};
-use crate::{GARBLED_IN_A_ROW_MAX, Names, fact, network};
+use crate::frame::{self, FrameReader};
+use crate::line::{Ended, Line, Outgoing, QUEUE_MAX, State};
+use crate::{GARBLED_IN_A_ROW_MAX, Names, WRITE_TIMEOUT, fact, network};
 
-/// Network messages (echo, sign-on, and answers to the other side's) that may wait for the writer beside transactions.
-const NETWORK_IN_FLIGHT_MAX: usize = 64;
 /// Bytes that the writer gathers into one write.
 const WRITE_BYTES: usize = 32 * 1024;
 
@@ -70,71 +69,16 @@ struct Inner {
     closed: CancellationToken,
     state: Mutex<State>,
     up: watch::Sender<bool>,
-    /// Told whenever the last flight has landed.
+    /// Told whenever the last flight has landed, and nobody keeps a place.
     calm: Notify,
     trace: AtomicU32,
-}
-
-#[derive(Default)]
-struct State {
-    /// The id of the last request that was taken in. Never reused, also not on another connection.
-    last_id: u64,
-    line: Option<Line>,
-}
-
-/// The present connection.
-struct Line {
-    flights: Flights,
-    queue: mpsc::Sender<Outgoing>,
-    /// The other side answered, and we are not draining.
-    ready: bool,
-    /// When the other side signed off, if nobody signed on again: it takes no transactions, whatever else it answers.
-    signed_off: Option<Instant>,
-    /// When a message was last received.
-    heard: Instant,
-}
-
-impl Line {
-    /// Transactions are taken.
-    fn is_open(&self) -> bool {
-        self.ready && self.signed_off.is_none()
-    }
-}
-
-/// A frame for the writer.
-struct Outgoing {
-    /// The flight to claim before writing; `None` for an answer of ours.
-    flight: Option<u64>,
-    frame: Zeroizing<Vec<u8>>,
-    fact: Option<Fact>,
-}
-
-/// Why a connection ended.
-#[derive(Debug, thiserror::Error)]
-enum Ended {
-    #[error("cannot connect: {0}")]
-    NotConnected(io::Error),
-    #[error("the other side closed the connection")]
-    ByPeer,
-    #[error("reading: {0}")]
-    Reading(#[from] FrameError),
-    #[error("writing: {0}")]
-    Writing(io::Error),
-    #[error("{GARBLED_IN_A_ROW_MAX} unreadable messages in a row: does the other side speak another layout?")]
-    Garbled,
-    #[error("{0}: {1}")]
-    Unanswered(&'static str, AskError),
-    #[error("{0} refused with response code {1:?}")]
-    Refused(&'static str, String),
-    #[error("shut down")]
-    ShutDown,
 }
 
 impl Link {
     /// Starts connecting, in a task of its own, and keeps at it. `names` are the ends as the tap calls them.
     ///
-    /// Once `shutdown` is cancelled, new requests are [`AskError::Down`]; those in flight may finish within
-    /// `limits::HOST_TIMEOUT`, then the link signs off and closes.
+    /// Once `shutdown` is cancelled, new requests are [`AskError::Down`]; those in flight, and whoever has a [`Place`], may finish
+    /// within `limits::HOST_TIMEOUT`, then the link signs off and closes.
     pub fn start(
         config: LinkConfig,
         connector: Arc<dyn Connector>,
@@ -162,15 +106,21 @@ impl Link {
         Arc::new(Link { inner, _stop: shutdown.drop_guard() })
     }
 
-    /// Connected, signed on, and the last echo answered.
+    /// Connected, signed on, the last echo answered, and not about to be closed.
     pub fn is_up(&self) -> bool {
-        self.inner.state().line.as_ref().is_some_and(Line::is_open)
+        let open = self.inner.state().line.as_ref().is_some_and(Line::is_open);
+        open && !self.inner.shutdown.is_cancelled()
     }
 
-    /// Up, and not so full that a transaction begun now might find no room.
-    pub fn has_room(&self) -> bool {
-        let most = limits::LINK_IN_FLIGHT_MAX - limits::LINK_ROOM_KEPT;
-        self.inner.state().line.as_ref().is_some_and(|line| line.is_open() && line.flights.len() < most)
+    /// A place for a transaction that is no reversal, kept until it is asked with or dropped; `None` while the link is down or as full
+    /// as payments may make it.
+    pub fn place(&self) -> Option<Place> {
+        let mut state = self.inner.state();
+        if self.inner.shutdown.is_cancelled() || !state.takes_payment() {
+            return None;
+        }
+        state.kept += 1;
+        Some(Place { inner: Arc::clone(&self.inner) })
     }
 
     /// Waits until the link is up; for ever, if it never is.
@@ -186,18 +136,51 @@ impl Link {
     /// Sends a request and waits for its answer, at most `timeout`.
     ///
     /// The answer is the one of the response type with the same field 11, and the same fields 32, 37 and 41 as far as the
-    /// request has them. May be dropped: a request not yet written is then never written.
+    /// request has them. May be dropped: a request not yet written is then never written. The last `limits::LINK_ROOM_KEPT` places
+    /// are for reversals.
     ///
     /// # Errors
     /// [`AskError::was_sent`] says whether the other side may have got the request.
     pub async fn ask(&self, request: Message, timeout: Duration) -> Result<Message, AskError> {
-        self.inner.ask(request, timeout, Traffic::Transaction).await
+        let reversal = request.mti().class() == MtiClass::Reversal;
+        let traffic = if reversal { Traffic::Reversal } else { Traffic::Payment };
+        self.inner.ask(request, timeout, traffic, None).await
+    }
+}
+
+/// A place among what is in flight, from [`Link::place`]: whoever has one is not turned away because others were faster.
+///
+/// It is of the link and not of a connection: one that ends takes what is in flight with it, and this is good on the next.
+pub struct Place {
+    inner: Arc<Inner>,
+}
+
+impl Place {
+    /// As [`Link::ask`], in this place: never [`AskError::Full`], and also while the link shuts down.
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn ask(self, request: Message, timeout: Duration) -> Result<Message, AskError> {
+        let inner = Arc::clone(&self.inner);
+        inner.ask(request, timeout, Traffic::Kept, Some(self)).await
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let mut state = self.inner.state();
+        state.kept -= 1;
+        self.inner.tell_if_calm(&state);
     }
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Traffic {
-    Transaction,
+    /// Leaves the last places to reversals.
+    Payment,
+    Reversal,
+    /// Has its place.
+    Kept,
     /// The link's own: passes before the link is open, and beyond the bound of transactions.
     Network,
 }
@@ -220,11 +203,19 @@ impl Inner {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    async fn ask(&self, request: Message, patience: Duration, traffic: Traffic) -> Result<Message, AskError> {
+    async fn ask(
+        &self,
+        request: Message,
+        patience: Duration,
+        traffic: Traffic,
+        place: Option<Place>,
+    ) -> Result<Message, AskError> {
         let frame = frame::write(&self.config.layout, &self.config.header, &request)?;
         let fact = self.tap.watches().then(|| self.names.sent(&request));
-        let (id, mut outcome) = self.board(&request, frame, fact, traffic)?;
-        drop(request);
+        let boarded = self.board(&request, frame, fact, traffic);
+        // Its place is taken now, or not needed any more.
+        drop((request, place));
+        let (id, mut outcome) = boarded?;
         let back = TakeBack { inner: self, id };
         let in_time = timeout(patience, &mut outcome).await;
         match in_time {
@@ -248,24 +239,27 @@ impl Inner {
         traffic: Traffic,
     ) -> Result<(u64, tokio::sync::oneshot::Receiver<Result<Message, AskError>>), AskError> {
         let mut state = self.state();
+        let room = match traffic {
+            Traffic::Payment => state.takes_payment(),
+            Traffic::Reversal => state.takes_reversal(),
+            Traffic::Kept => true,
+            Traffic::Network => state.takes_network(),
+        };
+        // What has its place was begun before the shutdown.
+        let closing = matches!(traffic, Traffic::Payment | Traffic::Reversal) && self.shutdown.is_cancelled();
         let id = state.last_id + 1;
         let line = state.line.as_mut().ok_or(AskError::Down)?;
-        if traffic == Traffic::Transaction {
-            if !line.is_open() {
-                return Err(AskError::Down);
-            }
-            if line.flights.len() >= limits::LINK_IN_FLIGHT_MAX {
-                return Err(AskError::Full);
-            }
+        if closing || (traffic != Traffic::Network && !line.is_open()) {
+            return Err(AskError::Down);
         }
+        // What is in flight already is a duplicate, however full the line is.
         let outcome = line.flights.board(id, request)?;
-        let queued = line.queue.try_send(Outgoing { flight: Some(id), frame, fact });
-        if let Err(error) = queued {
+        let queued =
+            if room { line.queue.try_send(Outgoing { flight: Some(id), frame, fact }) } else { Ok(()) };
+        if !room || queued.is_err() {
             line.flights.take_back(id);
-            return Err(match error {
-                mpsc::error::TrySendError::Full(_) => AskError::Full,
-                mpsc::error::TrySendError::Closed(_) => AskError::Down,
-            });
+            let gone = matches!(queued, Err(mpsc::error::TrySendError::Closed(_)));
+            return Err(if gone { AskError::Down } else { AskError::Full });
         }
         state.last_id = id;
         Ok((id, outcome))
@@ -273,14 +267,13 @@ impl Inner {
 
     fn take_back(&self, id: u64) -> Option<bool> {
         let mut state = self.state();
-        let line = state.line.as_mut()?;
-        let taken = line.flights.take_back(id);
-        self.tell_if_calm(line);
+        let taken = state.line.as_mut()?.flights.take_back(id);
+        self.tell_if_calm(&state);
         taken
     }
 
-    fn tell_if_calm(&self, line: &Line) {
-        if line.flights.len() == 0 {
+    fn tell_if_calm(&self, state: &State) {
+        if state.is_calm() {
             self.calm.notify_one();
         }
     }
@@ -293,8 +286,9 @@ impl Inner {
                 Ok(stream) => self.serve(stream).await,
                 Err(ended) => (ended, false),
             };
-            if matches!(ended, Ended::ShutDown) {
-                tracing::info!(link = self.config.name, "link closed");
+            // Whatever else it ended by in the shutdown: it does not come again.
+            if self.shutdown.is_cancelled() {
+                tracing::info!(link = self.config.name, reason = %ended, "link closed");
                 break;
             }
             if was_up {
@@ -333,7 +327,7 @@ impl Inner {
     /// One connection, from its first byte to its last: why it ended, and whether it was up.
     async fn serve(&self, stream: BoxStream) -> (Ended, bool) {
         let (read, write) = tokio::io::split(stream);
-        let (queue, queued) = mpsc::channel(limits::LINK_IN_FLIGHT_MAX + NETWORK_IN_FLIGHT_MAX);
+        let (queue, queued) = mpsc::channel(QUEUE_MAX);
         let (flights, heard) = (Flights::default(), Instant::now());
         let line = Line { flights, queue, ready: false, signed_off: None, heard };
         self.state().line = Some(line);
@@ -370,10 +364,11 @@ impl Inner {
                 to.write_all(&bytes).await?;
                 to.flush().await
             };
-            if let Err(error) = written.await {
-                return Ended::Writing(error);
+            match timeout(WRITE_TIMEOUT, written).await {
+                Ok(Ok(())) => bytes.clear(),
+                Ok(Err(error)) => return Ended::Writing(error),
+                Err(_) => return Ended::NothingTaken,
             }
-            bytes.clear();
         }
         Ended::ShutDown
     }
@@ -413,9 +408,11 @@ impl Inner {
             let late = {
                 let mut state = self.state();
                 let Some(line) = state.line.as_mut() else { return };
-                line.heard = Instant::now();
                 let landed = line.flights.land(message);
-                self.tell_if_calm(line);
+                if landed.is_ok() {
+                    line.heard = Instant::now();
+                }
+                self.tell_if_calm(&state);
                 landed.err()
             };
             match late {
@@ -457,10 +454,13 @@ impl Inner {
             }
         };
         let fact = self.tap.watches().then(|| self.names.sent(&answer));
-        if let Some(line) = &mut self.state().line {
-            line.heard = Instant::now();
+        let state = self.state();
+        let room = state.takes_network();
+        if let Some(line) = &state.line {
             // A full queue: the other side floods us with echoes and does not read. It will ask again.
-            let _ = line.queue.try_send(Outgoing { flight: None, frame, fact });
+            if room {
+                let _ = line.queue.try_send(Outgoing { flight: None, frame, fact });
+            }
         }
     }
 
@@ -476,16 +476,23 @@ impl Inner {
         loop {
             let line = self.state().line.as_ref().map(|line| (line.heard, line.signed_off));
             let Some((heard, signed_off)) = line else { return Ended::ShutDown };
-            // Who signed off is asked whether it is back, in case that it waits to be: also if it is heard meanwhile.
-            let back = signed_off.filter(|_| self.config.sign_on);
             if self.shutdown.is_cancelled() {
                 return self.drain().await;
             }
+            // Who signed off is asked whether it is back, in case that it waits to be: also if it is heard meanwhile. Where we do not
+            // sign on, a new connection is what asks; by then what was in flight is answered or given up.
+            let back = signed_off.filter(|_| self.config.sign_on);
+            let patience = self.config.echo_every.max(limits::HOST_TIMEOUT);
+            let gone_at = signed_off.filter(|_| !self.config.sign_on).map(|at| at + patience);
+            if gone_at.is_some_and(|at| at <= Instant::now()) {
+                return Ended::SignedOff;
+            }
             let idle_at = back.unwrap_or(heard) + self.config.echo_every;
-            if Instant::now() < idle_at {
+            let wake_at = gone_at.map_or(idle_at, |at| at.min(idle_at));
+            if Instant::now() < wake_at {
                 tokio::select! {
                     () = self.shutdown.cancelled() => {}
-                    () = sleep_until(idle_at) => {}
+                    () = sleep_until(wake_at) => {}
                 }
                 continue;
             }
@@ -493,8 +500,9 @@ impl Inner {
             if let Err(ended) = self.agreed(kind).await {
                 return ended;
             }
-            if kind == network::SIGN_ON {
-                self.change(|line| line.signed_off = None);
+            // Only of the sign-off that it was asked about: another may have come right behind the answer.
+            if back.is_some() {
+                self.change(|line| line.signed_off = line.signed_off.filter(|at| Some(*at) != back));
             }
         }
     }
@@ -514,7 +522,7 @@ impl Inner {
         let mut state = self.state();
         let Some(line) = &mut state.line else { return };
         how(line);
-        let open = line.is_open();
+        let open = line.is_open() && !self.shutdown.is_cancelled();
         drop(state);
         self.up.send_replace(open);
     }
@@ -522,15 +530,15 @@ impl Inner {
     async fn network(&self, kind: &str) -> Result<Message, AskError> {
         let trace = self.trace.fetch_add(1, Ordering::Relaxed) % 999_999 + 1;
         let request = network::request(kind, trace, self.clock.now());
-        self.ask(request, self.config.answer_timeout, Traffic::Network).await
+        self.ask(request, self.config.answer_timeout, Traffic::Network, None).await
     }
 
     async fn drain(&self) -> Ended {
-        self.change(|line| line.ready = false);
+        self.up.send_replace(false);
         let deadline = Instant::now() + limits::HOST_TIMEOUT;
         loop {
             let calm = self.calm.notified();
-            if self.state().line.as_ref().is_none_or(|line| line.flights.len() == 0) {
+            if self.state().is_calm() {
                 break;
             }
             tokio::select! {

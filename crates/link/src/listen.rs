@@ -15,22 +15,24 @@ use ramz_iso8583::{DecodeError, Layout, Message, decode};
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use tokio::sync::{Semaphore, mpsc};
 use tokio::task::{JoinError, JoinSet, yield_now};
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use zeroize::Zeroizing;
 
 use crate::frame::{self, FrameError, FrameReader};
 use crate::salvage::salvage;
-use crate::{GARBLED_IN_A_ROW_MAX, Names, fact, network};
+use crate::{GARBLED_IN_A_ROW_MAX, Names, WRITE_TIMEOUT, fact, network};
 
 /// Connections to one listener: switches and hosts have a handful each.
 const CONNECTIONS_MAX: usize = 256;
 /// After an error of the listening socket (mostly: no file handles left), the next try waits this long.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+/// A connection has so long for its first message: who asks signs on or echoes when it has connected, and a place is not for nothing.
+const FIRST_WITHIN: Duration = Duration::from_secs(60);
+/// How often it is said, at most, that no place is free.
+const FULL_SAID_EVERY: Duration = Duration::from_secs(60);
 /// A connection on which nothing comes for so long is taken for dead: the asking side echoes far more often.
 const IDLE_MAX: Duration = Duration::from_secs(15 * 60);
-/// A peer that takes nothing of what is written to it for so long is cut.
-const WRITE_TIMEOUT: Duration = Duration::from_secs(30);
 /// Bytes that are gathered into one write, with one answer more.
 const WRITE_BYTES: usize = 16 * 1024;
 /// At a shutdown, what is in flight may take as long as a host may, and a little more to be written.
@@ -69,8 +71,14 @@ pub async fn listen(
     let listener = Arc::new(Listener { layout, header, answer, tap, names, shutdown: shutdown.clone() });
     let room = Arc::new(Semaphore::new(CONNECTIONS_MAX));
     let mut connections = JoinSet::new();
+    let mut full_said: Option<Instant> = None;
     let accepting = async {
         loop {
+            if room.available_permits() == 0 && full_said.is_none_or(|at| at.elapsed() >= FULL_SAID_EVERY) {
+                let address = door.address();
+                tracing::warn!(%address, connections = CONNECTIONS_MAX, "no more connections are taken until one ends");
+                full_said = Some(Instant::now());
+            }
             // Never closed.
             let Ok(place) = Arc::clone(&room).acquire_owned().await else { return };
             while let Some(ended) = connections.try_join_next() {
@@ -119,7 +127,7 @@ impl Listener {
         let (read, write) = tokio::io::split(stream);
         let (queue, queued) = mpsc::channel(limits::LINK_IN_FLIGHT_MAX);
         let unwritable = CancellationToken::new();
-        let reader = FrameReader::new(read, self.header.len(), Some(IDLE_MAX));
+        let reader = FrameReader::new(read, self.header.len(), Some(IDLE_MAX)).first_within(FIRST_WITHIN);
         let reading = Arc::clone(&self).read(reader, queue, peer, &unwritable);
         let ((), ()) = tokio::join!(reading, async {
             if let Err(reason) = write_all(write, queued).await {

@@ -6,12 +6,11 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use ramz_domain::{Pan, Pin, TokenId, digits, limits, may_be_shown};
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value, json};
 use unicode_normalization::UnicodeNormalization as _;
 use zeroize::Zeroizing;
 
 use super::key::{DeviceKey, Jwk};
-use crate::json::{self, Errors, Json, Object, members};
+use crate::json::{self, EXPIRY, Errors, Json, Object, PAN, members, written};
 use crate::problem::Problem;
 
 /// Digits of each half of an activation.
@@ -26,8 +25,6 @@ const ENC_BYTES: usize = 65;
 const CIPHERTEXT_BYTES: usize = 48;
 
 const REFERENCE: &str = "32 lower-case hexadecimal digits";
-const PAN: &str = "the card number as 16 to 19 digits without separators";
-const EXPIRY: &str = "the expiry as the card shows it, four digits YYMM";
 const CODE: &str = "a control code of the app: 7 or 8 Latin digits, as a string";
 const SLOT: &str = "first or second";
 
@@ -169,12 +166,19 @@ impl Activate {
 
     /// The body as it is sent; wiped when dropped.
     pub fn to_json(&self) -> Zeroizing<Vec<u8>> {
-        written(&json!({
-            "receipt_code": self.receipt_code.expose(),
-            "sms_code": self.sms_code.expose(),
-            "device_key": self.device_key.jwk(),
-            "device_name": self.device_name,
-        }))
+        #[derive(Serialize)]
+        struct Wire<'a> {
+            receipt_code: &'a str,
+            sms_code: &'a str,
+            device_key: Jwk,
+            device_name: &'a str,
+        }
+        written(&Wire {
+            receipt_code: self.receipt_code.expose(),
+            sms_code: self.sms_code.expose(),
+            device_key: self.device_key.jwk(),
+            device_name: &self.device_name,
+        })
     }
 }
 
@@ -206,20 +210,38 @@ impl AddCard {
 
     /// The body as it is sent; wiped when dropped.
     pub fn to_json(&self) -> Zeroizing<Vec<u8>> {
-        let mut body = json!({
-            "reference": self.reference.to_string(),
-            "pan": self.pan.expose(),
-            "expiry": String::from_utf8_lossy(&self.expiry),
-            "seed": {
-                "key": self.seed.key,
-                "enc": URL_SAFE_NO_PAD.encode(&self.seed.enc),
-                "ciphertext": URL_SAFE_NO_PAD.encode(&self.seed.ciphertext),
-            },
-        });
-        if let Some(Control { card, code }) = &self.control {
-            body["control"] = json!({ "card": card.to_string(), "code": code.expose() });
+        #[derive(Serialize)]
+        struct Wire<'a> {
+            reference: String,
+            pan: &'a str,
+            expiry: &'a str,
+            seed: SeedWire,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            control: Option<ControlWire<'a>>,
         }
-        written(&body)
+        #[derive(Serialize)]
+        struct SeedWire {
+            key: u32,
+            enc: String,
+            ciphertext: String,
+        }
+        #[derive(Serialize)]
+        struct ControlWire<'a> {
+            card: String,
+            code: &'a str,
+        }
+        let control = self.control.as_ref();
+        written(&Wire {
+            reference: self.reference.to_string(),
+            pan: self.pan.expose(),
+            expiry: json::as_text(&self.expiry),
+            seed: SeedWire {
+                key: self.seed.key,
+                enc: URL_SAFE_NO_PAD.encode(&self.seed.enc),
+                ciphertext: URL_SAFE_NO_PAD.encode(&self.seed.ciphertext),
+            },
+            control: control.map(|c| ControlWire { card: c.card.to_string(), code: c.code.expose() }),
+        })
     }
 }
 
@@ -247,7 +269,15 @@ impl Ceiling {
 
     /// The body as it is sent; wiped when dropped.
     pub fn to_json(&self) -> Zeroizing<Vec<u8>> {
-        with_code(json!({ "slot": self.slot.code(), "ceiling": self.ceiling }), self.control_code.as_ref())
+        #[derive(Serialize)]
+        struct Wire<'a> {
+            slot: Slot,
+            ceiling: u8,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            control_code: Option<&'a str>,
+        }
+        let control_code = self.control_code.as_ref().map(Pin::expose);
+        written(&Wire { slot: self.slot, ceiling: self.ceiling, control_code })
     }
 }
 
@@ -266,7 +296,13 @@ impl Switch {
 
     /// The body as it is sent; wiped when dropped.
     pub fn to_json(&self) -> Zeroizing<Vec<u8>> {
-        with_code(json!({ "on": self.on }), self.control_code.as_ref())
+        #[derive(Serialize)]
+        struct Wire<'a> {
+            on: bool,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            control_code: Option<&'a str>,
+        }
+        written(&Wire { on: self.on, control_code: self.control_code.as_ref().map(Pin::expose) })
     }
 }
 
@@ -283,7 +319,11 @@ impl Check {
 
     /// The body as it is sent; wiped when dropped.
     pub fn to_json(&self) -> Zeroizing<Vec<u8>> {
-        with_code(Value::Object(Map::new()), Some(&self.control_code))
+        #[derive(Serialize)]
+        struct Wire<'a> {
+            control_code: &'a str,
+        }
+        written(&Wire { control_code: self.control_code.expose() })
     }
 }
 
@@ -320,7 +360,11 @@ impl Resync {
 
     /// The body as it is sent; wiped when dropped.
     pub fn to_json(&self) -> Zeroizing<Vec<u8>> {
-        written(&json!({ "codes": self.codes.each_ref().map(Pin::expose) }))
+        #[derive(Serialize)]
+        struct Wire<'a> {
+            codes: [&'a str; 2],
+        }
+        written(&Wire { codes: self.codes.each_ref().map(Pin::expose) })
     }
 }
 
@@ -335,19 +379,12 @@ impl Rename {
 
     /// The body as it is sent.
     pub fn to_json(&self) -> Zeroizing<Vec<u8>> {
-        written(&json!({ "name": self.name }))
+        #[derive(Serialize)]
+        struct Wire<'a> {
+            name: &'a str,
+        }
+        written(&Wire { name: &self.name })
     }
-}
-
-fn written(value: &Value) -> Zeroizing<Vec<u8>> {
-    Zeroizing::new(value.to_string().into_bytes())
-}
-
-fn with_code(mut body: Value, control_code: Option<&Pin>) -> Zeroizing<Vec<u8>> {
-    if let Some(code) = control_code {
-        body["control_code"] = json!(code.expose());
-    }
-    written(&body)
 }
 
 fn read_key(errors: &mut Errors, object: &Object<'_>) -> Option<DeviceKey> {

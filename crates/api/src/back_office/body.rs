@@ -2,11 +2,11 @@
 
 use ramz_domain::card::CardStatus;
 use ramz_domain::{Language, Moment, Pan, Phone, Rial, limits};
-use serde_json::{Map, Value, json};
+use serde::Serialize;
 use zeroize::Zeroizing;
 
 use super::status_word;
-use crate::json::{Errors, Json, Object, expiry, members, pan};
+use crate::json::{EXPIRY, Errors, Json, Object, as_text, expiry, members, pan, written};
 use crate::problem::Problem;
 
 /// A card's members, to add one.
@@ -26,7 +26,6 @@ pub const MEMBERS: [&str; 10] = [
 const CUSTOMER_CHARS_MAX: usize = 64;
 
 const PAN: &str = "the card number";
-const EXPIRY: &str = "the expiry as the card shows it, four digits YYMM";
 const PHONE: &str = "a mobile number, or an empty text for none";
 const STATUS: &str = "active, blocked, closed or hot_listed";
 const CONSENT: &str =
@@ -124,27 +123,19 @@ impl CardBody {
 
     /// The body as it is sent; wiped when dropped.
     pub fn to_json(&self) -> Zeroizing<Vec<u8>> {
-        let mut members = Map::new();
-        let mut put = |name: &str, value: Option<Value>| {
-            if let Some(value) = value {
-                members.insert(name.to_owned(), value);
-            }
-        };
-        put("pan", self.pan.as_ref().map(|pan| json!(pan.expose())));
-        put("expiry", self.expiry.map(expiry_value));
-        put("phone", self.phone.as_ref().map(phone_value));
-        put("language", self.language.map(|language| json!(language.code())));
-        put("status", self.status.map(|status| json!(status_word(status))));
-        put("customer", self.customer.as_ref().map(|customer| json!(customer)));
-        put("product", self.product.as_ref().map(|product| json!(product)));
-        let or_empty = |value: Option<Value>| value.unwrap_or_else(|| json!(""));
-        let consent =
-            self.static_pin_consent.map(|since| or_empty(since.map(|since| json!(since.rfc3339()))));
-        put("static_pin_consent", consent);
-        let amount = |max: Option<Rial>| or_empty(max.map(|max| json!(max.get())));
-        put("sms_pin_max", self.sms_pin_max.map(amount));
-        put("static_pin_max", self.static_pin_max.map(amount));
-        written(&Value::Object(members))
+        let consent = self.static_pin_consent;
+        written(&CardWire {
+            pan: self.pan.as_ref().map(Pan::expose),
+            expiry: self.expiry.as_ref().map(|expiry| as_text(expiry)),
+            phone: self.phone.as_ref().map(phone_text),
+            language: self.language.map(Language::code),
+            status: self.status.map(status_word),
+            customer: self.customer.as_deref(),
+            product: self.product.as_deref(),
+            static_pin_consent: consent.map(|since| since.map_or_else(String::new, Moment::rfc3339)),
+            sms_pin_max: self.sms_pin_max.map(AmountWire::of),
+            static_pin_max: self.static_pin_max.map(AmountWire::of),
+        })
     }
 }
 
@@ -163,7 +154,8 @@ impl Reissue {
 
     /// The body as it is sent; wiped when dropped.
     pub fn to_json(&self) -> Zeroizing<Vec<u8>> {
-        written(&json!({ "pan": self.pan.expose(), "expiry": expiry_value(self.expiry) }))
+        let (pan, expiry) = (Some(self.pan.expose()), Some(as_text(&self.expiry)));
+        written(&CardWire { pan, expiry, ..CardWire::default() })
     }
 }
 
@@ -180,20 +172,51 @@ impl PhoneBody {
 
     /// The body as it is sent; wiped when dropped.
     pub fn to_json(&self) -> Zeroizing<Vec<u8>> {
-        written(&json!({ "phone": phone_value(&self.phone) }))
+        written(&CardWire { phone: Some(phone_text(&self.phone)), ..CardWire::default() })
     }
 }
 
-fn written(value: &Value) -> Zeroizing<Vec<u8>> {
-    Zeroizing::new(value.to_string().into_bytes())
+/// What is there of a card's members, borrowed.
+#[derive(Default, Serialize)]
+struct CardWire<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pan: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    expiry: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    phone: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    language: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    status: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    customer: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    product: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    static_pin_consent: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sms_pin_max: Option<AmountWire>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    static_pin_max: Option<AmountWire>,
 }
 
-fn expiry_value(expiry: [u8; 4]) -> Value {
-    json!(String::from_utf8_lossy(&expiry))
+#[derive(Serialize)]
+#[serde(untagged)]
+enum AmountWire {
+    Rial(u64),
+    /// An empty text: what the bank's rule is.
+    Rule(&'static str),
 }
 
-fn phone_value(phone: &Option<Phone>) -> Value {
-    json!(phone.as_ref().map_or("", Phone::expose))
+impl AmountWire {
+    fn of(max: Option<Rial>) -> AmountWire {
+        max.map_or(AmountWire::Rule(""), |max| AmountWire::Rial(max.get()))
+    }
+}
+
+fn phone_text(phone: &Option<Phone>) -> &str {
+    phone.as_ref().map_or("", Phone::expose)
 }
 
 fn read(
@@ -389,6 +412,19 @@ mod tests {
         let row = CardBody::parse_upsert(br#"{"pan":"6104337000000016","phone":"09121234567"}"#).unwrap();
         assert!(row.pan.is_some() && row.expiry.is_none() && row.phone.is_some());
         assert_eq!(pointers(CardBody::parse_upsert(br#"{"expiry":"0613"}"#)), ["/pan", "/expiry"]);
+    }
+
+    /// A text that grew would have left unwiped pieces behind.
+    #[test]
+    fn what_is_sent_was_written_where_it_lies() {
+        let all = change(&format!(
+            r#"{{"phone":"09121234567","customer":"{0}","product":"{0}","sms_pin_max":1,"static_pin_max":""}}"#,
+            "x".repeat(20)
+        ));
+        let reissue = Reissue::parse(br#"{"pan":"6104337000000016","expiry":"1112"}"#).unwrap();
+        for json in [all.to_json(), reissue.to_json(), PhoneBody { phone: None }.to_json()] {
+            assert_eq!(json.capacity(), limits::BODY_BYTES_MAX);
+        }
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use ramz_api::problem::{Kind, Problem};
 use ramz_store::SqliteStore;
 
 use crate::kinds::{of, opened};
@@ -18,6 +19,11 @@ async fn no_card_data_is_left_behind() {
     let id = rig.payment().await;
     let browser = rig.browse(&id).await;
     assert_eq!(browser.ask(PAN, 1).await.status, 202);
+    // A bank whose words repeat what it was sent.
+    let repeats = Problem::new(Kind::Malformed, format!("There is no card {OTHER_PAN}."));
+    *rig.asked.refuse.lock().unwrap() = Some(repeats);
+    assert_eq!(browser.ask(OTHER_PAN, 2).await.problem(), "fault");
+    *rig.asked.refuse.lock().unwrap() = None;
     *rig.bank.purchases.lock().unwrap() = Will::Refuse("55", "wrong_pin");
     browser.pay(OTHER_PAN).await;
     browser

@@ -7,6 +7,7 @@ use ramz_domain::card::{Answer, Authorisation, Command, Mark, PinKind, Slot, Sta
 use ramz_domain::{CardId, Pan, Refusal, limits};
 use ramz_iso8583::de48::{PIN_VERIFIED, PIN_VERIFIED_DYNAMIC, Tags};
 use ramz_iso8583::{Message, Mti};
+use ramz_link::Place;
 use tokio::time::Instant;
 
 use super::transaction;
@@ -187,10 +188,11 @@ impl Inline {
         } else {
             None
         };
-        // Asked last: whoever waited for its turn may have waited for a host that went away.
-        if !self.host.has_room() {
+        // Asked last: whoever waited for its turn may have waited for a host that went away. Kept while the commit takes its time, so
+        // that what is spent in it is asked about.
+        let Some(place) = self.host.place() else {
             return self.while_host_is_not_asked(&request, card, (identity, sent), &command).await;
-        }
+        };
         let presented =
             Presented { pan: pan.clone(), expiry, pin_block, zone: self.switch_zone.name.clone() };
         let job = Job { presented: Some(presented), issue: Some(issue), ..Job::from(command) };
@@ -198,13 +200,16 @@ impl Inline {
             Answer::AskHost { repeat, transmitted, pin } => {
                 let request = first_sent(request, transmitted);
                 let asked = Asked { card, identity, repeat, pin, pan: &pan };
-                let answer = self.ask_host(request, tags, asked).await;
+                let answer = self.ask_host(request, tags, asked, place).await;
                 answer.map(|answer| sent_when(answer, sent))
             }
             Answer::Again(answer) => reply::again(&request, &answer),
             Answer::Refused(refusal) => Err(Refused::No(refusal)),
             // Switched off this very moment.
-            Answer::NotDynamic => self.pass_with_first_pin(request, &pan).await,
+            Answer::NotDynamic => {
+                drop(place);
+                self.pass_with_first_pin(request, &pan).await
+            }
             other => {
                 Err(Refused::Fault(EngineFault::Row(format!("an authorisation was answered {other:?}"))))
             }
@@ -243,12 +248,13 @@ impl Inline {
         request: Message,
         tags: Tags,
         Asked { card, identity, repeat, pin, pan }: Asked<'_>,
+        place: Place,
     ) -> Result<Message, Refused> {
         let asked_as = request.clone();
         let answer = match self.for_the_host(request, tags, repeat, pin, pan) {
             Ok(request) => {
                 let asked = Instant::now();
-                let answer = self.host.ask(request, limits::HOST_TIMEOUT).await;
+                let answer = place.ask(request, limits::HOST_TIMEOUT).await;
                 self.engine.counts.host_took(asked.elapsed());
                 match answer {
                     Ok(answer) => relayed(answer)?,

@@ -20,7 +20,7 @@ use async_trait::async_trait;
 use ramz_api::net::Peer;
 use ramz_domain::{Refusal, limits};
 use ramz_iso8583::de48::{self, Tags};
-use ramz_iso8583::{Message, Mti, MtiClass};
+use ramz_iso8583::{Message, Mti};
 use ramz_keys::{PinBlock, PinBlockFormat};
 use ramz_link::{Answer, AskError, Link};
 use ramz_store::StoreFault;
@@ -132,10 +132,6 @@ impl Inline {
 
     /// Asks the host for what is not ours, and relays its answer.
     async fn pass(&self, request: &Message) -> Result<Message, Refused> {
-        // The line's last places are kept for what takes back.
-        if request.mti().class() != MtiClass::Reversal && !self.host.has_room() {
-            return Err(unasked(request));
-        }
         match self.host.ask(request.clone(), limits::HOST_TIMEOUT).await {
             Ok(answer) => relayed(answer),
             Err(error) if error.was_sent() => Err(Refused::Silence),

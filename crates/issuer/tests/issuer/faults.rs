@@ -9,12 +9,14 @@ use ramz_domain::card::{Answer, Command, Purpose, UnlockedBy, step_at};
 use ramz_domain::{Clock as _, limits};
 use ramz_store::faults::{Failing, FaultyStore};
 use ramz_store::{MemoryStore, Table};
+use tokio::sync::Notify;
 
 use crate::bank::{Bank, Build, CARD, Node, OTHER_CARD, Told, same, tried, until};
 use crate::doubles::Mood;
 use crate::guess::wrong;
 use crate::messages::{Wish, code, repeated, reversal};
 use crate::phone::Phone;
+use crate::repeat::{PAYMENTS_MAX, at_a_till, fill_the_line};
 
 async fn faulty(scenario: impl AsyncFn(&Bank, Node, &FaultyStore) -> Told) {
     let store = Arc::new(FaultyStore::new(Arc::new(MemoryStore::new())));
@@ -94,6 +96,31 @@ async fn a_spend_that_stays_unknown_is_96_and_a_repeat_finds_out() {
         same(bank.host.asked_in_all().times, 0, "asked of the host")?;
         same(code(&node.ask(&repeated(&payment)).await?), "00".into(), "the repeat")?;
         same(bank.host.asked(&payment).debits, 1, "debits")
+    })
+    .await;
+}
+
+/// While the store takes its time, others take all places that are left; not the one of a payment that is being spent for.
+#[tokio::test]
+async fn what_is_spent_while_the_store_stalls_is_asked_about() {
+    faulty(async |bank, node, store| {
+        let wish = Wish::purchase(64_500);
+        let pin = bank.pin(&node, CARD, &wish).await?;
+        bank.settled().await?;
+        let go = Arc::new(Notify::new());
+        store.answer_late(Arc::clone(&go));
+        let payment = node.asking(0, &bank.payment(CARD, &wish, &pin));
+        until("the PIN is spent", async || times(bank, "PinSpent").await == 1).await?;
+        let waiting = fill_the_line(bank, &node, PAYMENTS_MAX - 1).await?;
+        same(code(&node.ask_over(1, &at_a_till(2)).await?), "91".into(), "one more than there are places")?;
+        go.notify_one();
+        bank.host_was_asked(u32::try_from(PAYMENTS_MAX).unwrap()).await?;
+        bank.host.release();
+        same(code(&payment.await?), "00".into(), "the payment")?;
+        for answer in waiting {
+            answer.await?;
+        }
+        same(bank.spent(CARD), 64_500, "debited")
     })
     .await;
 }

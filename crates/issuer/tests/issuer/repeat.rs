@@ -264,7 +264,7 @@ async fn nothing_is_spent_while_the_host_is_away(bank: &Bank, node: Node) -> Tol
 async fn nothing_is_spent_while_the_host_is_behind(bank: &Bank, node: Node) -> Told {
     let wish = Wish::purchase(18_000);
     let pin = bank.pin(&node, CARD, &wish).await?;
-    let waiting = fill_the_line(bank, &node).await?;
+    let waiting = fill_the_line(bank, &node, PAYMENTS_MAX).await?;
     let behind = ("91".to_owned(), "issuer_inoperative".to_owned());
     same(refusal(&node.ask(&bank.payment(CARD, &wish, &pin)).await?), behind, "while the host is behind")?;
     same(bank.story(CARD).await.last().map(String::as_str), Some("PinIssued"), "the last entry")?;
@@ -276,28 +276,31 @@ async fn nothing_is_spent_while_the_host_is_behind(bank: &Bank, node: Node) -> T
 }
 
 /// Something that is the host's own matter: another bank's card at a till.
-fn at_a_till(amount: u64) -> Message {
+pub(crate) fn at_a_till(amount: u64) -> Message {
     let mut message = Wish::purchase(amount).message(&pan(900));
     message.set(22, "051");
     message
 }
 
-/// As many of these as payments may be at once wait for the host; what they are answered, once it is released.
-async fn fill_the_line(
+/// What payments may be at once on the line to the host.
+pub(crate) const PAYMENTS_MAX: usize = limits::LINK_IN_FLIGHT_MAX - limits::LINK_ROOM_KEPT;
+
+/// So many of these wait for the host; what they are answered, once it is released.
+pub(crate) async fn fill_the_line(
     bank: &Bank,
     node: &Node,
+    with: usize,
 ) -> Result<Vec<impl Future<Output = Result<Message, String>>>, String> {
-    let most = limits::LINK_IN_FLIGHT_MAX - limits::LINK_ROOM_KEPT;
     bank.host.hold();
-    let waiting = (0..most).map(|_| node.asking(1, &at_a_till(1))).collect();
-    bank.host_was_asked(u32::try_from(most).unwrap()).await?;
+    let waiting = (0..with).map(|_| node.asking(1, &at_a_till(1))).collect();
+    bank.host_was_asked(u32::try_from(with).unwrap()).await?;
     Ok(waiting)
 }
 
 /// What only passes takes no more places than what is decided here.
 async fn what_passes_through_leaves_room_for_reversals(bank: &Bank, node: Node) -> Told {
     let payment = at_a_till(2);
-    let waiting = fill_the_line(bank, &node).await?;
+    let waiting = fill_the_line(bank, &node, PAYMENTS_MAX).await?;
     let behind = ("91".to_owned(), "issuer_inoperative".to_owned());
     same(refusal(&node.ask(&payment).await?), behind, "one more")?;
     drop(node.asking(0, &repeated(&payment)));

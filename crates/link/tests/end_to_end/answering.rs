@@ -1,6 +1,7 @@
 //! The answering side: order, bounds, peers that go away, peers that are slow, the shutdown.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use ramz_api::net::Peer;
@@ -8,9 +9,11 @@ use ramz_domain::limits;
 use ramz_iso8583::{Message, Mti, encode};
 use ramz_link::Answer;
 use tokio::io::AsyncWriteExt;
-use tokio::time::timeout;
+use tokio::time::{Instant, sleep, timeout};
 
-use crate::loopback::{Approve, Hand, Hold, PATIENCE, answer, approved, ascii, purchase, until};
+use crate::loopback::{
+    Approve, Hand, Hold, PATIENCE, PipesDoor, answer, answer_at, approved, ascii, purchase, until,
+};
 
 #[tokio::test]
 async fn network_messages_are_answered_here() {
@@ -99,6 +102,28 @@ async fn a_peer_that_stops_within_a_frame_holds_up_nobody() {
         slow.0.flush().await.unwrap();
     }
     assert_eq!(slow.read().await, approved(&purchase(1)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_connects_and_says_nothing_is_hung_up_on() {
+    let (door, mut switch) = PipesDoor::with_one();
+    let _listening = answer_at(door, Arc::new(Approve), b"");
+    for _ in 0..11 {
+        sleep(Duration::from_secs(5)).await;
+        switch.write_bytes(&[0, 0]).await;
+    }
+    let began = Instant::now();
+    assert!(switch.read_frame().await.is_none());
+    assert_eq!(began.elapsed().as_secs(), 5);
+
+    // Who has said something may be silent for longer.
+    let (door, mut switch) = PipesDoor::with_one();
+    let _listening = answer_at(door, Arc::new(Approve), b"");
+    for trace in 1..=3 {
+        switch.write(&purchase(trace)).await;
+        assert_eq!(switch.read().await, approved(&purchase(trace)));
+        sleep(Duration::from_secs(10 * 60)).await;
+    }
 }
 
 #[tokio::test]

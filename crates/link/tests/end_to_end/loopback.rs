@@ -12,9 +12,9 @@ use ramz_api::tap::{Fact, Tap};
 use ramz_domain::{Clock, Entropy, Moment};
 use ramz_iso8583::{Layout, Message, Mti, decode, encode};
 use ramz_link::{Answer, Link, LinkConfig, Names, listen};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, DuplexStream, duplex};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::oneshot;
+use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
@@ -120,19 +120,68 @@ pub(crate) struct Asking {
 }
 
 pub(crate) fn ask(config: LinkConfig) -> Asking {
+    ask_over(Arc::new(LoopbackConnector), config)
+}
+
+/// Both ends of connections in memory, which tests of long spans need: nothing is under way while the clock leaps.
+pub(crate) struct Pipes(mpsc::UnboundedSender<DuplexStream>);
+
+impl Pipes {
+    /// What holds so many bytes that nobody reads.
+    const BYTES: usize = 4096;
+
+    pub(crate) fn new() -> (Arc<Pipes>, mpsc::UnboundedReceiver<DuplexStream>) {
+        let (connected, hosts) = mpsc::unbounded_channel();
+        (Arc::new(Pipes(connected)), hosts)
+    }
+}
+
+#[async_trait]
+impl Connector for Pipes {
+    async fn connect(&self, _: &str, _: u16) -> io::Result<BoxStream> {
+        let (ours, theirs) = duplex(Pipes::BYTES);
+        self.0.send(theirs).map_err(|_| io::ErrorKind::ConnectionRefused)?;
+        Ok(Box::pin(ours))
+    }
+}
+
+/// What such connections come in by.
+pub(crate) struct PipesDoor(Mutex<Option<DuplexStream>>);
+
+impl PipesDoor {
+    /// One connection that comes in, and then none.
+    pub(crate) fn with_one() -> (Arc<PipesDoor>, Hand<DuplexStream>) {
+        let (ours, theirs) = duplex(Pipes::BYTES);
+        (Arc::new(PipesDoor(Mutex::new(Some(ours)))), Hand(theirs))
+    }
+}
+
+#[async_trait]
+impl Door for PipesDoor {
+    async fn accept(&self) -> io::Result<(BoxStream, Peer)> {
+        let next = self.0.lock().unwrap().take();
+        match next {
+            Some(stream) => Ok((Box::pin(stream), Peer { address: nowhere(), name: None })),
+            None => std::future::pending().await,
+        }
+    }
+
+    fn address(&self) -> SocketAddr {
+        nowhere()
+    }
+}
+
+/// For a link whose connector does not look at it.
+pub(crate) fn nowhere() -> SocketAddr {
+    SocketAddr::from(([127, 0, 0, 1], 1))
+}
+
+pub(crate) fn ask_over(connector: Arc<dyn Connector>, config: LinkConfig) -> Asking {
     let (tap, shutdown) = (Arc::new(Memory::default()), CancellationToken::new());
     let names = Names { ours: "bank".to_owned(), theirs: "card host".to_owned() };
     let entropy = Arc::new(Counted(AtomicU64::new(7)));
     let clock = Arc::new(StandingClock);
-    let link = Link::start(
-        config,
-        Arc::new(LoopbackConnector),
-        clock,
-        entropy,
-        tap.clone(),
-        names,
-        shutdown.clone(),
-    );
+    let link = Link::start(config, connector, clock, entropy, tap.clone(), names, shutdown.clone());
     Asking { link, tap, shutdown }
 }
 
@@ -146,11 +195,14 @@ pub(crate) struct Answering {
 
 pub(crate) async fn answer(answer: Arc<dyn Answer>, header: &[u8]) -> Answering {
     let door = LoopbackDoor(TcpListener::bind("127.0.0.1:0").await.unwrap());
+    answer_at(Arc::new(door), answer, header)
+}
+
+pub(crate) fn answer_at(door: Arc<dyn Door>, answer: Arc<dyn Answer>, header: &[u8]) -> Answering {
     let address = door.address();
     let (tap, shutdown) = (Arc::new(Memory::default()), CancellationToken::new());
     let names = Names { ours: "card host".to_owned(), theirs: "bank".to_owned() };
-    let listening =
-        listen(Arc::new(door), ascii(), header.to_vec(), answer, tap.clone(), names, shutdown.clone());
+    let listening = listen(door, ascii(), header.to_vec(), answer, tap.clone(), names, shutdown.clone());
     Answering { address, tap, shutdown, task: tokio::spawn(listening) }
 }
 
@@ -197,6 +249,13 @@ pub(crate) fn approved(request: &Message) -> Message {
     answer
 }
 
+/// The 0420 that undoes a purchase.
+pub(crate) fn reversal(trace: u32) -> Message {
+    let mut message = purchase(trace);
+    message.set_mti(Mti::REVERSAL_ADVICE);
+    message
+}
+
 /// An 0200 of that trace number.
 pub(crate) fn purchase(trace: u32) -> Message {
     let mut message = Message::new(Mti::FINANCIAL);
@@ -211,7 +270,7 @@ pub(crate) fn purchase(trace: u32) -> Message {
 }
 
 /// A peer that the test plays, on either side.
-pub(crate) struct Hand(pub(crate) TcpStream);
+pub(crate) struct Hand<S = TcpStream>(pub(crate) S);
 
 impl Hand {
     pub(crate) async fn connect(address: SocketAddr) -> Hand {
@@ -237,6 +296,20 @@ impl Hand {
         hand
     }
 
+    pub(crate) async fn accept(listener: &TcpListener) -> Hand {
+        let accepted = timeout(PATIENCE, listener.accept()).await.expect("nobody connected");
+        Hand(accepted.unwrap().0)
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Hand<S> {
+    /// Answers what comes next, which is about the network.
+    pub(crate) async fn agrees_to(&mut self, kind: &str) {
+        let asked = self.read().await;
+        assert_eq!((asked.mti().as_str(), asked.get(70)), ("0800", Some(kind)));
+        self.write(&approved(&asked)).await;
+    }
+
     /// Says something about the network: a sign-on, a sign-off or an echo. The answer's code.
     pub(crate) async fn says(&mut self, kind: &str) -> Option<String> {
         let mut message = Message::new(Mti::NETWORK);
@@ -246,11 +319,6 @@ impl Hand {
         let answer = self.read().await;
         assert_eq!((answer.mti().as_str(), answer.get(11)), ("0810", Some("000009")));
         answer.get(39).map(str::to_owned)
-    }
-
-    pub(crate) async fn accept(listener: &TcpListener) -> Hand {
-        let accepted = timeout(PATIENCE, listener.accept()).await.expect("nobody connected");
-        Hand(accepted.unwrap().0)
     }
 
     pub(crate) async fn write(&mut self, message: &Message) {

@@ -8,3 +8,7 @@ mod asking;
 mod garbage;
 #[cfg(test)]
 mod loopback;
+#[cfg(test)]
+mod room;
+#[cfg(test)]
+mod watching;

@@ -1,6 +1,7 @@
 //! Bodies read back as they were written, and every error of one is named.
 
 use super::*;
+use serde_json::{Value, json};
 
 const KEY: &str = r#"{"kty":"EC","crv":"P-256","x":"MKBCTNIcKUSDii11ySs3526iDZ8AiTo7Tu6KPAqv7D4","y":"4Etl6SRW2YiLUrN5vfvVHuhp7x8PxltmWWlbbM4IFyM"}"#;
 
@@ -41,6 +42,8 @@ fn an_activation_is_read_as_people_type_it() {
         assert_eq!(read.device_key.jwk(), serde_json::from_str(KEY).unwrap());
         let again = Activate::parse(&read.to_json()).unwrap();
         assert_eq!(again.to_json(), read.to_json());
+        // A text that grew would have left unwiped pieces behind.
+        assert_eq!(read.to_json().capacity(), limits::BODY_BYTES_MAX);
         assert!(!format!("{read:?}").contains("12345678"));
     }
     for typed in ["", "1234567", "123456789", "1234567x", "1234.5678", &"1 ".repeat(40)] {
