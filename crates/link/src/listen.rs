@@ -27,8 +27,8 @@ use crate::{GARBLED_IN_A_ROW_MAX, Names, WRITE_TIMEOUT, fact, network};
 const CONNECTIONS_MAX: usize = 256;
 /// After an error of the listening socket (mostly: no file handles left), the next try waits this long.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
-/// A connection has so long for its first message: who asks signs on or echoes when it has connected, and a place is not for nothing.
-const FIRST_WITHIN: Duration = Duration::from_secs(60);
+/// A connection has so long for its first message: who asks signs on, or echoes every few minutes, and a place is not for nothing.
+const FIRST_WITHIN: Duration = Duration::from_secs(5 * 60);
 /// How often it is said, at most, that no place is free.
 const FULL_SAID_EVERY: Duration = Duration::from_secs(60);
 /// A connection on which nothing comes for so long is taken for dead: the asking side echoes far more often.

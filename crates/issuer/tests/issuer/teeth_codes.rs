@@ -92,8 +92,8 @@ impl Rules for MarkOutsideTheRow {
             Command::HostAnswered { identity, .. } => {
                 own.answered.insert(*identity);
                 self.both_answered.notify_all();
-                // Bounded, in case nobody else is answered.
-                let limit = Duration::from_secs(20);
+                // Bounded: if all that a card remembers was asked for in one commit, there is no other.
+                let limit = Duration::from_secs(5);
                 let waited = self.both_answered.wait_timeout_while(own, limit, |own| own.answered.len() < 2);
                 own = waited.unwrap().0;
                 if let Some(found) = own.asked.remove(identity) {
