@@ -53,7 +53,7 @@ mod tests {
         for url in ["localhost:8723", "ftp://localhost", "bank.example", ""] {
             assert!(refused(url).contains("https://"), "{url}");
         }
-        assert!(refused("http://localhost:1/app").contains("without a path"));
+        assert!(refused("http://localhost:1/app").contains("without a user or a path"));
     }
 
     #[tokio::test]
